@@ -1,0 +1,119 @@
+/*
+ * arena — blocks in a list, the newest one being filled.
+ */
+#include "base/arena.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+
+struct arena_block {
+    struct arena_block *older;
+    size_t bytes;
+    char memory[] __attribute__((aligned(16)));
+};
+
+struct arena_deferred {
+    struct arena_deferred *older;
+    void (*function)(void *data);
+    void *data;
+};
+
+static void add_block(struct arena *arena, size_t bytes)
+{
+    struct arena_block *block = mem_alloc(sizeof(*block) + bytes);
+    block->older = arena->blocks;
+    block->bytes = bytes;
+    arena->blocks = block;
+    arena->next = block->memory;
+    arena->end = block->memory + bytes;
+}
+
+void arena_init(struct arena *arena)
+{
+    *arena = (struct arena){0};
+    add_block(arena, ARENA_BLOCK_BYTES);
+}
+
+static void run_deferred(struct arena *arena)
+{
+    while (arena->deferred != NULL) {
+        struct arena_deferred *deferred = arena->deferred;
+        arena->deferred = deferred->older;
+        deferred->function(deferred->data);
+    }
+}
+
+void arena_reset(struct arena *arena)
+{
+    run_deferred(arena);
+    while (arena->blocks->older != NULL) {
+        struct arena_block *block = arena->blocks;
+        arena->blocks = block->older;
+        free(block);
+    }
+    arena->next = arena->blocks->memory;
+    arena->end = arena->blocks->memory + arena->blocks->bytes;
+    arena->bytes = 0;
+}
+
+void arena_clear(struct arena *arena)
+{
+    arena_reset(arena);
+    free(arena->blocks);
+    *arena = (struct arena){0};
+}
+
+void *arena_alloc_slow(struct arena *arena, size_t bytes)
+{
+    size_t rounded = (bytes + 15) & ~(size_t)15;
+    assert(rounded >= bytes);
+    assert(arena->blocks != NULL);
+    add_block(arena, rounded > ARENA_BLOCK_BYTES ? rounded : ARENA_BLOCK_BYTES);
+    arena->next += rounded;
+    arena->bytes += rounded;
+    return arena->blocks->memory;
+}
+
+void *arena_zeroed(struct arena *arena, size_t bytes)
+{
+    return memset(arena_alloc(arena, bytes), 0, bytes);
+}
+
+struct slice arena_copy(struct arena *arena, struct slice slice)
+{
+    return arena_join(arena, slice, SLICE_NONE);
+}
+
+struct slice arena_join(struct arena *arena, struct slice one, struct slice other)
+{
+    char *copy = arena_alloc(arena, one.length + other.length);
+    if (one.length > 0)
+        memcpy(copy, one.start, one.length);
+    if (other.length > 0)
+        memcpy(copy + one.length, other.start, other.length);
+    return slice_of(copy, one.length + other.length);
+}
+
+struct slice arena_format(struct arena *arena, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int length = vsnprintf(NULL, 0, format, arguments);
+    assert(length >= 0);
+    char *text = arena_alloc(arena, (size_t)length + 1);
+    vsnprintf(text, (size_t)length + 1, format, again);
+    va_end(again);
+    va_end(arguments);
+    return slice_of(text, (size_t)length);
+}
+
+void arena_defer(struct arena *arena, void (*function)(void *data), void *data)
+{
+    struct arena_deferred *deferred = arena_alloc(arena, sizeof(*deferred));
+    *deferred = (struct arena_deferred){arena->deferred, function, data};
+    arena->deferred = deferred;
+}

@@ -1,0 +1,39 @@
+/*
+ * log — what the gateway says about itself, on standard error, as text or JSON.
+ *
+ * Never blocks the event loop: after log_start() lines go into a bounded queue
+ * that a thread of its own writes out; what does not fit is dropped and counted,
+ * and the count is logged when there is room again. Before log_start() (command
+ * line, start-up) lines are written at once. Secrets never go into a log line:
+ * that is the caller's duty; control characters are escaped here.
+ *
+ * One log per process, so its state is the one static that is not const.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+/* What is below `level` is not logged. Defaults: LOG_INFO, LOG_TEXT. */
+void log_configure(enum log_level level, enum log_format format);
+/* "debug", "info", "warning", "error"; false when unknown. */
+bool log_level_from_name(struct slice name, enum log_level *level);
+/* Says which process is speaking ("master", "worker 1"); copied, at most 31 bytes. */
+void log_set_process(const char *name);
+
+/* Starts the writing thread of this process (again after each fork); stops it after all is written. */
+void log_start(void);
+void log_stop(void);
+
+bool log_is_on(enum log_level level);
+void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same with the id of the request it is about: `request=ID` in text, "request" in JSON. */
+void log_write_request(enum log_level level, struct slice request_id, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Lines dropped since the start of the process. */
+uint64_t log_dropped(void);

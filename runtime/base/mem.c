@@ -1,0 +1,35 @@
+/*
+ * mem — allocation, with the one check that all callers would otherwise repeat.
+ */
+#include "base/mem.h"
+
+#include <stdint.h>
+#include <stdio.h>
+
+static void *checked(void *pointer, size_t bytes)
+{
+    if (pointer != NULL)
+        return pointer;
+    fprintf(stderr, "moongate: out of memory (%zu bytes asked for)\n", bytes);
+    abort();
+}
+
+void *mem_alloc(size_t bytes)
+{
+    return checked(malloc(bytes > 0 ? bytes : 1), bytes);
+}
+
+void *mem_zeroed(size_t bytes)
+{
+    return checked(calloc(1, bytes > 0 ? bytes : 1), bytes);
+}
+
+void *mem_zeroed_array(size_t count, size_t bytes)
+{
+    return checked(calloc(count > 0 ? count : 1, bytes > 0 ? bytes : 1), count);
+}
+
+void *mem_resize(void *pointer, size_t bytes)
+{
+    return checked(realloc(pointer, bytes > 0 ? bytes : 1), bytes);
+}

@@ -1,0 +1,91 @@
+/*
+ * slice — comparing, trimming and reading runs of bytes.
+ */
+#include "base/slice.h"
+
+bool slice_equals_ignoring_case(struct slice one, struct slice other)
+{
+    if (one.length != other.length)
+        return false;
+    for (size_t i = 0; i < one.length; i++) {
+        if (slice_lower(one.start[i]) != slice_lower(other.start[i]))
+            return false;
+    }
+    return true;
+}
+
+bool slice_starts_with(struct slice slice, struct slice prefix)
+{
+    return slice.length >= prefix.length &&
+           (prefix.length == 0 || memcmp(slice.start, prefix.start, prefix.length) == 0);
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct slice slice_trimmed(struct slice slice)
+{
+    while (slice.length > 0 && is_blank(slice.start[0]))
+        slice = slice_after(slice, 1);
+    while (slice.length > 0 && is_blank(slice.start[slice.length - 1]))
+        slice.length--;
+    return slice;
+}
+
+size_t slice_find(struct slice slice, char c)
+{
+    const char *found = slice.length > 0 ? memchr(slice.start, c, slice.length) : NULL;
+    return found != NULL ? (size_t)(found - slice.start) : slice.length;
+}
+
+bool slice_to_uint64(struct slice slice, uint64_t *number)
+{
+    uint64_t sum = 0;
+
+    if (slice.length == 0)
+        return false;
+    for (size_t i = 0; i < slice.length; i++) {
+        if (slice.start[i] < '0' || slice.start[i] > '9')
+            return false;
+        uint64_t digit = (uint64_t)(slice.start[i] - '0');
+        if (sum > (UINT64_MAX - digit) / 10)
+            return false;
+        sum = sum * 10 + digit;
+    }
+    *number = sum;
+    return true;
+}
+
+bool slice_next_element(struct slice *rest, struct slice *element)
+{
+    while (rest->length > 0) {
+        size_t comma = slice_find(*rest, ',');
+        *element = slice_trimmed(slice_of(rest->start, comma));
+        *rest = slice_after(*rest, comma < rest->length ? comma + 1 : comma);
+        if (element->length > 0)
+            return true;
+    }
+    return false;
+}
+
+bool slice_list_has(struct slice list, struct slice token)
+{
+    struct slice element;
+    while (slice_next_element(&list, &element)) {
+        if (slice_equals_ignoring_case(element, token))
+            return true;
+    }
+    return false;
+}
+
+bool slice_equals_secret(struct slice one, struct slice other)
+{
+    if (one.length != other.length)
+        return false;
+    volatile unsigned char difference = 0;
+    for (size_t i = 0; i < one.length; i++)
+        difference = (unsigned char)(difference | (one.start[i] ^ other.start[i]));
+    return difference == 0;
+}

@@ -1,0 +1,72 @@
+/*
+ * slice — a run of bytes that belongs to somebody else.
+ *
+ * Never terminated, never owned; an empty slice may have any `start`, a slice
+ * whose `start` is NULL means "none" where a header says so.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct slice {
+    const char *start;
+    size_t length;
+};
+
+/* A slice over a string literal; also valid as a static initialiser. */
+#define SLICE(literal) ((struct slice){"" literal, sizeof(literal) - 1})
+#define SLICE_NONE ((struct slice){NULL, 0})
+/* For printf's "%.*s". */
+#define SLICE_FORMAT(slice) (int)(slice).length, (slice).start
+
+static inline struct slice slice_of(const char *start, size_t length)
+{
+    return (struct slice){start, length};
+}
+
+static inline struct slice slice_from_string(const char *string)
+{
+    return (struct slice){string, strlen(string)};
+}
+
+static inline bool slice_equals(struct slice one, struct slice other)
+{
+    return one.length == other.length &&
+           (one.length == 0 || memcmp(one.start, other.start, one.length) == 0);
+}
+
+/* From `from` (at most the length) to the end. */
+static inline struct slice slice_after(struct slice slice, size_t from)
+{
+    return (struct slice){slice.start + from, slice.length - from};
+}
+
+static inline char slice_lower(char c)
+{
+    return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+}
+
+/* ASCII letters only, as HTTP field names and tokens compare (RFC 9110, 5.1). */
+bool slice_equals_ignoring_case(struct slice one, struct slice other);
+bool slice_starts_with(struct slice slice, struct slice prefix);
+/* Without spaces and tabs at both ends (OWS, RFC 9110, 5.6.3). */
+struct slice slice_trimmed(struct slice slice);
+/* Offset of the first `c`, or the length when there is none. */
+size_t slice_find(struct slice slice, char c);
+
+/* Digits and nothing else, at least one; false on anything else or beyond 2^64 - 1. */
+bool slice_to_uint64(struct slice slice, uint64_t *number);
+
+/*
+ * The next element of a comma-separated list (RFC 9110, 5.6.1), trimmed, empty
+ * elements skipped: takes it off `*rest`. False when there is none left.
+ */
+bool slice_next_element(struct slice *rest, struct slice *element);
+/* Whether `list` has `token` among its comma-separated elements, ignoring case. */
+bool slice_list_has(struct slice list, struct slice token);
+
+/* Equal in time that depends on the lengths alone: for secrets. */
+bool slice_equals_secret(struct slice one, struct slice other);
