@@ -4,6 +4,7 @@
 #include "base/fault.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 struct fault_row {
     int status;

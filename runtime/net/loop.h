@@ -1,0 +1,62 @@
+/*
+ * loop — one thread's event loop with what everything on it shares.
+ *
+ * Besides libev's loop: one scratch buffer that every read goes through, a pool
+ * of blocks for what has to wait, the list of those who have written something
+ * and want it flushed, and the histogram of how long turns take.
+ */
+#pragma once
+
+#include <ev.h>
+#include <stdbool.h>
+
+#include "base/buffer.h"
+#include "base/list.h"
+
+#define LOOP_SCRATCH_BYTES 65536
+
+/* Somebody with output: `flush` is called once, at the end of the event being handled. */
+struct loop_flush {
+    struct list node; /* list_init() before first use */
+    void (*flush)(struct loop_flush *item);
+};
+
+/* A call to make soon, outside of the caller's stack: before the loop next waits. */
+struct loop_deferred {
+    struct list node; /* list_init() before first use */
+    void (*run)(struct loop_deferred *item);
+};
+
+struct loop {
+    struct ev_loop *ev;
+    struct buffer_pool blocks;
+    /* Valid during one callback; whoever reads into it consumes or copies before returning. */
+    char *scratch; /* LOOP_SCRATCH_BYTES */
+    struct list flushes, deferred;
+    ev_prepare before_wait;
+    ev_check after_wait;
+    double turn_started; /* monotonic seconds; 0 while waiting */
+    /* Told after each turn how long it took, in seconds; may be NULL. */
+    void (*on_turn)(void *data, double seconds);
+    void *on_turn_data;
+};
+
+struct loop *loop_create(void);
+void loop_destroy(struct loop **loop);
+/* Until loop_stop(), or until nothing is left to wait for. */
+void loop_run(struct loop *loop);
+/* Handles what is ready, waiting for at most one event. */
+void loop_run_once(struct loop *loop);
+void loop_stop(struct loop *loop);
+
+/* Seconds since the epoch, as of the start of this turn: no system call. */
+static inline double loop_now(const struct loop *loop)
+{
+    return ev_now(loop->ev);
+}
+
+/* Asks for `item->flush`; asking again before it ran changes nothing. list_remove(&item->node) cancels. */
+void loop_flush_later(struct loop *loop, struct loop_flush *item);
+/* Flushes all who asked. Every callback of a stream ends with it; a timer's need not. */
+void loop_flush(struct loop *loop);
+void loop_defer(struct loop *loop, struct loop_deferred *item);

@@ -1,0 +1,36 @@
+/*
+ * resolver — names to addresses without blocking, through c-ares.
+ *
+ * Answers are kept for their TTL (between 1 and 3,600 seconds), shared by all who ask on this loop; a name being asked for is
+ * asked once. While the resolver does not answer, the last good answer is served for up to `stale_seconds`.
+ * At most RESOLVER_NAMES_MAX names are kept, the least recently used goes first.
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "net/address.h"
+#include "net/loop.h"
+
+#define RESOLVER_NAMES_MAX 4096
+#define RESOLVER_ADDRESSES_MAX 32
+
+struct resolver;
+struct resolver_query;
+
+struct resolver_options {
+    const char *servers;  /* "192.0.2.1:53,[::1]:53" or NULL: the system's */
+    double timeout;       /* seconds for one try; 0: 2 */
+    double stale_seconds; /* 0: 3600 */
+};
+
+/* FAULT_NONE with addresses (port filled in), or FAULT_UPSTREAM_DNS / FAULT_UPSTREAM_DNS_TIMEOUT. Borrowed during the call. */
+typedef void resolver_answered(void *data, enum fault fault, const struct address *addresses,
+                               size_t count);
+
+struct resolver *resolver_create(struct loop *loop, const struct resolver_options *options);
+void resolver_destroy(struct resolver **resolver);
+
+/* NULL when answered before this returned (kept answer, or `host` is an address); else a query that may be cancelled. */
+struct resolver_query *resolver_ask(struct resolver *resolver, const char *host, uint16_t port,
+                                    resolver_answered *answered, void *data);
+void resolver_cancel(struct resolver_query **query);

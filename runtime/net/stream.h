@@ -1,0 +1,83 @@
+/*
+ * stream — a connected byte stream, plain or TLS, that never blocks.
+ *
+ * Its read watcher stays armed for life and is paused only when a reader is
+ * really full; writing is tried at once, and watched for only after it did not
+ * go through. Owns its descriptor and its TLS session.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "base/fault.h"
+#include "net/address.h"
+#include "net/loop.h"
+
+struct stream;
+struct tls_context;
+typedef struct ssl_st SSL;
+
+/* What stream_read and stream_write return besides a count. */
+enum { STREAM_END = 0, STREAM_AGAIN = -1, STREAM_BROKEN = -2 };
+
+struct stream_events {
+    /* Bytes, the end or an error can be read. May destroy the stream. */
+    void (*on_readable)(void *data);
+    /* After stream_await_writable(), once. May destroy the stream. */
+    void (*on_writable)(void *data);
+};
+
+/* Takes over `fd`, connected and non-blocking, as plain bytes. Reading starts with stream_attach(). */
+struct stream *stream_create(struct loop *loop, int fd);
+/* Closes: what was not written is lost. Clears `*stream`. */
+void stream_destroy(struct stream **stream);
+/* Closes with a reset (SO_LINGER 0), so that the peer cannot take it for a complete end. */
+void stream_abort(struct stream **stream);
+
+/* Who is told from now on; replaces whom it was before. NULL events: nobody, and not read. */
+void stream_attach(struct stream *stream, const struct stream_events *events, void *data);
+
+/* Bytes read (> 0), STREAM_END, STREAM_AGAIN or STREAM_BROKEN. One system call where plain. */
+ssize_t stream_read(struct stream *stream, void *bytes, size_t bytes_max);
+/* Whether a read would give bytes without the socket becoming readable (inside TLS). */
+bool stream_has_pending(const struct stream *stream);
+/* Bytes written (maybe fewer than given), STREAM_AGAIN or STREAM_BROKEN. At most 16 vectors. */
+ssize_t stream_write(struct stream *stream, const struct iovec *vectors, int count);
+/* No more on_readable until resumed; what was paused loses nothing. */
+void stream_pause(struct stream *stream);
+void stream_resume(struct stream *stream);
+void stream_await_writable(struct stream *stream);
+/* Sends FIN (and TLS close_notify first): reading goes on. */
+void stream_shut_down(struct stream *stream);
+/* Between messages: false when the peer has said something, hung up or failed. Consumes TLS tickets. */
+bool stream_is_quiet(struct stream *stream);
+/*
+ * Bytes of ours the peer's TCP has acknowledged so far, or UINT64_MAX where that cannot be known
+ * (unix sockets). Works on a socket that has failed: equal before and after means nothing arrived.
+ */
+uint64_t stream_bytes_acknowledged(const struct stream *stream);
+
+int stream_fd(const struct stream *stream);
+struct loop *stream_loop(const struct stream *stream);
+/* The other end as the kernel sees it; set by who accepted or connected. */
+const struct address *stream_peer(const struct stream *stream);
+void stream_set_peer(struct stream *stream, const struct address *peer);
+
+/*
+ * TLS over the plain stream. `done(data, fault, detail)` is called once, maybe before this returns: FAULT_NONE, or
+ * FAULT_UPSTREAM_TLS / FAULT_UPSTREAM_CERTIFICATE (client side) / FAULT_REQUEST_MALFORMED (server side) with a text
+ * for the log. Destroying the stream meanwhile cancels it. `server_name` (client side, may be NULL): SNI and the
+ * name (or IP address) that the certificate must be for.
+ */
+typedef void stream_handshaken(void *data, enum fault fault, const char *detail);
+void stream_accept_tls(struct stream *stream, struct tls_context *context, stream_handshaken *done,
+                       void *data);
+void stream_connect_tls(struct stream *stream, struct tls_context *context, const char *server_name,
+                        stream_handshaken *done, void *data);
+/* NULL when plain. For what a policy asks: SNI, ALPN, version, the peer's certificate. */
+SSL *stream_tls(const struct stream *stream);
+/* Server side: the name the client asked for (lower case), empty when none. ALPN agreed on, empty when none. */
+struct slice stream_server_name(const struct stream *stream);
+struct slice stream_application_protocol(const struct stream *stream);
