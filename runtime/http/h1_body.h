@@ -1,0 +1,56 @@
+/*
+ * h1_body — finds a body's data and its end: by length, chunked, or until the connection closes.
+ *
+ * Chunked bodies pass two machines over the same bytes: a strict scanner of our
+ * own (size lines, extensions, terminators, trailers) and http-parser; where
+ * they do not agree on data or end, the message is refused.
+ */
+#pragma once
+
+#include <http_parser.h>
+
+#include "base/arena.h"
+#include "base/buffer.h"
+#include "base/fault.h"
+#include "http/message.h"
+
+struct h1_body_limits {
+    size_t extension_bytes_max; /* of one size line, and of all extensions together: 16 times that */
+    size_t trailer_bytes_max;
+};
+
+struct h1_chunk_scanner {
+    unsigned state;
+    uint64_t left;          /* of the chunk's data */
+    uint64_t extension_bytes;
+    unsigned digits;
+    size_t trailer_bytes;
+};
+
+struct h1_body {
+    enum message_body body;
+    bool is_response;
+    uint64_t left;                 /* BODY_LENGTH */
+    bool is_chunked;               /* BODY_STREAMED and not until close */
+    struct h1_body_limits limits;
+    struct h1_chunk_scanner scanner;
+    http_parser parser;
+    struct buffer trailers;        /* raw, until they are complete */
+    bool is_complete;
+    uint64_t offset;               /* bytes taken so far, framing included: for the log */
+};
+
+void h1_body_init(struct h1_body *body, bool is_response, enum message_body kind,
+                  uint64_t content_length, bool is_chunked, const struct h1_body_limits *limits);
+void h1_body_clear(struct h1_body *body);
+
+/*
+ * Takes the next run of data off the front of `*input`: moves `*input` past what was used and
+ * sets `*data` (empty when framing alone was used). Call again while `*input` is not empty and the
+ * body is not complete. Faults: REQUEST_MALFORMED or UPSTREAM_MALFORMED (see `is_response`).
+ */
+enum fault h1_body_read(struct h1_body *body, struct slice *input, struct slice *data);
+/* The connection ended: FAULT_NONE when that is the body's end, else CLIENT_GONE or UPSTREAM_INCOMPLETE. */
+enum fault h1_body_end(struct h1_body *body);
+/* After completion: the trailer fields allowed in trailers, hop-by-hop removed; copies into the arena. Framing fields in trailers are a fault. */
+enum fault h1_body_trailers(const struct h1_body *body, struct arena *arena, struct headers *trailers);

@@ -1,0 +1,41 @@
+/*
+ * h1_scanner — reads the raw bytes of an HTTP/1 head strictly (RFC 9112), before http-parser sees them.
+ *
+ * Debian's http-parser is non-strict: it takes a bare LF for a line's end, folds
+ * lines, allows blanks before colons and any version. What two parsers could read
+ * differently is refused here, with the byte offset of the offence.
+ */
+#pragma once
+
+#include "base/fault.h"
+#include "base/slice.h"
+
+struct h1_scanner_limits {
+    size_t head_bytes_max;   /* start line and fields; 431 or UPSTREAM_HEAD_TOO_LARGE */
+    size_t target_bytes_max; /* 414; requests only */
+};
+
+/* Where a scan stands between two pieces of the same head, so that no byte is scanned twice. */
+struct h1_scanner {
+    struct h1_scanner_limits limits;
+    bool is_response;
+    unsigned state;          /* of the machine in h1_scanner.c; 0 at the start */
+    size_t offset;           /* scanned so far */
+    size_t element_start;    /* where the target, name or value being read began */
+    enum fault fault;        /* once not FAULT_NONE, it stays */
+    size_t fault_offset;
+    /* more fields as the machine needs */
+    unsigned count;
+    unsigned token;
+};
+
+enum h1_scan { H1_SCAN_MORE, H1_SCAN_DONE, H1_SCAN_REFUSED };
+
+void h1_scanner_init(struct h1_scanner *scanner, bool is_response,
+                     const struct h1_scanner_limits *limits);
+/*
+ * Scans `head`, all bytes received so far of this message (the same start again with more
+ * at the end after H1_SCAN_MORE). H1_SCAN_DONE: the head is `scanner->offset` bytes, with its
+ * empty line. At most one leading CRLF is part of a request's head (RFC 9112, 2.2).
+ */
+enum h1_scan h1_scanner_scan(struct h1_scanner *scanner, struct slice head);

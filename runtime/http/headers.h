@@ -1,0 +1,63 @@
+/*
+ * headers — the fields of one message, in their order, repeated ones kept apart.
+ *
+ * Lives in an arena; names and values are slices into the message's head or into
+ * the arena. Names are compared ignoring case and kept as they were written.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "http/header_name.h"
+
+/* More fields than this make the head too large, whatever its bytes. */
+#define HEADERS_MAX 256
+
+struct header {
+    struct slice name, value; /* name.start NULL: removed */
+    enum header_id id;
+};
+
+struct headers {
+    struct header *items;
+    uint32_t count, capacity; /* removed ones count until the next headers_add finds no room */
+};
+
+/* Adds at the end; the slices are kept, not copied. False at HEADERS_MAX. */
+bool headers_add(struct headers *headers, struct arena *arena, struct slice name,
+                 struct slice value);
+bool headers_add_known(struct headers *headers, struct arena *arena, enum header_id id,
+                       struct slice value);
+/* Replaces all fields of that name by one, in the place of the first. False at HEADERS_MAX. */
+bool headers_set(struct headers *headers, struct arena *arena, struct slice name,
+                 struct slice value);
+bool headers_set_known(struct headers *headers, struct arena *arena, enum header_id id,
+                       struct slice value);
+/* How many were removed. */
+size_t headers_remove(struct headers *headers, struct slice name);
+size_t headers_remove_known(struct headers *headers, enum header_id id);
+
+/* The first field of that name, or NULL. Valid until fields are added. */
+const struct header *headers_find(const struct headers *headers, struct slice name);
+const struct header *headers_find_known(const struct headers *headers, enum header_id id);
+/* The next of the same name after `header`, or NULL. */
+const struct header *headers_find_next(const struct headers *headers, const struct header *header);
+/* All values of that name joined with ", " (RFC 9110, 5.3), in the arena if there are several; start NULL when there is none. */
+struct slice headers_joined(const struct headers *headers, struct arena *arena, struct slice name);
+
+/* Walks over what is there: start with *at = 0; NULL at the end. */
+const struct header *headers_next(const struct headers *headers, uint32_t *at);
+/* A table of the same fields with room of its own; slices are shared. */
+void headers_copy(struct headers *target, const struct headers *source, struct arena *arena);
+
+/* A field name is a token (RFC 9110, 5.1); a value has no control characters but tab and no blanks at its ends. */
+bool headers_is_name(struct slice name);
+bool headers_is_value(struct slice value);
+
+/*
+ * Removes what belongs to one connection alone: Connection, each field it
+ * nominates (but those with HEADER_END_TO_END), Keep-Alive, Proxy-Connection,
+ * TE, Transfer-Encoding, Upgrade (RFC 9110, 7.6.1).
+ */
+void headers_remove_hop_by_hop(struct headers *headers);
