@@ -1,0 +1,45 @@
+/*
+ * call — one request to a cluster, as a client's http_stream that retries by itself.
+ *
+ * Picks a target, takes a pooled connection or makes one, sends, and hands on the response's
+ * events. Another attempt is made only while no byte of the response has been handed on, the request can be replayed
+ * (all of its body sent so far is at most `replay_bytes_max`), the budget allows it, and either the method is idempotent or
+ * nothing can have been processed: the connection was never made, or the pooled one had died (no byte of ours was
+ * acknowledged). Failures of pooled connections before any answer do not count as attempts.
+ */
+#pragma once
+
+#include "http/http_stream.h"
+#include "upstream/cluster.h"
+
+#define CALL_REPLAY_BYTES_MAX 65536
+#define CALL_ATTEMPTS_MAX 10
+
+struct call_options {
+    double connect_seconds;  /* connect and TLS handshake; default 5 */
+    double response_seconds; /* from the request's end to the response's head; default 60 */
+    double idle_seconds;     /* between bytes of either body; default 60 */
+    double total_seconds;    /* of the whole call, retries included; 0: none. Not in tunnels. */
+    unsigned retries;        /* further attempts; default 2 */
+};
+
+extern const struct call_options CALL_OPTIONS;
+
+/* What happened, for logs and metrics; valid until the stream is released. */
+struct call_record {
+    struct slice target;       /* "host:port" of the last attempt; empty before the first */
+    unsigned attempts;
+    bool is_reused;            /* the last attempt went over a pooled connection */
+    double started;            /* loop time */
+    double connect_seconds;    /* of the last attempt; 0 when reused */
+    double response_seconds;   /* from start to the response's head; 0 before it */
+    enum fault fault;          /* of the last attempt */
+    const char *detail;        /* text for the log, or NULL; static or in the arena */
+    uint64_t bytes_sent, bytes_received; /* of bodies */
+};
+
+/* `options` is borrowed until the stream is released; `arena` holds the heads and the call itself. Events as for a client's stream. */
+struct http_stream *call_start(struct cluster *cluster, const struct call_options *options,
+                               const struct http_stream_events *events, void *data,
+                               struct arena *arena);
+const struct call_record *call_record(const struct http_stream *stream);

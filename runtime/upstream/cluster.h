@@ -1,0 +1,70 @@
+/*
+ * cluster — an upstream: targets that can answer the same requests, and how to choose among them.
+ *
+ * Owned by the worker, not by a generation: looked up by name, so that pools and health of
+ * targets that are still named survive a reload. Clusters are reference-counted; the options of the newest
+ * acquire win.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "http/http_session.h"
+#include "net/resolver.h"
+#include "net/tls_context.h"
+
+#define CLUSTER_TARGETS_MAX 1024
+#define CLUSTER_ERROR_BYTES 512
+
+struct cluster;
+struct clusters; /* all of one worker */
+
+enum cluster_balance { CLUSTER_ROUND_ROBIN, CLUSTER_LEAST_CONNECTIONS };
+
+struct cluster_target_options {
+    struct slice host; /* name, address, or path of a unix socket (begins with '/') */
+    uint16_t port;
+    unsigned weight;   /* 1 to 1000 */
+    bool is_tls;
+};
+
+struct cluster_options {
+    struct slice name;
+    const struct cluster_target_options *targets;
+    size_t target_count;
+    enum cluster_balance balance;
+    const struct http_protocol *protocol; /* NULL: HTTP/1.1 */
+    struct tls_context *tls;       /* for targets with is_tls; acquired */
+    struct slice server_name;      /* SNI and name to verify; empty: the target's host */
+    unsigned idle_connections_max; /* kept per target; default 64 */
+    double idle_seconds;           /* default 60 */
+    unsigned connections_max;      /* per target and worker, busy and idle; 0: no limit */
+    unsigned failures_max;         /* consecutive connection failures that set a target aside; default 3 */
+    double set_aside_seconds;      /* default 5; then it is tried again with one request */
+    double retry_budget;           /* retries as a share of requests; default 0.2 */
+    unsigned retry_budget_min;     /* retries per second that are always allowed; default 3 */
+};
+
+struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
+                                 const struct http_session_limits *limits);
+void clusters_destroy(struct clusters **clusters);
+
+/* Creates or updates the cluster of that name: targets that stay keep pools and health. All strings are copied. */
+struct cluster *clusters_acquire(struct clusters *clusters, const struct cluster_options *options);
+void cluster_release(struct cluster **cluster);
+/* By name, borrowed; NULL when there is none. */
+struct cluster *clusters_find(struct clusters *clusters, struct slice name);
+
+struct slice cluster_name(const struct cluster *cluster);
+
+/* What /status and metrics show of one target. */
+struct cluster_target_status {
+    struct slice address; /* "host:port" as configured */
+    unsigned weight, connections_busy, connections_idle, failures;
+    bool is_set_aside;
+    uint64_t attempts, errors;
+};
+/* Calls `each` for every target in configured order. */
+void cluster_inspect(struct cluster *cluster,
+                     void (*each)(void *data, const struct cluster_target_status *status), void *data);
+void clusters_inspect(struct clusters *clusters, void (*each)(void *data, struct cluster *cluster),
+                      void *data);
