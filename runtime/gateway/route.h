@@ -1,0 +1,36 @@
+/*
+ * route — what the core needs to know of a route to carry a request along it.
+ *
+ * Built by Lua at load time into the generation's memory, read-only afterwards. What a policy needs
+ * beyond it (plugins and their options) stays in Lua, found by `index`.
+ */
+#pragma once
+
+#include "base/slice.h"
+#include "gateway/path_template.h"
+#include "upstream/call.h"
+#include "upstream/cluster.h"
+
+/* Which phases some plugin of the route (or of `use`) takes part in: the others are never called. */
+enum route_phase {
+    ROUTE_REQUEST = 1,
+    ROUTE_RESPOND = 2,
+    ROUTE_RESPONSE = 4,
+    ROUTE_RESPONSE_CHUNK = 8,
+    ROUTE_RESPONSE_BODY = 16,
+    ROUTE_LOG = 32,
+    ROUTE_WHEN = 64 /* a predicate in Lua decides whether it matches */
+};
+
+struct route {
+    uint32_t index;          /* in the generation, from 0 */
+    unsigned phases;         /* of enum route_phase */
+    struct slice name;       /* what logs and metrics call it: "GET /users/{id}" or the operator's own */
+    struct slice source;     /* "routes/users.lua:12" */
+    struct cluster *cluster; /* NULL: an endpoint plugin answers */
+    const struct path_template *rewrite; /* NULL: the normalised path goes upstream */
+    struct slice upstream_host; /* Host sent upstream; start NULL: the client's */
+    struct call_options call;
+    uint64_t body_bytes_max; /* of a request; 413 beyond */
+    bool allows_upgrade;     /* tunnels pass; otherwise Upgrade is ignored */
+};
