@@ -1,0 +1,128 @@
+---@meta
+--- model: the checked configuration, as config.lua makes it and build.lua reads it.
+--
+-- Durations are seconds, sizes are bytes, names are resolved, defaults are filled in.
+-- `at` is where it was written: "routes/users.lua:12".
+
+---@class Model
+---@field files string[]             every file read, the main one first
+---@field workers integer            0: one per core
+---@field memory { counters: integer, limits: integer, dict: integer } bytes of shared memory
+---@field log { level: "debug"|"info"|"warning"|"error", format: "text"|"json" }
+---@field resolver { servers: string?, timeout: number, stale: number }
+---@field limits ModelLimits
+---@field trusted_proxies string[]   CIDR blocks
+---@field forwarded boolean          also write the Forwarded field (RFC 7239)
+---@field via string                 our name in Via and Proxy-Status
+---@field user string?               whom workers run as when started as root
+---@field listeners ModelListener[]  the admin listener is the one with `admin`
+---@field upstreams ModelUpstream[]
+---@field consumers ModelConsumer[]
+---@field routes ModelRoute[]        in the order written
+---@field use ModelStep[]            plugins of `use`: run before each route's, and for answers without a route
+
+---@class ModelLimits
+---@field head integer               bytes of a request's head
+---@field target integer             bytes of a request's target
+---@field body integer               bytes of a request's body, unless the route says otherwise
+---@field head_timeout number
+---@field body_timeout number        between two pieces of a body
+---@field idle_timeout number        between two requests
+---@field send_timeout number        between two pieces that the client takes
+---@field requests integer           on one connection; 0: no limit
+---@field connections integer        per worker
+---@field connections_per_address integer per worker; 0: no limit
+---@field drain_timeout number
+
+---@class ModelListener
+---@field address string             "127.0.0.1:8080", ":8080", "[::1]:80", "unix:/path"
+---@field admin boolean
+---@field token string?              of the admin listener
+---@field protocol string?           name of a registered protocol; nil: by ALPN, else HTTP/1.1
+---@field proxy_protocol integer     0 none, 1 v1, 2 v2, 3 both
+---@field proxy_sources string[]     CIDR blocks
+---@field tls ModelListenerTls?
+---@field at string
+
+---@class ModelListenerTls
+---@field certificates { cert: string, key: string }[]  paths or PEM texts
+---@field client "none"|"optional"|"required"
+---@field client_ca string?
+---@field version "1.2"|"1.3"
+
+---@class ModelUpstream
+---@field name string
+---@field targets { host: string, port: integer, weight: integer, tls: boolean }[] host "/path" for unix sockets
+---@field balance "round_robin"|"least_conn"
+---@field protocol string?
+---@field tls { verify: boolean, ca: string?, cert: string?, key: string?, server_name: string? }
+---@field idle_connections integer
+---@field idle_timeout number
+---@field connections integer        0: no limit
+---@field failures integer
+---@field set_aside number
+---@field retry_budget number
+---@field retry_budget_min integer
+---@field at string
+
+---@class ModelConsumer
+---@field name string
+---@field keys string[]
+---@field groups string[]
+---@field tags table<string, string>
+---@field at string
+
+---@class ModelStep
+---@field name string                "key-auth"
+---@field plugin Plugin              the loaded module
+---@field instance table             checked options; metatable __index is the plugin. Shared between routes where options are equal.
+---@field when (fun(req: Request): boolean)?
+---@field on_error "fail"|"continue"
+---@field at string
+
+---@class ModelRoute
+---@field name string                "GET /users/{id}" unless the operator named it
+---@field methods string[]           empty: any
+---@field path string
+---@field hosts string[]
+---@field headers table<string, string|true>
+---@field query table<string, string|true>
+---@field sni string?
+---@field when (fun(req: Request): boolean)?
+---@field priority integer
+---@field upstream string?           name; nil: one step has `respond`
+---@field rewrite string?
+---@field upstream_host string?      Host sent upstream; nil: the client's
+---@field timeout { connect: number, response: number, idle: number, total: number } total 0: none
+---@field retries integer
+---@field body_limit integer
+---@field upgrade boolean            lets tunnels (WebSocket) through
+---@field plugins ModelStep[]        `use`, then the groups', then its own
+---@field at string
+
+---@class Plugin
+---@field summary string
+---@field options table<string, PluginOption>
+---@field new (fun(options: table, context: { route: string, at: string }): table?, string?)?  adds to the checked options, or nil and what is wrong
+---@field check (fun(options: table): string?)?      rules between options: a text when they do not fit
+---@field start fun(self: table)?    once per generation and worker
+---@field stop fun(self: table)?
+---@field request (fun(self: table, req: Request): Reply?)?
+---@field respond (fun(self: table, req: Request): Reply)?
+---@field response (fun(self: table, req: Request, res: Response): Reply?)?
+---@field response_chunk (fun(self: table, req: Request, res: Response, chunk: string, last: boolean): string?)?
+---@field response_body (fun(self: table, req: Request, res: Response, body: string): string?)?
+---@field log fun(self: table, req: Request, res: Response?)?
+---@field phases (fun(instance: table): table<string, boolean>)?  which of its phases this instance needs; nil: all it has
+
+---@class PluginOption
+---@field type "string"|"boolean"|"integer"|"number"|"duration"|"size"|"list"|"map"|"table"|"function"|"by"|"any"
+---@field default any
+---@field required boolean?
+---@field help string
+---@field values any[]?              the allowed ones
+---@field min number?
+---@field max number?
+---@field items PluginOption?        of a list or a map
+---@field fields table<string, PluginOption>?  of a table
+---@field secret boolean?            never shown
