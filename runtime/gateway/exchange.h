@@ -49,6 +49,7 @@ struct exchange {
     struct request *request;  /* NULL when what came could not be parsed */
     struct response *response; /* being sent; NULL before */
     const struct route *route; /* NULL: none matched */
+    unsigned phases;          /* of enum route_phase: what the bridge wants to be called for */
     struct route_match match;
     struct slice id;          /* the request id: set by policy or made at the first need (exchange_id) */
     struct slice trace_id;    /* of a valid traceparent (32 hex digits), else empty */
@@ -89,6 +90,16 @@ void exchange_reply(struct exchange *exchange, const struct reply *reply);
 void exchange_fail(struct exchange *exchange, enum fault fault);
 /* Answers phases->response: exchange->response as it is now. */
 void exchange_respond(struct exchange *exchange);
+/* In the response phase: exchange->response becomes this reply, the upstream's is dropped. Not an answer yet: the phase goes on. */
+void exchange_replace_response(struct exchange *exchange, const struct reply *reply);
+/*
+ * In the response phase: collects the response's whole body, at most `bytes_max`; otherwise as exchange_collect_body. Then
+ * exchange_replace_response_body (or exchange_respond for the body as it was).
+ */
+void exchange_collect_response_body(struct exchange *exchange, uint64_t bytes_max,
+                                    void (*collected)(void *data, enum fault fault, struct slice body),
+                                    void *data);
+void exchange_replace_response_body(struct exchange *exchange, struct slice body);
 /* Answers phases->response_chunk. */
 void exchange_chunk_done(struct exchange *exchange, struct slice replacement);
 /* A phase after the response's head raised: the rest is cut off so that the client can tell. */

@@ -6,8 +6,8 @@
  * own. On the server side a stream brings a request and takes a response, on
  * the client side the other way round; an upstream call (upstream/call.h) is a stream too.
  *
- * Order of events: one of on_request, on_refused (server) or any on_informational then
- * on_response (client); then on_data any times; on_end once. on_sent once, after send_end.
+ * Order of events: on_request or on_refused (server) or any on_informational then
+ * on_response (client); then on_data any times; on_end once (or on_refused). on_sent once, after send_end.
  * on_failed at any time instead, once, and nothing after it. The user gives the stream
  * back with http_stream_release(), also after on_failed; no event comes after that. Every event may
  * release the stream, and may call any function here; no function here calls an event
@@ -24,7 +24,11 @@ struct http_stream;
 struct http_stream_events {
     /* Server: a request's head. The request lives in stream->arena; trailers are added to it before on_end. */
     void (*on_request)(void *data, struct request *request);
-    /* Server: what came is not a request. One response may be sent; the connection closes after it. `offset`: of the offending byte in what was received. */
+    /*
+     * Server: what came is not a request, or (after on_request) its body is malformed or too slow: FAULT_REQUEST_*. One
+     * response may be sent if none was; the connection closes after it. No on_data or on_end follows. `offset`: of the offending byte
+     * in the head or in the body.
+     */
     void (*on_refused)(void *data, enum fault fault, uint64_t offset);
     /* Client: a 1xx response other than 101. */
     void (*on_informational)(void *data, struct response *response);
