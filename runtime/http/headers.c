@@ -1,0 +1,248 @@
+/*
+ * headers — an array in the arena, searched from its start.
+ *
+ * Messages have ten to thirty fields: comparing ids along an array beats any index.
+ */
+#include "http/headers.h"
+
+#include <assert.h>
+
+#include "http/octet.h"
+
+#define CAPACITY_FIRST 16
+
+static bool is_present(const struct header *header)
+{
+    return header->name.start != NULL;
+}
+
+static bool is_named(const struct header *header, enum header_id id, struct slice name)
+{
+    if (!is_present(header) || header->id != id)
+        return false;
+    return id != HEADER_OTHER || slice_equals_ignoring_case(header->name, name);
+}
+
+static void squeeze(struct headers *headers)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < headers->count; i++) {
+        if (is_present(&headers->items[i]))
+            headers->items[kept++] = headers->items[i];
+    }
+    headers->count = kept;
+}
+
+static void grow(struct headers *headers, struct arena *arena)
+{
+    uint32_t capacity = headers->capacity > 0 ? headers->capacity * 2 : CAPACITY_FIRST;
+    if (capacity > HEADERS_MAX)
+        capacity = HEADERS_MAX;
+    struct header *items = arena_alloc(arena, capacity * sizeof(*items));
+    if (headers->count > 0)
+        memcpy(items, headers->items, headers->count * sizeof(*items));
+    headers->items = items;
+    headers->capacity = capacity;
+}
+
+static bool make_room(struct headers *headers, struct arena *arena)
+{
+    assert(headers->count <= headers->capacity);
+    if (headers->count == headers->capacity)
+        squeeze(headers);
+    if (headers->count == HEADERS_MAX)
+        return false;
+    if (headers->count == headers->capacity)
+        grow(headers, arena);
+    return true;
+}
+
+static bool add(struct headers *headers, struct arena *arena, struct header header)
+{
+    if (headers->count == headers->capacity && !make_room(headers, arena))
+        return false;
+    headers->items[headers->count++] = header;
+    return true;
+}
+
+bool headers_add(struct headers *headers, struct arena *arena, struct slice name,
+                 struct slice value)
+{
+    assert(name.start != NULL);
+    return add(headers, arena, (struct header){name, value, header_id_of(name)});
+}
+
+bool headers_add_known(struct headers *headers, struct arena *arena, enum header_id id,
+                       struct slice value)
+{
+    assert(id != HEADER_OTHER);
+    return add(headers, arena, (struct header){header_name_of(id), value, id});
+}
+
+static struct header *find_from(const struct headers *headers, uint32_t from, enum header_id id,
+                                struct slice name)
+{
+    for (uint32_t i = from; i < headers->count; i++) {
+        if (is_named(&headers->items[i], id, name))
+            return &headers->items[i];
+    }
+    return NULL;
+}
+
+static size_t remove_from(struct headers *headers, uint32_t from, enum header_id id,
+                          struct slice name)
+{
+    size_t removed = 0;
+    for (uint32_t i = from; i < headers->count; i++) {
+        if (!is_named(&headers->items[i], id, name))
+            continue;
+        headers->items[i].name = SLICE_NONE;
+        removed++;
+    }
+    return removed;
+}
+
+static uint32_t index_of(const struct headers *headers, const struct header *header)
+{
+    assert(header >= headers->items && header < headers->items + headers->count);
+    return (uint32_t)(header - headers->items);
+}
+
+static bool set(struct headers *headers, struct arena *arena, struct header header)
+{
+    struct header *first = find_from(headers, 0, header.id, header.name);
+    if (first == NULL)
+        return add(headers, arena, header);
+    remove_from(headers, index_of(headers, first) + 1, header.id, header.name);
+    *first = header;
+    return true;
+}
+
+bool headers_set(struct headers *headers, struct arena *arena, struct slice name,
+                 struct slice value)
+{
+    assert(name.start != NULL);
+    return set(headers, arena, (struct header){name, value, header_id_of(name)});
+}
+
+bool headers_set_known(struct headers *headers, struct arena *arena, enum header_id id,
+                       struct slice value)
+{
+    assert(id != HEADER_OTHER);
+    return set(headers, arena, (struct header){header_name_of(id), value, id});
+}
+
+size_t headers_remove(struct headers *headers, struct slice name)
+{
+    return remove_from(headers, 0, header_id_of(name), name);
+}
+
+size_t headers_remove_known(struct headers *headers, enum header_id id)
+{
+    assert(id != HEADER_OTHER);
+    return remove_from(headers, 0, id, SLICE_NONE);
+}
+
+const struct header *headers_find(const struct headers *headers, struct slice name)
+{
+    return find_from(headers, 0, header_id_of(name), name);
+}
+
+const struct header *headers_find_known(const struct headers *headers, enum header_id id)
+{
+    assert(id != HEADER_OTHER);
+    return find_from(headers, 0, id, SLICE_NONE);
+}
+
+const struct header *headers_find_next(const struct headers *headers, const struct header *header)
+{
+    return find_from(headers, index_of(headers, header) + 1, header->id, header->name);
+}
+
+struct slice headers_joined(const struct headers *headers, struct arena *arena, struct slice name)
+{
+    const struct header *first = headers_find(headers, name);
+    if (first == NULL)
+        return SLICE_NONE;
+    const struct header *next = headers_find_next(headers, first);
+    if (next == NULL)
+        return first->value;
+
+    size_t length = first->value.length;
+    for (const struct header *h = next; h != NULL; h = headers_find_next(headers, h))
+        length += 2 + h->value.length;
+    char *joined = arena_alloc(arena, length);
+    char *end = joined;
+    for (const struct header *h = first; h != NULL; h = headers_find_next(headers, h)) {
+        if (h != first)
+            end = (char *)memcpy(end, ", ", 2) + 2;
+        if (h->value.length > 0)
+            end = (char *)memcpy(end, h->value.start, h->value.length) + h->value.length;
+    }
+    return slice_of(joined, length);
+}
+
+const struct header *headers_next(const struct headers *headers, uint32_t *at)
+{
+    while (*at < headers->count) {
+        const struct header *header = &headers->items[(*at)++];
+        if (is_present(header))
+            return header;
+    }
+    return NULL;
+}
+
+void headers_copy(struct headers *target, const struct headers *source, struct arena *arena)
+{
+    uint32_t capacity = source->count > CAPACITY_FIRST ? source->count : CAPACITY_FIRST;
+    *target = (struct headers){
+        .items = arena_alloc(arena, capacity * sizeof(struct header)),
+        .capacity = capacity,
+    };
+    uint32_t at = 0;
+    for (const struct header *h; (h = headers_next(source, &at)) != NULL;)
+        target->items[target->count++] = *h;
+}
+
+bool headers_is_name(struct slice name)
+{
+    for (size_t i = 0; i < name.length; i++) {
+        if (!octet_is(name.start[i], OCTET_TOKEN))
+            return false;
+    }
+    return name.length > 0;
+}
+
+bool headers_is_value(struct slice value)
+{
+    for (size_t i = 0; i < value.length; i++) {
+        if (!octet_is(value.start[i], OCTET_VALUE))
+            return false;
+    }
+    return slice_trimmed(value).length == value.length;
+}
+
+static void remove_nominated(struct headers *headers, struct slice name)
+{
+    enum header_id id = header_id_of(name);
+    if ((header_flags_of(id) & HEADER_END_TO_END) == 0)
+        remove_from(headers, 0, id, name);
+}
+
+/* Connection may nominate itself, so all its lines are read before any goes. */
+void headers_remove_hop_by_hop(struct headers *headers)
+{
+    for (uint32_t i = 0; i < headers->count; i++) {
+        if (!is_named(&headers->items[i], HEADER_CONNECTION, SLICE_NONE))
+            continue;
+        struct slice rest = headers->items[i].value, nominated;
+        while (slice_next_element(&rest, &nominated)) {
+            if (header_id_of(nominated) != HEADER_CONNECTION)
+                remove_nominated(headers, nominated);
+        }
+    }
+    for (uint32_t i = 0; i < headers->count; i++) {
+        if ((header_flags_of(headers->items[i].id) & HEADER_HOP_BY_HOP) != 0)
+            headers->items[i].name = SLICE_NONE;
+    }
+}
