@@ -1,0 +1,217 @@
+--- gateway: the real binary, started for a spec and stopped after it.
+--
+-- Whatever is still running when a spec file ends is killed with it; a report
+-- of a sanitizer in any process of a gateway fails the spec that stops it.
+
+local process = require "spec.support.process"
+local system = require "spec.support.system"
+local wait = require "spec.support.wait"
+
+---@class Gateway
+---@field pid integer of the master
+---@field directory string where gateway.lua and the other files are
+---@field ports integer[] of the TCP listeners, as listed in the configuration
+---@field port integer the first of them
+---@field admin_port integer|nil
+---@field process Process
+local Gateway = {}
+Gateway.__index = Gateway
+
+local gateway = {}
+
+local running = {}
+
+--- The program under test.
+---@return string path
+function gateway.binary()
+  return system.absolute(os.getenv "MOONGATE_BINARY" or "build/release/moongate")
+end
+
+-- Sanitizers write into files beside the configuration, one for each process.
+local function sanitizer_options(directory)
+  local options = (" log_path=%s/sanitizer exitcode=99 "):format(directory)
+  return {
+    ASAN_OPTIONS = (os.getenv "ASAN_OPTIONS" or "") .. options,
+    UBSAN_OPTIONS = (os.getenv "UBSAN_OPTIONS" or "") .. options .. "print_stacktrace=1",
+  }
+end
+
+local function environment(directory, changes)
+  local env = sanitizer_options(directory)
+  for name, value in pairs(changes or {}) do env[name] = value end
+  return env
+end
+
+-- What sanitizers wrote about processes that ran in `directory`, or nil.
+local function sanitizer_reports(directory)
+  local pipe = io.popen(("cat '%s'/sanitizer.* 2>/dev/null"):format(directory))
+  local text = pipe:read "*a"
+  pipe:close()
+  return text ~= "" and text or nil
+end
+
+-- One worker is enough for most, and quicker to start. Added behind the text:
+-- its lines keep their numbers.
+local function complete(config)
+  if config:find "workers%s*%(" then return config end
+  return config .. "\nworkers(1)\n"
+end
+
+local function read_ports(self)
+  self.ports, self.addresses = {}, {}
+  for admin, address in self:log():gmatch "(%a*) ?listening on ([^%s\",]+)" do
+    local port = tonumber(address:match ":(%d+)$")
+    if admin == "admin" then
+      self.admin_port, self.admin_address = port, address
+    else
+      self.ports[#self.ports + 1] = port
+      self.addresses[#self.addresses + 1] = address
+    end
+  end
+  self.port = self.ports[1]
+end
+
+--- Writes a configuration into a directory of its own.
+---@param options { config: string, files: table<string, string>? }
+---@return string directory holds gateway.lua and `files`, by their relative names
+function gateway.directory(options)
+  local directory = system.temporary_directory()
+  system.write_file(directory .. "/gateway.lua", options.config)
+  for name, content in pairs(options.files or {}) do
+    system.write_file(directory .. "/" .. name, content)
+  end
+  return directory
+end
+
+--- Starts a gateway and waits until it serves.
+---@param options table `config`: text of gateway.lua, listeners on "127.0.0.1:0"; `files`: more
+--- files by relative name; `env`; `arguments`: behind `run -c FILE`; `seconds`: bound of the
+--- start; `directory`: an existing one, instead of `config`
+---@return Gateway
+function gateway.start(options)
+  local directory = options.directory
+    or gateway.directory { config = complete(options.config), files = options.files }
+  local arguments = { gateway.binary(), "run", "-c", directory .. "/gateway.lua" }
+  for _, argument in ipairs(options.arguments or {}) do arguments[#arguments + 1] = argument end
+  local self = setmetatable({ directory = directory }, Gateway)
+  self.process = process.spawn(arguments, {
+    stdout = directory .. "/stdout",
+    stderr = directory .. "/log",
+    env = environment(directory, options.env),
+  })
+  self.pid = self.process.pid
+  running[self] = true
+  self:wait_for_log("%f[%a]ready%f[%A]", options.seconds or 60)
+  read_ports(self)
+  return self
+end
+
+--- Runs a verb of the command line to its end.
+---@param arguments string[]
+---@param options table? `config`, `files`: written first, and given as -c; `env`; `input`;
+--- `directory`: the working directory
+---@return integer code
+---@return string stdout
+---@return string stderr
+function gateway.run(arguments, options)
+  options = options or {}
+  local directory = gateway.directory { config = options.config or "", files = options.files }
+  local command = { gateway.binary() }
+  for _, argument in ipairs(arguments) do command[#command + 1] = argument end
+  if options.config then
+    command[#command + 1] = "-c"
+    command[#command + 1] = directory .. "/gateway.lua"
+  end
+  local code, out, err = process.run(command, {
+    env = environment(directory, options.env),
+    input = options.input,
+    directory = options.directory,
+    seconds = options.seconds,
+  })
+  local reports = sanitizer_reports(directory)
+  process.remove(directory)
+  if reports then error("a sanitizer reports:\n" .. reports, 2) end
+  return code, out, err
+end
+
+--- All that it has logged.
+---@return string
+function Gateway:log()
+  return system.read_file(self.directory .. "/log") or ""
+end
+
+--- Waits until the log has `pattern`; raises, with the log, when it never does.
+---@param pattern string a Lua pattern
+---@param seconds number?
+---@return string match the first capture, or the whole match
+function Gateway:wait_for_log(pattern, seconds)
+  local ok, found = pcall(wait.that, function()
+    local match = self:log():match(pattern)
+    if not match and not self.process:is_running() then error "it ended" end
+    return match
+  end, seconds, "the log to have " .. pattern)
+  if ok then return found end
+  local reports = sanitizer_reports(self.directory) or ""
+  error(("%s (exit code %s); its log:\n%s%s"):format(found, self.process.code, self:log(),
+                                                    reports), 2)
+end
+
+--- Process ids of the workers.
+---@return integer[]
+function Gateway:worker_pids()
+  local path = ("/proc/%d/task/%d/children"):format(self.pid, self.pid)
+  local pids = {}
+  for pid in (system.read_file(path) or ""):gmatch "%d+" do pids[#pids + 1] = tonumber(pid) end
+  return pids
+end
+
+--- Resident memory of a process.
+---@param pid integer? default: the first worker
+---@return integer bytes
+function Gateway:rss(pid)
+  local status = system.read_file(("/proc/%d/status"):format(pid or self:worker_pids()[1]))
+  return tonumber(status:match "VmRSS:%s*(%d+) kB") * 1024
+end
+
+---@param signal integer one of system.SIG*
+function Gateway:signal(signal)
+  self.process:signal(signal)
+end
+
+local function forget(self)
+  running[self] = nil
+  process.remove(self.directory)
+end
+
+--- Ends it with SIGTERM; raises when it does not end well or a sanitizer complained.
+---@param options table? `signal` and `seconds` to end it with; `code` that it should end with
+function Gateway:stop(options)
+  options = options or {}
+  if not running[self] then return end
+  self.process:signal(options.signal or system.SIGTERM)
+  local code = self.process:wait(options.seconds or 30)
+  if not code then self:kill_workers() self.process:kill() end
+  local log, reports = self:log(), sanitizer_reports(self.directory)
+  forget(self)
+  if reports then error("a sanitizer reports:\n" .. reports .. "\nlog:\n" .. log, 2) end
+  if code ~= (options.code or 0) then
+    error(("the gateway ended with %s; its log:\n%s"):format(code or "SIGKILL only", log), 2)
+  end
+end
+
+--- Kills all workers at once.
+function Gateway:kill_workers()
+  for _, pid in ipairs(self:worker_pids()) do system.kill(pid, system.SIGKILL) end
+end
+
+--- Stops every gateway that is still running: for after_each().
+function gateway.stop_all()
+  local first_error
+  for self in pairs(running) do
+    local ok, message = pcall(self.stop, self)
+    if not ok then first_error = first_error or message end
+  end
+  if first_error then error(first_error, 2) end
+end
+
+return gateway

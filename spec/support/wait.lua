@@ -1,0 +1,29 @@
+--- wait: waiting for something to become true, never longer than said.
+
+local system = require "spec.support.system"
+
+local wait = {}
+
+--- Calls `condition` until it returns something true, which it returns.
+--
+-- A sanitized build on a busy machine is many times slower than a bare one, so
+-- the bound is for what hangs, not for what is slow.
+---@param condition fun(): any
+---@param seconds number? default 20
+---@param what string? named in the error when time is up
+---@return any
+function wait.that(condition, seconds, what)
+  local deadline = system.now() + (seconds or 20)
+  local pause = 0.001
+  while true do
+    local value = condition()
+    if value then return value end
+    if system.now() > deadline then
+      error(("waited %g s for %s"):format(seconds or 20, what or "a condition"), 2)
+    end
+    system.sleep(pause)
+    pause = math.min(pause * 2, 0.05)
+  end
+end
+
+return wait
