@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 static void *checked(void *pointer, size_t bytes)
 {
@@ -32,4 +33,12 @@ void *mem_zeroed_array(size_t count, size_t bytes)
 void *mem_resize(void *pointer, size_t bytes)
 {
     return checked(realloc(pointer, bytes > 0 ? bytes : 1), bytes);
+}
+
+char *mem_string(const char *string)
+{
+    if (string == NULL)
+        return NULL;
+    size_t bytes = strlen(string) + 1;
+    return memcpy(mem_alloc(bytes), string, bytes);
 }

@@ -19,3 +19,5 @@ void *mem_zeroed(size_t bytes);
 void *mem_zeroed_array(size_t count, size_t bytes);
 /* Grows or shrinks `*pointer` (may be NULL); what was there moves along. */
 void *mem_resize(void *pointer, size_t bytes);
+/* A copy of `string`, or NULL for NULL. */
+char *mem_string(const char *string);
