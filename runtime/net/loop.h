@@ -3,7 +3,7 @@
  *
  * Besides libev's loop: one scratch buffer that every read goes through, a pool
  * of blocks for what has to wait, the list of those who have written something
- * and want it flushed, and the histogram of how long turns take.
+ * and want it flushed, and a measure of how long turns take.
  */
 #pragma once
 
@@ -14,6 +14,8 @@
 #include "base/list.h"
 
 #define LOOP_SCRATCH_BYTES 65536
+/* How often what is deferred may defer more before sockets get their turn again. */
+#define LOOP_DEFERRED_ROUNDS_MAX 16
 
 /* Somebody with output: `flush` is called once, at the end of the event being handled. */
 struct loop_flush {
@@ -35,13 +37,17 @@ struct loop {
     struct list flushes, deferred;
     ev_prepare before_wait;
     ev_check after_wait;
+    ev_idle unfinished;  /* active while something is deferred: the loop then does not wait */
+    ev_timer clock;      /* never fires: what is left of it tells monotonic time without a call */
     double turn_started; /* monotonic seconds; 0 while waiting */
-    /* Told after each turn how long it took, in seconds; may be NULL. */
+    /* Told after each turn how long it took, in seconds; may be NULL: nothing is measured. */
     void (*on_turn)(void *data, double seconds);
     void *on_turn_data;
 };
 
+/* The first loop of a process also makes it ignore SIGPIPE: a peer that left is an error code. */
 struct loop *loop_create(void);
+/* Whatever uses the loop must be gone. Clears `*loop`. */
 void loop_destroy(struct loop **loop);
 /* Until loop_stop(), or until nothing is left to wait for. */
 void loop_run(struct loop *loop);
@@ -55,8 +61,14 @@ static inline double loop_now(const struct loop *loop)
     return ev_now(loop->ev);
 }
 
-/* Asks for `item->flush`; asking again before it ran changes nothing. list_remove(&item->node) cancels. */
+/* Seconds since the loop was created, as of the start of this turn; never jumps with the wall
+ * clock. */
+double loop_monotonic(const struct loop *loop);
+
+/* Asks for `item->flush`; asking again before it ran changes nothing. list_remove(&item->node)
+ * cancels. */
 void loop_flush_later(struct loop *loop, struct loop_flush *item);
 /* Flushes all who asked. Every callback of a stream ends with it; a timer's need not. */
 void loop_flush(struct loop *loop);
+/* Asking again before it ran changes nothing; list_remove(&item->node) cancels. */
 void loop_defer(struct loop *loop, struct loop_deferred *item);

@@ -1,0 +1,184 @@
+/*
+ * loop — libev's loop, with work put off until it next waits.
+ */
+#include "net/loop.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "base/mem.h"
+
+/* Some thirty years: far enough to never fire, near enough for a double to keep microseconds. */
+#define CLOCK_SECONDS 1e9
+
+static double now_monotonic(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* Moves all of `from` into the empty list `to`. */
+static void list_move_all(struct list *from, struct list *to)
+{
+    list_init(to);
+    if (list_is_empty(from))
+        return;
+    *to = *from;
+    to->next->prev = to->prev->next = to;
+    list_init(from);
+}
+
+static void run_deferred_once(struct loop *loop)
+{
+    struct list round;
+
+    list_move_all(&loop->deferred, &round);
+    while (!list_is_empty(&round)) {
+        struct loop_deferred *item = CONTAINER_OF(round.next, struct loop_deferred, node);
+        list_remove(&item->node);
+        item->run(item);
+    }
+}
+
+static void run_deferred(struct loop *loop)
+{
+    for (int i = 0; i < LOOP_DEFERRED_ROUNDS_MAX && !list_is_empty(&loop->deferred); i++)
+        run_deferred_once(loop);
+    loop_flush(loop);
+    if (list_is_empty(&loop->deferred))
+        ev_idle_stop(loop->ev, &loop->unfinished);
+}
+
+static void on_before_wait(struct ev_loop *ev, ev_prepare *watcher, int events)
+{
+    struct loop *loop = watcher->data;
+
+    run_deferred(loop);
+    if (loop->turn_started > 0 && loop->on_turn != NULL)
+        loop->on_turn(loop->on_turn_data, now_monotonic() - loop->turn_started);
+    loop->turn_started = 0;
+}
+
+static void on_after_wait(struct ev_loop *ev, ev_check *watcher, int events)
+{
+    struct loop *loop = watcher->data;
+
+    if (loop->on_turn != NULL)
+        loop->turn_started = now_monotonic();
+}
+
+/* Its being active is all that matters; on_before_wait() does the work. */
+static void on_unfinished(struct ev_loop *ev, ev_idle *watcher, int events)
+{
+}
+
+static void on_clock(struct ev_loop *ev, ev_timer *watcher, int events)
+{
+    assert(!"the clock of a loop ran out");
+}
+
+/* The loop's own watchers do not count as something to wait for. */
+static void start_watchers(struct loop *loop)
+{
+    ev_prepare_init(&loop->before_wait, on_before_wait);
+    ev_set_priority(&loop->before_wait, EV_MINPRI);
+    ev_check_init(&loop->after_wait, on_after_wait);
+    ev_set_priority(&loop->after_wait, EV_MAXPRI);
+    ev_idle_init(&loop->unfinished, on_unfinished);
+    ev_timer_init(&loop->clock, on_clock, CLOCK_SECONDS, 0);
+    loop->before_wait.data = loop->after_wait.data = loop;
+
+    ev_prepare_start(loop->ev, &loop->before_wait);
+    ev_check_start(loop->ev, &loop->after_wait);
+    ev_timer_start(loop->ev, &loop->clock);
+    for (int i = 0; i < 3; i++)
+        ev_unref(loop->ev);
+}
+
+static void stop_watchers(struct loop *loop)
+{
+    for (int i = 0; i < 3; i++)
+        ev_ref(loop->ev);
+    ev_prepare_stop(loop->ev, &loop->before_wait);
+    ev_check_stop(loop->ev, &loop->after_wait);
+    ev_timer_stop(loop->ev, &loop->clock);
+    ev_idle_stop(loop->ev, &loop->unfinished);
+}
+
+struct loop *loop_create(void)
+{
+    struct loop *loop = mem_zeroed(sizeof(*loop));
+
+    /* OpenSSL writes without MSG_NOSIGNAL. */
+    signal(SIGPIPE, SIG_IGN);
+    loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
+    if (loop->ev == NULL) {
+        fprintf(stderr, "moongate: cannot create an event loop\n");
+        abort();
+    }
+    loop->scratch = mem_alloc(LOOP_SCRATCH_BYTES);
+    list_init(&loop->flushes);
+    list_init(&loop->deferred);
+    start_watchers(loop);
+    return loop;
+}
+
+void loop_destroy(struct loop **loop)
+{
+    struct loop *gone = *loop;
+
+    assert(list_is_empty(&gone->flushes));
+    assert(list_is_empty(&gone->deferred));
+    stop_watchers(gone);
+    ev_loop_destroy(gone->ev);
+    buffer_pool_clear(&gone->blocks);
+    free(gone->scratch);
+    free(gone);
+    *loop = NULL;
+}
+
+void loop_run(struct loop *loop)
+{
+    ev_run(loop->ev, 0);
+}
+
+void loop_run_once(struct loop *loop)
+{
+    ev_run(loop->ev, EVRUN_ONCE);
+}
+
+void loop_stop(struct loop *loop)
+{
+    ev_break(loop->ev, EVBREAK_ALL);
+}
+
+double loop_monotonic(const struct loop *loop)
+{
+    return CLOCK_SECONDS - ev_timer_remaining(loop->ev, (ev_timer *)&loop->clock);
+}
+
+void loop_flush_later(struct loop *loop, struct loop_flush *item)
+{
+    if (list_is_empty(&item->node))
+        list_push_back(&loop->flushes, &item->node);
+}
+
+void loop_flush(struct loop *loop)
+{
+    while (!list_is_empty(&loop->flushes)) {
+        struct loop_flush *item = CONTAINER_OF(loop->flushes.next, struct loop_flush, node);
+        list_remove(&item->node);
+        item->flush(item);
+    }
+}
+
+void loop_defer(struct loop *loop, struct loop_deferred *item)
+{
+    if (!list_is_empty(&item->node))
+        return;
+    list_push_back(&loop->deferred, &item->node);
+    ev_idle_start(loop->ev, &loop->unfinished);
+}
