@@ -1,0 +1,23 @@
+/*
+ * tls_certificate — PEM files and texts into what OpenSSL signs and verifies with.
+ *
+ * Texts of errors name the path (a PEM text is "the PEM text") and the reason, never a key.
+ */
+#pragma once
+
+#include <openssl/ssl.h>
+#include <stdbool.h>
+
+#include "net/tls_context.h"
+#include "net/tls_names.h"
+
+/* Certificate, chain and key, which must belong together. */
+bool tls_certificate_load(SSL_CTX *ssl_context, const struct tls_certificate_files *files,
+                          char error[TLS_CONTEXT_ERROR_BYTES]);
+/* The DNS names it is for: its subjectAltNames or, where it has none, its common name. */
+void tls_certificate_names(X509 *certificate, struct tls_names *names, size_t index);
+/* Adds the CAs in `authority`, path or text, to `store`; there must be one at least. */
+bool tls_certificate_trust(X509_STORE *store, const char *authority,
+                           char error[TLS_CONTEXT_ERROR_BYTES]);
+/* Writes "PATH: what: OpenSSL's reason" and forgets OpenSSL's errors. Returns false. */
+bool tls_certificate_refuse(char error[TLS_CONTEXT_ERROR_BYTES], const char *pem, const char *what);

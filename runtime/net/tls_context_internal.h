@@ -1,0 +1,28 @@
+/*
+ * tls_context_internal — what the server's and the client's side of a context share.
+ *
+ * Nobody else includes this.
+ */
+#pragma once
+
+#include <openssl/ssl.h>
+#include <stdatomic.h>
+
+#include "net/tls_context.h"
+#include "net/tls_names.h"
+#include "net/tls_sessions.h"
+#include "net/tls_tickets.h"
+
+struct tls_context {
+    atomic_size_t references;
+    SSL_CTX **ssl_contexts; /* one per certificate; the first is the default */
+    size_t count;
+    unsigned char *alpn; /* server side */
+    size_t alpn_length;
+    struct tls_names names;       /* server side */
+    struct tls_tickets tickets;   /* server side */
+    struct tls_sessions sessions; /* client side */
+};
+
+/* With one reference and `count` SSL_CTXs, to which the rules of both sides apply. */
+struct tls_context *tls_context_create(const SSL_METHOD *method, size_t count);
