@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -22,6 +23,9 @@ typedef struct ssl_st SSL;
 /* What stream_read and stream_write return besides a count. */
 enum { STREAM_END = 0, STREAM_AGAIN = -1, STREAM_BROKEN = -2 };
 
+/* The most vectors that one write takes. */
+#define STREAM_VECTORS_MAX 16
+
 struct stream_events {
     /* Bytes, the end or an error can be read. May destroy the stream. */
     void (*on_readable)(void *data);
@@ -29,21 +33,38 @@ struct stream_events {
     void (*on_writable)(void *data);
 };
 
-/* Takes over `fd`, connected and non-blocking, as plain bytes. Reading starts with stream_attach(). */
+/* Takes over `fd`, connected and non-blocking, as plain bytes. Reading starts with stream_attach().
+ */
 struct stream *stream_create(struct loop *loop, int fd);
-/* Closes: what was not written is lost. Clears `*stream`. */
+/*
+ * Closes: what was not written is lost. Clears `*stream`. TLS says close_notify if that can be said
+ * at once, so where the peer must not take what it has for complete, use stream_abort().
+ */
 void stream_destroy(struct stream **stream);
 /* Closes with a reset (SO_LINGER 0), so that the peer cannot take it for a complete end. */
 void stream_abort(struct stream **stream);
 
-/* Who is told from now on; replaces whom it was before. NULL events: nobody, and not read. */
+/*
+ * Who is told from now on; replaces whom it was before, and begins neither paused nor waiting to
+ * write. NULL events: nobody, and not read. Never calls back before it returns.
+ */
 void stream_attach(struct stream *stream, const struct stream_events *events, void *data);
 
-/* Bytes read (> 0), STREAM_END, STREAM_AGAIN or STREAM_BROKEN. One system call where plain. */
+/*
+ * Bytes read (> 0), STREAM_END, STREAM_AGAIN or STREAM_BROKEN. One system call where plain. After
+ * the end or a failure every further read answers the same, and on_readable is not called any more.
+ * Under TLS the end is a close_notify; a connection that just ends is STREAM_BROKEN, because
+ * anybody on the way could have cut it. A reader that leaves bytes behind is called again.
+ */
 ssize_t stream_read(struct stream *stream, void *bytes, size_t bytes_max);
-/* Whether a read would give bytes without the socket becoming readable (inside TLS). */
+/* Whether a read would say something without the socket becoming readable (inside TLS). */
 bool stream_has_pending(const struct stream *stream);
-/* Bytes written (maybe fewer than given), STREAM_AGAIN or STREAM_BROKEN. At most 16 vectors. */
+/*
+ * Bytes written (maybe fewer than given), STREAM_AGAIN or STREAM_BROKEN. At most STREAM_VECTORS_MAX
+ * vectors. What was not taken must be what the next write begins with, as nothing else makes sense
+ * in a stream: TLS may have encrypted it already. Reading may go on after a write was
+ * STREAM_BROKEN. Not after stream_shut_down().
+ */
 ssize_t stream_write(struct stream *stream, const struct iovec *vectors, int count);
 /* No more on_readable until resumed; what was paused loses nothing. */
 void stream_pause(struct stream *stream);
@@ -51,7 +72,8 @@ void stream_resume(struct stream *stream);
 void stream_await_writable(struct stream *stream);
 /* Sends FIN (and TLS close_notify first): reading goes on. */
 void stream_shut_down(struct stream *stream);
-/* Between messages: false when the peer has said something, hung up or failed. Consumes TLS tickets. */
+/* Between messages: false when the peer has said something, hung up or failed. Consumes TLS
+ * tickets. */
 bool stream_is_quiet(struct stream *stream);
 /*
  * Bytes of ours the peer's TCP has acknowledged so far, or UINT64_MAX where that cannot be known
@@ -66,18 +88,26 @@ const struct address *stream_peer(const struct stream *stream);
 void stream_set_peer(struct stream *stream, const struct address *peer);
 
 /*
- * TLS over the plain stream. `done(data, fault, detail)` is called once, maybe before this returns: FAULT_NONE, or
- * FAULT_UPSTREAM_TLS / FAULT_UPSTREAM_CERTIFICATE (client side) / FAULT_REQUEST_MALFORMED (server side) with a text
- * for the log. Destroying the stream meanwhile cancels it. `server_name` (client side, may be NULL): SNI and the
- * name (or IP address) that the certificate must be for.
+ * TLS over the plain stream. `done(data, fault, detail)` is called once, maybe before this returns:
+ * FAULT_NONE, or FAULT_UPSTREAM_TLS / FAULT_UPSTREAM_CERTIFICATE (client side) /
+ * FAULT_REQUEST_MALFORMED (server side) with a text for the log, borrowed during the call. It may
+ * destroy the stream; destroying the stream before cancels it. Nothing else of the stream may be
+ * used meanwhile but stream_attach(), whose events come after `done`. There is no time limit here:
+ * that is the caller's. `server_name` (client side, may be NULL): SNI and the name (or IP address)
+ * that the certificate must be for; with NULL, only the chain is verified.
  */
 typedef void stream_handshaken(void *data, enum fault fault, const char *detail);
 void stream_accept_tls(struct stream *stream, struct tls_context *context, stream_handshaken *done,
                        void *data);
 void stream_connect_tls(struct stream *stream, struct tls_context *context, const char *server_name,
                         stream_handshaken *done, void *data);
-/* NULL when plain. For what a policy asks: SNI, ALPN, version, the peer's certificate. */
+/*
+ * NULL when plain. For what a policy asks: SNI, ALPN, version, the peer's certificate. A client's
+ * certificate counts only where there is one (SSL_get0_peer_certificate) and SSL_get_verify_result
+ * is X509_V_OK.
+ */
 SSL *stream_tls(const struct stream *stream);
-/* Server side: the name the client asked for (lower case), empty when none. ALPN agreed on, empty when none. */
+/* Server side: the name the client asked for (lower case), empty when none. ALPN agreed on, empty
+ * when none. */
 struct slice stream_server_name(const struct stream *stream);
 struct slice stream_application_protocol(const struct stream *stream);

@@ -1,0 +1,259 @@
+/*
+ * stream — a socket's bytes and its two watchers.
+ *
+ * Two watchers instead of one with changing events: arming for writing then leaves the
+ * read watcher alone, and libev merges both into one epoll_ctl. A watcher that is stopped
+ * and started again within one turn costs no system call at all.
+ */
+#include "net/stream.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <linux/tcp.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net/stream_internal.h"
+
+static void watch(struct ev_loop *ev, ev_io *watcher, bool is_wanted)
+{
+    if (is_wanted && !ev_is_active(watcher))
+        ev_io_start(ev, watcher);
+    else if (!is_wanted && ev_is_active(watcher))
+        ev_io_stop(ev, watcher);
+}
+
+void stream_watch(struct stream *stream)
+{
+    bool reads = stream->events != NULL && !stream->is_paused && stream->ending == STREAM_AGAIN;
+    bool writes = stream->is_awaited;
+
+    if (stream->tls != NULL) {
+        reads = reads || stream_tls_wants_read(stream);
+        writes = writes || stream_tls_wants_write(stream);
+    }
+    watch(stream->loop->ev, &stream->readable, reads);
+    watch(stream->loop->ev, &stream->writable, writes);
+}
+
+ssize_t stream_end_reading(struct stream *stream, int ending)
+{
+    assert(ending == STREAM_END || ending == STREAM_BROKEN);
+
+    /* An end stays readable for ever: watching on would spin. */
+    stream->ending = ending;
+    stream_watch(stream);
+    return ending;
+}
+
+void stream_deliver_readable(struct stream *stream)
+{
+    struct loop *loop = stream->loop;
+
+    stream->events->on_readable(stream->data);
+    loop_flush(loop);
+}
+
+void stream_deliver_writable(struct stream *stream)
+{
+    struct loop *loop = stream->loop;
+
+    stream->is_awaited = false;
+    stream_watch(stream);
+    stream->events->on_writable(stream->data);
+    loop_flush(loop);
+}
+
+static void on_readable(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    struct stream *stream = watcher->data;
+
+    if (stream->tls != NULL)
+        stream_tls_on_readable(stream);
+    else
+        stream_deliver_readable(stream);
+}
+
+static void on_writable(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    struct stream *stream = watcher->data;
+
+    if (stream->tls != NULL)
+        stream_tls_on_writable(stream);
+    else
+        stream_deliver_writable(stream);
+}
+
+struct stream *stream_create(struct loop *loop, int fd)
+{
+    assert(fd >= 0);
+
+    struct stream *stream = mem_zeroed(sizeof(*stream));
+    stream->loop = loop;
+    stream->ending = STREAM_AGAIN;
+    ev_io_init(&stream->readable, on_readable, fd, EV_READ);
+    ev_io_init(&stream->writable, on_writable, fd, EV_WRITE);
+    stream->readable.data = stream->writable.data = stream;
+    return stream;
+}
+
+static void stream_close(struct stream **stream, bool polite)
+{
+    struct stream *gone = *stream;
+
+    *stream = NULL;
+    if (gone->tls != NULL)
+        stream_tls_close(gone, polite);
+    ev_io_stop(gone->loop->ev, &gone->readable);
+    ev_io_stop(gone->loop->ev, &gone->writable);
+    close(gone->readable.fd);
+    free(gone);
+}
+
+void stream_destroy(struct stream **stream)
+{
+    stream_close(stream, true);
+}
+
+void stream_abort(struct stream **stream)
+{
+    static const struct linger RESET = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(stream_fd(*stream), SOL_SOCKET, SO_LINGER, &RESET, sizeof(RESET));
+    stream_close(stream, false);
+}
+
+void stream_attach(struct stream *stream, const struct stream_events *events, void *data)
+{
+    stream->events = events;
+    stream->data = data;
+    stream->is_paused = stream->is_awaited = false;
+    stream_watch(stream);
+    if (stream->tls != NULL)
+        stream_tls_wake(stream);
+}
+
+ssize_t stream_read(struct stream *stream, void *bytes, size_t bytes_max)
+{
+    assert(bytes_max > 0);
+
+    if (stream->ending != STREAM_AGAIN)
+        return stream->ending;
+    if (stream->tls != NULL)
+        return stream_tls_read(stream, bytes, bytes_max);
+
+    ssize_t got;
+    do
+        got = recv(stream->readable.fd, bytes, bytes_max, 0);
+    while (got < 0 && errno == EINTR);
+    if (got > 0)
+        return got;
+    if (got == 0)
+        return stream_end_reading(stream, STREAM_END);
+    return errno == EAGAIN ? STREAM_AGAIN : stream_end_reading(stream, STREAM_BROKEN);
+}
+
+bool stream_has_pending(const struct stream *stream)
+{
+    return stream->tls != NULL && stream_tls_has_pending(stream);
+}
+
+static ssize_t write_plain(int fd, const struct iovec *vectors, int count)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (size_t)count};
+    ssize_t put;
+
+    do
+        put = count == 1 ? send(fd, vectors->iov_base, vectors->iov_len, MSG_NOSIGNAL)
+                         : sendmsg(fd, &message, MSG_NOSIGNAL);
+    while (put < 0 && errno == EINTR);
+    if (put >= 0)
+        return put;
+    return errno == EAGAIN ? STREAM_AGAIN : STREAM_BROKEN;
+}
+
+ssize_t stream_write(struct stream *stream, const struct iovec *vectors, int count)
+{
+    assert(count > 0 && count <= STREAM_VECTORS_MAX);
+    assert(!stream->is_shut_down);
+
+    if (stream->tls != NULL)
+        return stream_tls_write(stream, vectors, count);
+    return write_plain(stream->writable.fd, vectors, count);
+}
+
+void stream_pause(struct stream *stream)
+{
+    stream->is_paused = true;
+    stream_watch(stream);
+}
+
+void stream_resume(struct stream *stream)
+{
+    stream->is_paused = false;
+    stream_watch(stream);
+    if (stream->tls != NULL)
+        stream_tls_wake(stream);
+}
+
+void stream_await_writable(struct stream *stream)
+{
+    assert(stream->events != NULL);
+
+    stream->is_awaited = true;
+    stream_watch(stream);
+}
+
+void stream_shut_down(struct stream *stream)
+{
+    if (stream->is_shut_down)
+        return;
+    stream->is_shut_down = true;
+    if (stream->tls != NULL)
+        stream_tls_shut_down(stream);
+    else
+        shutdown(stream->writable.fd, SHUT_WR);
+}
+
+bool stream_is_quiet(struct stream *stream)
+{
+    char byte;
+
+    if (stream->ending != STREAM_AGAIN)
+        return false;
+    if (stream->tls != NULL)
+        return stream_tls_is_quiet(stream);
+    return recv(stream->readable.fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
+uint64_t stream_bytes_acknowledged(const struct stream *stream)
+{
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    if (getsockopt(stream->readable.fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+        length < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
+        return UINT64_MAX;
+    return info.tcpi_bytes_acked;
+}
+
+int stream_fd(const struct stream *stream)
+{
+    return stream->readable.fd;
+}
+
+struct loop *stream_loop(const struct stream *stream)
+{
+    return stream->loop;
+}
+
+const struct address *stream_peer(const struct stream *stream)
+{
+    return &stream->peer;
+}
+
+void stream_set_peer(struct stream *stream, const struct address *peer)
+{
+    stream->peer = *peer;
+}
