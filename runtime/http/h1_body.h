@@ -12,45 +12,48 @@
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "base/fault.h"
+#include "http/h1_chunk_scanner.h"
+#include "http/h1_scanner.h"
 #include "http/message.h"
 
 struct h1_body_limits {
     size_t extension_bytes_max; /* of one size line, and of all extensions together: 16 times that */
-    size_t trailer_bytes_max;
-};
-
-struct h1_chunk_scanner {
-    unsigned state;
-    uint64_t left;          /* of the chunk's data */
-    uint64_t extension_bytes;
-    unsigned digits;
-    size_t trailer_bytes;
+    size_t trailer_bytes_max;   /* of all trailer lines with the empty one after them */
 };
 
 struct h1_body {
     enum message_body body;
     bool is_response;
-    uint64_t left;                 /* BODY_LENGTH */
-    bool is_chunked;               /* BODY_STREAMED and not until close */
+    uint64_t left;                    /* BODY_LENGTH */
+    bool is_chunked;                  /* BODY_STREAMED and not until close */
     struct h1_body_limits limits;
     struct h1_chunk_scanner scanner;
     http_parser parser;
-    struct buffer trailers;        /* raw, until they are complete */
+    struct buffer trailers;           /* raw; begins with the trailers, more may follow them */
+    struct h1_scanner trailer_scanner; /* its offset is the length of the complete trailers */
     bool is_complete;
-    uint64_t offset;               /* bytes taken so far, framing included: for the log */
+    uint64_t offset; /* bytes taken so far, framing included; after a fault: of the offence */
 };
 
+/* `content_length` counts for BODY_LENGTH alone, `is_chunked` for BODY_STREAMED. BODY_NONE and a length of 0 are complete at once. */
 void h1_body_init(struct h1_body *body, bool is_response, enum message_body kind,
                   uint64_t content_length, bool is_chunked, const struct h1_body_limits *limits);
 void h1_body_clear(struct h1_body *body);
 
 /*
  * Takes the next run of data off the front of `*input`: moves `*input` past what was used and
- * sets `*data` (empty when framing alone was used). Call again while `*input` is not empty and the
- * body is not complete. Faults: REQUEST_MALFORMED or UPSTREAM_MALFORMED (see `is_response`).
+ * sets `*data` (empty when framing alone was used), which points into the input. Call again while
+ * `*input` is not empty and the body is not complete; what is left of `*input` then belongs to
+ * the next message. Faults: REQUEST_MALFORMED or UPSTREAM_MALFORMED (see `is_response`), also for
+ * Content-Length and Transfer-Encoding in trailers; REQUEST_HEAD_TOO_LARGE or
+ * UPSTREAM_HEAD_TOO_LARGE for trailers beyond their limit.
  */
 enum fault h1_body_read(struct h1_body *body, struct slice *input, struct slice *data);
 /* The connection ended: FAULT_NONE when that is the body's end, else CLIENT_GONE or UPSTREAM_INCOMPLETE. */
 enum fault h1_body_end(struct h1_body *body);
-/* After completion: the trailer fields allowed in trailers, hop-by-hop removed; copies into the arena. Framing fields in trailers are a fault. */
-enum fault h1_body_trailers(const struct h1_body *body, struct arena *arena, struct headers *trailers);
+/*
+ * After completion: the trailer fields that may stand in trailers, copied into the arena; others
+ * (HEADER_NOT_IN_TRAILERS) are dropped. Fault: the one for a head too large, beyond HEADERS_MAX.
+ */
+enum fault h1_body_trailers(const struct h1_body *body, struct arena *arena,
+                            struct headers *trailers);

@@ -4,6 +4,14 @@
  * Debian's http-parser is non-strict: it takes a bare LF for a line's end, folds
  * lines, allows blanks before colons and any version. What two parsers could read
  * differently is refused here, with the byte offset of the offence.
+ *
+ * Passes what is well formed by its bytes alone: lines end in CRLF; a method is a
+ * token of at most 32 bytes; a target has URI characters and no '#'; versions are
+ * HTTP/1.0 and HTTP/1.1 (another HTTP/d.d is VERSION_UNSUPPORTED); a status is three
+ * digits from 100 to 599, its reason may be empty and so may the space before it; a field
+ * is a token, a colon, and a value without control characters but tab. Refused in
+ * requests and responses alike: a line that begins with a blank, a blank before the colon,
+ * bare CR or LF, NUL. What fields mean is h1_head's business.
  */
 #pragma once
 
@@ -19,20 +27,19 @@ struct h1_scanner_limits {
 struct h1_scanner {
     struct h1_scanner_limits limits;
     bool is_response;
-    unsigned state;          /* of the machine in h1_scanner.c; 0 at the start */
-    size_t offset;           /* scanned so far */
-    size_t element_start;    /* where the target, name or value being read began */
-    enum fault fault;        /* once not FAULT_NONE, it stays */
+    unsigned state;       /* of the machine in h1_scanner.c */
+    size_t offset;        /* scanned so far */
+    size_t element_start; /* where the method, target, version or name being read began */
+    enum fault fault;     /* once not FAULT_NONE, it stays */
     size_t fault_offset;
-    /* more fields as the machine needs */
-    unsigned count;
-    unsigned token;
 };
 
 enum h1_scan { H1_SCAN_MORE, H1_SCAN_DONE, H1_SCAN_REFUSED };
 
 void h1_scanner_init(struct h1_scanner *scanner, bool is_response,
                      const struct h1_scanner_limits *limits);
+/* Reads field lines and the empty line after them, without a start line: the trailers of a chunked body. */
+void h1_scanner_init_trailers(struct h1_scanner *scanner, bool is_response, size_t bytes_max);
 /*
  * Scans `head`, all bytes received so far of this message (the same start again with more
  * at the end after H1_SCAN_MORE). H1_SCAN_DONE: the head is `scanner->offset` bytes, with its
