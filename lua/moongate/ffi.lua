@@ -1,0 +1,38 @@
+--- ffi: the one door through which Lua calls C functions that answer at once.
+--
+-- The declarations are those that the binary was compiled with (runtime/bridge/abi.h), so they cannot
+-- differ from it. `generation` is what most functions are called for; boot.lua sets it once.
+
+local ffi = require "ffi"
+
+ffi.cdef "const char *moon_abi_text(void);"
+ffi.cdef(ffi.string(ffi.C.moon_abi_text()))
+
+---@class moongate.ffi
+---@field C ffi.namespace*       the exported functions and constants
+---@field generation ffi.cdata*  of this state; set by boot.lua
+---@field found ffi.cdata*       struct slice[2] to receive texts: read it before anything else is called
+---@field at ffi.cdata*          uint32_t[1] to walk with
+local bridge = {
+  C = ffi.C,
+  generation = nil,
+  found = ffi.new("struct slice[2]"),
+  at = ffi.new("uint32_t[1]"),
+}
+
+local found = bridge.found
+
+--- The text that a call has just put into `found`.
+---@return string
+function bridge.text()
+  return ffi.string(found[0].start, found[0].length)
+end
+
+--- The two texts that a call has just put into `found`.
+---@return string name
+---@return string value
+function bridge.pair()
+  return ffi.string(found[0].start, found[0].length), ffi.string(found[1].start, found[1].length)
+end
+
+return bridge

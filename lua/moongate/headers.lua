@@ -1,0 +1,136 @@
+--- headers: the header fields of a request or a response, as a plugin sees them.
+--
+--     local kind = res.headers["content-type"]    -- nil when there is none; several are joined with ", "
+--     res.headers["x-team"] = "core"              -- replaces all of that name
+--     res.headers["server"] = nil                 -- removes all of that name
+--
+-- Names match in any case. Names and values are checked: what is not a valid field raises an error, so that nothing
+-- from a request can inject one. Framing (content-length, transfer-encoding, connection) is the gateway's own.
+
+local bridge = require "moongate.ffi"
+local C, found, at = bridge.C, bridge.found, bridge.at
+local text, pair = bridge.text, bridge.pair
+
+---@class Headers
+---@field [string] string?
+local Headers = {}
+
+local meta = {}
+
+-- Where a proxy keeps what it stands for: numbers, which no field is called.
+local HANDLE, SERIAL, OF = 1, 2, 3
+
+local function alive(self)
+  local handle = self[HANDLE]
+  if handle.serial ~= self[SERIAL] then
+    error("this request has already been answered", 3)
+  end
+  return handle
+end
+
+local REASONS = {
+  [C.MOON_FIELD_BAD_NAME] = "is not a field name",
+  [C.MOON_FIELD_BAD_VALUE] = "would get a value that no field may have",
+  [C.MOON_FIELD_OURS] = "is written by the gateway itself",
+  [C.MOON_FIELD_FULL] = "does not fit: too many fields",
+  [C.MOON_FIELD_NO_MESSAGE] = "cannot be set: there is no such message",
+}
+
+local function refuse(outcome, name)
+  error(("header %q %s"):format(name, REASONS[outcome]), 3)
+end
+
+---@param name string
+---@return string? value  several are joined with ", "
+function Headers:get(name)
+  if C.moon_header_get(alive(self), self[OF], name, #name, found) then return text() end
+  return nil
+end
+
+--- Replaces all fields of that name by one; nil removes them.
+---@param name string
+---@param value string|number|nil
+function Headers:set(name, value)
+  local handle = alive(self)
+  if value == nil then
+    C.moon_header_remove(handle, self[OF], name, #name)
+    return
+  end
+  if type(value) == "number" then value = tostring(value) end
+  local outcome = C.moon_header_set(handle, self[OF], name, #name, value, #value)
+  if outcome ~= 0 then refuse(outcome, name) end
+end
+
+--- Adds a field, beside those of the same name.
+---@param name string
+---@param value string|number
+function Headers:add(name, value)
+  if type(value) == "number" then value = tostring(value) end
+  local outcome = C.moon_header_add(alive(self), self[OF], name, #name, value, #value)
+  if outcome ~= 0 then refuse(outcome, name) end
+end
+
+---@param name string
+---@return integer removed  how many there were
+function Headers:remove(name)
+  return C.moon_header_remove(alive(self), self[OF], name, #name)
+end
+
+--- All values of that name, one by one, in their order.
+---@param name string
+---@return string[]
+function Headers:all(name)
+  local handle, values = alive(self), {}
+  at[0] = 0
+  while C.moon_header_next(handle, self[OF], name, #name, at, found) do
+    local _, value = pair()
+    values[#values + 1] = value
+  end
+  return values
+end
+
+--- All fields: `{ { "accept", "*/*" }, ... }`, names in lower case, in their order. For logs and dumps: it makes a table each.
+---@return { [1]: string, [2]: string }[]
+function Headers:list()
+  local handle, fields = alive(self), {}
+  at[0] = 0
+  while C.moon_header_next(handle, self[OF], nil, 0, at, found) do
+    local name, value = pair()
+    fields[#fields + 1] = { name:lower(), value }
+  end
+  return fields
+end
+
+local function next_field(fields, index)
+  local field = fields[index + 1]
+  if not field then return nil end
+  return index + 1, field[1], field[2]
+end
+
+--- `for _, name, value in req.headers:each() do`: walks over a copy, so the fields may be changed meanwhile.
+---@return fun(fields: table, index: integer): integer?, string?, string?
+---@return table fields
+---@return integer index
+function Headers:each()
+  return next_field, self:list(), 0
+end
+
+function meta.__index(self, name)
+  return Headers[name] or Headers.get(self, name)
+end
+
+function meta.__newindex(self, name, value)
+  Headers.set(self, name, value)
+end
+
+local headers = {}
+
+---@param handle ffi.cdata*
+---@param serial number
+---@param of integer  0 the request's, 1 the response's
+---@return Headers
+function headers.of(handle, serial, of)
+  return setmetatable({ handle, serial, of }, meta)
+end
+
+return headers

@@ -1,0 +1,278 @@
+--- request: what a plugin sees of the message the client sent, and of how it fared.
+--
+-- A small table around a pointer into C memory: texts become Lua strings only when they are asked for. It stops
+-- working when its exchange ends: use after that raises an error and never reads what is there by then.
+
+local bridge = require "moongate.ffi"
+local headers = require "moongate.headers"
+local json = require "moongate.json"
+local lookup = require "moongate.lookup"
+local tls = require "moongate.tls"
+local wait = require "moongate.core.body"
+
+local C, found, text = bridge.C, bridge.found, bridge.text
+
+---@class Request
+---@field method string        "GET"
+---@field path string          normalised, still escaped; assign to send another path upstream
+---@field query Lookup         req.query.page: the first value, decoded; assign to change what goes upstream
+---@field query_string string? raw, without "?"; assign (nil: none) to change what goes upstream
+---@field target string        the request target as the client sent it
+---@field host string          of the Host field or the target: lower case, no port
+---@field authority string     host[:port] as sent
+---@field scheme "http"|"https"
+---@field version "1.0"|"1.1"|"2"
+---@field address string       the client's address, after the trusted-proxy list was applied
+---@field peer string          the address of who is connected to us
+---@field listener string      the listener it came in on, as configured
+---@field headers Headers
+---@field cookies Lookup
+---@field params Lookup        what {name} in the route's path matched, decoded
+---@field id string            the request id; assign to use another one (printable ASCII, at most 128 bytes)
+---@field trace_id string?     of a valid traceparent field
+---@field route string?        the route's name; nil when none matched
+---@field upstream string?     name of the upstream it goes to; assign to send it to another one
+---@field consumer Consumer?   who it is, once a plugin has found out; assign it
+---@field context table        for plugins to leave things for each other; gone with the request
+---@field tls Tls?             facts about the client's TLS connection; nil without TLS
+---@field content_length integer? of the body, when the client said it
+---@field fault string?        why the gateway could not do it ("upstream-timeout"); for the response and log phases
+---@field started number       seconds since the epoch when its head was complete
+---@field timing RequestTiming       for the log phase
+---@field attempt RequestAttempt?    the last upstream attempt; nil when there was none
+---@field bytes_in integer     of the request's body, so far
+---@field bytes_out integer    of the response's body, so far
+---@field aborted boolean      the response was cut off
+local Request = {}
+
+---@class RequestTiming
+---@field total number         seconds from the request's head to the last byte (or until now)
+---@field response number?     seconds to the response's head
+
+---@class RequestAttempt
+---@field target string        "host:port"
+---@field attempts integer
+---@field connect number       seconds; 0 over a pooled connection
+---@field response number?     seconds to the response's head; nil without one
+---@field reused boolean
+---@field fault string?        "upstream-refused"
+---@field detail string?       for the log, never for a client
+
+local getters, setters, meta = {}, {}, {}
+
+local METHODS = { "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT" }
+local VERSIONS = { [0] = "1.0", [1] = "1.1" }
+
+local function alive(self)
+  local handle = self.handle
+  if handle.serial ~= self.serial then error("this request has already been answered", 3) end
+  return handle
+end
+
+-- A getter of one text. Made at load time.
+local function text_of(which)
+  return function(self)
+    if C.moon_text(alive(self), which, found) then return text() end
+    return nil
+  end
+end
+
+local function flag_of(which)
+  return function(self) return C.moon_number(alive(self), which) == 1 end
+end
+
+local function number_of(which)
+  return function(self)
+    local number = C.moon_number(alive(self), which)
+    if number >= 0 then return number end
+    return nil
+  end
+end
+
+getters.path = text_of(C.MOON_TEXT_FORWARD_PATH)
+getters.query_string = text_of(C.MOON_TEXT_QUERY)
+getters.target = text_of(C.MOON_TEXT_TARGET)
+getters.host = text_of(C.MOON_TEXT_HOST)
+getters.authority = text_of(C.MOON_TEXT_AUTHORITY)
+getters.scheme = text_of(C.MOON_TEXT_SCHEME)
+getters.address = text_of(C.MOON_TEXT_ADDRESS)
+getters.peer = text_of(C.MOON_TEXT_PEER)
+getters.listener = text_of(C.MOON_TEXT_LISTENER)
+getters.id = text_of(C.MOON_TEXT_ID)
+getters.trace_id = text_of(C.MOON_TEXT_TRACE_ID)
+getters.route = text_of(C.MOON_TEXT_ROUTE)
+getters.upstream = text_of(C.MOON_TEXT_UPSTREAM)
+getters.fault = text_of(C.MOON_TEXT_FAULT)
+getters.content_length = number_of(C.MOON_NUMBER_CONTENT_LENGTH)
+getters.started = number_of(C.MOON_NUMBER_STARTED)
+getters.bytes_in = number_of(C.MOON_NUMBER_BYTES_IN)
+getters.bytes_out = number_of(C.MOON_NUMBER_BYTES_OUT)
+getters.aborted = flag_of(C.MOON_NUMBER_IS_ABORTED)
+
+local responded_after = number_of(C.MOON_NUMBER_RESPONDED_AFTER)
+local response_seconds = number_of(C.MOON_NUMBER_RESPONSE_SECONDS)
+local target_address = text_of(C.MOON_TEXT_TARGET_ADDRESS)
+local target_fault = text_of(C.MOON_TEXT_TARGET_FAULT)
+local target_detail = text_of(C.MOON_TEXT_TARGET_DETAIL)
+local other_method = text_of(C.MOON_TEXT_METHOD)
+
+function getters.method(self)
+  return METHODS[C.moon_number(alive(self), C.MOON_NUMBER_METHOD)] or other_method(self)
+end
+
+function getters.version(self)
+  return VERSIONS[C.moon_number(alive(self), C.MOON_NUMBER_MINOR_VERSION)] or "1.1"
+end
+
+function getters.headers(self)
+  local proxy = self.header_proxy
+  if not proxy then
+    proxy = headers.of(alive(self), self.serial, 0)
+    self.header_proxy = proxy
+  end
+  return proxy
+end
+
+function getters.query(self)
+  return lookup.query(alive(self), self.serial)
+end
+
+function getters.cookies(self)
+  return lookup.cookies(alive(self), self.serial)
+end
+
+function getters.params(self)
+  return lookup.params(alive(self), self.serial)
+end
+
+function getters.tls(self)
+  return tls.of(alive(self), self.serial)
+end
+
+function getters.consumer(self)
+  return self.who or nil
+end
+
+function getters.context(self)
+  local context = self.shared
+  if not context then
+    context = {}
+    self.shared = context
+  end
+  return context
+end
+
+function getters.timing(self)
+  return {
+    total = C.moon_number(alive(self), C.MOON_NUMBER_DURATION),
+    response = responded_after(self),
+  }
+end
+
+function getters.attempt(self)
+  local handle = alive(self)
+  local attempts = C.moon_number(handle, C.MOON_NUMBER_ATTEMPTS)
+  if attempts <= 0 then return nil end
+  return {
+    target = target_address(self),
+    attempts = attempts,
+    connect = C.moon_number(handle, C.MOON_NUMBER_CONNECT_SECONDS),
+    response = response_seconds(self),
+    reused = C.moon_number(handle, C.MOON_NUMBER_IS_REUSED) == 1,
+    fault = target_fault(self),
+    detail = target_detail(self),
+  }
+end
+
+function setters.path(self, path)
+  if not C.moon_set_path(alive(self), path, #path) then
+    error(("%q is not a path"):format(path), 3)
+  end
+end
+
+function setters.query_string(self, query)
+  if not C.moon_set_query(alive(self), query, query and #query or 0) then
+    error(("%q is not a query"):format(query), 3)
+  end
+end
+
+function setters.id(self, id)
+  if not C.moon_set_id(alive(self), id, #id) then
+    error(("%q is not a request id: printable ASCII, at most 128 bytes"):format(id), 3)
+  end
+end
+
+function setters.upstream(self, name)
+  if not C.moon_set_upstream(alive(self), name, #name) then
+    error(("there is no upstream %q"):format(name), 3)
+  end
+end
+
+function setters.consumer(self, consumer)
+  self.who = consumer or false
+end
+
+--- Waits for the whole body. With a body larger than the limit the request is refused (413).
+---@param limit integer? bytes; nil: the route's own limit
+---@return string body  empty when there is none
+function Request:body(limit)
+  local body = self.whole_body
+  if body then return body end
+  body = wait.request(alive(self).slot, self.serial, limit or -1)
+  self.whole_body = body
+  return body
+end
+
+--- Waits for the whole body and decodes it.
+---@param limit integer? bytes; nil: the route's own limit
+---@return any value     nil when it is not JSON
+---@return string? reason  what is wrong with it
+function Request:json(limit)
+  return json.decode(self:body(limit))
+end
+
+--- Sends this upstream instead of the client's body.
+---@param body string
+function Request:set_body(body)
+  if not C.moon_set_body(alive(self), body, #body) then
+    error("the request is already on its way", 2)
+  end
+  self.whole_body = body
+end
+
+function meta.__index(self, name)
+  local getter = getters[name]
+  if getter then return getter(self) end
+  local method = Request[name]
+  if method then return method end
+  error(("a request has no %q (things of your own go into req.context)"):format(tostring(name)), 2)
+end
+
+function meta.__newindex(self, name, value)
+  local setter = setters[name]
+  if setter then return setter(self, value) end
+  error(("%q of a request cannot be set (things of your own go into req.context)"):format(
+    tostring(name)), 2)
+end
+
+local request = {}
+
+--- For the dispatcher: a request for the exchange that `handle` points to now.
+---@param handle ffi.cdata*
+---@return Request
+function request.of(handle)
+  return setmetatable({
+    handle = handle,
+    serial = handle.serial,
+    step = 0, -- of the chain, running; see chain.lua
+    asked = 0, -- bit set of the steps whose `when` has been asked, and what it said
+    active = 0,
+    shared = false,
+    who = false,
+    header_proxy = false,
+    whole_body = false,
+    response = false,
+  }, meta)
+end
+
+return request

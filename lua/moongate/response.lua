@@ -1,0 +1,115 @@
+--- response: what a plugin sees of the answer that goes to the client.
+
+local bridge = require "moongate.ffi"
+local headers = require "moongate.headers"
+local json = require "moongate.json"
+local wait = require "moongate.core.body"
+
+local C, found, text = bridge.C, bridge.found, bridge.text
+
+---@class Response
+---@field status integer         assign to change it (200 to 599)
+---@field reason string          assign to change it
+---@field headers Headers
+---@field content_length integer? of the body, when it is known
+---@field from_gateway boolean   it was made here (a reply, an error), not by an upstream
+local Response = {}
+
+local getters, setters, meta = {}, {}, {}
+
+local function alive(self)
+  local handle = self.handle
+  if handle.serial ~= self.serial then error("this request has already been answered", 3) end
+  return handle
+end
+
+function getters.status(self)
+  return C.moon_number(alive(self), C.MOON_NUMBER_STATUS)
+end
+
+function getters.reason(self)
+  if C.moon_text(alive(self), C.MOON_TEXT_REASON, found) then return text() end
+  return ""
+end
+
+function getters.headers(self)
+  local proxy = self.header_proxy
+  if not proxy then
+    proxy = headers.of(alive(self), self.serial, 1)
+    self.header_proxy = proxy
+  end
+  return proxy
+end
+
+function getters.content_length(self)
+  local length = C.moon_number(alive(self), C.MOON_NUMBER_RESPONSE_LENGTH)
+  if length >= 0 then return length end
+  return nil
+end
+
+function getters.from_gateway(self)
+  return C.moon_number(alive(self), C.MOON_NUMBER_IS_GATEWAY_MADE) == 1
+end
+
+function setters.status(self, status)
+  if not C.moon_set_status(alive(self), status, nil, 0) then
+    error(("%s is not the status of a final answer"):format(tostring(status)), 3)
+  end
+end
+
+function setters.reason(self, reason)
+  local handle = alive(self)
+  local status = C.moon_number(handle, C.MOON_NUMBER_STATUS)
+  if not C.moon_set_status(handle, status, reason, #reason) then
+    error(("%q is not a reason phrase"):format(reason), 3)
+  end
+end
+
+--- Waits for the whole body; in the response phase only. With a body larger than the limit the client gets a 502.
+---@param limit integer? bytes; nil: the route's own limit
+---@return string body
+function Response:body(limit)
+  local body = self.whole_body
+  if body then return body end
+  body = wait.response(alive(self).slot, self.serial, limit or -1)
+  self.whole_body = body
+  return body
+end
+
+--- Waits for the whole body and decodes it; in the response phase only.
+---@param limit integer?
+---@return any value       nil when it is not JSON
+---@return string? reason  what is wrong with it
+function Response:json(limit)
+  return json.decode(self:body(limit))
+end
+
+function meta.__index(self, name)
+  local getter = getters[name]
+  if getter then return getter(self) end
+  local method = Response[name]
+  if method then return method end
+  error(("a response has no %q"):format(tostring(name)), 2)
+end
+
+function meta.__newindex(self, name, value)
+  local setter = setters[name]
+  if setter then return setter(self, value) end
+  error(("%q of a response cannot be set"):format(tostring(name)), 2)
+end
+
+local response = {}
+
+--- For the dispatcher: the response of the exchange that `handle` points to now.
+---@param handle ffi.cdata*
+---@return Response
+function response.of(handle)
+  return setmetatable({
+    handle = handle,
+    serial = handle.serial,
+    header_proxy = false,
+    whole_body = false,
+  }, meta)
+end
+
+return response
