@@ -1,16 +1,9 @@
 local ffi = require "ffi"
+local native = require "spec.support.native"
 
-ffi.cdef [[
-struct slice { const char *start; size_t length; };
-struct address {
-  uint32_t length;
-  bool both_families;
-  union { uint16_t family; uint32_t words[28]; };
-};
+native.declare [[
 struct address_block { unsigned char bytes[16]; int family; unsigned bits; };
-bool address_parse(struct slice text, struct address *address);
 bool address_parse_host(struct slice host, uint16_t port, struct address *address);
-struct slice address_format(const struct address *address, char *text);
 struct slice address_format_host(const struct address *address, char *text);
 void address_from_socket(const void *socket_address, uint32_t length, struct address *address);
 uint16_t address_port(const struct address *address);
@@ -19,16 +12,7 @@ bool address_equals(const struct address *one, const struct address *other);
 bool address_block_parse(struct slice text, struct address_block *block);
 bool address_block_contains(const struct address_block *block, const struct address *address);
 ]]
-local C = ffi.load(os.getenv "MOONGATE_SPEC_LIBRARY" or "build/release/libmoongate-spec.so")
-
-local kept -- a slice does not keep its bytes alive
-
--- The bytes are copied to a block of exactly their size, so that a sanitizer sees reads beyond it.
-local function slice(text)
-  kept = ffi.new("char[?]", #text)
-  ffi.copy(kept, text, #text)
-  return ffi.new("struct slice", kept, #text)
-end
+local C, slice = native.C, native.slice
 
 local function parse(text)
   local address = ffi.new "struct address"
@@ -46,9 +30,7 @@ local function block(text)
 end
 
 local function text_of(format, address)
-  local text = ffi.new "char[128]"
-  local view = format(address, text)
-  return ffi.string(view.start, view.length)
+  return native.text(format(address, ffi.new "char[128]"))
 end
 
 local PATH = "unix:/" .. ("p"):rep(106)
@@ -75,8 +57,9 @@ describe("address", function()
     "127.0.0.1:-1", "127.0.0.1:80 ", " 127.0.0.1:80", "127.0.0.1:80:90", "127.0.0.1:0x50",
     "127.0.0.1:99999999999999999999", "127.1:80", "127.0.0.01:80", "1.2.3.4.5:80", "256.0.0.1:80",
     "localhost:80", "*:80", "[::1]", "[::1]:", "[::1]80", "[::1:80", "::1:80", "[]:80",
-    "[127.0.0.1]:80", "[::1]:80]", "[fe80::1%lo]:80", "[::1\0]:80", "127.0.0.1\0:80", "[", "[]",
-    "]:80", "unix:", "unix:relative", "unix:@abstract", "unix:\0abstract", "unix:/a\0b", "UNIX:/a", PATH .. "p",
+    "[127.0.0.1]:80", "[::1]:80]", "[fe80::1%lo]:80", "[::1\0]:80",
+    "127.0.0.1\0:80", "[", "[]", "]:80", "unix:", "unix:relative", "unix:@abstract",
+    "unix:\0abstract", "unix:/a\0b", "UNIX:/a", PATH .. "p",
     "[" .. ("1"):rep(200) .. "]:80", ("1"):rep(200) .. ":80",
   } do
     it(("refuses %q"):format(text), function()
@@ -130,8 +113,9 @@ describe("address", function()
   end)
 
   it("knows loopback", function()
-    local local_ones = { "127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "unix:/a" }
-    for _, text in ipairs(local_ones) do
+    for _, text in ipairs {
+      "127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1", "unix:/a",
+    } do
       assert.is_true(C.address_is_loopback(parse(text)), text)
     end
     for _, text in ipairs { "128.0.0.1:1", "[::2]:1", "[::]:1", ":1", "[::ffff:10.0.0.1]:1" } do
