@@ -13,11 +13,10 @@ struct downstream {
     struct list node; /* of the gateway's connections */
     struct gateway *gateway;
     struct http_session *session;
-    struct address client;    /* whom the PROXY header names, else the peer */
+    struct address client;                /* whom the PROXY header names, else the peer */
     char client_text[ADDRESS_TEXT_BYTES]; /* host part of `client` */
     size_t client_text_length;
     const struct listen_options *listen;
-    unsigned streams;         /* exchanges under way that still borrow it */
-    bool is_closed;
-    bool is_trusted;          /* `client` is in the trusted-proxy list: its forwarded fields count */
+    bool is_counted; /* among the connections of its address */
+    bool is_trusted; /* `client` is in the trusted-proxy list: its forwarded fields count */
 };

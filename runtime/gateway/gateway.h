@@ -17,18 +17,20 @@ struct listen_options {
 
 struct gateway_options {
     struct http_session_limits limits;
-    unsigned connections_max;             /* per worker; default 65536 */
-    unsigned connections_per_address_max; /* per worker and client address; 0: no limit; default 0 */
-    struct slice via;                     /* our name in Via and Proxy-Status; default "moongate" */
+    unsigned connections_max; /* per worker; default 65536 */
+    unsigned
+        connections_per_address_max; /* per worker and client address; 0: no limit; default 0 */
+    struct slice via;                /* our name in Via and Proxy-Status; default "moongate" */
     const struct address_block *trusted_proxies;
     size_t trusted_proxy_count;
-    bool adds_forwarded;                  /* Forwarded as well as X-Forwarded-*; default false */
-    uint64_t body_bytes_max;              /* of requests that match no route */
+    bool adds_forwarded;     /* Forwarded as well as X-Forwarded-*; default false */
+    uint64_t body_bytes_max; /* of requests that match no route */
 };
 
 extern const struct gateway_options GATEWAY_OPTIONS;
 
-/* Counted by the gateway itself, read by the metrics plugin and /status; plain words of this worker. */
+/* Counted by the gateway itself, read by the metrics plugin and /status; plain words of this
+ * worker. */
 struct gateway_counts {
     uint64_t connections_accepted, connections_refused, requests, malformed;
     uint64_t connections_active, exchanges_active;
@@ -40,10 +42,12 @@ struct gateway *gateway_create(struct loop *loop, const struct gateway_options *
 void gateway_destroy(struct gateway **gateway);
 /* Swaps the options (a new generation's); connections open keep what they began with. */
 void gateway_configure(struct gateway *gateway, const struct gateway_options *options);
-/* Accepts from `fd` (the caller's) until gateway_stop_listening; `listen` is borrowed while a connection from it lives. */
+/* Accepts from `fd` (the caller's) until gateway_stop_listening; `listen` is borrowed while a
+ * connection from it lives. */
 void gateway_listen(struct gateway *gateway, int fd, const struct listen_options *listen);
 void gateway_stop_listening(struct gateway *gateway);
-/* Stops listening, closes idle connections, lets exchanges finish; `drained` is called when none is left. */
+/* Stops listening, closes idle connections, lets exchanges finish; `drained` is called when none is
+ * left. */
 void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *data);
 const struct gateway_counts *gateway_counts(const struct gateway *gateway);
 struct loop *gateway_loop(const struct gateway *gateway);

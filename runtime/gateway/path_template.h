@@ -16,8 +16,8 @@ struct path_capture {
 };
 
 /*
- * Compiles `text`, whose placeholders name entries of `names`; in the arena, which must outlive it. NULL with a text in `error` ("unknown
- * placeholder {idd}; the pattern has {id}").
+ * Compiles `text`, whose placeholders name entries of `names`; in the arena, which must outlive it.
+ * NULL with a text in `error` ("unknown placeholder {idd}; the pattern has {id}").
  */
 const struct path_template *path_template_compile(struct slice text, const struct slice *names,
                                                   size_t name_count, struct arena *arena,

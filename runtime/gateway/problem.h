@@ -1,7 +1,9 @@
 /*
- * problem — errors that the gateway makes, as RFC 9457 documents (or HTML or text where Accept prefers it).
+ * problem — errors that the gateway makes, as RFC 9457 documents (or HTML or text where Accept
+ * prefers it).
  *
- * Says nothing internal: a type, a title, a status, a detail meant for the client and the request id as `instance`.
+ * Says nothing internal: a type, a title, a status, a detail meant for the client and the request
+ * id as `instance`.
  */
 #pragma once
 
@@ -16,7 +18,9 @@ struct problem {
     size_t header_count;
 };
 
-/* A reply made from it, in the exchange's arena, for exchange_reply or exchange_replace_response. */
+/* A reply made from it, in the exchange's arena, for exchange_reply or exchange_replace_response.
+ */
 struct reply problem_reply(struct exchange *exchange, const struct problem *problem);
-/* The same for a fault, with Proxy-Status (RFC 9209) where an upstream was at fault, Allow for METHOD_NOT_ALLOWED is the caller's. */
+/* The same for a fault, with Proxy-Status (RFC 9209) where an upstream was at fault, Allow for
+ * METHOD_NOT_ALLOWED is the caller's. */
 struct reply problem_reply_of_fault(struct exchange *exchange, enum fault fault);

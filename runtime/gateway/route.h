@@ -11,7 +11,8 @@
 #include "upstream/call.h"
 #include "upstream/cluster.h"
 
-/* Which phases some plugin of the route (or of `use`) takes part in: the others are never called. */
+/* Which phases some plugin of the route (or of `use`) takes part in: the others are never called.
+ */
 enum route_phase {
     ROUTE_REQUEST = 1,
     ROUTE_RESPOND = 2,
@@ -23,13 +24,13 @@ enum route_phase {
 };
 
 struct route {
-    uint32_t index;          /* in the generation, from 0 */
-    unsigned phases;         /* of enum route_phase */
-    struct slice name;       /* what logs and metrics call it: "GET /users/{id}" or the operator's own */
-    struct slice source;     /* "routes/users.lua:12" */
-    struct cluster *cluster; /* NULL: an endpoint plugin answers */
+    uint32_t index;    /* in the generation, from 0 */
+    unsigned phases;   /* of enum route_phase */
+    struct slice name; /* what logs and metrics call it: "GET /users/{id}" or the operator's own */
+    struct slice source;                 /* "routes/users.lua:12" */
+    struct cluster *cluster;             /* NULL: an endpoint plugin answers */
     const struct path_template *rewrite; /* NULL: the normalised path goes upstream */
-    struct slice upstream_host; /* Host sent upstream; start NULL: the client's */
+    struct slice upstream_host;          /* Host sent upstream; start NULL: the client's */
     struct call_options call;
     uint64_t body_bytes_max; /* of a request; 413 beyond */
     bool allows_upgrade;     /* tunnels pass; otherwise Upgrade is ignored */

@@ -7,8 +7,8 @@
  * the client side the other way round; an upstream call (upstream/call.h) is a stream too.
  *
  * Order of events: on_request or on_refused (server) or any on_informational then
- * on_response (client); then on_data any times; on_end once (or on_refused). on_sent once, after send_end.
- * on_failed at any time instead, once, and nothing after it. The user gives the stream
+ * on_response (client); then on_data any times; on_end once (or on_refused). on_sent once, after
+ * send_end. on_failed at any time instead, once, and nothing after it. The user gives the stream
  * back with http_stream_release(), also after on_failed; no event comes after that. Every event may
  * release the stream, and may call any function here; no function here calls an event
  * before it returns, but for http_stream_send_* which may not either: events come from the loop.
@@ -22,12 +22,13 @@
 struct http_stream;
 
 struct http_stream_events {
-    /* Server: a request's head. The request lives in stream->arena; trailers are added to it before on_end. */
+    /* Server: a request's head. The request lives in stream->arena; trailers are added to it before
+     * on_end. */
     void (*on_request)(void *data, struct request *request);
     /*
-     * Server: what came is not a request, or (after on_request) its body is malformed or too slow: FAULT_REQUEST_*. One
-     * response may be sent if none was; the connection closes after it. No on_data or on_end follows. `offset`: of the offending byte
-     * in the head or in the body.
+     * Server: what came is not a request, or (after on_request) its body is malformed or too slow:
+     * FAULT_REQUEST_*. One response may be sent if none was; the connection closes after it. No
+     * on_data or on_end follows. `offset`: of the offending byte in the head or in the body.
      */
     void (*on_refused)(void *data, enum fault fault, uint64_t offset);
     /* Client: a 1xx response other than 101. */
@@ -42,7 +43,8 @@ struct http_stream_events {
     void (*on_writable)(void *data);
     /* Everything sent, the end included, is with the kernel. */
     void (*on_sent)(void *data);
-    /* The stream is lost. Server: CLIENT_GONE, REQUEST_TIMEOUT, REQUEST_MALFORMED (in the body)... Client: UPSTREAM_*. */
+    /* The stream is lost. Server: CLIENT_GONE, REQUEST_TIMEOUT, REQUEST_MALFORMED (in the body)...
+     * Client: UPSTREAM_*. */
     void (*on_failed)(void *data, enum fault fault);
 };
 
@@ -78,21 +80,23 @@ static inline void http_stream_send_response(struct http_stream *stream,
     stream->codec->send_response(stream, response);
 }
 
-/* Takes all of `bytes` (copying what cannot be written now). False: enough for now, wait for on_writable. */
+/* Takes all of `bytes` (copying what cannot be written now). False: enough for now, wait for
+ * on_writable. */
 static inline bool http_stream_send_data(struct http_stream *stream, struct slice bytes)
 {
     return stream->codec->send_data(stream, bytes);
 }
 
-/* The message is complete; `trailers` may be NULL. Needed once for each message, also those without a body. In a tunnel: half-close. */
+/* The message is complete; `trailers` may be NULL. Needed once for each message, also those without
+ * a body. In a tunnel: half-close. */
 static inline void http_stream_send_end(struct http_stream *stream, const struct headers *trailers)
 {
     stream->codec->send_end(stream, trailers);
 }
 
 /*
- * No on_data and no on_end until resumed: what has arrived waits in the codec, bounded by the stream's
- * window, and its peer is held back by flow control. Pausing twice is pausing once.
+ * No on_data and no on_end until resumed: what has arrived waits in the codec, bounded by the
+ * stream's window, and its peer is held back by flow control. Pausing twice is pausing once.
  */
 static inline void http_stream_pause(struct http_stream *stream)
 {
@@ -105,9 +109,10 @@ static inline void http_stream_resume(struct http_stream *stream)
 }
 
 /*
- * Gives the stream back and clears `*stream`. When both messages are complete the connection goes on; else the
- * stream is broken off so that the peer can tell (reset; HTTP/1: a close without the final chunk). A server's stream whose
- * response is complete but whose request is not: the rest of the request is discarded, or the connection closed after it.
+ * Gives the stream back and clears `*stream`. When both messages are complete the connection goes
+ * on; else the stream is broken off so that the peer can tell (reset; HTTP/1: a close without the
+ * final chunk). A server's stream whose response is complete but whose request is not: the rest of
+ * the request is discarded, or the connection closed after it.
  */
 static inline void http_stream_release(struct http_stream **stream)
 {

@@ -1,0 +1,321 @@
+/*
+ * gateway — a worker's client connections, and its pool of exchanges.
+ */
+#include "gateway/gateway.h"
+
+#include <assert.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/address_limits.h"
+#include "gateway/exchange_private.h"
+#include "gateway/protocols.h"
+#include "gateway/trusted_proxy.h"
+
+/* Exchanges in the pool beyond this many give their memory back, all but their slot. */
+#define WARM_EXCHANGES_MAX 512
+#define DATE_BYTES         30
+
+struct listening {
+    struct list node;
+    struct gateway *gateway;
+    struct listener *listener;
+    const struct listen_options *options;
+};
+
+struct gateway {
+    struct loop *loop;
+    const struct gateway_options *options;
+    const struct phases *phases;
+    void *phases_data;
+    struct gateway_counts counts;
+    struct list listenings, connections;
+    struct address_limits *addresses;
+
+    struct exchange **exchanges; /* by slot */
+    uint32_t exchange_count, exchange_capacity;
+    struct exchange *free, *cold; /* cold ones have no arena */
+    unsigned warm_count;
+    double last_serial;
+
+    time_t date_second;
+    char date[DATE_BYTES];
+
+    void (*drained)(void *data);
+    void *drained_data;
+};
+
+const struct gateway_options GATEWAY_OPTIONS = {
+    .connections_max = 65536,
+    .via = {"moongate", 8},
+    .body_bytes_max = (uint64_t)1 << 20,
+};
+
+struct gateway *gateway_create(struct loop *loop, const struct gateway_options *options,
+                               const struct phases *phases, void *phases_data)
+{
+    struct gateway *gateway = mem_zeroed(sizeof(*gateway));
+    gateway->loop = loop;
+    gateway->options = options;
+    gateway->phases = phases;
+    gateway->phases_data = phases_data;
+    gateway->addresses = address_limits_create();
+    list_init(&gateway->listenings);
+    list_init(&gateway->connections);
+    return gateway;
+}
+
+void gateway_stop_listening(struct gateway *gateway)
+{
+    while (!list_is_empty(&gateway->listenings)) {
+        struct listening *listening =
+            CONTAINER_OF(gateway->listenings.next, struct listening, node);
+        list_remove(&listening->node);
+        listener_destroy(&listening->listener);
+        free(listening);
+    }
+}
+
+void gateway_destroy(struct gateway **pointer)
+{
+    struct gateway *gateway = *pointer;
+
+    gateway_stop_listening(gateway);
+    while (!list_is_empty(&gateway->connections))
+        http_session_destroy(
+            &CONTAINER_OF(gateway->connections.next, struct downstream, node)->session);
+    for (uint32_t i = 0; i < gateway->exchange_count; i++) {
+        if (gateway->exchanges[i]->arena.blocks != NULL)
+            arena_clear(&gateway->exchanges[i]->arena);
+        free(gateway->exchanges[i]);
+    }
+    free(gateway->exchanges);
+    address_limits_destroy(&gateway->addresses);
+    free(gateway);
+    *pointer = NULL;
+}
+
+void gateway_configure(struct gateway *gateway, const struct gateway_options *options)
+{
+    gateway->options = options;
+}
+
+struct loop *gateway_loop(const struct gateway *gateway)
+{
+    return gateway->loop;
+}
+
+void *gateway_phases_data(const struct gateway *gateway)
+{
+    return gateway->phases_data;
+}
+
+const struct phases *gateway_phases(const struct gateway *gateway)
+{
+    return gateway->phases;
+}
+
+const struct gateway_options *gateway_options(const struct gateway *gateway)
+{
+    return gateway->options;
+}
+
+const struct gateway_counts *gateway_counts(const struct gateway *gateway)
+{
+    return &gateway->counts;
+}
+
+struct gateway_counts *gateway_counts_of(struct gateway *gateway)
+{
+    return &gateway->counts;
+}
+
+struct exchange *gateway_exchange(struct gateway *gateway, uint32_t slot)
+{
+    return slot < gateway->exchange_count ? gateway->exchanges[slot] : NULL;
+}
+
+static struct exchange *add_exchange(struct gateway *gateway)
+{
+    struct exchange *exchange = mem_zeroed(sizeof(*exchange));
+
+    if (gateway->exchange_count == gateway->exchange_capacity) {
+        gateway->exchange_capacity =
+            gateway->exchange_capacity > 0 ? gateway->exchange_capacity * 2 : 64;
+        gateway->exchanges =
+            mem_resize(gateway->exchanges, gateway->exchange_capacity * sizeof(struct exchange *));
+    }
+    exchange->slot = gateway->exchange_count;
+    gateway->exchanges[gateway->exchange_count++] = exchange;
+    arena_init(&exchange->arena);
+    return exchange;
+}
+
+struct exchange *gateway_exchange_take(struct gateway *gateway)
+{
+    struct exchange *exchange = gateway->free;
+
+    if (exchange != NULL) {
+        gateway->free = exchange->private.next_free;
+        gateway->warm_count--;
+    } else if (gateway->cold != NULL) {
+        exchange = gateway->cold;
+        gateway->cold = exchange->private.next_free;
+        arena_init(&exchange->arena);
+    } else {
+        exchange = add_exchange(gateway);
+    }
+    exchange->gateway = gateway;
+    exchange->serial = ++gateway->last_serial;
+    gateway->counts.exchanges_active++;
+    return exchange;
+}
+
+void gateway_exchange_give(struct gateway *gateway, struct exchange *exchange)
+{
+    struct arena arena = exchange->arena;
+    uint32_t slot = exchange->slot;
+    bool stays_warm = gateway->warm_count < WARM_EXCHANGES_MAX;
+    struct exchange **pool = stays_warm ? &gateway->free : &gateway->cold;
+
+    if (stays_warm) {
+        arena_reset(&arena);
+        gateway->warm_count++;
+    } else {
+        arena_clear(&arena);
+    }
+    /* Zero is the idle state; the serial's too, so that no handle to it is alive. */
+    *exchange = (struct exchange){.slot = slot, .arena = arena};
+    exchange->private.next_free = *pool;
+    *pool = exchange;
+    gateway->counts.exchanges_active--;
+}
+
+void gateway_add_date(struct gateway *gateway, struct response *response, struct arena *arena)
+{
+    time_t second = (time_t)loop_now(gateway->loop);
+    struct tm parts;
+
+    if (headers_find_known(&response->headers, HEADER_DATE) != NULL || response->status < 200)
+        return;
+    if (second != gateway->date_second) {
+        gateway->date_second = second;
+        gmtime_r(&second, &parts);
+        strftime(gateway->date, sizeof(gateway->date), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    }
+    headers_add_known(&response->headers, arena, HEADER_DATE,
+                      arena_copy(arena, slice_of(gateway->date, DATE_BYTES - 1)));
+}
+
+static void on_stream(void *data, struct http_stream *stream)
+{
+    struct downstream *connection = data;
+    exchange_begin(connection->gateway, connection, stream);
+}
+
+static void on_closed(void *data)
+{
+    struct downstream *connection = data;
+    struct gateway *gateway = connection->gateway;
+
+    list_remove(&connection->node);
+    if (connection->is_counted)
+        address_limits_leave(gateway->addresses, &connection->client);
+    gateway->counts.connections_active--;
+    free(connection);
+    if (gateway->drained != NULL && gateway->counts.connections_active == 0)
+        gateway->drained(gateway->drained_data);
+}
+
+static const struct http_session_events SESSION_EVENTS = {
+    .on_stream = on_stream,
+    .on_closed = on_closed,
+};
+
+static bool may_accept(void *data, const struct address *peer)
+{
+    struct listening *listening = data;
+    struct gateway *gateway = listening->gateway;
+
+    if (gateway->counts.connections_active < gateway->options->connections_max)
+        return true;
+    gateway->counts.connections_refused++;
+    return false;
+}
+
+static const struct http_protocol *protocol_of(const struct listen_options *options,
+                                               const struct stream *stream)
+{
+    if (options->protocol != NULL)
+        return options->protocol;
+    return protocols_negotiated(stream_application_protocol(stream));
+}
+
+static void on_connection(void *data, struct stream *stream, const struct address *client)
+{
+    struct listening *listening = data;
+    struct gateway *gateway = listening->gateway;
+    const struct gateway_options *options = gateway->options;
+
+    unsigned per_address_max = options->connections_per_address_max;
+
+    if (per_address_max > 0 && !address_limits_enter(gateway->addresses, client, per_address_max)) {
+        gateway->counts.connections_refused++;
+        stream_destroy(&stream);
+        return;
+    }
+    struct downstream *connection = mem_zeroed(sizeof(*connection));
+    connection->gateway = gateway;
+    connection->listen = listening->options;
+    connection->client = *client;
+    connection->is_counted = per_address_max > 0;
+    struct slice text = address_format_host(client, connection->client_text);
+    connection->client_text_length = text.length;
+    if (text.start != connection->client_text)
+        memmove(connection->client_text, text.start, text.length);
+    connection->is_trusted = trusted_proxy_has(options, client);
+    list_push_back(&gateway->connections, &connection->node);
+    gateway->counts.connections_accepted++;
+    gateway->counts.connections_active++;
+    connection->session = protocol_of(listening->options, stream)
+                              ->serve(stream, &options->limits, &SESSION_EVENTS, connection);
+}
+
+static void on_failed(void *data, const struct address *peer, const char *detail)
+{
+    struct listening *listening = data;
+    char text[ADDRESS_TEXT_BYTES];
+    struct slice host = address_format_host(peer, text);
+
+    listening->gateway->counts.connections_refused++;
+    log_write(LOG_DEBUG, "connection from %.*s failed: %s", SLICE_FORMAT(host), detail);
+}
+
+static const struct listener_events LISTENER_EVENTS = {may_accept, on_connection, on_failed};
+
+void gateway_listen(struct gateway *gateway, int fd, const struct listen_options *options)
+{
+    struct listening *listening = mem_zeroed(sizeof(*listening));
+    listening->gateway = gateway;
+    listening->options = options;
+    listening->listener =
+        listener_create(gateway->loop, fd, &options->listener, &LISTENER_EVENTS, listening);
+    list_push_back(&gateway->listenings, &listening->node);
+}
+
+void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *data)
+{
+    struct list *node = gateway->connections.next;
+
+    gateway_stop_listening(gateway);
+    while (node != &gateway->connections) {
+        struct downstream *connection = CONTAINER_OF(node, struct downstream, node);
+        node = node->next; /* draining may close, and so free, this one */
+        http_session_drain(connection->session);
+    }
+    gateway->drained = drained;
+    gateway->drained_data = data;
+    if (gateway->counts.connections_active == 0)
+        drained(data);
+}

@@ -1,0 +1,185 @@
+/*
+ * outbound — the request as it goes upstream: a proxy's duties on its head (RFC 9110, 7.6).
+ *
+ * Works on a copy, so that policies and logs go on seeing what the client sent.
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "gateway/exchange_private.h"
+#include "gateway/gateway.h"
+#include "gateway/trace_context.h"
+#include "gateway/trusted_proxy.h"
+
+/*
+ * A request that names us this often in Via goes in circles. More than once is legal: one gateway
+ * may stand before another of the same name, or before itself.
+ */
+#define LOOPS_MAX 8
+
+static const struct gateway_options *options_of(const struct exchange *exchange)
+{
+    return gateway_options(exchange->gateway);
+}
+
+/* "1.1 name" or "HTTP/1.1 name (comment)". */
+static bool via_names(struct slice element, struct slice name)
+{
+    size_t space = slice_find(element, ' ');
+    if (space == element.length)
+        return false;
+    struct slice by = slice_trimmed(slice_after(element, space));
+    by.length = slice_find(by, ' ');
+    return slice_equals_ignoring_case(by, name);
+}
+
+static unsigned times_in_via(const struct exchange *exchange)
+{
+    const struct headers *headers = &exchange->request->headers;
+    unsigned times = 0;
+
+    for (const struct header *via = headers_find_known(headers, HEADER_VIA); via != NULL;
+         via = headers_find_next(headers, via)) {
+        struct slice rest = via->value, element;
+        while (slice_next_element(&rest, &element))
+            times += via_names(element, options_of(exchange)->via);
+    }
+    return times;
+}
+
+enum fault outbound_inspect(struct exchange *exchange)
+{
+    const struct headers *headers = &exchange->request->headers;
+    const struct header *trace = headers_find_known(headers, HEADER_TRACEPARENT);
+
+    exchange->client_host =
+        trusted_proxy_client(options_of(exchange), exchange->connection, headers);
+    if (trace != NULL)
+        exchange->trace_id = trace_context_id(trace->value);
+    if (times_in_via(exchange) >= LOOPS_MAX)
+        return FAULT_LOOP_DETECTED;
+    return exchange->request->method == METHOD_TRACE ? FAULT_METHOD_NOT_ALLOWED : FAULT_NONE;
+}
+
+/* Adds `value` to what a trusted proxy said, or replaces what anybody else did. */
+static void append_or_replace(struct exchange *exchange, struct headers *headers, enum header_id id,
+                              struct slice value)
+{
+    struct arena *arena = &exchange->arena;
+    struct slice before = exchange->connection->is_trusted
+                              ? headers_joined(headers, arena, header_name_of(id))
+                              : SLICE_NONE;
+    if (before.length > 0)
+        value = arena_format(arena, "%.*s, %.*s", SLICE_FORMAT(before), SLICE_FORMAT(value));
+    headers_set_known(headers, arena, id, value);
+}
+
+/* What the first proxy said stands; from others it is replaced. */
+static void keep_or_replace(struct exchange *exchange, struct headers *headers, enum header_id id,
+                            struct slice value)
+{
+    if (exchange->connection->is_trusted && headers_find_known(headers, id) != NULL)
+        return;
+    if (value.length > 0)
+        headers_set_known(headers, &exchange->arena, id, value);
+    else
+        headers_remove_known(headers, id);
+}
+
+/* RFC 7239: an IPv6 address is quoted and bracketed. */
+static struct slice forwarded_element(struct exchange *exchange, struct slice peer)
+{
+    const struct request *request = exchange->request;
+    bool is_v6 = slice_find(peer, ':') < peer.length;
+    const char *open = is_v6 ? "\"[" : "", *close = is_v6 ? "]\"" : "";
+
+    if (slice_equals(peer, SLICE("unix")))
+        peer = SLICE("unknown");
+    return arena_format(&exchange->arena, "for=%s%.*s%s;host=\"%.*s\";proto=%.*s", open,
+                        SLICE_FORMAT(peer), close, SLICE_FORMAT(request->authority),
+                        SLICE_FORMAT(request->scheme));
+}
+
+static void set_forwarded(struct exchange *exchange, struct headers *headers)
+{
+    const struct downstream *connection = exchange->connection;
+    const struct request *request = exchange->request;
+    struct slice peer = slice_of(connection->client_text, connection->client_text_length);
+
+    append_or_replace(exchange, headers, HEADER_X_FORWARDED_FOR, peer);
+    keep_or_replace(exchange, headers, HEADER_X_FORWARDED_PROTO, request->scheme);
+    keep_or_replace(exchange, headers, HEADER_X_FORWARDED_HOST, request->authority);
+    keep_or_replace(exchange, headers, HEADER_X_FORWARDED_PORT, SLICE_NONE);
+    headers_set_known(headers, &exchange->arena, HEADER_X_REAL_IP, exchange->client_host);
+    if (options_of(exchange)->adds_forwarded)
+        append_or_replace(exchange, headers, HEADER_FORWARDED, forwarded_element(exchange, peer));
+    else if (!connection->is_trusted)
+        headers_remove_known(headers, HEADER_FORWARDED);
+}
+
+static void add_via(struct exchange *exchange, struct headers *headers)
+{
+    struct arena *arena = &exchange->arena;
+    struct slice before = headers_joined(headers, arena, SLICE("via"));
+    struct slice name = options_of(exchange)->via;
+    const char *separator = before.length > 0 ? ", " : "";
+
+    headers_set_known(headers, arena, HEADER_VIA,
+                      arena_format(arena, "%.*s%s1.%u %.*s", SLICE_FORMAT(before), separator,
+                                   exchange->request->minor_version, SLICE_FORMAT(name)));
+}
+
+/* For TRACE and OPTIONS (RFC 9110, 7.6.2); 0 is answered before. */
+static void decrement_max_forwards(struct exchange *exchange, struct headers *headers)
+{
+    const struct header *field = headers_find_known(headers, HEADER_MAX_FORWARDS);
+    uint64_t left;
+
+    if (exchange->request->method != METHOD_OPTIONS || field == NULL)
+        return;
+    if (slice_to_uint64(field->value, &left) && left > 0)
+        headers_set_known(headers, &exchange->arena, HEADER_MAX_FORWARDS,
+                          arena_format(&exchange->arena, "%llu", (unsigned long long)(left - 1)));
+}
+
+static void set_target(struct exchange *exchange, struct request *outbound)
+{
+    const struct route *route = exchange->route;
+
+    if (exchange->forward_path.start != NULL)
+        outbound->path = exchange->forward_path;
+    else if (route != NULL && route->rewrite != NULL)
+        outbound->path =
+            path_template_render(route->rewrite, exchange->match.captures, &exchange->arena);
+    if (exchange->forward_query.start != NULL)
+        outbound->query = exchange->forward_query.length > 0 ? exchange->forward_query : SLICE_NONE;
+}
+
+struct request *outbound_request(struct exchange *exchange)
+{
+    struct arena *arena = &exchange->arena;
+    const struct request *request = exchange->request;
+    const struct route *route = exchange->route;
+    struct request *outbound = arena_alloc(arena, sizeof(*outbound));
+
+    *outbound = *request;
+    headers_copy(&outbound->headers, &request->headers, arena);
+    struct headers *headers = &outbound->headers;
+    headers_remove_hop_by_hop(headers);
+    set_target(exchange, outbound);
+    bool has_own_host = route != NULL && route->upstream_host.start != NULL;
+    headers_set_known(headers, arena, HEADER_HOST,
+                      has_own_host ? route->upstream_host : request->authority);
+    set_forwarded(exchange, headers);
+    add_via(exchange, headers);
+    decrement_max_forwards(exchange, headers);
+    if (route == NULL || !route->allows_upgrade)
+        outbound->upgrade = SLICE_NONE;
+    if (exchange->private.has_request_body) {
+        outbound->body = BODY_LENGTH;
+        outbound->content_length = exchange->private.request_body.length;
+        outbound->expects_continue = false;
+        headers_remove_known(headers, HEADER_EXPECT);
+    }
+    return outbound;
+}

@@ -1,0 +1,161 @@
+/*
+ * problem — one error in three dresses: JSON, HTML, text.
+ */
+#include "gateway/problem.h"
+
+#include "base/log.h"
+#include "gateway/exchange_private.h"
+#include "gateway/gateway.h"
+
+enum dress { DRESS_JSON, DRESS_HTML, DRESS_TEXT };
+
+#define HEADERS_OF_OURS_MAX 4
+
+/* The first of the types we speak that Accept names without q=0; JSON when it names none before a
+ * wildcard. */
+static enum dress dress_for(const struct exchange *exchange)
+{
+    const struct header *accept = NULL;
+    struct slice rest, element;
+
+    if (exchange->request != NULL)
+        accept = headers_find_known(&exchange->request->headers, HEADER_ACCEPT);
+    if (accept == NULL)
+        return DRESS_JSON;
+    rest = accept->value;
+    while (slice_next_element(&rest, &element)) {
+        struct slice type = slice_trimmed(slice_of(element.start, slice_find(element, ';')));
+        if (slice_equals_ignoring_case(type, SLICE("text/html")))
+            return DRESS_HTML;
+        if (slice_equals_ignoring_case(type, SLICE("text/plain")))
+            return DRESS_TEXT;
+        if (slice_equals_ignoring_case(type, SLICE("application/problem+json")) ||
+            slice_equals_ignoring_case(type, SLICE("application/json")) ||
+            slice_equals(type, SLICE("*/*")))
+            return DRESS_JSON;
+    }
+    return DRESS_JSON;
+}
+
+static size_t escape_json(char *at, unsigned char c)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+
+    if (c == '"' || c == '\\') {
+        at[0] = '\\';
+        at[1] = (char)c;
+        return 2;
+    }
+    if (c >= 0x20) {
+        at[0] = (char)c;
+        return 1;
+    }
+    memcpy(at, "\\u00", 4);
+    at[4] = DIGITS[c >> 4];
+    at[5] = DIGITS[c & 15];
+    return 6;
+}
+
+static struct slice json_text(struct arena *arena, struct slice text)
+{
+    char *start = arena_alloc(arena, text.length * 6 + 1), *at = start;
+    for (size_t i = 0; i < text.length; i++)
+        at += escape_json(at, (unsigned char)text.start[i]);
+    return slice_of(start, (size_t)(at - start));
+}
+
+static size_t escape_html(char *at, char c)
+{
+    const char *entity = c == '<' ? "&lt;" : c == '>' ? "&gt;" : c == '&' ? "&amp;" : NULL;
+    if (entity == NULL) {
+        *at = c;
+        return 1;
+    }
+    memcpy(at, entity, strlen(entity));
+    return strlen(entity);
+}
+
+static struct slice html_text(struct arena *arena, struct slice text)
+{
+    char *start = arena_alloc(arena, text.length * 5 + 1), *at = start;
+    for (size_t i = 0; i < text.length; i++)
+        at += escape_html(at, text.start[i]);
+    return slice_of(start, (size_t)(at - start));
+}
+
+static struct slice json_body(struct exchange *exchange, const struct problem *problem)
+{
+    struct arena *arena = &exchange->arena;
+    struct slice detail = json_text(arena, problem->detail);
+    struct slice id = json_text(arena, exchange_id(exchange));
+    struct slice more = problem->extensions;
+
+    return arena_format(arena,
+                        "{\"type\":\"urn:moongate:problem:%.*s\",\"title\":\"%.*s\",\"status\":%d,"
+                        "\"detail\":\"%.*s\",\"instance\":\"%.*s\"%s%.*s}\n",
+                        SLICE_FORMAT(problem->type), SLICE_FORMAT(status_reason(problem->status)),
+                        problem->status, SLICE_FORMAT(detail), SLICE_FORMAT(id),
+                        more.length > 0 ? "," : "", SLICE_FORMAT(more));
+}
+
+static struct slice html_body(struct exchange *exchange, const struct problem *problem)
+{
+    struct arena *arena = &exchange->arena;
+    struct slice title = status_reason(problem->status);
+    struct slice detail = html_text(arena, problem->detail);
+    struct slice id = html_text(arena, exchange_id(exchange));
+
+    return arena_format(arena,
+                        "<!doctype html>\n<title>%d %.*s</title>\n<h1>%d %.*s</h1>\n<p>%.*s</p>\n"
+                        "<p><small>%.*s</small></p>\n",
+                        problem->status, SLICE_FORMAT(title), problem->status, SLICE_FORMAT(title),
+                        SLICE_FORMAT(detail), SLICE_FORMAT(id));
+}
+
+static struct slice text_body(struct exchange *exchange, const struct problem *problem)
+{
+    return arena_format(&exchange->arena, "%d %.*s\n%.*s\n%.*s\n", problem->status,
+                        SLICE_FORMAT(status_reason(problem->status)), SLICE_FORMAT(problem->detail),
+                        SLICE_FORMAT(exchange_id(exchange)));
+}
+
+struct reply problem_reply(struct exchange *exchange, const struct problem *problem)
+{
+    enum dress dress = dress_for(exchange);
+    struct slice type = dress == DRESS_HTML   ? SLICE("text/html; charset=utf-8")
+                        : dress == DRESS_TEXT ? SLICE("text/plain; charset=utf-8")
+                                              : SLICE("application/problem+json");
+    struct slice body = dress == DRESS_HTML   ? html_body(exchange, problem)
+                        : dress == DRESS_TEXT ? text_body(exchange, problem)
+                                              : json_body(exchange, problem);
+    size_t count = problem->header_count;
+    struct header *headers =
+        arena_alloc(&exchange->arena, (count + HEADERS_OF_OURS_MAX) * sizeof(*headers));
+
+    for (size_t i = 0; i < count; i++)
+        headers[i] = problem->headers[i];
+    headers[count++] = (struct header){SLICE("content-type"), type, HEADER_CONTENT_TYPE};
+    headers[count++] =
+        (struct header){SLICE("cache-control"), SLICE("no-store"), HEADER_CACHE_CONTROL};
+    return (struct reply){problem->status, headers, count, body};
+}
+
+struct reply problem_reply_of_fault(struct exchange *exchange, enum fault fault)
+{
+    struct header proxy_status = {.name = SLICE("proxy-status"), .id = HEADER_PROXY_STATUS};
+    const char *error = fault_proxy_status(fault);
+    struct problem problem = {
+        .status = fault_status(fault),
+        .type = slice_from_string(fault_type(fault)),
+        .detail = slice_from_string(fault_text(fault)),
+    };
+
+    if (error != NULL) {
+        proxy_status.value =
+            arena_format(&exchange->arena, "%.*s; error=%s",
+                         SLICE_FORMAT(gateway_options(exchange->gateway)->via), error);
+        problem.headers = &proxy_status;
+        problem.header_count = 1;
+    }
+    return problem_reply(exchange, &problem);
+}

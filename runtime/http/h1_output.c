@@ -1,0 +1,172 @@
+/*
+ * h1_output — a queue in front of a stream, flushed once per event.
+ */
+#include "http/h1_output.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+
+/* Beyond the window: a piece as large as a read, heads and chunk lines. */
+#define QUEUE_SLACK_BYTES ((size_t)1 << 20)
+
+static void on_flush(struct loop_flush *flush);
+
+static void on_stall(void *data)
+{
+    struct h1_output *output = data;
+    if (output->has_told_broken)
+        return;
+    output->is_broken = output->has_told_broken = true;
+    output->events->on_broken(output->data, true);
+}
+
+void h1_output_init(struct h1_output *output, struct stream *stream, size_t window_bytes,
+                    double stall_seconds, const struct h1_output_events *events, void *data)
+{
+    assert(window_bytes > 0);
+    *output = (struct h1_output){.stream = stream,
+                                 .loop = stream_loop(stream),
+                                 .events = events,
+                                 .data = data,
+                                 .window_bytes = window_bytes,
+                                 .stall_seconds = stall_seconds,
+                                 .flush.flush = on_flush};
+    buffer_init(&output->queue, window_bytes + QUEUE_SLACK_BYTES, &output->loop->blocks);
+    list_init(&output->flush.node);
+    timeout_init(&output->stall, output->loop, on_stall, output);
+}
+
+void h1_output_clear(struct h1_output *output)
+{
+    list_remove(&output->flush.node);
+    timeout_stop(&output->stall);
+    buffer_clear(&output->queue);
+}
+
+void h1_output_touch(struct h1_output *output)
+{
+    if (!output->is_blocked || output->is_broken)
+        loop_flush_later(output->loop, &output->flush);
+}
+
+/* Told from the loop, since nobody expects to be called back from a send. */
+static void set_broken(struct h1_output *output)
+{
+    output->is_broken = true;
+    buffer_clear(&output->queue);
+    loop_flush_later(output->loop, &output->flush);
+}
+
+static void set_blocked(struct h1_output *output)
+{
+    if (!output->is_blocked) {
+        output->is_blocked = true;
+        stream_await_writable(output->stream);
+    }
+    timeout_set(&output->stall, output->stall_seconds);
+}
+
+static void append(struct h1_output *output, struct slice bytes)
+{
+    if (!output->is_broken && !buffer_append(&output->queue, bytes))
+        set_broken(output);
+}
+
+/* Writes the queue, `bytes` and `suffix` together; what the kernel leaves is queued. */
+static void write_through(struct h1_output *output, struct slice bytes, struct slice suffix)
+{
+    struct slice queued = buffer_slice(&output->queue);
+    struct iovec vectors[3];
+    int count = 0;
+    struct slice pieces[3] = {queued, bytes, suffix};
+
+    for (int i = 0; i < 3; i++) {
+        if (pieces[i].length > 0)
+            vectors[count++] = (struct iovec){(void *)pieces[i].start, pieces[i].length};
+    }
+    ssize_t written = stream_write(output->stream, vectors, count);
+    if (written == STREAM_BROKEN) {
+        set_broken(output);
+        return;
+    }
+    size_t left = written > 0 ? (size_t)written : 0;
+    size_t total = queued.length + bytes.length + suffix.length;
+    if (left < total)
+        set_blocked(output);
+    size_t from_queue = left < queued.length ? left : queued.length;
+    if (from_queue > 0)
+        buffer_consume(&output->queue, from_queue);
+    left -= from_queue;
+    for (int i = 1; i < 3; i++) {
+        size_t taken = left < pieces[i].length ? left : pieces[i].length;
+        append(output, slice_after(pieces[i], taken));
+        left -= taken;
+    }
+}
+
+bool h1_output_data(struct h1_output *output, struct slice bytes, struct slice suffix)
+{
+    if (output->is_broken)
+        return true;
+    bool gathers = buffer_length(&output->queue) + bytes.length <= H1_OUTPUT_GATHER_BYTES;
+    if (gathers || output->is_blocked) {
+        append(output, bytes);
+        append(output, suffix);
+        h1_output_touch(output);
+    } else {
+        write_through(output, bytes, suffix);
+        if (!output->is_blocked)
+            loop_flush_later(output->loop, &output->flush);
+    }
+    output->is_full = buffer_length(&output->queue) > output->window_bytes;
+    return !output->is_full;
+}
+
+static void tell_progress(struct h1_output *output)
+{
+    bool is_empty = h1_output_is_empty(output);
+
+    if (is_empty)
+        timeout_clear(&output->stall);
+    if (output->is_full && buffer_length(&output->queue) <= output->window_bytes / 2) {
+        output->is_full = false;
+        if (is_empty) /* on_drained comes with the next flush: the owner may be gone after this call
+                       */
+            loop_flush_later(output->loop, &output->flush);
+        output->events->on_writable(output->data);
+        return;
+    }
+    if (is_empty)
+        output->events->on_drained(output->data);
+}
+
+static void on_flush(struct loop_flush *flush)
+{
+    struct h1_output *output = CONTAINER_OF(flush, struct h1_output, flush);
+
+    if (!output->is_broken && !output->is_blocked && !h1_output_is_empty(output))
+        write_through(output, SLICE_NONE, SLICE_NONE);
+    if (output->is_broken) {
+        list_remove(&output->flush.node);
+        if (!output->has_told_broken) {
+            output->has_told_broken = true;
+            output->events->on_broken(output->data, false);
+        }
+        return;
+    }
+    tell_progress(output);
+}
+
+void h1_output_push(struct h1_output *output)
+{
+    if (!output->is_broken && !output->is_blocked && !h1_output_is_empty(output))
+        write_through(output, SLICE_NONE, SLICE_NONE);
+}
+
+void h1_output_on_writable(struct h1_output *output)
+{
+    output->is_blocked = false;
+    timeout_clear(&output->stall);
+    on_flush(&output->flush);
+}

@@ -1,0 +1,180 @@
+/*
+ * h1_server — the life of one HTTP/1 connection from a client: opened, between requests, lingering,
+ * closed.
+ */
+#include "http/h1_server.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "http/h1_head.h"
+
+/* Unparsed input beyond this pauses reading: a pipelining client waits for its answers. */
+static size_t input_bytes_max(const struct h1_server *server)
+{
+    size_t head = server->limits->head_bytes_max, window = server->limits->window_bytes;
+    return (head > window ? head : window) + LOOP_SCRATCH_BYTES;
+}
+
+static struct loop *loop_of(const struct h1_server *server)
+{
+    return server->output.loop;
+}
+
+static void on_freeing(struct loop_deferred *item)
+{
+    struct h1_server *server = CONTAINER_OF(item, struct h1_server, freeing);
+    if (server->transport != NULL)
+        stream_destroy(&server->transport);
+    free(server);
+}
+
+void h1_server_body_clear(struct h1_server *server)
+{
+    if (server->is_body_open)
+        h1_body_clear(&server->body);
+    server->is_body_open = false;
+}
+
+void h1_server_close(struct h1_server *server, enum fault fault)
+{
+    if (server->step == H1_SERVER_CLOSED)
+        return;
+    server->step = H1_SERVER_CLOSED;
+    if (server->transport != NULL)
+        stream_attach(server->transport, NULL, NULL);
+    h1_output_clear(&server->output);
+    timeout_stop(&server->timeout);
+    list_remove(&server->again.node);
+    buffer_clear(&server->input);
+    h1_server_body_clear(server);
+    /* Freed from the loop: callers up the stack still hold the session. */
+    loop_defer(loop_of(server), &server->freeing);
+    if (server->has_stream && fault != FAULT_NONE)
+        server->stream.events->on_failed(server->stream.data, fault);
+    if (server->session.events->on_closed != NULL)
+        server->session.events->on_closed(server->session.data);
+}
+
+void h1_server_linger(struct h1_server *server)
+{
+    if (server->step == H1_SERVER_CLOSED)
+        return;
+    bool nothing_may_come =
+        server->has_ended_input || (server->step == H1_SERVER_WAIT && !server->is_refused &&
+                                    buffer_length(&server->input) == 0);
+    h1_server_body_clear(server);
+    buffer_clear(&server->input);
+    stream_shut_down(server->transport);
+    if (nothing_may_come) {
+        h1_server_close(server, FAULT_NONE);
+        return;
+    }
+    server->step = H1_SERVER_LINGER;
+    timeout_set(&server->timeout, server->limits->linger_seconds);
+    if (server->is_read_paused)
+        stream_resume(server->transport);
+    server->is_read_paused = false;
+}
+
+static void expect_head(struct h1_server *server)
+{
+    struct h1_scanner_limits limits = {.head_bytes_max = server->limits->head_bytes_max,
+                                       .target_bytes_max = server->limits->target_bytes_max};
+    server->step = H1_SERVER_HEAD;
+    server->must_close = server->is_refused = false;
+    h1_scanner_init(&server->scanner, false, &limits);
+    timeout_set(&server->timeout, server->limits->idle_seconds);
+}
+
+void h1_server_next(struct h1_server *server)
+{
+    h1_server_body_clear(server);
+    if (server->must_close || server->is_draining ||
+        (server->has_ended_input && buffer_length(&server->input) == 0)) {
+        h1_server_linger(server);
+        return;
+    }
+    expect_head(server);
+    if (buffer_length(&server->input) > 0 || server->is_read_paused)
+        h1_server_read_again(server);
+}
+
+static void on_timeout(void *data)
+{
+    struct h1_server *server = data;
+    struct loop *loop = loop_of(server);
+
+    switch (server->step) {
+    case H1_SERVER_HEAD:
+        if (buffer_length(&server->input) > 0)
+            h1_server_refuse(server, FAULT_REQUEST_TIMEOUT, buffer_length(&server->input));
+        else
+            h1_server_close(server, FAULT_NONE);
+        break;
+    case H1_SERVER_BODY:
+        if (!server->is_paused)
+            h1_server_refuse(server, FAULT_REQUEST_TIMEOUT, server->body.offset);
+        break;
+    case H1_SERVER_WAIT:
+        if (server->has_ended_input && !server->head_sent)
+            h1_server_close(server, FAULT_CLIENT_GONE);
+        break;
+    default:
+        h1_server_close(server, FAULT_CLIENT_GONE);
+        break;
+    }
+    loop_flush(loop);
+}
+
+static struct http_stream *session_open(struct http_session *session)
+{
+    return NULL; /* a server's streams begin with requests */
+}
+
+static unsigned session_capacity(const struct http_session *session)
+{
+    return 0;
+}
+
+static void session_drain(struct http_session *session)
+{
+    struct h1_server *server = (struct h1_server *)session;
+    server->is_draining = true;
+    if (server->step == H1_SERVER_HEAD && buffer_length(&server->input) == 0)
+        h1_server_close(server, FAULT_NONE);
+}
+
+static void session_destroy(struct http_session *session)
+{
+    h1_server_close((struct h1_server *)session, FAULT_CLIENT_GONE);
+}
+
+static struct stream *session_transport(const struct http_session *session)
+{
+    return ((const struct h1_server *)session)->transport;
+}
+
+static const struct http_session_codec SESSION_CODEC = {
+    session_open, session_capacity, session_drain, session_destroy, session_transport,
+};
+
+struct http_session *h1_server_open(struct stream *stream, const struct http_session_limits *limits,
+                                    const struct http_session_events *events, void *data)
+{
+    struct h1_server *server = mem_zeroed(sizeof(*server));
+    server->session = (struct http_session){&SESSION_CODEC, events, data};
+    server->transport = stream;
+    server->limits = limits;
+    h1_output_init(&server->output, stream, limits->window_bytes, limits->send_idle_seconds,
+                   &H1_SERVER_OUTPUT, server);
+    buffer_init(&server->input, input_bytes_max(server), &loop_of(server)->blocks);
+    timeout_init(&server->timeout, loop_of(server), on_timeout, server);
+    list_init(&server->again.node);
+    list_init(&server->freeing.node);
+    server->again.run = h1_server_on_again;
+    server->freeing.run = on_freeing;
+    expect_head(server);
+    stream_attach(stream, &H1_SERVER_TRANSPORT, server);
+    return &server->session;
+}

@@ -1,0 +1,334 @@
+/*
+ * h1_server_input — reads an HTTP/1 client's requests, one after the other, from a stream.
+ *
+ * Bytes are parsed where the loop's scratch buffer has them; only what cannot be used yet
+ * is kept, so an idle connection holds no buffer.
+ */
+#include "http/h1_server.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "http/h1_head.h"
+
+static struct loop *loop_of(const struct h1_server *server)
+{
+    return server->output.loop;
+}
+
+static void stream_begin(struct h1_server *server)
+{
+    server->has_stream = true;
+    server->requests++;
+    server->is_paused = server->head_sent = server->end_sent = server->sent_told = false;
+    server->expects_continue = server->is_head_request = false;
+    server->minor_version = 1;
+    server->framing = H1_SERVER_NO_BODY;
+    server->stream = (struct http_stream){.codec = &H1_SERVER_STREAM};
+    timeout_clear(&server->timeout);
+    server->session.events->on_stream(server->session.data, &server->stream);
+    assert(server->stream.events != NULL && server->stream.arena != NULL);
+}
+
+/* Nothing more is read: where the next message would begin is not known. */
+void h1_server_refuse(struct h1_server *server, enum fault fault, uint64_t offset)
+{
+    server->step = H1_SERVER_WAIT;
+    server->is_refused = server->must_close = true;
+    timeout_clear(&server->timeout);
+    h1_server_body_clear(server);
+    if (!server->has_stream)
+        stream_begin(server);
+    if (server->step != H1_SERVER_CLOSED)
+        server->stream.events->on_refused(server->stream.data, fault, offset);
+}
+
+static void body_begin(struct h1_server *server, const struct request *request)
+{
+    struct h1_body_limits limits = {.extension_bytes_max = 1024,
+                                    .trailer_bytes_max = server->limits->trailer_bytes_max};
+    h1_body_init(&server->body, false, request->body, request->content_length,
+                 request->body == BODY_STREAMED, &limits);
+    server->is_body_open = true;
+    server->step = H1_SERVER_BODY;
+    timeout_set(&server->timeout, server->limits->body_idle_seconds);
+}
+
+static void on_head(struct h1_server *server, struct slice raw)
+{
+    stream_begin(server);
+    struct arena *arena = server->stream.arena;
+    struct request *request = arena_zeroed(arena, sizeof(*request));
+    struct h1_connection_terms terms = {0};
+    size_t offset = 0;
+    enum fault fault =
+        h1_head_parse_request(arena_copy(arena, raw), stream_tls(server->transport) != NULL, arena,
+                              request, &terms, &offset);
+    if (fault != FAULT_NONE) {
+        h1_server_refuse(server, fault, offset);
+        return;
+    }
+    unsigned requests_max = server->limits->requests_max;
+    server->request = request;
+    server->must_close =
+        !terms.keeps_alive || (requests_max > 0 && server->requests >= requests_max);
+    server->is_head_request = request->method == METHOD_HEAD;
+    server->minor_version = request->minor_version;
+    server->expects_continue = request->expects_continue;
+    bool has_body = request->body != BODY_NONE;
+    if (has_body)
+        body_begin(server, request);
+    else
+        server->step = H1_SERVER_WAIT;
+    server->stream.events->on_request(server->stream.data, request);
+    if (!has_body && server->step == H1_SERVER_WAIT && server->has_stream)
+        server->stream.events->on_end(server->stream.data);
+}
+
+/* How much of `input` was used. */
+static size_t read_head(struct h1_server *server, struct slice input)
+{
+    bool begins = server->scanner.offset == 0;
+
+    switch (h1_scanner_scan(&server->scanner, input)) {
+    case H1_SCAN_DONE:
+        on_head(server, slice_of(input.start, server->scanner.offset));
+        return server->scanner.offset;
+    case H1_SCAN_REFUSED:
+        h1_server_refuse(server, server->scanner.fault, server->scanner.fault_offset);
+        return input.length;
+    case H1_SCAN_MORE:
+        break;
+    }
+    if (begins)
+        timeout_set(&server->timeout, server->limits->head_seconds);
+    return 0;
+}
+
+static void on_body_complete(struct h1_server *server)
+{
+    bool is_discarding = server->step == H1_SERVER_DISCARD;
+
+    timeout_clear(&server->timeout);
+    if (is_discarding) {
+        h1_server_next(server);
+        return;
+    }
+    enum fault fault =
+        h1_body_trailers(&server->body, server->stream.arena, &server->request->trailers);
+    if (fault != FAULT_NONE) {
+        h1_server_refuse(server, fault, server->body.offset);
+        return;
+    }
+    server->step = H1_SERVER_WAIT;
+    server->stream.events->on_end(server->stream.data);
+}
+
+static size_t read_body(struct h1_server *server, struct slice input)
+{
+    struct slice rest = input, data = SLICE_NONE;
+    enum fault fault = h1_body_read(&server->body, &rest, &data);
+    size_t used = input.length - rest.length;
+
+    if (fault != FAULT_NONE && server->step == H1_SERVER_DISCARD) {
+        h1_server_linger(server);
+        return input.length;
+    }
+    if (fault != FAULT_NONE) {
+        h1_server_refuse(server, fault, server->body.offset);
+        return input.length;
+    }
+    timeout_set(&server->timeout, server->limits->body_idle_seconds);
+    server->expects_continue = false;
+    enum h1_server_step step = server->step;
+    if (data.length > 0 && step == H1_SERVER_BODY)
+        server->stream.events->on_data(server->stream.data, data);
+    if (step == H1_SERVER_DISCARD && server->body.offset > H1_SERVER_DISCARD_BYTES_MAX)
+        h1_server_linger(server);
+    else if (server->is_body_open && server->body.is_complete && !server->is_paused)
+        on_body_complete(server);
+    return used;
+}
+
+static size_t read_tunnel(struct h1_server *server, struct slice input)
+{
+    server->stream.events->on_data(server->stream.data, input);
+    return input.length;
+}
+
+/* Whether `input` can be looked at now. */
+static bool may_read(const struct h1_server *server)
+{
+    switch (server->step) {
+    case H1_SERVER_HEAD:
+    case H1_SERVER_DISCARD:
+    case H1_SERVER_LINGER:
+        return true;
+    case H1_SERVER_BODY:
+    case H1_SERVER_TUNNEL:
+        return !server->is_paused;
+    case H1_SERVER_WAIT:
+    case H1_SERVER_CLOSED:
+        break;
+    }
+    return false;
+}
+
+/* Uses as much of `input` as possible; how much that was. */
+static size_t process(struct h1_server *server, struct slice input)
+{
+    size_t used = 0;
+
+    while (used < input.length && may_read(server)) {
+        struct slice rest = slice_after(input, used);
+        enum h1_server_step step = server->step;
+        size_t now;
+        if (step == H1_SERVER_HEAD)
+            now = read_head(server, rest);
+        else if (step == H1_SERVER_TUNNEL)
+            now = read_tunnel(server, rest);
+        else if (step == H1_SERVER_LINGER)
+            now = rest.length;
+        else
+            now = read_body(server, rest);
+        if (now == 0 && server->step == step)
+            break;
+        used += now;
+    }
+    return used;
+}
+
+/* Reading stops while what is kept is a window's worth, and goes on when there is room. */
+static void adjust_reading(struct h1_server *server)
+{
+    if (server->step == H1_SERVER_CLOSED)
+        return;
+    size_t kept_max = server->step == H1_SERVER_WAIT ? server->limits->head_bytes_max
+                                                     : server->limits->window_bytes;
+    bool holds = buffer_length(&server->input) >= kept_max || server->has_ended_input;
+    if (holds == server->is_read_paused)
+        return;
+    server->is_read_paused = holds;
+    if (holds)
+        stream_pause(server->transport);
+    else
+        stream_resume(server->transport);
+}
+
+static void keep(struct h1_server *server, struct slice rest)
+{
+    if (server->step == H1_SERVER_CLOSED || server->step == H1_SERVER_LINGER || server->is_refused)
+        return;
+    if (!buffer_append(&server->input, rest))
+        h1_server_close(server, FAULT_CLIENT_GONE);
+}
+
+/* Uses what was kept. Nothing below adds to the input, so what process() looks at stays where it
+ * is. */
+static void process_kept(struct h1_server *server)
+{
+    size_t length = buffer_length(&server->input);
+    size_t used = process(server, buffer_slice(&server->input));
+    if (used > 0 && buffer_length(&server->input) == length)
+        buffer_consume(&server->input, used);
+}
+
+static void take(struct h1_server *server, struct slice received)
+{
+    if (buffer_length(&server->input) > 0) {
+        keep(server, received);
+        if (server->step != H1_SERVER_CLOSED)
+            process_kept(server);
+        return;
+    }
+    size_t used = process(server, received);
+    if (used < received.length)
+        keep(server, slice_after(received, used));
+}
+
+/* All that came has been used, and no more will come. */
+static void on_input_used_up(struct h1_server *server)
+{
+    switch (server->step) {
+    case H1_SERVER_TUNNEL:
+        server->stream.events->on_end(server->stream.data);
+        break;
+    case H1_SERVER_WAIT: /* a half-close: the client may still read its answer */
+        server->must_close = true;
+        if (!server->head_sent)
+            timeout_set(&server->timeout, server->limits->half_close_seconds);
+        break;
+    case H1_SERVER_HEAD:
+    case H1_SERVER_BODY:
+    case H1_SERVER_DISCARD:
+    case H1_SERVER_LINGER:
+        h1_server_close(server, FAULT_CLIENT_GONE);
+        break;
+    case H1_SERVER_CLOSED:
+        break;
+    }
+}
+
+static bool is_used_up(const struct h1_server *server)
+{
+    bool waits_for_user =
+        server->is_paused && (server->step == H1_SERVER_BODY || server->step == H1_SERVER_TUNNEL);
+    return server->has_ended_input && buffer_length(&server->input) == 0 && !waits_for_user;
+}
+
+static void on_input_end(struct h1_server *server, bool is_broken)
+{
+    if (is_broken) {
+        h1_server_close(server, FAULT_CLIENT_GONE);
+        return;
+    }
+    server->has_ended_input = true;
+    if (is_used_up(server))
+        on_input_used_up(server);
+    adjust_reading(server);
+}
+
+static void on_readable(void *data)
+{
+    struct h1_server *server = data;
+    struct loop *loop = loop_of(server);
+    ssize_t count = stream_read(server->transport, loop->scratch, LOOP_SCRATCH_BYTES);
+
+    if (count > 0) {
+        take(server, slice_of(loop->scratch, (size_t)count));
+        adjust_reading(server);
+    } else if (count != STREAM_AGAIN) {
+        on_input_end(server, count == STREAM_BROKEN);
+    }
+    loop_flush(loop);
+}
+
+static void on_writable(void *data)
+{
+    struct h1_server *server = data;
+    struct loop *loop = loop_of(server);
+    h1_output_on_writable(&server->output);
+    loop_flush(loop);
+}
+
+const struct stream_events H1_SERVER_TRANSPORT = {on_readable, on_writable};
+
+void h1_server_on_again(struct loop_deferred *item)
+{
+    struct h1_server *server = CONTAINER_OF(item, struct h1_server, again);
+
+    if (server->step == H1_SERVER_BODY && !server->is_paused && server->body.is_complete)
+        on_body_complete(server);
+    if (buffer_length(&server->input) > 0)
+        process_kept(server);
+    if (is_used_up(server) && server->step != H1_SERVER_WAIT)
+        on_input_used_up(server);
+    adjust_reading(server);
+    loop_flush(loop_of(server));
+}
+
+void h1_server_read_again(struct h1_server *server)
+{
+    if (server->step != H1_SERVER_CLOSED)
+        loop_defer(loop_of(server), &server->again);
+}
