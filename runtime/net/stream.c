@@ -150,7 +150,7 @@ ssize_t stream_read(struct stream *stream, void *bytes, size_t bytes_max)
     if (got > 0)
         return got;
     if (got == 0)
-        return stream_end_reading(stream, STREAM_END);
+        return stream_end_reading(stream, stream->has_failed ? STREAM_BROKEN : STREAM_END);
     return errno == EAGAIN ? STREAM_AGAIN : stream_end_reading(stream, STREAM_BROKEN);
 }
 
@@ -159,8 +159,9 @@ bool stream_has_pending(const struct stream *stream)
     return stream->tls != NULL && stream_tls_has_pending(stream);
 }
 
-static ssize_t write_plain(int fd, const struct iovec *vectors, int count)
+static ssize_t write_plain(struct stream *stream, const struct iovec *vectors, int count)
 {
+    int fd = stream->writable.fd;
     struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (size_t)count};
     ssize_t put;
 
@@ -170,7 +171,11 @@ static ssize_t write_plain(int fd, const struct iovec *vectors, int count)
     while (put < 0 && errno == EINTR);
     if (put >= 0)
         return put;
-    return errno == EAGAIN ? STREAM_AGAIN : STREAM_BROKEN;
+    if (errno == EAGAIN)
+        return STREAM_AGAIN;
+    /* The kernel tells a reset once, then pretends an end. EPIPE is what follows a true end. */
+    stream->has_failed = stream->has_failed || errno != EPIPE;
+    return STREAM_BROKEN;
 }
 
 ssize_t stream_write(struct stream *stream, const struct iovec *vectors, int count)
@@ -180,7 +185,7 @@ ssize_t stream_write(struct stream *stream, const struct iovec *vectors, int cou
 
     if (stream->tls != NULL)
         return stream_tls_write(stream, vectors, count);
-    return write_plain(stream->writable.fd, vectors, count);
+    return write_plain(stream, vectors, count);
 }
 
 void stream_pause(struct stream *stream)
@@ -224,7 +229,13 @@ bool stream_is_quiet(struct stream *stream)
         return false;
     if (stream->tls != NULL)
         return stream_tls_is_quiet(stream);
-    return recv(stream->readable.fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+
+    ssize_t got = recv(stream->readable.fd, &byte, 1, MSG_PEEK);
+    if (got < 0 && errno == EAGAIN)
+        return true;
+    if (got < 0)
+        stream_end_reading(stream, STREAM_BROKEN);
+    return false;
 }
 
 uint64_t stream_bytes_acknowledged(const struct stream *stream)

@@ -14,6 +14,7 @@ struct stream {
     void *data;
     int ending; /* STREAM_AGAIN while reading goes on, then what every read answers */
     bool is_paused, is_awaited; /* awaited: on_writable was asked for */
+    bool has_failed;            /* a write took the socket's error: its end is none */
     bool is_shut_down;          /* nothing more is written */
     struct stream_tls *tls;     /* NULL: plain */
     struct address peer;

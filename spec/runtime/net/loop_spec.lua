@@ -1,0 +1,128 @@
+jit.off(true, true) -- compiled code must not be called back
+
+local ffi = require "ffi"
+local streams = require "spec.support.streams"
+local C = streams.C
+
+local registry = debug.getregistry()
+if not registry.moongate_loop_spec then
+  registry.moongate_loop_spec = true
+  ffi.cdef [[
+    struct net_item { void *next, *prev; void (*run)(struct net_item *); };
+    void net_loop_defer(struct net_loop *, struct net_item *) __asm__("loop_defer");
+    void net_loop_flush_later(struct net_loop *, struct net_item *) __asm__("loop_flush_later");
+    void net_loop_flush(struct net_loop *) __asm__("loop_flush");
+  ]]
+end
+
+describe("loop", function()
+  local loop, callbacks
+
+  -- Something to defer or to flush, calling `run` when its time comes.
+  local function item(run)
+    local made = ffi.new "struct net_item"
+    made.next, made.prev = made, made
+    made.run = ffi.cast("void (*)(struct net_item *)", run)
+    callbacks[#callbacks + 1] = made
+    return made
+  end
+
+  local function remove(made)
+    ffi.cast("void **", made.prev)[0] = made.next
+    ffi.cast("void **", made.next)[1] = made.prev
+    made.next, made.prev = made, made
+  end
+
+  before_each(function()
+    loop, callbacks = streams.loop(), {}
+  end)
+
+  after_each(function()
+    loop:close()
+    for _, made in ipairs(callbacks) do made.run:free() end
+  end)
+
+  it("ends when there is nothing to wait for", function()
+    C.net_loop_run(loop.c)
+  end)
+
+  it("runs what was deferred even when there is nothing to wait for", function()
+    local order = {}
+    C.net_loop_defer(loop.c, item(function() order[#order + 1] = "one" end))
+    C.net_loop_defer(loop.c, item(function() order[#order + 1] = "two" end))
+    assert.same({}, order)
+    C.net_loop_run(loop.c)
+    assert.same({ "one", "two" }, order)
+  end)
+
+  it("runs once what was deferred twice, and not what was taken back", function()
+    local runs, taken_back = 0, 0
+    local kept, gone = item(function() runs = runs + 1 end),
+      item(function() taken_back = taken_back + 1 end)
+    C.net_loop_defer(loop.c, kept)
+    C.net_loop_defer(loop.c, gone)
+    C.net_loop_defer(loop.c, kept)
+    remove(gone)
+    C.net_loop_run(loop.c)
+    assert.same({ 1, 0 }, { runs, taken_back })
+  end)
+
+  it("runs what deferred calls defer before it waits", function()
+    local rounds = 0
+    local again
+    again = item(function()
+      rounds = rounds + 1
+      if rounds < 10 then C.net_loop_defer(loop.c, again) end
+    end)
+    C.net_loop_defer(loop.c, again)
+    C.net_timeout_set(loop.guard, 0.01)
+    C.net_loop_run_once(loop.c)
+    assert.equal(10, rounds)
+  end)
+
+  it("lets sockets have their turn while calls defer one another for ever", function()
+    local one, other = streams.pair(loop)
+    one:attach()
+    local is_over, again = false, nil
+    again = item(function()
+      if not is_over then C.net_loop_defer(loop.c, again) end
+    end)
+    C.net_loop_defer(loop.c, again)
+    other:write "hello"
+    loop:run(function() return one:text() == "hello" end)
+    is_over = true
+    C.net_loop_run_once(loop.c)
+  end)
+
+  it("flushes each item once, at the end of a stream's event", function()
+    local one, other = streams.pair(loop)
+    local order = {}
+    local flushed = item(function() order[#order + 1] = "flush" end)
+    function one:on_readable()
+      self:read()
+      C.net_loop_flush_later(loop.c, flushed)
+      C.net_loop_flush_later(loop.c, flushed)
+      order[#order + 1] = "read"
+    end
+    one:attach()
+    other:write "x"
+    loop:run(function() return #order > 0 end)
+    assert.same({ "read", "flush" }, order)
+  end)
+
+  it("flushes what a timer asked for before it waits", function()
+    local is_flushed = false
+    local flushed = item(function() is_flushed = true end)
+    local timeout = loop:timeout(function() C.net_loop_flush_later(loop.c, flushed) end)
+    C.net_timeout_set(timeout, 0.001)
+    loop:run(function() return is_flushed end)
+  end)
+
+  it("stops when told to", function()
+    C.net_timeout_set(loop:timeout(function() C.net_loop_stop(loop.c) end), 0.001)
+    local is_late = false
+    C.net_timeout_set(loop:timeout(function() is_late = true end), 20)
+    C.net_loop_run(loop.c)
+    assert.is_false(is_late)
+  end)
+end)
