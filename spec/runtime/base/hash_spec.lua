@@ -1,0 +1,70 @@
+local ffi = require "ffi"
+local shared = require "spec.support.shared"
+
+local C = shared.C
+
+-- SipHash-1-3 of the bytes 0, 1, 2, … under the key 0, 1, 2, … 15, as OpenSSL's SIPHASH
+-- computes it with c-rounds 1 and d-rounds 3.
+local VECTORS = {
+  [0] = "abac0158050fc4dc",
+  [1] = "c9f49bf37d57ca93",
+  [7] = "d3927d989bb11140",
+  [8] = "369095118d299a8e",
+  [9] = "25a48eb36c063de4",
+  [15] = "d320d86d2a519956",
+  [16] = "cc4fdd1a7d908b66",
+  [63] = "9d199062b7bbb3a8",
+  [256] = "75b3e64e167de370",
+  [300] = "4016a23bda5a2224",
+}
+
+local function count_up(length)
+  local bytes = {}
+  for i = 1, length do bytes[i] = string.char((i - 1) % 256) end
+  return table.concat(bytes)
+end
+
+describe("hash", function()
+  local key
+
+  before_each(function()
+    key = ffi.new("struct hash_key", 0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL)
+  end)
+
+  local function hash(text) return bit.tohex(C.hash_slice(key, shared.slice(text))) end
+  local function pair(one, other)
+    return bit.tohex(C.hash_pair(key, shared.slice(one), shared.slice(other)))
+  end
+
+  for length, expected in pairs(VECTORS) do
+    it("is SipHash-1-3 for " .. length .. " bytes", function()
+      assert.equal(expected, hash(count_up(length)))
+    end)
+  end
+
+  it("depends on both halves of the key", function()
+    local before = hash "x"
+    key.low = key.low + 1
+    local after = hash "x"
+    key.low, key.high = key.low - 1, key.high + 1
+    assert.are_not.equal(before, after)
+    assert.are_not.equal(before, hash "x")
+  end)
+
+  it("takes the border between two parts into account", function()
+    assert.equal(pair("ab", "c"), pair("ab", "c"))
+    assert.are_not.equal(pair("ab", "c"), pair("a", "bc"))
+    assert.are_not.equal(pair("", "abc"), pair("abc", ""))
+    assert.are_not.equal(pair("a\0", "b"), pair("a", "\0b"))
+    assert.are_not.equal(pair("limit", "x"), pair("limit", "y"))
+    assert.are_not.equal(pair("limit", "x"), pair("limits", "x"))
+  end)
+
+  it("makes a new key each time", function()
+    local one, other = ffi.new "struct hash_key", ffi.new "struct hash_key"
+    C.hash_key_init(one)
+    C.hash_key_init(other)
+    assert.are_not.equal(one.low, other.low)
+    assert.are_not.equal(one.high, other.high)
+  end)
+end)
