@@ -56,6 +56,8 @@ end
 
 local C = ffi.C
 
+C.spec_unsetenv "LD_PRELOAD" -- a sanitizer for this process is not one for its children
+
 local system = {
   C = C,
   EINTR = 4, EAGAIN = 11, ECONNRESET = 104, EINPROGRESS = 115,

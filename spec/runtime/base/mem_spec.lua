@@ -1,0 +1,68 @@
+--- mem_spec: heap memory that never fails.
+
+local ffi = require "ffi"
+local runtime = require "spec.support.runtime"
+local system = require "spec.support.system"
+
+local C = runtime.include "base/mem.h"
+
+local SIGABRT = -6
+
+local function bytes(pointer, count)
+  return ffi.string(ffi.cast("char *", pointer), count)
+end
+
+local function free(pointer)
+  system.C.spec_free(pointer)
+end
+
+describe("mem", function()
+  it("gives memory that can be written", function()
+    local pointer = C.mem_alloc(100)
+    ffi.fill(pointer, 100, 7)
+    assert.equal(("\7"):rep(100), bytes(pointer, 100))
+    free(pointer)
+  end)
+
+  it("gives a pointer for nothing, too", function()
+    for _, allocate in ipairs { C.mem_alloc, C.mem_zeroed } do
+      local pointer = allocate(0)
+      assert.is_true(pointer ~= nil)
+      free(pointer)
+    end
+  end)
+
+  it("zeroes where it says so", function()
+    -- Dirty memory first, so that a malloc() in its place would show.
+    local dirty = C.mem_alloc(4000)
+    ffi.fill(dirty, 4000, 255)
+    free(dirty)
+    local pointer = C.mem_zeroed(4000)
+    assert.equal(("\0"):rep(4000), bytes(pointer, 4000))
+    free(pointer)
+    local array = C.mem_zeroed_array(1000, 4)
+    assert.equal(("\0"):rep(4000), bytes(array, 4000))
+    free(array)
+  end)
+
+  it("keeps what was there when it resizes", function()
+    local pointer = C.mem_resize(nil, 3)
+    ffi.copy(pointer, "abc", 3)
+    pointer = C.mem_resize(pointer, 100000)
+    assert.equal("abc", bytes(pointer, 3))
+    free(pointer)
+  end)
+
+  it("ends the process when there is no memory", function()
+    local size_max = 0x7fffffffffffffffULL
+    assert.equal(SIGABRT, runtime.end_of(function() C.mem_alloc(size_max) end))
+    assert.equal(SIGABRT, runtime.end_of(function() C.mem_zeroed(size_max) end))
+    assert.equal(SIGABRT, runtime.end_of(function() C.mem_resize(nil, size_max) end))
+  end)
+
+  it("ends the process when count times size overflows", function()
+    assert.equal(SIGABRT, runtime.end_of(function()
+      C.mem_zeroed_array(0x8000000000000001ULL, 2)
+    end))
+  end)
+end)
