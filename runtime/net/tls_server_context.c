@@ -50,8 +50,12 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
     struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
     uint64_t now = (uint64_t)time(NULL);
 
-    return is_sealing ? tls_tickets_seal(&context->tickets, now, name, iv, cipher, mac)
-                      : tls_tickets_open(&context->tickets, now, name, iv, cipher, mac);
+    if (is_sealing)
+        return tls_tickets_seal(&context->tickets, now, name, iv, cipher, mac);
+    int result = tls_tickets_open(&context->tickets, now, name, iv, cipher, mac);
+    /* A ticket of TLS 1.3 is good for one connection (RFC 8446, C.4): always followed by another.
+     */
+    return result == 1 && SSL_version(ssl) == TLS1_3_VERSION ? 2 : result;
 }
 
 /* SSL_get_verify_result() keeps what was found; policies decide. */
