@@ -162,6 +162,8 @@ struct slice address_format(const struct address *address, char text[ADDRESS_TEX
 
     if (address->length == 0)
         return printed(text, snprintf(text, ADDRESS_TEXT_BYTES, "unknown"));
+    if (address->both_families)
+        return printed(text, snprintf(text, ADDRESS_TEXT_BYTES, ":%u", address_port(address)));
     if (host.family == AF_UNSPEC) {
         struct slice path = path_of(address);
         return printed(text, snprintf(text, ADDRESS_TEXT_BYTES, "unix%s%.*s",

@@ -48,7 +48,7 @@ void address_from_socket(const struct sockaddr *socket_address, socklen_t length
                          struct address *address);
 
 /*
- * "192.0.2.1:80", "[2001:db8::1]:80", "unix:/path", "unix" (unnamed, as clients of unix
+ * "192.0.2.1:80", "[2001:db8::1]:80", ":80", "unix:/path", "unix" (unnamed, as clients of unix
  * sockets are) or "unknown". v4-mapped v6 is written as v4. Writes to and returns a slice of
  * `text`.
  */

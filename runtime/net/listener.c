@@ -1,0 +1,176 @@
+/*
+ * listener — accepts in batches, and steps back while there are no descriptors left.
+ */
+#include "net/listener.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/arrival.h"
+#include "net/timeout.h"
+
+/* While descriptors or memory lack; what waits then stays in the socket's queue, for other workers
+ * too. */
+#define PAUSE_SECONDS     0.1
+#define COMPLAINT_SECONDS 1
+
+struct listener {
+    struct arrivals arrivals;
+    ev_io readable;
+    struct timeout pause;
+    int reserve_fd; /* given up to accept, and close, one connection when all others are taken */
+    uint64_t shed;  /* connections closed that way, since the last complaint */
+    double complained_at;
+};
+
+/* Errors of the connection that was about to be accepted, not of the socket (accept(2)). */
+static bool concerns_connection_only(int error)
+{
+    switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM: /* a packet filter's verdict */
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+    case ETIMEDOUT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void complain(struct listener *listener, int error)
+{
+    double now = loop_monotonic(listener->arrivals.loop);
+
+    if (listener->complained_at > 0 && now - listener->complained_at < COMPLAINT_SECONDS)
+        return;
+    log_write(LOG_ERROR, "cannot accept connections: %s; %llu were closed", strerrordesc_np(error),
+              (unsigned long long)listener->shed);
+    listener->complained_at = now;
+    listener->shed = 0;
+}
+
+static int open_reserve(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Closes the connection that has waited longest: one client learns what is going on, the others
+ * wait. */
+static void shed_one(struct listener *listener)
+{
+    if (listener->reserve_fd >= 0)
+        close(listener->reserve_fd);
+    int fd = accept4(listener->readable.fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd >= 0) {
+        close(fd);
+        listener->shed++;
+    }
+    listener->reserve_fd = open_reserve();
+}
+
+static void step_back(struct listener *listener, int error)
+{
+    if (error == EMFILE || error == ENFILE)
+        shed_one(listener);
+    complain(listener, error);
+    ev_io_stop(listener->arrivals.loop->ev, &listener->readable);
+    timeout_set(&listener->pause, PAUSE_SECONDS);
+}
+
+static void on_pause_over(void *data)
+{
+    struct listener *listener = data;
+    ev_io_start(listener->arrivals.loop->ev, &listener->readable);
+}
+
+static void admit(struct listener *listener, int fd, const struct address *peer)
+{
+    static const int ON = 1;
+    struct arrivals *arrivals = &listener->arrivals;
+
+    if (arrivals->events.may_accept != NULL && !arrivals->events.may_accept(arrivals->data, peer)) {
+        close(fd);
+        return;
+    }
+    if (peer->any.sa_family != AF_UNIX)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &ON, sizeof(ON));
+    arrivals_add(arrivals, fd, peer);
+}
+
+/* False when there is nothing more to accept for now. */
+static bool accept_one(struct listener *listener)
+{
+    struct address peer = {0};
+    struct address socket_peer;
+    socklen_t length = sizeof(socket_peer.path);
+
+    int fd =
+        accept4(listener->readable.fd, &socket_peer.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        address_from_socket(&socket_peer.any, length, &peer);
+        admit(listener, fd, &peer);
+        return true;
+    }
+    if (concerns_connection_only(errno))
+        return true;
+    if (errno != EAGAIN)
+        step_back(listener, errno);
+    return false;
+}
+
+static void on_acceptable(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    struct listener *listener = watcher->data;
+    struct loop *loop = listener->arrivals.loop;
+
+    for (int i = 0; i < LISTENER_ACCEPTS_PER_EVENT; i++) {
+        if (!accept_one(listener))
+            break;
+    }
+    loop_flush(loop);
+}
+
+struct listener *listener_create(struct loop *loop, int fd, const struct listener_options *options,
+                                 const struct listener_events *events, void *data)
+{
+    assert(fd >= 0);
+
+    struct listener *listener = mem_zeroed(sizeof(*listener));
+    listener->arrivals.loop = loop;
+    listener->arrivals.options = *options;
+    listener->arrivals.events = *events;
+    listener->arrivals.data = data;
+    arrivals_init(&listener->arrivals);
+    listener->reserve_fd = open_reserve();
+    timeout_init(&listener->pause, loop, on_pause_over, listener);
+    ev_io_init(&listener->readable, on_acceptable, fd, EV_READ);
+    listener->readable.data = listener;
+    ev_io_start(loop->ev, &listener->readable);
+    return listener;
+}
+
+void listener_destroy(struct listener **listener)
+{
+    struct listener *gone = *listener;
+
+    *listener = NULL;
+    ev_io_stop(gone->arrivals.loop->ev, &gone->readable);
+    timeout_stop(&gone->pause);
+    arrivals_clear(&gone->arrivals);
+    if (gone->reserve_fd >= 0)
+        close(gone->reserve_fd);
+    free(gone);
+}

@@ -1,0 +1,484 @@
+jit.off(true, true) -- compiled code must not be called back
+
+local bit = require "bit"
+local ffi = require "ffi"
+local native = require "spec.support.native"
+local process = require "spec.support.process"
+local socket = require "spec.support.socket"
+local streams = require "spec.support.streams"
+local system = require "spec.support.system"
+
+native.declare [[
+struct spec_listener_options {
+  void *tls;
+  int proxy_protocol;
+  const struct address_block *proxy_sources;
+  size_t proxy_source_count;
+  double handshake_timeout;
+};
+struct spec_listener_events {
+  bool (*may_accept)(void *data, const struct address *peer);
+  void (*on_connection)(void *data, void *stream, const struct address *client);
+  void (*on_failed)(void *data, const struct address *peer, const char *detail);
+};
+struct address_block { unsigned char bytes[16]; int family; unsigned bits; };
+bool address_block_parse(struct slice text, struct address_block *block);
+int spec_listener_open(const struct address *address, bool reuse_port, int backlog, char *error)
+  __asm__("listener_open");
+void *spec_listener_create(void *loop, int fd, const struct spec_listener_options *options,
+                           const struct spec_listener_events *events, void *data)
+  __asm__("listener_create");
+void spec_listener_destroy(void **listener) __asm__("listener_destroy");
+const struct address *spec_stream_peer(const void *stream) __asm__("stream_peer");
+unsigned spec_umask(unsigned) __asm__("umask");
+int spec_setrlimit(int, const unsigned long *) __asm__("setrlimit");
+int spec_dup(int) __asm__("dup");
+void log_configure(int level, int format);
+]]
+local C = native.C
+
+local NONE, V1, V2, ANY = 0, 1, 2, 3
+local RLIMIT_NOFILE = 7
+local TCP4_HEADER = "PROXY TCP4 192.0.2.1 198.51.100.7 4711 443\r\n"
+local BINARY_HEADER = "\r\n\r\n\0\r\nQUIT\n\33\17\0\12\192\0\2\1\198\51\100\7\18\103\1\187"
+
+local function open(text, reuse_port)
+  local problem = ffi.new "char[256]"
+  local fd = C.spec_listener_open(native.address(text), reuse_port or false, 128, problem)
+  if fd < 0 then return nil, ffi.string(problem) end
+  return fd
+end
+
+local function port_of(fd)
+  local name, size = ffi.new "struct spec_ipv6", ffi.new("uint32_t[1]", 28)
+  ffi.C.spec_getsockname(fd, name, size)
+  return bit.bor(bit.lshift(bit.band(name.port, 0xff), 8), bit.rshift(name.port, 8))
+end
+
+local function close(fd)
+  ffi.C.spec_close(fd)
+end
+
+describe("listener_open", function()
+  local directory
+
+  before_each(function() directory = system.temporary_directory() end)
+  after_each(function() process.remove(directory) end)
+
+  local function answers(host, port)
+    local ok, client = pcall(socket.connect, host, port)
+    if ok then client:close() end
+    return ok
+  end
+
+  it("listens on one address", function()
+    local fd = assert(open "127.0.0.1:0")
+    assert.is_true(answers("127.0.0.1", port_of(fd)))
+    assert.is_false(answers("127.0.0.2", port_of(fd)))
+    close(fd)
+  end)
+
+  it("listens on all interfaces of both families", function()
+    local fd = assert(open ":0")
+    assert.is_true(answers("127.0.0.1", port_of(fd)))
+    assert.is_true(answers("::1", port_of(fd)))
+    close(fd)
+  end)
+
+  it("leaves IPv4 to others where IPv6 is written", function()
+    local fd = assert(open "[::]:0")
+    local port = port_of(fd)
+    assert.is_false(answers("127.0.0.1", port))
+    assert.is_true(answers("::1", port))
+    local other = assert(open("0.0.0.0:" .. port))
+    assert.is_true(answers("127.0.0.1", port))
+    close(other)
+    close(fd)
+  end)
+
+  it("names the address that is in use", function()
+    local fd = assert(open "127.0.0.1:0")
+    local text = "127.0.0.1:" .. port_of(fd)
+    assert.same({ nil, text .. " is in use" }, { open(text) })
+    close(fd)
+  end)
+
+  it("shares a port only where that was asked for", function()
+    local fd = assert(open("127.0.0.1:0", true))
+    local text = "127.0.0.1:" .. port_of(fd)
+    assert.is_nil((open(text)))
+    local other = assert(open(text, true))
+    close(other)
+    close(fd)
+  end)
+
+  it("can listen again at once on a port that had connections", function()
+    local fd = assert(open "127.0.0.1:0")
+    local port = port_of(fd)
+    local client = socket.connect("127.0.0.1", port)
+    local server = ffi.C.spec_accept4(fd, nil, nil, 0)
+    close(server) -- this side closes first, and so keeps the port in TIME_WAIT
+    client:receive_all()
+    client:close()
+    close(fd)
+    fd = assert(open("127.0.0.1:" .. port))
+    close(fd)
+  end)
+
+  it("says that an address is none of this machine", function()
+    assert.same({ nil, "192.0.2.1:80 is not an address of this machine" }, { open "192.0.2.1:80" })
+  end)
+
+  it("listens on a unix socket, which others of its group may use", function()
+    local path = directory .. "/a socket"
+    local mask = C.spec_umask(0x1ff) -- 0777: takes all rights from new files
+    local fd = assert(open("unix:" .. path))
+    C.spec_umask(mask)
+    assert.is_true(answers("unix:" .. path))
+    local _, mode = process.run { "stat", "-c", "%a %F", path }
+    assert.equal("660 socket\n", mode)
+    close(fd)
+  end)
+
+  it("replaces the file of a socket that nobody listens on", function()
+    local text = "unix:" .. directory .. "/socket"
+    close(assert(open(text)))
+    assert.is_false(answers(text))
+    local fd = assert(open(text))
+    assert.is_true(answers(text))
+    close(fd)
+  end)
+
+  it("leaves a unix socket that is in use alone, even when its queue is full", function()
+    local text = "unix:" .. directory .. "/socket"
+    local listening = socket.listen(text, nil, 0)
+    local queued = socket.connect(text)
+    assert.same({ nil, text .. " is in use" }, { open(text) })
+    assert.truthy(listening:accept())
+    queued:close()
+    listening:close()
+  end)
+
+  it("leaves a file alone that is not a socket", function()
+    local path = directory .. "/file"
+    system.write_file(path, "precious")
+    assert.same({ nil, "unix:" .. path .. " exists already and is not a socket" },
+      { open("unix:" .. path) })
+    assert.equal("precious", system.read_file(path))
+  end)
+
+  it("says that the directory of a unix socket is missing", function()
+    local text = "unix:" .. directory .. "/missing/socket"
+    assert.same({ nil, text .. " cannot be made: its directory does not exist" }, { open(text) })
+  end)
+end)
+
+describe("listener", function()
+  local loop, listener, fd, admits
+
+  -- What a listener called back; the FFI has few callbacks, so all cases share these.
+  local made, failures
+  local may_accept = ffi.cast("bool (*)(void *, const struct address *)", function(_, peer)
+    return admits(native.address_text(peer))
+  end)
+  local on_connection = ffi.cast("void (*)(void *, void *, const struct address *)",
+    function(_, stream, client)
+      made[#made + 1] = {
+        stream = stream,
+        client = native.address_text(client),
+        peer = native.address_text(C.spec_stream_peer(stream)),
+      }
+    end)
+  local on_failed = ffi.cast("void (*)(void *, const struct address *, const char *)",
+    function(_, peer, detail)
+      failures[#failures + 1] = { native.address_text(peer), ffi.string(detail) }
+    end)
+  local events = ffi.new("struct spec_listener_events", may_accept, on_connection, on_failed)
+
+  local sources, options -- keep alive what the listener borrows
+
+  -- Accepts from `fd`.
+  local function start(overrides)
+    local blocks = overrides.sources or {}
+    sources = ffi.new("struct address_block[?]", math.max(#blocks, 1))
+    for i, block in ipairs(blocks) do
+      assert(C.address_block_parse(native.slice(block), sources + (i - 1)))
+    end
+    options = ffi.new("struct spec_listener_options", {
+      tls = overrides.tls, proxy_protocol = overrides.proxy or NONE,
+      handshake_timeout = overrides.timeout or 0,
+      proxy_sources = sources, proxy_source_count = #blocks,
+    })
+    listener = ffi.new("void *[1]", C.spec_listener_create(loop.c, fd, options, events, nil))
+  end
+
+  local function listen(overrides, text)
+    fd = assert(open(text or "127.0.0.1:0"))
+    start(overrides or {})
+  end
+
+  local function connect()
+    return socket.connect("127.0.0.1", port_of(fd))
+  end
+
+  local function connections(count)
+    loop:run(function() return #made >= count end)
+    return made[count]
+  end
+
+  local function failure()
+    loop:run(function() return #failures > 0 end)
+    return failures[1][2]
+  end
+
+  -- All that a ready stream has to read.
+  local function read(connection)
+    local bytes = ffi.new "char[4096]"
+    local count = tonumber(streams.C.net_stream_read(connection.stream, bytes, 4096))
+    return count > 0 and ffi.string(bytes, count) or count
+  end
+
+  before_each(function()
+    loop, made, failures, fd, listener = streams.loop(), {}, {}, nil, nil
+    admits = function() return true end
+  end)
+
+  after_each(function()
+    if listener then C.spec_listener_destroy(listener) end
+    if fd then close(fd) end
+    for _, connection in ipairs(made) do
+      streams.C.net_stream_destroy(ffi.new("void *[1]", connection.stream))
+    end
+    loop:close()
+  end)
+
+  it("hands on a connection, with who is at its other end", function()
+    listen()
+    local client = connect()
+    local connection = connections(1)
+    assert.equal("127.0.0.1:" .. client:port(), connection.peer)
+    assert.equal(connection.peer, connection.client)
+    client:send "hello"
+    loop:run(function() return read(connection) == "hello" end)
+    client:close()
+  end)
+
+  it("sets up descriptors that do not block, are not inherited and do not delay", function()
+    listen()
+    local client = connect()
+    local stream_fd = streams.C.net_stream_fd(connections(1).stream)
+    local info = system.read_file(("/proc/self/fdinfo/%d"):format(stream_fd))
+    local flags = tonumber(info:match "flags:%s*(%d+)", 8)
+    assert.equal(2048 + 524288, bit.band(flags, 2048 + 524288))
+    local value, size = ffi.new "int[1]", ffi.new("uint32_t[1]", 4)
+    ffi.C.spec_getsockopt(stream_fd, 6, 1, value, size)
+    assert.equal(1, value[0])
+    client:close()
+  end)
+
+  it("serves unix sockets", function()
+    local directory = system.temporary_directory()
+    local text = "unix:" .. directory .. "/socket"
+    listen({}, text)
+    local client = socket.connect(text)
+    assert.equal("unix", connections(1).client)
+    client:close()
+    process.remove(directory)
+  end)
+
+  it("accepts at most 64 connections per event", function()
+    listen()
+    local clients = {}
+    for i = 1, 70 do clients[i] = connect() end
+    local most, before = 0, 0
+    loop:run(function()
+      most, before = math.max(most, #made - before), #made
+      return #made == 70
+    end)
+    assert.equal(64, most)
+    for _, client in ipairs(clients) do client:close() end
+  end)
+
+  it("closes at once whom it may not accept", function()
+    local asked = {}
+    admits = function(peer)
+      asked[#asked + 1] = peer
+      return #asked > 1
+    end
+    listen()
+    local refused = connect()
+    loop:run(function() return #asked == 1 end)
+    assert.same({ "", "closed" }, { refused:receive_all() })
+    local admitted = connect()
+    connections(1)
+    assert.same({ "127.0.0.1:" .. refused:port(), "127.0.0.1:" .. admitted:port() }, asked)
+    assert.same({}, failures)
+    refused:close()
+    admitted:close()
+  end)
+
+  for name, header in pairs { ["version 1"] = TCP4_HEADER, ["version 2"] = BINARY_HEADER } do
+    it("takes the client from a PROXY header of " .. name, function()
+      listen { proxy = ANY }
+      local client = connect()
+      client:send(header .. "GET / HTTP/1.1\r\n")
+      local connection = connections(1)
+      assert.equal("192.0.2.1:4711", connection.client)
+      assert.equal("127.0.0.1:" .. client:port(), connection.peer)
+      assert.equal("GET / HTTP/1.1\r\n", read(connection))
+      client:close()
+    end)
+
+    it("waits for each byte of a PROXY header of " .. name, function()
+      listen { proxy = ANY }
+      local client = connect()
+      for i = 1, #header - 1 do
+        client:send(header:sub(i, i))
+        loop:run(function() return true end)
+      end
+      loop:pass(0.02)
+      assert.same({ {}, {} }, { made, failures })
+      client:send(header:sub(-1) .. "rest")
+      local connection = connections(1)
+      assert.equal("192.0.2.1:4711", connection.client)
+      assert.equal("rest", read(connection))
+      client:close()
+    end)
+  end
+
+  it("does not spin while half a PROXY header is there", function()
+    listen { proxy = V1 }
+    local client = connect()
+    client:send "PROXY TCP4 192."
+    loop:pass(0.02)
+    local turns, is_over = 0, false
+    streams.C.net_timeout_set(loop:timeout(function() is_over = true end), 0.1)
+    loop:run(function()
+      turns = turns + 1
+      return is_over
+    end)
+    assert.is_true(turns < 10, turns .. " turns")
+    client:close()
+  end)
+
+  for name, header in pairs {
+    UNKNOWN = "PROXY UNKNOWN\r\n", LOCAL = "\r\n\r\n\0\r\nQUIT\n\32\0\0\3abc",
+  } do
+    it("keeps the socket's address for " .. name, function()
+      listen { proxy = ANY }
+      local client = connect()
+      client:send(header)
+      assert.equal("127.0.0.1:" .. client:port(), connections(1).client)
+      client:close()
+    end)
+  end
+
+  for name, case in pairs {
+    ["plain HTTP"] = { ANY, "GET / HTTP/1.1\r\n" },
+    ["version 2 where version 1 is spoken"] = { V1, BINARY_HEADER },
+    ["version 1 where version 2 is spoken"] = { V2, TCP4_HEADER },
+  } do
+    it("refuses " .. name, function()
+      listen { proxy = case[1] }
+      local client = connect()
+      client:send(case[2])
+      assert.equal("the PROXY header is malformed", failure())
+      assert.equal("127.0.0.1:" .. client:port(), failures[1][1])
+      assert.equal("", (client:receive_all()))
+      assert.same({}, made)
+      client:close()
+    end)
+  end
+
+  it("reports a connection that ends within its PROXY header", function()
+    listen { proxy = ANY }
+    local client = connect()
+    client:send "PROXY "
+    client:close()
+    assert.equal("closed before its PROXY header was complete", failure())
+  end)
+
+  it("reports a PROXY header that takes too long", function()
+    listen { proxy = ANY, timeout = 0.05 }
+    local client = connect()
+    client:send "PROXY "
+    assert.equal("the PROXY header and TLS handshake took too long", failure())
+    assert.same({ "", "closed" }, { client:receive_all() })
+    client:close()
+  end)
+
+  it("refuses PROXY headers from others than its sources", function()
+    listen { proxy = ANY, sources = { "10.0.0.0/8", "127.0.0.2" } }
+    local stranger = connect()
+    stranger:send(TCP4_HEADER)
+    assert.equal("not a source of PROXY headers", failure())
+    assert.equal("", (stranger:receive_all()))
+    local balancer = socket.connect("127.0.0.1", port_of(fd), { from = "127.0.0.2" })
+    balancer:send(TCP4_HEADER)
+    assert.equal("192.0.2.1:4711", connections(1).client)
+    balancer:close()
+    stranger:close()
+  end)
+
+  it("closes what is not ready when it is destroyed, and accepts no more", function()
+    listen { proxy = ANY }
+    local client = connect()
+    client:send "PROXY "
+    local asked = false
+    admits = function() asked = true return true end
+    loop:run(function() return asked end)
+    C.spec_listener_destroy(listener)
+    listener = nil
+    assert.same({ "", "closed" }, { client:receive_all() })
+    local late = connect() -- the kernel queues it: the descriptor lives on
+    loop:pass(0.05)
+    assert.same({ {}, {} }, { made, failures })
+    late:close()
+    client:close()
+  end)
+
+  it("steps back while descriptors run out, closes one that waits, and goes on after", function()
+    fd = assert(open "127.0.0.1:0")
+    local directory = system.temporary_directory()
+    local child = process.fork(function()
+      loop = streams.loop()
+      start {}
+      local log = ffi.C.spec_open(directory .. "/log", 1 + 64 + 1024, 384)
+      ffi.C.spec_dup2(log, 2)
+      ffi.C.spec_setrlimit(RLIMIT_NOFILE, ffi.new("unsigned long[2]", 100, 100))
+      local fillers = {}
+      repeat fillers[#fillers + 1] = ffi.C.spec_dup(0) until fillers[#fillers] < 0
+      table.remove(fillers)
+
+      local turns, is_over = 0, false
+      streams.C.net_timeout_set(loop:timeout(function() is_over = true end), 0.35)
+      loop:run(function()
+        turns = turns + 1
+        return is_over
+      end)
+      assert(turns < 30, turns .. " turns: it spins")
+      assert(#made == 0)
+      for i = 1, 20 do close(fillers[i]) end
+      loop:run(function() return #made > 0 end)
+      for _, connection in ipairs(made) do
+        streams.C.net_stream_write(connection.stream, ffi.new("struct net_vector", "ok", 2), 1)
+      end
+    end)
+    local clients, closed, served = {}, 0, 0
+    for i = 1, 10 do clients[i] = connect() end
+    assert.equal(0, child:wait(30))
+    for _, client in ipairs(clients) do
+      client.seconds = 0.01 -- some may still be queued
+      local text, how = client:receive_all()
+      closed = closed + (text == "" and how ~= "timeout" and 1 or 0)
+      served = served + (text == "ok" and 1 or 0)
+      client:close()
+    end
+    assert.is_true(closed >= 1 and closed <= 5, closed .. " closed")
+    assert.is_true(served >= 1)
+    local _, complaints = system.read_file(directory .. "/log")
+      :gsub("error cannot accept connections: Too many open files; 1 were closed\n", "")
+    assert.equal(1, complaints)
+    process.remove(directory)
+  end)
+end)
