@@ -2,8 +2,9 @@
  * cluster — an upstream: targets that can answer the same requests, and how to choose among them.
  *
  * Owned by the worker, not by a generation: looked up by name, so that pools and health of
- * targets that are still named survive a reload. Clusters are reference-counted; the options of the newest
- * acquire win.
+ * targets that are still named survive a reload. Clusters are reference-counted; the options of the
+ * newest acquire win. Running calls hold references too, so releasing one never pulls it from under
+ * them.
  */
 #pragma once
 
@@ -13,7 +14,7 @@
 #include "net/tls_context.h"
 
 #define CLUSTER_TARGETS_MAX 1024
-#define CLUSTER_ERROR_BYTES 512
+#define CLUSTER_WEIGHT_MAX  1000
 
 struct cluster;
 struct clusters; /* all of one worker */
@@ -23,33 +24,44 @@ enum cluster_balance { CLUSTER_ROUND_ROBIN, CLUSTER_LEAST_CONNECTIONS };
 struct cluster_target_options {
     struct slice host; /* name, address, or path of a unix socket (begins with '/') */
     uint16_t port;
-    unsigned weight;   /* 1 to 1000 */
+    unsigned weight; /* 1 to 1000 */
     bool is_tls;
 };
 
+/* Where a default is named, 0 stands for it. */
 struct cluster_options {
     struct slice name;
     const struct cluster_target_options *targets;
     size_t target_count;
     enum cluster_balance balance;
     const struct http_protocol *protocol; /* NULL: HTTP/1.1 */
-    struct tls_context *tls;       /* for targets with is_tls; acquired */
+    /* For targets with is_tls; acquired. Another context than before: kept connections are not used
+     * again. */
+    struct tls_context *tls;
     struct slice server_name;      /* SNI and name to verify; empty: the target's host */
     unsigned idle_connections_max; /* kept per target; default 64 */
     double idle_seconds;           /* default 60 */
     unsigned connections_max;      /* per target and worker, busy and idle; 0: no limit */
-    unsigned failures_max;         /* consecutive connection failures that set a target aside; default 3 */
-    double set_aside_seconds;      /* default 5; then it is tried again with one request */
-    double retry_budget;           /* retries as a share of requests; default 0.2 */
-    unsigned retry_budget_min;     /* retries per second that are always allowed; default 3 */
+    unsigned failures_max; /* consecutive connection failures that set a target aside; default 3 */
+    double set_aside_seconds;  /* default 5; then it is tried again with one request */
+    double retry_budget;       /* retries as a share of requests; default 0.2 */
+    unsigned retry_budget_min; /* retries per second that are always allowed; default 3 */
 };
 
 struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
                                  const struct http_session_limits *limits);
+/* After all clusters and calls have been released, and a turn of the loop. `limits` was borrowed
+ * until here. */
 void clusters_destroy(struct clusters **clusters);
 
-/* Creates or updates the cluster of that name: targets that stay keep pools and health. All strings are copied. */
+/*
+ * Creates or updates the cluster of that name: targets that stay (same host, port and is_tls) keep
+ * pools and health. All strings are copied. At most CLUSTER_TARGETS_MAX targets, each with a weight
+ * and a host.
+ */
 struct cluster *clusters_acquire(struct clusters *clusters, const struct cluster_options *options);
+/* One more reference. */
+struct cluster *cluster_acquire(struct cluster *cluster);
 void cluster_release(struct cluster **cluster);
 /* By name, borrowed; NULL when there is none. */
 struct cluster *clusters_find(struct clusters *clusters, struct slice name);
@@ -65,6 +77,7 @@ struct cluster_target_status {
 };
 /* Calls `each` for every target in configured order. */
 void cluster_inspect(struct cluster *cluster,
-                     void (*each)(void *data, const struct cluster_target_status *status), void *data);
+                     void (*each)(void *data, const struct cluster_target_status *status),
+                     void *data);
 void clusters_inspect(struct clusters *clusters, void (*each)(void *data, struct cluster *cluster),
                       void *data);

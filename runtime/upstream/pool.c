@@ -1,0 +1,315 @@
+/*
+ * pool — two lists of connections, and a third of those that nobody uses.
+ *
+ * Idle deadlines are one list in order of time, swept by one timer that is set when it runs out,
+ * not when a connection comes or goes: lending and taking back is a few stores.
+ */
+#include "upstream/pool.h"
+
+#include <assert.h>
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "net/timeout.h"
+
+/* Deadlines this near are met: the timer and the list add up seconds in different order. */
+#define SWEEP_TOLERANCE_SECONDS 0.001
+
+struct pool {
+    struct loop *loop;
+    struct pool_limits limits;
+    struct list available; /* struct connection with capacity, last used first */
+    struct list occupied;  /* the others */
+    struct list idle;      /* by idle_node: no streams; last used first */
+    unsigned count;        /* in both lists, and reserved */
+    unsigned reserved, idle_count;
+    unsigned age;   /* connections of an earlier age are not lent */
+    bool is_ending; /* destroyed; freed with the last connection */
+    struct timeout sweep;
+};
+
+struct connection {
+    struct list node, idle_node;
+    struct pool *pool;
+    struct http_session *session; /* NULL: closed, but a stream has not been released yet */
+    unsigned streams, age;
+    uint64_t opened; /* streams so far */
+    double idle_since;
+    bool is_retired; /* drained: not lent again */
+};
+
+static void end_when_empty(struct pool *pool)
+{
+    if (!pool->is_ending || pool->count > 0)
+        return;
+    timeout_stop(&pool->sweep);
+    free(pool);
+}
+
+static void leave_idle(struct connection *connection)
+{
+    if (list_is_empty(&connection->idle_node))
+        return;
+    list_remove(&connection->idle_node);
+    connection->pool->idle_count--;
+}
+
+static void connection_free(struct connection *connection)
+{
+    struct pool *pool = connection->pool;
+
+    assert(connection->session == NULL && connection->streams == 0);
+    leave_idle(connection);
+    list_remove(&connection->node);
+    free(connection);
+    assert(pool->count > 0);
+    pool->count--;
+    end_when_empty(pool);
+}
+
+/* It is not lent again. */
+static void forget(struct connection *connection)
+{
+    leave_idle(connection);
+    list_remove(&connection->node);
+    list_push_back(&connection->pool->occupied, &connection->node);
+    connection->is_retired = true;
+}
+
+/* No new streams; the session closes itself after the last one. May free the connection. */
+static void retire(struct connection *connection)
+{
+    if (connection->is_retired)
+        return;
+    forget(connection);
+    http_session_drain(connection->session);
+}
+
+static struct connection *longest_idle(struct pool *pool)
+{
+    return CONTAINER_OF(pool->idle.prev, struct connection, idle_node);
+}
+
+static void join_idle(struct connection *connection)
+{
+    struct pool *pool = connection->pool;
+
+    connection->idle_since = loop_monotonic(pool->loop);
+    list_push_front(&pool->idle, &connection->idle_node);
+    pool->idle_count++;
+    if (pool->sweep.deadline == 0)
+        timeout_set(&pool->sweep, pool->limits.idle_seconds);
+    if (pool->idle_count > pool->limits.idle_connections_max)
+        retire(longest_idle(pool));
+}
+
+/* Puts the connection where it belongs now. May free it. */
+static void settle(struct connection *connection)
+{
+    struct pool *pool = connection->pool;
+
+    if (connection->session == NULL) {
+        if (connection->streams == 0)
+            connection_free(connection);
+        return;
+    }
+    if (connection->is_retired)
+        return;
+    if (pool->is_ending || connection->age != pool->age) {
+        retire(connection);
+        return;
+    }
+    leave_idle(connection);
+    list_remove(&connection->node);
+    if (http_session_capacity(connection->session) == 0) {
+        list_push_front(&pool->occupied, &connection->node);
+        return;
+    }
+    list_push_front(&pool->available, &connection->node);
+    if (connection->streams == 0)
+        join_idle(connection);
+}
+
+static void on_available(void *data)
+{
+    settle(data);
+}
+
+static void on_closed(void *data)
+{
+    struct connection *connection = data;
+
+    connection->session = NULL;
+    forget(connection);
+    settle(connection);
+}
+
+static const struct http_session_events SESSION_EVENTS = {.on_available = on_available,
+                                                          .on_closed = on_closed};
+
+static void on_sweep(void *data)
+{
+    struct pool *pool = data;
+    double now = loop_monotonic(pool->loop);
+
+    while (!list_is_empty(&pool->idle)) {
+        struct connection *oldest = longest_idle(pool);
+        double left = oldest->idle_since + pool->limits.idle_seconds - now;
+        if (left > SWEEP_TOLERANCE_SECONDS) {
+            timeout_set(&pool->sweep, left);
+            return;
+        }
+        retire(oldest);
+    }
+    timeout_clear(&pool->sweep);
+}
+
+struct pool *pool_create(struct loop *loop, const struct pool_limits *limits)
+{
+    struct pool *pool = mem_zeroed(sizeof(*pool));
+    pool->loop = loop;
+    list_init(&pool->available);
+    list_init(&pool->occupied);
+    list_init(&pool->idle);
+    timeout_init(&pool->sweep, loop, on_sweep, pool);
+    pool_set_limits(pool, limits);
+    return pool;
+}
+
+void pool_set_limits(struct pool *pool, const struct pool_limits *limits)
+{
+    assert(limits->idle_seconds > 0);
+    pool->limits = *limits;
+    on_sweep(pool);
+    while (pool->idle_count > limits->idle_connections_max)
+        retire(longest_idle(pool));
+}
+
+void pool_renew(struct pool *pool)
+{
+    pool->age++;
+    while (!list_is_empty(&pool->idle))
+        retire(longest_idle(pool));
+}
+
+void pool_destroy(struct pool **destroyed)
+{
+    struct pool *pool = *destroyed;
+    *destroyed = NULL;
+    pool_renew(pool);
+    pool->is_ending = true;
+    end_when_empty(pool);
+}
+
+void connection_close(struct connection **closed)
+{
+    struct connection *connection = *closed;
+    *closed = NULL;
+    struct http_session *session = connection->session;
+    assert(connection->streams == 0 && session != NULL);
+    forget(connection);
+    http_session_destroy(&session);
+}
+
+struct connection *pool_find(struct pool *pool)
+{
+    while (!list_is_empty(&pool->available)) {
+        struct connection *newest = CONTAINER_OF(pool->available.next, struct connection, node);
+        if (newest->age == pool->age && http_session_capacity(newest->session) > 0)
+            return newest;
+        settle(newest);
+    }
+    return NULL;
+}
+
+bool pool_has_room(const struct pool *pool)
+{
+    return pool->limits.connections_max == 0 || pool->count < pool->limits.connections_max ||
+           !list_is_empty(&pool->available);
+}
+
+bool pool_reserve(struct pool *pool)
+{
+    unsigned limit = pool->limits.connections_max;
+
+    if (limit > 0 && pool->count >= limit && !list_is_empty(&pool->idle)) {
+        struct connection *oldest = longest_idle(pool);
+        connection_close(&oldest);
+    }
+    if (limit > 0 && pool->count >= limit)
+        return false;
+    pool->count++;
+    pool->reserved++;
+    return true;
+}
+
+void pool_unreserve(struct pool *pool)
+{
+    assert(pool->reserved > 0);
+    pool->reserved--;
+    pool->count--;
+    end_when_empty(pool);
+}
+
+struct connection *pool_add(struct pool *pool, struct stream *stream,
+                            const struct http_protocol *protocol,
+                            const struct http_session_limits *limits)
+{
+    assert(pool->reserved > 0);
+    pool->reserved--;
+
+    struct connection *connection = mem_zeroed(sizeof(*connection));
+    connection->pool = pool;
+    connection->age = pool->age;
+    list_init(&connection->idle_node);
+    list_init(&connection->node);
+    list_push_front(&pool->occupied, &connection->node);
+    connection->session = protocol->connect(stream, limits, &SESSION_EVENTS, connection);
+    return connection;
+}
+
+struct http_stream *connection_open(struct connection *connection)
+{
+    assert(connection->session != NULL);
+    leave_idle(connection);
+    connection->streams++;
+    connection->opened++;
+    struct http_stream *stream = http_session_open(connection->session);
+    settle(connection);
+    return stream;
+}
+
+void connection_release(struct connection **released, struct http_stream **stream)
+{
+    struct connection *connection = *released;
+    *released = NULL;
+    http_stream_release(stream);
+    assert(connection->streams > 0);
+    connection->streams--;
+    settle(connection);
+}
+
+bool connection_has_streams(const struct connection *connection)
+{
+    return connection->streams > 0;
+}
+
+bool connection_is_reused(const struct connection *connection)
+{
+    return connection->opened > 1;
+}
+
+struct stream *connection_transport(const struct connection *connection)
+{
+    return connection->session != NULL ? http_session_transport(connection->session) : NULL;
+}
+
+unsigned pool_idle(const struct pool *pool)
+{
+    return pool->idle_count;
+}
+
+unsigned pool_busy(const struct pool *pool)
+{
+    return pool->count - pool->idle_count;
+}
