@@ -1,0 +1,151 @@
+/*
+ * cluster — taking over new options without losing what targets have learned.
+ */
+#include "upstream/cluster.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "http/h1_protocol.h"
+#include "upstream/cluster_parts.h"
+
+static unsigned unsigned_or(unsigned value, unsigned fallback)
+{
+    return value != 0 ? value : fallback;
+}
+
+static double seconds_or(double value, double fallback)
+{
+    return value > 0 ? value : fallback;
+}
+
+static void take_numbers(struct cluster *cluster, const struct cluster_options *options)
+{
+    cluster->balance = options->balance;
+    cluster->pool_limits = (struct pool_limits){
+        .connections_max = options->connections_max,
+        .idle_connections_max = unsigned_or(options->idle_connections_max, 64),
+        .idle_seconds = seconds_or(options->idle_seconds, 60),
+    };
+    cluster->tolerance = (struct target_tolerance){
+        .failures_max = unsigned_or(options->failures_max, 3),
+        .set_aside_seconds = seconds_or(options->set_aside_seconds, 5),
+    };
+    retry_budget_configure(&cluster->retry_budget, seconds_or(options->retry_budget, 0.2),
+                           unsigned_or(options->retry_budget_min, 3));
+}
+
+/* What connections are made with. True when connections made before are not like those made from
+ * now on. */
+static bool take_manners(struct cluster *cluster, const struct cluster_options *options)
+{
+    const struct http_protocol *protocol =
+        options->protocol != NULL ? options->protocol : &H1_PROTOCOL;
+    struct slice name =
+        cluster->server_name != NULL ? slice_from_string(cluster->server_name) : SLICE_NONE;
+    bool is_changed = cluster->protocol != protocol || cluster->tls != options->tls ||
+                      !slice_equals(name, options->server_name);
+    struct tls_context *tls = options->tls != NULL ? tls_context_acquire(options->tls) : NULL;
+    char *server_name = NULL;
+
+    if (options->server_name.length > 0) {
+        server_name = mem_zeroed(options->server_name.length + 1);
+        memcpy(server_name, options->server_name.start, options->server_name.length);
+    }
+    if (cluster->tls != NULL)
+        tls_context_release(&cluster->tls);
+    free(cluster->server_name);
+    cluster->protocol = protocol;
+    cluster->tls = tls;
+    cluster->server_name = server_name;
+    return is_changed;
+}
+
+/* Takes that target out of the old list, or makes one. It is looked for at its old index first. */
+static struct target *take_target(struct cluster *cluster, size_t index,
+                                  const struct cluster_target_options *options)
+{
+    for (size_t i = 0; i < cluster->target_count; i++) {
+        size_t at = (index + i) % cluster->target_count;
+        struct target *target = cluster->targets[at];
+        if (target == NULL || !target_is(target, options))
+            continue;
+        cluster->targets[at] = NULL;
+        target->weight = options->weight;
+        pool_set_limits(target->pool, &cluster->pool_limits);
+        return target;
+    }
+    return target_create(cluster->clusters->loop, options, &cluster->pool_limits);
+}
+
+static void drop_targets(struct cluster *cluster)
+{
+    for (size_t i = 0; i < cluster->target_count; i++) {
+        if (cluster->targets[i] == NULL)
+            continue;
+        target_retire(cluster->targets[i]);
+        target_release(&cluster->targets[i]);
+    }
+    free(cluster->targets);
+    cluster->targets = NULL;
+    cluster->target_count = 0;
+}
+
+static void take_targets(struct cluster *cluster, const struct cluster_options *options)
+{
+    struct target **targets = mem_zeroed_array(options->target_count + 1, sizeof(*targets));
+
+    for (size_t i = 0; i < options->target_count; i++) {
+        assert(options->targets[i].weight <= CLUSTER_WEIGHT_MAX);
+        assert(options->tls != NULL || !options->targets[i].is_tls);
+        targets[i] = take_target(cluster, i, &options->targets[i]);
+        targets[i]->turn = 0;
+    }
+    drop_targets(cluster);
+    cluster->targets = targets;
+    cluster->target_count = options->target_count;
+}
+
+void cluster_configure(struct cluster *cluster, const struct cluster_options *options)
+{
+    assert(options->target_count <= CLUSTER_TARGETS_MAX);
+    take_numbers(cluster, options);
+    bool is_changed = take_manners(cluster, options);
+    take_targets(cluster, options);
+    for (size_t i = 0; is_changed && i < cluster->target_count; i++)
+        pool_renew(cluster->targets[i]->pool);
+}
+
+void cluster_clear(struct cluster *cluster)
+{
+    drop_targets(cluster);
+    if (cluster->tls != NULL)
+        tls_context_release(&cluster->tls);
+    free(cluster->server_name);
+    cluster->server_name = NULL;
+}
+
+struct slice cluster_name(const struct cluster *cluster)
+{
+    return cluster->name;
+}
+
+void cluster_inspect(struct cluster *cluster,
+                     void (*each)(void *data, const struct cluster_target_status *status),
+                     void *data)
+{
+    for (size_t i = 0; i < cluster->target_count; i++) {
+        const struct target *target = cluster->targets[i];
+        struct cluster_target_status status = {
+            .address = target->text,
+            .weight = target->weight,
+            .connections_busy = pool_busy(target->pool),
+            .connections_idle = pool_idle(target->pool),
+            .failures = target->failures,
+            .is_set_aside = target->is_set_aside,
+            .attempts = target->attempts,
+            .errors = target->errors,
+        };
+        each(data, &status);
+    }
+}

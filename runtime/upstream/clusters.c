@@ -1,0 +1,106 @@
+/*
+ * clusters — the clusters of one worker by name, each as long as somebody refers to it.
+ */
+#include <assert.h>
+
+#include "base/mem.h"
+#include "upstream/cluster_parts.h"
+
+struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
+                                 const struct http_session_limits *limits)
+{
+    struct clusters *clusters = mem_zeroed(sizeof(*clusters));
+    clusters->loop = loop;
+    clusters->resolver = resolver;
+    clusters->limits = limits;
+    list_init(&clusters->all);
+    return clusters;
+}
+
+/* FNV-1a: names come from the operator, not from the network. */
+static struct cluster **bucket_of(struct clusters *clusters, struct slice name)
+{
+    uint32_t hash = 2166136261u;
+    for (size_t i = 0; i < name.length; i++)
+        hash = (hash ^ (unsigned char)name.start[i]) * 16777619u;
+    return &clusters->buckets[hash % CLUSTERS_BUCKETS];
+}
+
+/* Where the pointer to that cluster is, or would be. */
+static struct cluster **place_of(struct clusters *clusters, struct slice name)
+{
+    struct cluster **place = bucket_of(clusters, name);
+    while (*place != NULL && !slice_equals((*place)->name, name))
+        place = &(*place)->next;
+    return place;
+}
+
+struct cluster *clusters_find(struct clusters *clusters, struct slice name)
+{
+    return *place_of(clusters, name);
+}
+
+static struct cluster *create(struct clusters *clusters, struct slice name)
+{
+    struct cluster *cluster = mem_zeroed(sizeof(*cluster));
+    char *copy = mem_alloc(name.length + 1);
+
+    if (name.length > 0)
+        memcpy(copy, name.start, name.length);
+    copy[name.length] = '\0';
+    cluster->name = slice_of(copy, name.length);
+    cluster->clusters = clusters;
+    list_push_back(&clusters->all, &cluster->node);
+    *place_of(clusters, name) = cluster;
+    return cluster;
+}
+
+static void cluster_free(struct cluster *cluster)
+{
+    struct cluster **place = place_of(cluster->clusters, cluster->name);
+    assert(*place == cluster);
+    *place = cluster->next;
+    list_remove(&cluster->node);
+    cluster_clear(cluster);
+    free((char *)cluster->name.start);
+    free(cluster);
+}
+
+struct cluster *clusters_acquire(struct clusters *clusters, const struct cluster_options *options)
+{
+    struct cluster *cluster = clusters_find(clusters, options->name);
+    if (cluster == NULL)
+        cluster = create(clusters, options->name);
+    cluster_configure(cluster, options);
+    return cluster_acquire(cluster);
+}
+
+struct cluster *cluster_acquire(struct cluster *cluster)
+{
+    cluster->references++;
+    return cluster;
+}
+
+void cluster_release(struct cluster **released)
+{
+    struct cluster *cluster = *released;
+    *released = NULL;
+    assert(cluster->references > 0);
+    if (--cluster->references == 0)
+        cluster_free(cluster);
+}
+
+void clusters_destroy(struct clusters **destroyed)
+{
+    struct clusters *clusters = *destroyed;
+    *destroyed = NULL;
+    assert(list_is_empty(&clusters->all));
+    free(clusters);
+}
+
+void clusters_inspect(struct clusters *clusters, void (*each)(void *data, struct cluster *cluster),
+                      void *data)
+{
+    for (struct list *at = clusters->all.next; at != &clusters->all; at = at->next)
+        each(data, CONTAINER_OF(at, struct cluster, node));
+}
