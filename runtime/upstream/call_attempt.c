@@ -1,0 +1,201 @@
+/*
+ * call_attempt — one attempt of a call, from the choice of a target until it ends or fails.
+ */
+#include <assert.h>
+
+#include "upstream/call_state.h"
+
+static void detach(struct call *call)
+{
+    if (call->dial != NULL && dial_is_active(call->dial)) {
+        dial_cancel(call->dial);
+        pool_unreserve(call->target->pool);
+    }
+    if (call->inner != NULL)
+        connection_release(&call->connection, &call->inner);
+}
+
+void call_attempt_end(struct call *call)
+{
+    detach(call);
+    timeout_clear(&call->progress);
+    if (!call->is_active)
+        return;
+    call->is_active = false;
+    target_end(call->target, call->is_probe);
+}
+
+/* Of what was sent in this attempt, the peer's kernel has nothing. */
+static bool nothing_arrived(const struct call *call)
+{
+    struct stream *transport = connection_transport(call->connection);
+    return transport != NULL && call->acknowledged != UINT64_MAX &&
+           stream_bytes_acknowledged(transport) == call->acknowledged;
+}
+
+static bool is_stale(const struct call *call, enum fault fault)
+{
+    return call->inner != NULL && connection_is_reused(call->connection) && !call->has_answer &&
+           fault == FAULT_UPSTREAM_CLOSED;
+}
+
+void call_attempt_fail(struct call *call, enum fault fault, const char *detail)
+{
+    assert(fault != FAULT_NONE);
+    call->record.fault = call->fault = fault;
+    call->record.detail =
+        detail != NULL ? arena_format(call->stream.arena, "%s", detail).start : NULL;
+    call->is_untouched = call->inner != NULL && nothing_arrived(call);
+    if (call->is_active && !is_stale(call, fault))
+        target_fail(call->target, fault, call->is_probe, &call->cluster->tolerance,
+                    loop_monotonic(call_loop(call)));
+    call_attempt_end(call);
+    call_wake(call);
+}
+
+void call_wake(struct call *call)
+{
+    loop_defer(call_loop(call), &call->deferred);
+}
+
+/* All that the user has sent so far goes out on a stream of `connection`. */
+static void send_all(struct call *call, struct connection *connection)
+{
+    call->connection = connection;
+    call->inner = connection_open(connection);
+    call->inner->events = &CALL_INNER_EVENTS;
+    call->inner->data = call;
+    call->inner->arena = call->stream.arena;
+    call->was_sent = true;
+    call->is_sent = call->is_blocked = false;
+    call->record.is_reused = connection_is_reused(connection);
+    if (call->is_paused)
+        http_stream_pause(call->inner);
+    http_stream_send_request(call->inner, &call->request);
+    if (buffer_length(&call->body) > 0)
+        call->is_blocked = !http_stream_send_data(call->inner, buffer_slice(&call->body));
+    if (buffer_length(&call->body) > CALL_REPLAY_BYTES_MAX) {
+        call->keeps_body = false;
+        buffer_clear(&call->body);
+    }
+    if (call->is_ended)
+        http_stream_send_end(call->inner, call->has_trailers ? &call->trailers : NULL);
+    if (call->owes_writable && !call->is_blocked)
+        call_wake(call);
+    call_watch(call);
+}
+
+/* Only requests that may not be sent twice need to know; it costs a system call. */
+static void note_acknowledged(struct call *call, struct connection *connection)
+{
+    bool matters = !method_is_idempotent(call->request.method);
+    call->acknowledged =
+        matters ? stream_bytes_acknowledged(connection_transport(connection)) : UINT64_MAX;
+}
+
+/*
+ * A kept connection, or NULL. Where the kernel does not tell what arrived, a request that may not
+ * be sent twice goes only on a connection that was just seen to be alive.
+ */
+static struct connection *find_kept(struct call *call)
+{
+    struct connection *connection;
+
+    while (!call->needs_fresh && (connection = pool_find(call->target->pool)) != NULL) {
+        note_acknowledged(call, connection);
+        if (method_is_idempotent(call->request.method) || call->acknowledged != UINT64_MAX ||
+            connection_has_streams(connection) || stream_is_quiet(connection_transport(connection)))
+            return connection;
+        connection_close(&connection);
+    }
+    return NULL;
+}
+
+static void on_dialled(void *data, enum fault fault, struct stream *stream, const char *detail)
+{
+    struct call *call = data;
+    struct clusters *clusters = call->cluster->clusters;
+
+    call->record.connect_seconds = loop_monotonic(clusters->loop) - call->dial_started;
+    if (fault != FAULT_NONE) {
+        pool_unreserve(call->target->pool);
+        call_attempt_fail(call, fault, detail);
+        return;
+    }
+    struct connection *connection =
+        pool_add(call->target->pool, stream, call->cluster->protocol, clusters->limits);
+    note_acknowledged(call, connection);
+    send_all(call, connection);
+}
+
+static void dial(struct call *call)
+{
+    struct target *target = call->target;
+    struct cluster *cluster = call->cluster;
+    /* The cluster may get another name while the dial waits. */
+    const char *name = cluster->server_name;
+    if (name != NULL)
+        name = arena_format(call->stream.arena, "%s", name).start;
+    struct dial_options options = {
+        .loop = call_loop(call),
+        .resolver = cluster->clusters->resolver,
+        .host = target->host,
+        .port = target->port,
+        .turn = target->dials++,
+        .tls = target->is_tls ? cluster->tls : NULL,
+        .server_name = name,
+        .timeout = call->options->connect_seconds,
+    };
+
+    if (!pool_reserve(target->pool)) {
+        call_attempt_fail(call, FAULT_UPSTREAM_LIMIT, NULL);
+        return;
+    }
+    if (call->dial == NULL) {
+        call->dial = arena_alloc(call->stream.arena, sizeof(*call->dial));
+        dial_init(call->dial);
+    }
+    call->dial_started = loop_monotonic(options.loop);
+    dial_start(call->dial, &options, on_dialled, call);
+}
+
+static struct target *pick(struct call *call)
+{
+    struct balancer_choice choice = {
+        .balance = call->cluster->balance,
+        .now = loop_monotonic(call_loop(call)),
+        .tried = call->tried,
+        .tried_count = call->tried_count,
+    };
+    return balancer_pick(call->cluster->targets, call->cluster->target_count, &choice);
+}
+
+void call_attempt_start(struct call *call)
+{
+    struct target *target = pick(call);
+
+    assert(call->inner == NULL && !call->is_active);
+    if (target == NULL) {
+        bool has_targets = call->cluster->target_count > 0;
+        call_attempt_fail(call, has_targets ? FAULT_UPSTREAM_LIMIT : FAULT_UPSTREAM_UNAVAILABLE,
+                          NULL);
+        return;
+    }
+    if (call->target != NULL)
+        target_release(&call->target);
+    call->target = target_acquire(target);
+    call->is_probe = target_begin(target, loop_monotonic(call_loop(call)));
+    call->is_active = true;
+    call->record.target = target->text;
+    call->record.attempts++;
+    call->record.connect_seconds = 0;
+    call->record.is_reused = false;
+    call->record.fault = FAULT_NONE;
+    call->was_sent = false;
+
+    struct connection *connection = find_kept(call);
+    if (connection != NULL)
+        send_all(call, connection);
+    else
+        dial(call);
+}

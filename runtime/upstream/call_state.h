@@ -1,0 +1,77 @@
+/*
+ * call_state — a call while it lasts: shared by call.c, which faces the user, and call_attempt.c
+ * with call_answer.c, which face the upstream.
+ */
+#pragma once
+
+#include "upstream/call.h"
+#include "upstream/cluster_parts.h"
+#include "upstream/dial.h"
+#include "upstream/retry.h"
+
+struct call {
+    struct http_stream stream; /* what the user sees */
+    struct cluster *cluster;
+    const struct call_options *options;
+    struct call_record record;
+    double started; /* monotonic, as all times here */
+
+    /* What the user has sent so far. */
+    struct request request;
+    struct headers trailers;
+    struct buffer body; /* while it may have to be sent again, or has nowhere to go yet */
+    bool keeps_body, has_request, has_trailers, is_ended;
+
+    /* The attempt under way: dialling, or on a stream, or neither between attempts. */
+    struct target *target; /* of the last attempt, for the record */
+    struct dial *dial;     /* in the arena, from the first one on */
+    struct connection *connection;
+    struct http_stream *inner;
+    uint64_t acknowledged; /* of our bytes, before the head went out */
+    double dial_started;
+    bool is_active; /* the target counts it */
+    bool is_probe;
+    bool was_sent; /* at least the head */
+
+    struct target *tried[CALL_ATTEMPTS_MAX + 1];
+    size_t tried_count;
+    bool needs_fresh; /* a pooled connection had died: no more of them for this call */
+
+    bool is_paused;  /* by the user */
+    bool is_blocked; /* the inner stream takes no more body for now */
+    bool owes_writable, told_sent;
+    bool has_answer; /* some part of a response was handed on */
+    bool has_response, is_response_ended, is_sent, is_tunnel;
+
+    /* Waits for the next turn of the loop: what may not be told while the user is calling us. */
+    struct loop_deferred deferred;
+    enum fault fault;    /* the attempt failed: retry or report */
+    bool is_fault_final; /* whatever the rules say */
+    bool is_untouched;   /* when it failed */
+    bool is_over;        /* on_failed was told */
+
+    struct timeout progress, total;
+    uint64_t progress_mark; /* of acknowledged bytes, when sending was last looked at */
+};
+
+static inline struct loop *call_loop(const struct call *call)
+{
+    return call->cluster->clusters->loop;
+}
+
+/* Begins the next attempt. Never tells the user anything before it returns. */
+void call_attempt_start(struct call *call);
+/* Ends the attempt, if one is under way, without a verdict: the connection goes back or is broken
+ * off. */
+void call_attempt_end(struct call *call);
+/* Ends it as failed; what follows from that happens before the loop next waits. */
+void call_attempt_fail(struct call *call, enum fault fault, const char *detail);
+/* Sets the deadline for what the call is waiting for now. */
+void call_watch(struct call *call);
+/* The user is told something as soon as he is not calling us. */
+void call_wake(struct call *call);
+void call_tell_writable(struct call *call);
+/* The progress deadline passed. */
+void call_on_idle(void *data);
+/* For the inner stream; `data` is the call. */
+extern const struct http_stream_events CALL_INNER_EVENTS;
