@@ -22,7 +22,7 @@ local http = {}
 ---@field unix string? path of a unix socket, instead of the port
 ---@field address string? default "127.0.0.1"
 ---@field from string? own address
----@field tls table? see spec.support.tls: the connection is encrypted
+---@field tls table? see spec.support.tls_socket: the connection is encrypted
 
 ---@class Connection
 ---@field stream Socket
@@ -39,7 +39,7 @@ function http.connect(port, options)
   local stream = socket.connect(host, port, options)
   stream.seconds = options.seconds or stream.seconds
   if options.tls then
-    stream = require("spec.support.tls").client(stream, options.tls)
+    stream = require("spec.support.tls_socket").client(stream, options.tls)
   end
   return setmetatable({ stream = stream, port = port }, Connection)
 end

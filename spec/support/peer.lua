@@ -26,7 +26,7 @@ local running = {}
 ---@param handler nil|string|fun(connection: PeerConnection) what to do with each connection; a
 --- string is the raw answer to every request; default: answers by path
 ---@param options { host: string?, port: integer?, backlog: integer?, tls: table? }?
---- host: "127.0.0.1", "::1" or "unix:/path"; tls: see spec.support.tls
+--- host: "127.0.0.1", "::1" or "unix:/path"; tls: see spec.support.tls_socket
 ---@return Peer
 function peer.start(handler, options)
   options = options or {}

@@ -146,7 +146,7 @@ local function serve(stream, handler, number, tls)
   local connection = setmetatable({ stream = stream, number = number }, Connection)
   record { event = "accepted", connection = number }
   local ok, problem = pcall(function()
-    if tls then connection.stream = require("spec.support.tls").server(stream, tls) end
+    if tls then connection.stream = require("spec.support.tls_socket").server(stream, tls) end
     connection.stream.recorder = recorder(number)
     handler(connection)
   end)

@@ -72,6 +72,7 @@ function process.spawn(arguments, options)
     redirect(options.stdout or "/dev/null", O_WRONLY_CREATE_APPEND, 1)
     redirect(options.stderr or "/dev/null", O_WRONLY_CREATE_APPEND, 2)
     C.spec_close_range(3, 0xffffffff, 0)
+    C.spec_signal(13, 0) -- as programs expect it, not as specs have it
     if options.directory then C.spec_chdir(options.directory) end
     C.spec_execvpe(arguments[1], argv, envp)
     C.spec_exit(127)

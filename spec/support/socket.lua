@@ -23,7 +23,7 @@ local chunk = ffi.new("char[?]", CHUNK_BYTES)
 local Socket = {}
 Socket.__index = Socket
 
-local socket = { CHUNK_BYTES = CHUNK_BYTES, default_seconds = 20 }
+local socket = { Socket = Socket, default_seconds = 20 }
 
 local pollfd = ffi.new "struct spec_pollfd[1]"
 
@@ -38,6 +38,15 @@ local wait = wait_in_poll
 ---@param waiter fun(fd: integer, events: integer, seconds: number): boolean
 function socket.use_waiter(waiter)
   wait = waiter
+end
+
+--- Waits for poll events on a descriptor.
+---@param fd integer
+---@param events integer
+---@param seconds number
+---@return boolean happened
+function socket.wait(fd, events, seconds)
+  return wait(fd, events, seconds)
 end
 
 local function wrap(fd)

@@ -22,6 +22,7 @@ if not registry.moongate_spec_system then
     int spec_execvpe(const char *, char *const *, char *const *) __asm__("execvpe");
     int spec_waitpid(int, int *, int) __asm__("waitpid");
     int spec_kill(int, int) __asm__("kill");
+    intptr_t spec_signal(int, intptr_t) __asm__("signal");
     int spec_getpid(void) __asm__("getpid");
     int spec_getppid(void) __asm__("getppid");
     int spec_prctl(int, unsigned long, unsigned long, unsigned long, unsigned long)
@@ -57,6 +58,7 @@ end
 local C = ffi.C
 
 C.spec_unsetenv "LD_PRELOAD" -- a sanitizer for this process is not one for its children
+C.spec_signal(13, 1) -- SIGPIPE: who writes to somebody gone gets an error instead
 
 local system = {
   C = C,
