@@ -76,6 +76,22 @@ ffi.cdef [[
   uint32_t counter_count(const struct counter_table *);
   uint64_t counter_dropped(const struct counter_table *);
 
+  struct histogram_limits { uint32_t lanes, slots; size_t text_bytes; };
+  struct histogram_table { struct series series; };
+  struct histogram_view { struct slice name, labels; uint32_t slot; };
+  struct histogram_sum { uint64_t buckets[23], count, total_ns; };
+  size_t histogram_table_bytes(const struct histogram_limits *);
+  bool histogram_table_init(struct histogram_table *, struct segment *, const char *,
+                            const struct histogram_limits *);
+  void histogram_table_attach(struct histogram_table *, uint32_t lane);
+  uint32_t histogram_slot(const struct histogram_table *, struct slice, struct slice);
+  void histogram_observe(const struct histogram_table *, uint32_t slot, uint64_t duration_ns);
+  uint64_t histogram_bound_ns(uint32_t bucket);
+  void histogram_read(const struct histogram_table *, uint32_t slot, struct histogram_sum *);
+  bool histogram_next(const struct histogram_table *, size_t *cursor, struct histogram_view *);
+  uint32_t histogram_count(const struct histogram_table *);
+  uint64_t histogram_dropped(const struct histogram_table *);
+
   int spec_dup(int) __asm__("dup");
 ]]
 
