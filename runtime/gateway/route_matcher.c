@@ -12,6 +12,9 @@
 #include "gateway/route_methods.h"
 #include "gateway/route_walk.h"
 
+_Static_assert(ROUTE_MATCHER_SEGMENTS_MAX == PATH_TRIE_SEGMENTS_MAX, "one limit");
+_Static_assert(ROUTE_MATCHER_CANDIDATES_MAX == PATH_TRIE_ENTRIES_MAX, "one limit");
+
 struct route_matcher {
     struct path_trie trie;
     struct route_conditions *conditions;

@@ -33,7 +33,7 @@ local function slices(list, kept)
 end
 
 local function conditions(map, kept)
-  local array, count = ffi.new("struct route_condition[?]", 16), 0
+  local array, count = ffi.new("struct route_condition[?]", 64), 0
   for name, value in pairs(map) do
     array[count].name = runtime.slice(name)
     if value ~= true then array[count].value = runtime.slice(value) end

@@ -79,7 +79,8 @@ describe("path_template", function()
   end)
 
   it("keeps no pointer into the text it was made from", function()
-    local text = ffi.new("char[?]", 8, "/v2/{id}")
+    local text = ffi.new "char[8]"
+    ffi.copy(text, "/v2/{id}", 8)
     local names, message = ffi.new "struct slice[1]", ffi.new "struct slice[1]"
     names[0] = runtime.slice "id"
     local copy = ffi.new("struct slice", text, 8)

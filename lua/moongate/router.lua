@@ -1,0 +1,266 @@
+--- router: routes as they are written, checked and added to a matcher one by one.
+--
+-- The matcher stays out of here: a `RouteBuilder` is passed in. Everything that is wrong is
+-- reported at once, each where it was written.
+--
+--     local errors = router.compile(routes, {
+--       add = function(pattern) … end,    -- true, or nil and the index of what it conflicts with
+--       normalise = function(path) … end, -- uri_normalise_path; nil: malformed
+--     })
+
+local path_pattern = require "moongate.path_pattern"
+local route_host = require "moongate.route_host"
+
+local router = {}
+
+-- Header, query and SNI conditions of one route, as in runtime/gateway/route_matcher.h.
+router.CONDITIONS_MAX = 64
+router.PRIORITY_MAX = 2 ^ 31 - 1
+
+-- What http-parser knows, but for CONNECT: the gateway refuses it.
+local METHODS = {}
+for method in ([[
+  ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE
+  NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE
+  UNBIND UNLINK UNLOCK UNSUBSCRIBE
+]]):gmatch "%S+" do METHODS[method] = true end
+
+---@class RouteSource  one route, as config.lua has it (see ModelRoute)
+---@field name string?          what messages call it; by default methods and path
+---@field methods string[]?     none: any
+---@field path string
+---@field hosts string[]?
+---@field headers table<string, string|true>?
+---@field query table<string, string|true>?
+---@field sni string?
+---@field when function?
+---@field priority integer?
+---@field at string             "routes/users.lua:12"
+
+---@class RoutePattern  what a builder is given, normalised: see struct route_pattern
+---@field index integer         in the list of routes, from 1
+---@field route RouteSource
+---@field priority integer
+---@field hosts string[]        lower case
+---@field methods string[]
+---@field path string
+---@field names string[]        of the placeholders, for req.params and rewrite
+---@field headers table<string, string|true>
+---@field query table<string, string|true>
+---@field sni string            "": any
+---@field has_when boolean
+
+---@class RouteBuilder
+---@field add fun(pattern: RoutePattern): boolean?, integer|string|nil  the second: see `compile`
+---@field normalise fun(path: string): string?
+
+---@class RouteError
+---@field at string
+---@field message string
+
+local function method_error(method)
+  if METHODS[method] then return nil end
+  if method == "CONNECT" then return "CONNECT requests are refused, so no route can have them" end
+  local upper = method:upper()
+  if METHODS[upper] then return ("unknown method \"%s\"; expected \"%s\""):format(method, upper) end
+  return ("unknown method \"%s\"; expected one like GET, POST or DELETE"):format(method)
+end
+
+-- "GET,POST" or "GET|POST" taken apart.
+local function parse_methods(text)
+  local methods, seen = {}, {}
+  for method in (text .. ","):gmatch "([^,|]*)[,|]" do
+    local message = method == "" and ("\"%s\" lacks a method"):format(text) or method_error(method)
+    if message then return nil, message end
+    if seen[method] then return nil, ("method %s is given twice"):format(method) end
+    methods[#methods + 1] = method
+    seen[method] = true
+  end
+  return methods
+end
+
+--- Takes "GET /users/{id}", "GET,POST /users" or "/users" apart.
+---@param signature string
+---@return string[]? methods  empty: any
+---@return string path        or what is wrong
+function router.parse_signature(signature)
+  local text = signature:match "^%s*(.-)%s*$"
+  local start = text:find("/", 1, true)
+  if not start then
+    return nil, ("\"%s\" has no path; expected \"GET /path\" or \"/path\""):format(signature)
+  end
+  local methods = text:sub(1, start - 1):match "^(.-)%s*$"
+  if methods == "" then return {}, text end
+  if methods:find "%s" and not methods:find "[,|]" then
+    return nil, ("\"%s\" has several words before its path; expected \"GET,POST /path\"")
+      :format(signature)
+  end
+  if not text:sub(1, start - 1):find "%s$" then
+    return nil, ("\"%s\" has no blank before its path; expected \"GET /path\""):format(signature)
+  end
+  local list, message = parse_methods((methods:gsub("%s", "")))
+  return list, list and text:sub(start) or message
+end
+
+local function check_methods(route, report)
+  local seen = {}
+  for _, method in ipairs(route.methods or {}) do
+    report(method_error(method))
+    if seen[method] then report(("method %s is given twice"):format(method)) end
+    seen[method] = true
+  end
+end
+
+local function check_hosts(route, report)
+  local hosts, seen = {}, {}
+  for _, text in ipairs(route.hosts or {}) do
+    local host, message = route_host.parse(text)
+    report(message)
+    if host and seen[host] then report(("host \"%s\" is given twice"):format(text)) end
+    if host then
+      seen[host] = true
+      hosts[#hosts + 1] = host
+    end
+  end
+  return hosts
+end
+
+-- RFC 9110, 5.5: other values never come.
+local function is_field_value(value)
+  return not value:find "[%z\1-\8\10-\31\127]" and not value:find "^[ \t]"
+    and not value:find "[ \t]$"
+end
+
+local function value_error(what, name, value)
+  if value == true then return nil end
+  if type(value) ~= "string" then
+    return ("%s \"%s\" is a %s; expected a string, or true for any value")
+      :format(what, name, type(value))
+  elseif what == "header" and not is_field_value(value) then
+    return ("header \"%s\" has a value that no field can have"):format(name)
+  end
+  return nil
+end
+
+-- Header names are tokens (RFC 9110, 5.6.2) in any case; a parameter may be called anything but "".
+local function is_name(what, name)
+  if type(name) ~= "string" or name == "" then return false end
+  return what ~= "header" or not name:find "[^%w!#$%%&'*+%-.^_`|~]"
+end
+
+local function check_conditions(what, map, report)
+  local seen, count = {}, 0
+  for name, value in pairs(map) do
+    local key = what == "header" and tostring(name):lower() or name
+    if not is_name(what, name) then
+      report(("%s \"%s\" is not a name"):format(what, tostring(name)))
+    elseif seen[key] then
+      report(("%s \"%s\" is given twice"):format(what, name))
+    else
+      report(value_error(what, name, value))
+    end
+    seen[key] = true
+    count = count + 1
+  end
+  return count
+end
+
+local function check_sni(route, report)
+  if not route.sni then return "" end
+  local name, message = route_host.parse(route.sni)
+  report(message and "sni: " .. message)
+  return name or ""
+end
+
+local function check_priority(route, report)
+  local priority = route.priority or 0
+  local is_whole = type(priority) == "number" and priority % 1 == 0
+  if not is_whole or math.abs(priority) > router.PRIORITY_MAX then
+    report(("priority is %s; expected a whole number"):format(tostring(priority)))
+  end
+  return priority
+end
+
+local function check_path(route, normalise, report)
+  local parsed, message = path_pattern.parse(route.path, normalise)
+  report(message and ("path \"%s\" %s"):format(route.path, message))
+  return parsed or { path = route.path, names = {} }
+end
+
+--- Checks one route.
+---@param route RouteSource
+---@param normalise fun(path: string): string?
+---@return RoutePattern? pattern  without its index
+---@return string[] messages      what is wrong; the pattern is nil when there are some
+function router.check(route, normalise)
+  local messages = {}
+  local function report(message) messages[#messages + 1] = message end
+
+  check_methods(route, report)
+  local headers, query = route.headers or {}, route.query or {}
+  local path = check_path(route, normalise, report)
+  local pattern = {
+    route = route,
+    priority = check_priority(route, report),
+    hosts = check_hosts(route, report),
+    methods = route.methods or {},
+    path = path.path,
+    names = path.names,
+    headers = headers,
+    query = query,
+    sni = check_sni(route, report),
+    has_when = route.when ~= nil,
+  }
+  local conditions = check_conditions("header", headers, report)
+    + check_conditions("query parameter", query, report)
+  if conditions >= router.CONDITIONS_MAX then
+    report(("has %d conditions; at most %d"):format(conditions, router.CONDITIONS_MAX - 1))
+  end
+  return #messages == 0 and pattern or nil, messages
+end
+
+--- What messages call a route.
+---@param route RouteSource
+---@return string
+function router.name(route)
+  if route.name then return route.name end
+  local methods = table.concat(route.methods or {}, ",")
+  return methods == "" and route.path or methods .. " " .. route.path
+end
+
+local function conflict_message(route, other)
+  if type(other) ~= "table" then
+    return ("route \"%s\": %s"):format(router.name(route), other
+      or "too many routes have the same host and path; tell them apart by one of these")
+  end
+  return ("route \"%s\" cannot be told apart from \"%s\" at %s; %s"):format(router.name(route),
+    router.name(other), other.at, "give one a priority, a host or a condition")
+end
+
+--- Checks all routes and adds those that are right.
+--
+-- `builder.add` returns true, or nil with what is in the way: the index of the route that cannot be
+-- told apart, a text, or nothing when ROUTE_MATCHER_CANDIDATES_MAX have that host and path.
+---@param routes RouteSource[]
+---@param builder RouteBuilder
+---@return RouteError[] errors  empty: all are added
+function router.compile(routes, builder)
+  local errors = {}
+  for index, route in ipairs(routes) do
+    local pattern, messages = router.check(route, builder.normalise)
+    for _, message in ipairs(messages) do
+      errors[#errors + 1] = { at = route.at, message = message }
+    end
+    if pattern then
+      pattern.index = index
+      local added, conflict = builder.add(pattern)
+      if not added then
+        local message = conflict_message(route, routes[conflict] or conflict)
+        errors[#errors + 1] = { at = route.at, message = message }
+      end
+    end
+  end
+  return errors
+end
+
+return router
