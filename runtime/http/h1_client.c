@@ -115,6 +115,12 @@ static void resume_stream(struct http_stream *stream)
         h1_client_read_again(client);
 }
 
+void h1_client_offer(struct h1_client *client)
+{
+    if (!client->is_reading && client->session.events->on_available != NULL)
+        client->session.events->on_available(client->session.data);
+}
+
 static bool may_be_reused(const struct h1_client *client)
 {
     return client->step == H1_CLIENT_COMPLETE && client->end_sent && !client->must_close &&
@@ -131,8 +137,7 @@ static void release(struct http_stream *stream)
     if (client->step == H1_CLIENT_CLOSED)
         return;
     if (client->step == H1_CLIENT_IDLE) { /* opened, and nothing sent */
-        if (client->session.events->on_available != NULL)
-            client->session.events->on_available(client->session.data);
+        h1_client_offer(client);
         return;
     }
     if (!may_be_reused(client)) {
@@ -142,8 +147,7 @@ static void release(struct http_stream *stream)
     }
     h1_client_body_clear(client);
     client->step = H1_CLIENT_IDLE;
-    if (client->session.events->on_available != NULL)
-        client->session.events->on_available(client->session.data);
+    h1_client_offer(client);
 }
 
 static const struct http_stream_codec STREAM_CODEC = {
@@ -205,7 +209,8 @@ static unsigned session_capacity(const struct http_session *session)
 {
     const struct h1_client *client = (const struct h1_client *)session;
     bool is_open = client->step == H1_CLIENT_IDLE && !client->has_stream;
-    return is_open && !client->is_draining && !client->must_close ? 1 : 0;
+    bool may_follow = !client->is_reading && !client->is_draining && !client->must_close;
+    return is_open && may_follow ? 1 : 0;
 }
 
 static void session_drain(struct http_session *session)

@@ -38,6 +38,7 @@ struct h1_client {
     bool has_stream;
     bool is_paused;      /* by the stream's user */
     bool is_read_paused; /* the transport, by us */
+    bool is_reading;     /* what follows an answer must not meet another request */
     bool is_draining, must_close, has_ended_input;
     bool is_body_open;
     unsigned informational;
@@ -53,6 +54,8 @@ void h1_client_on_again(struct loop_deferred *item);
 /* The request has begun: expects a response. */
 void h1_client_expect(struct h1_client *client);
 
+/* Tells the owner that a request can be sent, unless what was received is not used up yet. */
+void h1_client_offer(struct h1_client *client);
 void h1_client_body_clear(struct h1_client *client);
 void h1_client_read_again(struct h1_client *client);
 /* Closes the connection at once; the stream's user, if any, is told `fault` first. */

@@ -224,12 +224,15 @@ static void take(struct h1_client *client, struct slice received)
             process_kept(client);
         return;
     }
+    client->is_reading = true;
     size_t used = process(client, received);
-    if (used == received.length)
-        return;
-    if (client->step == H1_CLIENT_IDLE) /* released while it was being read */
+    client->is_reading = false;
+    bool is_released = client->step == H1_CLIENT_IDLE; /* while it was being read */
+    if (used == received.length && is_released)
+        h1_client_offer(client);
+    else if (is_released)
         h1_client_close(client, FAULT_UPSTREAM_MALFORMED);
-    else
+    else if (used < received.length)
         keep(client, slice_after(received, used));
 }
 
