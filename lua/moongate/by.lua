@@ -1,0 +1,49 @@
+--- by: what a policy counts or chooses by: "consumer", "address", "route", "header:NAME" and so on.
+
+local by = {}
+
+local KINDS = {}
+
+function KINDS.consumer() return function(req) return req.consumer and req.consumer.name end end
+
+function KINDS.address() return function(req) return req.address end end
+
+function KINDS.route() return function(req) return req.route end end
+
+local NAMED = {
+  header = function(name) return function(req) return req.headers[name] end end,
+  query = function(name) return function(req) return req.query[name] end end,
+  cookie = function(name) return function(req) return req.cookies[name] end end,
+  param = function(name) return function(req) return req.params[name] end end,
+  claim = function(name)
+    return function(req)
+      local claims = req.context.claims
+      local value = claims and claims[name]
+      if value ~= nil then return tostring(value) end
+      return nil
+    end
+  end,
+}
+
+by.EXPECTED = '"consumer", "address", "route", "header:NAME", "query:NAME", "cookie:NAME", '
+  .. '"param:NAME", "claim:NAME" or a function of the request'
+
+local made = {}
+
+--- A function of the request for what was written; the same one for the same text.
+---@param text string|fun(req: Request): string?
+---@return (fun(req: Request): string?)?  nil: not understood; what is expected is in by.EXPECTED
+function by.parse(text)
+  if type(text) == "function" then return text end
+  if type(text) ~= "string" then return nil end
+  if made[text] then return made[text] end
+  local kind, name = text:match "^(%l+):(.+)$"
+  if kind then
+    made[text] = NAMED[kind] and NAMED[kind](kind == "header" and name:lower() or name)
+  else
+    made[text] = KINDS[text] and KINDS[text]()
+  end
+  return made[text]
+end
+
+return by

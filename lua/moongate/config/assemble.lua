@@ -1,0 +1,108 @@
+--- assemble: joins checked declarations into a model.
+
+local check = require "moongate.config.check"
+local listeners = require "moongate.config.listeners"
+local routes = require "moongate.config.routes"
+local schema = require "moongate.config.schema"
+local upstreams = require "moongate.config.upstreams"
+
+local assemble = {}
+
+local WORKERS_MAX = 256
+
+local function checked_table(declared, name, report)
+  local declaration = declared.settings[name] or { fields = {} }
+  local at = declaration.at or declared.files[1]
+  if type(declaration.fields) ~= "table" then
+    report(at, ("%s is %s; expected a table"):format(name, tostring(declaration.fields)))
+    declaration = { fields = {} }
+  end
+  return check.options(schema[name], declaration.fields, function(message)
+    report(at, ("%s: %s"):format(name, message))
+  end)
+end
+
+local function checked_value(declared, name, option, report)
+  local declaration = declared.settings[name]
+  if not declaration then return option.default end
+  return check.options({ [name] = option }, { [name] = declaration.fields }, function(message)
+    report(declaration.at, message)
+  end)[name]
+end
+
+local function resolver_of(declared, report)
+  local resolver = checked_table(declared, "resolver", report)
+  return {
+    servers = resolver.servers and table.concat(resolver.servers, ","),
+    timeout = resolver.timeout,
+    stale = resolver.stale,
+  }
+end
+
+local function consumers_of(declared, report)
+  local list, by_name, by_key = {}, {}, {}
+  for _, declaration in ipairs(declared.consumers) do
+    local at, name = declaration.at, tostring(declaration.name)
+    local fields = type(declaration.fields) == "table" and declaration.fields or {}
+    local consumer = check.options(schema.consumer, fields, function(message)
+      report(at, ("consumer %q: %s"):format(name, message))
+    end)
+    consumer.name, consumer.at = name, at
+    if by_name[name] then
+      report(at, ("consumer %q is declared already at %s"):format(name, by_name[name]))
+    end
+    by_name[name] = at
+    for _, key in ipairs(consumer.keys or {}) do
+      if key == "" then report(at, ("consumer %q has an empty key"):format(name)) end
+      if by_key[key] then
+        report(at, ("consumer %q has the same key as consumer %q"):format(name, by_key[key]))
+      end
+      by_key[key] = name
+    end
+    list[#list + 1] = consumer
+  end
+  return list
+end
+
+local function via_of(declared, report)
+  local via = checked_value(declared, "via", { type = "string", default = "moongate", help = "" }, report)
+  if via and not via:find "^[%w!#$%%&'*+.^_`|~-]+$" then
+    report(declared.settings.via.at, ("via is %q; expected a token (RFC 9110, 5.6.2)"):format(via))
+  end
+  return via
+end
+
+--- The model; complete only if nothing was reported.
+---@param declared Declared
+---@param loader PluginLoader
+---@param report fun(at: string, message: string)
+---@param options ConfigOptions
+---@return Model
+function assemble.model(declared, loader, report, options)
+  local integer = { type = "integer", min = 0, max = WORKERS_MAX, default = 0, help = "" }
+  local model = {
+    files = declared.files,
+    workers = checked_value(declared, "workers", integer, report),
+    memory = checked_table(declared, "memory", report),
+    log = checked_table(declared, "log", report),
+    resolver = resolver_of(declared, report),
+    limits = checked_table(declared, "limits", report),
+    trusted_proxies = checked_value(declared, "trusted_proxies",
+      { type = "list", items = { type = "string" }, default = {}, help = "" }, report),
+    forwarded = checked_value(declared, "forwarded", { type = "boolean", default = false, help = "" },
+      report),
+    via = via_of(declared, report),
+    user = checked_value(declared, "user", { type = "string", help = "" }, report),
+    consumers = consumers_of(declared, report),
+    secrets = declared.secrets,
+  }
+  model.listeners = listeners.of(declared, report)
+  model.upstreams = upstreams.of(declared, report)
+  routes.add(model, declared, loader, report, options)
+  if #model.listeners == 0 and #declared.files > 0 then
+    report(declared.files[1], 'nothing listens; expected listen ":8080"')
+  end
+  return model
+end
+
+return assemble

@@ -1,0 +1,173 @@
+--- check: holds a table that somebody wrote against the options that are known.
+--
+-- The one checker: for plugins' options and for the configuration's own tables (schema.lua). Says
+-- everything that is wrong, and returns a table with defaults filled in and values converted.
+
+local by = require "moongate.by"
+local nearest = require "moongate.config.nearest"
+local values = require "moongate.config.values"
+
+local check = {}
+
+local EXPECTED = {
+  string = "a string",
+  boolean = "true or false",
+  integer = "a whole number",
+  number = "a number",
+  duration = 'a duration: seconds, or "250ms", "5s", "1m", "1h"',
+  size = 'a size: bytes, or "64k", "10m"',
+  list = "a list",
+  map = "a table of names and values",
+  table = "a table",
+  ["function"] = "a function",
+  by = by.EXPECTED,
+}
+
+local function same_type(name)
+  return function(value) if type(value) == name then return value end return nil end
+end
+
+local SCALARS = {
+  string = same_type "string",
+  boolean = same_type "boolean",
+  number = same_type "number",
+  ["function"] = same_type "function",
+  duration = values.duration,
+  size = values.size,
+  by = by.parse,
+  any = function(value) return value end,
+  integer = function(value)
+    if type(value) == "number" and value % 1 == 0 then return value end
+    return nil
+  end,
+}
+
+local function is_allowed(option, value)
+  if not option.values then return true end
+  for _, allowed in ipairs(option.values) do
+    if allowed == value then return true end
+  end
+  return false
+end
+
+local function allowed_text(option)
+  local shown = {}
+  for i, allowed in ipairs(option.values) do shown[i] = values.show(allowed) end
+  return "one of " .. table.concat(shown, ", ")
+end
+
+local function bounds_text(option)
+  if option.min and option.max then
+    return ("between %s and %s"):format(option.min, option.max)
+  end
+  return option.min and ("at least " .. option.min) or ("at most " .. option.max)
+end
+
+local function shown(option, value)
+  return option.secret and "what was given" or values.show(value)
+end
+
+local function check_scalar(option, value, name, report)
+  local converted = SCALARS[option.type](value)
+  if converted == nil then
+    report(("%s is %s; expected %s"):format(name, shown(option, value), EXPECTED[option.type]))
+  elseif not is_allowed(option, converted) then
+    report(("%s is %s; expected %s"):format(name, shown(option, value), allowed_text(option)))
+  elseif (option.min and converted < option.min) or (option.max and converted > option.max) then
+    report(("%s is %s; expected %s"):format(name, shown(option, value), bounds_text(option)))
+  else
+    return converted
+  end
+  return nil
+end
+
+local check_value
+
+local function check_list(option, value, name, report)
+  local list, count = {}, 0
+  for key in pairs(value) do
+    if type(key) ~= "number" then
+      report(("%s has the name %q in it; expected a list"):format(name, tostring(key)))
+      return nil
+    end
+    count = count + 1
+  end
+  for i = 1, count do
+    if value[i] == nil then
+      report(("%s has a hole at %d; expected a list"):format(name, i))
+      return nil
+    end
+    list[i] = check_value(option.items or { type = "any" }, value[i], ("%s[%d]"):format(name, i),
+      report)
+  end
+  return list
+end
+
+local function check_map(option, value, name, report)
+  local map = {}
+  for key, item in pairs(value) do
+    if type(key) ~= "string" then
+      report(("%s has an entry without a name; expected a table of names and values"):format(name))
+    else
+      map[key] = check_value(option.items or { type = "any" }, item, name .. "." .. key, report)
+    end
+  end
+  return map
+end
+
+local function check_fields(option, value, name, report)
+  if not option.fields then return value end
+  return check.options(option.fields, value, report, name)
+end
+
+local TABLES = { list = check_list, map = check_map, table = check_fields }
+
+function check_value(option, value, name, report)
+  local of_table = TABLES[option.type]
+  if not of_table then return check_scalar(option, value, name, report) end
+  if type(value) ~= "table" then
+    report(("%s is %s; expected %s"):format(name, shown(option, value), EXPECTED[option.type]))
+    return nil
+  end
+  return of_table(option, value, name, report)
+end
+
+local function default_of(option)
+  local default = option.default
+  if type(default) == "string" and (option.type == "duration" or option.type == "size"
+      or option.type == "by") then
+    return SCALARS[option.type](default)
+  end
+  return default
+end
+
+--- Checks `given` against `options` (by name) and reports all that is wrong.
+---@param options table<string, PluginOption>
+---@param given table
+---@param report fun(message: string)
+---@param prefix string?  how the table is called in messages: "timeout" gives "timeout.connect"
+---@return table checked  what was right, with defaults
+function check.options(options, given, report, prefix)
+  local checked = {}
+  local function name_of(key) return prefix and (prefix .. "." .. key) or key end
+
+  for key, value in pairs(given) do
+    local option = type(key) == "string" and options[key]
+    if option then
+      checked[key] = check_value(option, value, name_of(key), report)
+    elseif type(key) == "string" then
+      report(("%s is not known here%s"):format(name_of(key), nearest.hint(key, options)))
+    else
+      report(("%s has an entry without a name: %s"):format(prefix or "the table", values.show(value)))
+    end
+  end
+  for key, option in pairs(options) do
+    if given[key] == nil then
+      if option.required then report(name_of(key) .. " is missing; it is " .. option.help) end
+      checked[key] = default_of(option)
+    end
+  end
+  return checked
+end
+
+return check

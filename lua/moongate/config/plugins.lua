@@ -1,0 +1,206 @@
+--- plugins: finds, loads and holds on to plugins, and makes their instances.
+--
+-- NAME.lua or NAME/init.lua, in the operator's folders first, then among the bundled ones. Instances
+-- with equal options are one instance, so that ten thousand routes do not hold ten thousand tables.
+
+local check = require "moongate.config.check"
+local nearest = require "moongate.config.nearest"
+
+local plugins = {}
+
+local PHASES = {
+  "request", "respond", "response", "response_chunk", "response_body", "message", "log", "start",
+  "stop",
+}
+local FIELDS = { summary = "string", options = "table", new = "function", check = "function",
+  phases = "function", description = "string" }
+for _, phase in ipairs(PHASES) do FIELDS[phase] = "function" end
+
+-- Understood for every plugin, beside its own options.
+local STEP_OPTIONS = {
+  when = { type = "function", help = "run only for requests for which it returns true" },
+  on_error = { type = "string", values = { "fail", "continue" }, default = "fail",
+    help = '"continue": an error of an observer is logged and counted only' },
+}
+
+plugins.PHASES = PHASES
+plugins.STEP_OPTIONS = STEP_OPTIONS
+
+local function exists(path)
+  local handle = io.open(path, "rb")
+  if handle then handle:close() end
+  return handle ~= nil
+end
+
+local function locate(name, folders)
+  for _, folder in ipairs(folders) do
+    for _, form in ipairs { "%s/%s.lua", "%s/%s/init.lua" } do
+      local path = form:format(folder, name)
+      if exists(path) then return path end
+    end
+  end
+  return nil
+end
+
+local function known_names(folders)
+  local list_folder = require "moongate.config.folder"
+  local names = {}
+  for _, folder in ipairs(folders) do
+    for _, file in ipairs(list_folder(folder) or {}) do
+      local name = file:match "^([%l%d-]+)%.lua$" or file:match "^([%l%d-]+)$"
+      if name and locate(name, { folder }) then names[name] = true end
+    end
+  end
+  return names
+end
+
+--- What is wrong with the shape of a plugin: a list of texts.
+---@param plugin any  what its file returned
+---@return string[]
+function plugins.faults(plugin)
+  if type(plugin) ~= "table" then
+    return { ("it returns %s; expected a table"):format(type(plugin)) }
+  end
+  local faults = {}
+  for field, value in pairs(plugin) do
+    local expected = FIELDS[field]
+    if not expected and type(value) == "function" then
+      -- Helpers of its own are a plugin's business; a misspelled phase is not.
+      local meant = nearest.of(tostring(field), PHASES)
+      if meant and #meant == #tostring(field) then
+        faults[#faults + 1] = ("%s is no phase; did you mean %s?"):format(field, meant)
+      end
+    elseif expected and type(value) ~= expected then
+      faults[#faults + 1] = ("%s is a %s; expected a %s"):format(field, type(value), expected)
+    end
+  end
+  if type(plugin.summary) ~= "string" then faults[#faults + 1] = "it has no summary" end
+  if plugin.options == nil then faults[#faults + 1] = "it has no options; expected a table" end
+  return faults
+end
+
+local function load_file(path)
+  local chunk, wrong = loadfile(path)
+  if not chunk then return nil, wrong end
+  local ok, plugin = pcall(chunk)
+  if not ok then return nil, tostring(plugin) end
+  local faults = plugins.faults(plugin)
+  if #faults > 0 then return nil, path .. ": " .. table.concat(faults, "; ") end
+  return plugin
+end
+
+-- One text for equal options; functions and tables with metatables are equal to themselves only.
+local function fingerprint(value)
+  if type(value) ~= "table" or getmetatable(value) then
+    return type(value) == "string" and ("%q"):format(value) or tostring(value)
+  end
+  local parts = {}
+  for key, item in pairs(value) do
+    parts[#parts + 1] = ("[%s]=%s"):format(fingerprint(key), fingerprint(item))
+  end
+  table.sort(parts)
+  return "{" .. table.concat(parts, ",") .. "}"
+end
+
+-- An option that is not given must not be mistaken for the phase of the same name.
+local function hide_phases(plugin, checked)
+  for name in pairs(plugin.options) do
+    if checked[name] == nil and plugin[name] ~= nil then checked[name] = false end
+  end
+end
+
+---@class PluginLoader
+---@field faulty table<string, boolean>
+local Loader = {}
+Loader.__index = Loader
+
+--- The plugin of that name; nil when it does not load, which is reported once for each name.
+---@param name string
+---@param at string
+---@return Plugin?
+function Loader:plugin(name, at)
+  if self.loaded[name] or self.faulty[name] then return self.loaded[name] end
+  local path = locate(name, self.folders)
+  local plugin, wrong
+  if path then
+    plugin, wrong = load_file(path)
+    wrong = wrong and ("plugin %q does not load: %s"):format(name, wrong)
+  else
+    wrong = ("there is no plugin %q%s"):format(name, nearest.hint(name, known_names(self.folders)))
+  end
+  if wrong then
+    self.faulty[name] = true
+    self.report(at, wrong)
+    return nil
+  end
+  self.loaded[name] = plugin
+  self.paths[name] = path
+  return plugin
+end
+
+local function make(self, name, plugin, checked, context)
+  local function report(message) self.report(context.at, ("%s: %s"):format(name, message)) end
+  if plugin.check then
+    local ok, wrong = pcall(plugin.check, checked)
+    if wrong then
+      report(ok and wrong or "its check raised: " .. tostring(wrong))
+      return nil
+    end
+  end
+  if not plugin.new then return setmetatable(checked, { __index = plugin }) end
+  local ok, instance, wrong = pcall(plugin.new, checked, context)
+  if not ok then
+    report("new raised: " .. tostring(instance))
+    return nil
+  elseif not instance and wrong then
+    report(wrong)
+    return nil
+  end
+  instance = instance or checked
+  if instance ~= checked then setmetatable(checked, { __index = plugin }) end
+  return setmetatable(instance, { __index = instance ~= checked and checked or plugin })
+end
+
+--- The instance for those options, shared with equal ones; nil when something was wrong.
+---@param name string
+---@param plugin Plugin
+---@param given table     as written, without `when` and `on_error`
+---@param context { route: string, at: string }
+---@return table?
+function Loader:instance(name, plugin, given, context)
+  local before = self.count()
+  local checked = check.options(plugin.options, given, function(message)
+    self.report(context.at, ("%s: %s"):format(name, message))
+  end)
+  if self.count() > before then return nil end
+  hide_phases(plugin, checked)
+  local is_shared = not plugin.new or debug.getinfo(plugin.new, "u").nparams < 2
+  local key = is_shared and name .. fingerprint(checked)
+  if key and self.instances[key] then return self.instances[key] end
+  local instance = make(self, name, plugin, checked, context)
+  if key then self.instances[key] = instance end
+  return instance
+end
+
+---@param own_folders string[]  the operator's, searched first
+---@param bundled string
+---@param report fun(at: string, message: string)
+---@return PluginLoader
+function plugins.loader(own_folders, bundled, report)
+  local folders, reported = {}, 0
+  for _, folder in ipairs(own_folders) do
+    folders[#folders + 1] = folder
+    package.path = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder) .. package.path
+  end
+  folders[#folders + 1] = bundled
+  return setmetatable({
+    folders = folders, loaded = {}, faulty = {}, paths = {}, instances = {},
+    count = function() return reported end,
+    report = function(at, message)
+      reported = reported + 1
+      report(at, message)
+    end,
+  }, Loader)
+end
+
+return plugins
