@@ -55,6 +55,25 @@ describe("loop", function()
     assert.same({ "one", "two" }, order)
   end)
 
+  it("runs what the last event deferred before it ends", function()
+    local is_run = false
+    local deferred = item(function() is_run = true end)
+    C.net_timeout_set(loop:timeout(function() C.net_loop_defer(loop.c, deferred) end), 0.001)
+    C.net_loop_run(loop.c)
+    assert.is_true(is_run)
+  end)
+
+  it("does not wait or end while calls defer one another", function()
+    local rounds, again = 0, nil
+    again = item(function()
+      rounds = rounds + 1
+      if rounds < 100 then C.net_loop_defer(loop.c, again) end
+    end)
+    C.net_loop_defer(loop.c, again)
+    C.net_loop_run(loop.c)
+    assert.equal(100, rounds)
+  end)
+
   it("runs once what was deferred twice, and not what was taken back", function()
     local runs, taken_back = 0, 0
     local kept, gone = item(function() runs = runs + 1 end),

@@ -11,9 +11,13 @@ describe("timeout", function()
   after_each(function() loop:close() end)
 
   it("passes once, not before its time", function()
-    local passed = 0
+    local passed, timeout = 0, nil
     local started = system.now()
-    C.net_timeout_set(loop:timeout(function() passed = passed + 1 end), 0.03)
+    timeout = loop:timeout(function()
+      passed = passed + 1
+      assert.equal(0, timeout.deadline)
+    end)
+    C.net_timeout_set(timeout, 0.03)
     loop:run(function() return passed > 0 end)
     -- The loop's clock is as of the start of its turn.
     assert.is_true(system.now() - started > 0.02)

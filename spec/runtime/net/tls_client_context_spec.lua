@@ -131,15 +131,15 @@ describe("TLS context of a client", function()
   end)
 
   describe("keeps sessions", function()
-    local function visit(context, visitor, name, peer_address)
+    local function visit(context, visitor, name, peer_address, way)
       local one, peer = tls.shake_hands(loop, context, visitor, name, { peer = peer_address })
       assert.same({ "none", "none" }, { one.fault, peer.fault })
       peer:attach()
       one:write "x"
       loop:run(function() return peer:text() == "x" end)
       local is_resumed = tls.is_resumed(peer)
+      peer[way or "destroy"](peer)
       one:destroy()
-      peer:destroy()
       return is_resumed
     end
 
@@ -149,6 +149,12 @@ describe("TLS context of a client", function()
       assert.is_true(visit(context, trusting, "users.example.com"))
       assert.is_false(visit(context, trusting, "any.wild.example.com"))
       assert.is_false(visit(context, trusting, "users.example.com", "127.0.0.1:2"))
+      assert.is_true(visit(context, trusting, "users.example.com"))
+    end)
+
+    it("of connections that were aborted too", function()
+      local context = server()
+      visit(context, trusting, "users.example.com", nil, "abort")
       assert.is_true(visit(context, trusting, "users.example.com"))
     end)
 
