@@ -34,21 +34,24 @@ void call_on_idle(void *data)
         call_attempt_fail(call, FAULT_UPSTREAM_WRITE_TIMEOUT, NULL);
 }
 
-void call_watch(struct call *call)
+/* How long what the call waits for now may take; 0 when it does not wait for the upstream. */
+static double patience(const struct call *call)
 {
     bool awaits_body = call->has_response && !call->is_response_ended && !call->is_paused;
     bool awaits_room = call->is_blocked || (call->is_ended && !call->is_sent);
 
     if (call->inner == NULL)
-        timeout_clear(&call->progress);
-    else if (call->is_tunnel)
-        timeout_set(&call->progress, TUNNEL_IDLE_SECONDS);
-    else if (!call->has_response && call->is_sent)
-        timeout_set(&call->progress, call->options->response_seconds);
-    else if (awaits_body || awaits_room)
-        timeout_set(&call->progress, call->options->idle_seconds);
-    else
-        timeout_clear(&call->progress);
+        return 0;
+    if (call->is_tunnel)
+        return TUNNEL_IDLE_SECONDS;
+    if (!call->has_response && call->is_sent)
+        return call->options->response_seconds;
+    return awaits_body || awaits_room ? call->options->idle_seconds : 0;
+}
+
+void call_watch(struct call *call)
+{
+    timeout_set(&call->progress, patience(call));
 }
 
 static void on_informational(void *data, struct response *response)

@@ -93,7 +93,7 @@ static void drop_targets(struct cluster *cluster)
 
 static void take_targets(struct cluster *cluster, const struct cluster_options *options)
 {
-    struct target **targets = mem_zeroed_array(options->target_count + 1, sizeof(*targets));
+    struct target **targets = mem_zeroed_array(options->target_count + 1, sizeof(struct target *));
 
     for (size_t i = 0; i < options->target_count; i++) {
         assert(options->targets[i].weight <= CLUSTER_WEIGHT_MAX);

@@ -20,9 +20,9 @@ struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
 /* FNV-1a: names come from the operator, not from the network. */
 static struct cluster **bucket_of(struct clusters *clusters, struct slice name)
 {
-    uint32_t hash = 2166136261u;
+    uint32_t hash = 2166136261U;
     for (size_t i = 0; i < name.length; i++)
-        hash = (hash ^ (unsigned char)name.start[i]) * 16777619u;
+        hash = (hash ^ (unsigned char)name.start[i]) * 16777619U;
     return &clusters->buckets[hash % CLUSTERS_BUCKETS];
 }
 
@@ -81,21 +81,20 @@ struct cluster *cluster_acquire(struct cluster *cluster)
     return cluster;
 }
 
-void cluster_release(struct cluster **released)
+void cluster_release(struct cluster **cluster)
 {
-    struct cluster *cluster = *released;
-    *released = NULL;
-    assert(cluster->references > 0);
-    if (--cluster->references == 0)
-        cluster_free(cluster);
+    struct cluster *released = *cluster;
+    *cluster = NULL;
+    assert(released->references > 0);
+    if (--released->references == 0)
+        cluster_free(released);
 }
 
-void clusters_destroy(struct clusters **destroyed)
+void clusters_destroy(struct clusters **clusters)
 {
-    struct clusters *clusters = *destroyed;
-    *destroyed = NULL;
-    assert(list_is_empty(&clusters->all));
-    free(clusters);
+    assert(list_is_empty(&(*clusters)->all));
+    free(*clusters);
+    *clusters = NULL;
 }
 
 void clusters_inspect(struct clusters *clusters, void (*each)(void *data, struct cluster *cluster),

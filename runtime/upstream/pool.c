@@ -192,22 +192,22 @@ void pool_renew(struct pool *pool)
         retire(longest_idle(pool));
 }
 
-void pool_destroy(struct pool **destroyed)
+void pool_destroy(struct pool **pool)
 {
-    struct pool *pool = *destroyed;
-    *destroyed = NULL;
-    pool_renew(pool);
-    pool->is_ending = true;
-    end_when_empty(pool);
+    struct pool *ending = *pool;
+    *pool = NULL;
+    pool_renew(ending);
+    ending->is_ending = true;
+    end_when_empty(ending);
 }
 
-void connection_close(struct connection **closed)
+void connection_close(struct connection **connection)
 {
-    struct connection *connection = *closed;
-    *closed = NULL;
-    struct http_session *session = connection->session;
-    assert(connection->streams == 0 && session != NULL);
-    forget(connection);
+    struct connection *closing = *connection;
+    struct http_session *session = closing->session;
+    *connection = NULL;
+    assert(closing->streams == 0 && session != NULL);
+    forget(closing);
     http_session_destroy(&session);
 }
 
@@ -279,14 +279,14 @@ struct http_stream *connection_open(struct connection *connection)
     return stream;
 }
 
-void connection_release(struct connection **released, struct http_stream **stream)
+void connection_release(struct connection **connection, struct http_stream **stream)
 {
-    struct connection *connection = *released;
-    *released = NULL;
+    struct connection *lent = *connection;
+    *connection = NULL;
     http_stream_release(stream);
-    assert(connection->streams > 0);
-    connection->streams--;
-    settle(connection);
+    assert(lent->streams > 0);
+    lent->streams--;
+    settle(lent);
 }
 
 bool connection_has_streams(const struct connection *connection)

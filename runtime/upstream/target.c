@@ -56,17 +56,17 @@ void target_retire(struct target *target)
     pool_renew(target->pool);
 }
 
-void target_release(struct target **released)
+void target_release(struct target **target)
 {
-    struct target *target = *released;
-    *released = NULL;
-    assert(target->references > 0);
-    if (--target->references > 0)
+    struct target *gone = *target;
+    *target = NULL;
+    assert(gone->references > 0);
+    if (--gone->references > 0)
         return;
-    pool_destroy(&target->pool);
-    free((char *)target->text.start);
-    free(target->host);
-    free(target);
+    pool_destroy(&gone->pool);
+    free((char *)gone->text.start);
+    free(gone->host);
+    free(gone);
 }
 
 bool target_is(const struct target *target, const struct cluster_target_options *options)

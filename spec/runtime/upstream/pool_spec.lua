@@ -1,0 +1,198 @@
+local upstream = require "spec.support.upstream"
+
+local C = upstream.C
+local answer = upstream.answer
+
+describe("pool", function()
+  local driver, port
+
+  local function start(capacity)
+    driver = upstream.driver { capacity = capacity }
+    port = driver:listen()
+  end
+
+  after_each(function() driver:close() end)
+
+  -- So many calls at once, then answered in order: so many idle connections.
+  local function warm(cluster, count)
+    local calls = {}
+    local before = C.fake_streams_opened()
+    for i = 1, count do calls[i] = driver:called(cluster) end
+    for i = 1, count do answer(calls[i], before + i) end
+  end
+
+  local function idle(cluster)
+    return tonumber(driver:status(cluster):match "idle (%d+)")
+  end
+
+  it("lends a connection again", function()
+    start()
+    local cluster = driver:cluster { port }
+    warm(cluster, 1)
+    assert.equal(1, idle(cluster))
+    local call, stream = driver:called(cluster)
+    assert.equal(1, C.fake_session_of(stream))
+    assert.equal(0, idle(cluster))
+    assert.is_truthy(call:record():find " reused ")
+    answer(call, stream)
+    assert.equal(1, C.fake_sessions_opened())
+  end)
+
+  it("sends at once on a kept connection, within the call", function()
+    start()
+    local cluster = driver:cluster { port }
+    warm(cluster, 1)
+    local call = driver:call(cluster)
+    assert.equal(2, C.fake_streams_opened())
+    call:free()
+  end)
+
+  it("lends the newest first", function()
+    start()
+    local cluster = driver:cluster { port }
+    warm(cluster, 3)
+    local call, stream = driver:called(cluster)
+    assert.equal(3, C.fake_session_of(stream))
+    local other, other_stream = driver:called(cluster)
+    assert.equal(2, C.fake_session_of(other_stream))
+    answer(other, other_stream)
+    answer(call, stream)
+    call, stream = driver:called(cluster)
+    assert.equal(3, C.fake_session_of(stream))
+    answer(call, stream)
+  end)
+
+  it("keeps no more than the maximum of idle connections, and closes the longest idle", function()
+    start()
+    local cluster = driver:cluster({ port }, { idle_connections_max = 2 })
+    warm(cluster, 4)
+    assert.equal(2, idle(cluster))
+    assert.equal(2, C.fake_sessions_alive())
+    local call, stream = driver:called(cluster)
+    assert.equal(4, C.fake_session_of(stream))
+    call:free()
+  end)
+
+  it("closes what stays idle too long, and only that", function()
+    start()
+    local cluster = driver:cluster({ port }, { idle_seconds = 0.06 })
+    warm(cluster, 2)
+    for _ = 1, 6 do
+      driver:run(0.02)
+      local call, stream = driver:called(cluster)
+      assert.equal(2, C.fake_session_of(stream))
+      answer(call, stream)
+    end
+    assert.equal(1, C.fake_sessions_alive())
+    driver:run(0.09)
+    assert.equal(0, C.fake_sessions_alive())
+    warm(cluster, 1)
+    driver:run(0.09)
+    assert.equal(0, idle(cluster))
+  end)
+
+  it("forgets a connection whose peer hangs up", function()
+    start()
+    local cluster = driver:cluster { port }
+    warm(cluster, 1)
+    C.fake_hang_up(1)
+    assert.equal(0, idle(cluster))
+    warm(cluster, 1)
+    assert.equal(2, C.fake_sessions_opened())
+  end)
+
+  it("does not keep a connection whose exchange was broken off", function()
+    start()
+    local cluster = driver:cluster { port }
+    local call, stream = driver:called(cluster)
+    C.fake_tell_sent(stream)
+    C.fake_respond(stream, 200)
+    call:free()
+    driver:run()
+    assert.equal(0, C.fake_sessions_alive())
+    assert.equal(0, idle(cluster))
+  end)
+
+  it("refuses a call beyond the maximum of connections, until there is room", function()
+    start()
+    local cluster = driver:cluster({ port }, { connections_max = 2 })
+    local one, one_stream = driver:called(cluster)
+    local two = driver:call(cluster)
+    local three = driver:call(cluster)
+    three:wait_for "failed"
+    assert.equal("failed upstream-limit, ", three:text())
+    three:free()
+    answer(one, one_stream)
+    local four, four_stream = driver:called(cluster)
+    four:free()
+    two:free()
+    assert.equal(1, C.fake_session_of(one_stream) + C.fake_session_of(four_stream) + 1)
+  end)
+
+  it("leaves a target at its limit to itself while another one has room", function()
+    start()
+    local cluster = driver:cluster({ { port }, { (driver:listen()), weight = 5 } },
+                                   { connections_max = 1 })
+    local calls = {}
+    for i = 1, 2 do calls[i] = driver:called(cluster) end
+    for line in driver:status(cluster):gmatch "[^\n]+" do
+      assert.is_truthy(line:find "busy 1 idle 0 failures 0 attempts 1")
+    end
+    for i = 1, 2 do calls[i]:free() end
+  end)
+
+  it("does so also when all are set aside", function()
+    start()
+    local cluster = driver:cluster({ { port }, { (driver:listen()) } },
+                                   { connections_max = 1, failures_max = 1 })
+    local calls = {}
+    for i = 1, 2 do calls[i] = driver:called(cluster) end
+    for i = 0, 1 do C.driver_fail(cluster, i, upstream.fault "upstream-refused", false, i) end
+    calls[2]:free()
+    driver:run()
+    calls[2] = driver:called(cluster)
+    local third = driver:call(cluster)
+    third:wait_for "failed upstream%-limit"
+    third:free()
+    for i = 1, 2 do calls[i]:free() end
+  end)
+
+  it("counts connections being made, also those given up", function()
+    start()
+    local cluster = driver:cluster({ port }, { connections_max = 1 })
+    local one = driver:call(cluster)
+    local two = driver:call(cluster)
+    one:free()
+    local three = driver:called(cluster)
+    three:free()
+    two:wait_for "failed upstream%-limit"
+    two:free()
+    local refused = driver:cluster({ driver:refusing_port() }, { connections_max = 1 }, "refused")
+    for _ = 1, 3 do
+      local call = driver:call(refused)
+      call:wait_for "failed upstream%-refused"
+      call:free()
+    end
+  end)
+
+  it("shares a session that carries several streams, up to its capacity", function()
+    start(2)
+    local cluster = driver:cluster { port }
+    local one, one_stream = driver:called(cluster)
+    local two, two_stream = driver:called(cluster)
+    local three, three_stream = driver:called(cluster)
+    assert.equal(1, C.fake_session_of(one_stream))
+    assert.equal(1, C.fake_session_of(two_stream))
+    assert.equal(2, C.fake_session_of(three_stream))
+    assert.equal(0, idle(cluster))
+    answer(one, one_stream)
+    assert.equal(0, idle(cluster))
+    local four, four_stream = driver:called(cluster)
+    assert.equal(1, C.fake_session_of(four_stream))
+    answer(four, four_stream)
+    answer(two, two_stream)
+    assert.equal(1, idle(cluster))
+    answer(three, three_stream)
+    assert.equal(2, idle(cluster))
+  end)
+end)
