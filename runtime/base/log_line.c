@@ -38,21 +38,46 @@ static bool put_string(struct text *text, const char *string)
     return put(text, slice_from_string(string));
 }
 
-/* Length of the UTF-8 sequence at the start (RFC 3629), 0 when there is none. */
+/* As the first byte tells; 0 where it cannot be the first (RFC 3629, 4). */
+static size_t utf8_length_told(unsigned char first)
+{
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2 || first > 0xf4)
+        return 0;
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
+/* Longer than need be, a surrogate, or beyond U+10FFFF: the second byte tells. */
+static bool utf8_is_forbidden(unsigned char first, unsigned char second)
+{
+    switch (first) {
+    case 0xe0:
+        return second < 0xa0;
+    case 0xed:
+        return second > 0x9f;
+    case 0xf0:
+        return second < 0x90;
+    case 0xf4:
+        return second > 0x8f;
+    default:
+        return false;
+    }
+}
+
+/* Length of the UTF-8 sequence at the start, 0 when there is none. */
 static size_t utf8_length(struct slice bytes)
 {
     const unsigned char *c = (const unsigned char *)bytes.start;
-    size_t length = c[0] < 0x80 ? 1 : c[0] < 0xc2 ? 0 : c[0] < 0xe0 ? 2 : c[0] < 0xf0 ? 3 : 4;
+    size_t length = utf8_length_told(c[0]);
 
-    if (length == 0 || c[0] > 0xf4 || bytes.length < length)
+    if (length > bytes.length)
         return 0;
     for (size_t i = 1; i < length; i++) {
         if ((c[i] & 0xc0) != 0x80)
             return 0;
     }
-    bool is_overlong = (c[0] == 0xe0 && c[1] < 0xa0) || (c[0] == 0xf0 && c[1] < 0x90);
-    bool is_beyond = (c[0] == 0xed && c[1] > 0x9f) || (c[0] == 0xf4 && c[1] > 0x8f);
-    return is_overlong || is_beyond ? 0 : length;
+    return length > 1 && utf8_is_forbidden(c[0], c[1]) ? 0 : length;
 }
 
 static const char *short_escape(unsigned char c)

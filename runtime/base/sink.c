@@ -1,24 +1,20 @@
 /*
- * sink — the queues of lines, and the thread that writes them out.
+ * sink — the table of open files, their queues of lines, and writing these out.
  */
 #include "base/sink.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/line_output.h"
 #include "base/list.h"
 #include "base/mem.h"
+#include "base/writer_thread.h"
 
-#define GATHER_MILLISECONDS 50
-#define STOP_SECONDS        2
 /* How long a slow reader of one sink may hold up the others, and a process without thread. */
 #define PATIENCE_MILLISECONDS       10
 #define PATIENCE_ALONE_MILLISECONDS 1000
@@ -34,71 +30,22 @@ struct sink {
     uint64_t dropped;
 };
 
-/* The mutex guards all but `output` and `writing`, and is held for a copy at most. */
+/* The thread's mutex guards all but `output` and `writing`, and is held for a copy at most. */
 static struct {
-    pthread_mutex_t mutex;
-    pthread_cond_t wake;
-    pthread_t thread;
+    struct writer_thread thread;
     struct list sinks;
     size_t count;
-    bool is_running, is_stopping, is_idle, has_work;
-    double stop_deadline;
     void (*report)(const char *text);
-} writer = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-
-static double monotonic_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
+} writer;
 
 static void lock(void)
 {
-    pthread_mutex_lock(&writer.mutex);
+    writer_thread_lock(&writer.thread);
 }
 
 static void unlock(void)
 {
-    pthread_mutex_unlock(&writer.mutex);
-}
-
-static void init_wake(void)
-{
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&writer.wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
-/*
- * What is queued is the parent's to write, and its thread was not forked. That thread may
- * have been at work on `writing`, so its storage cannot be trusted, and is not given back.
- */
-static void after_fork_in_child(void)
-{
-    pthread_mutex_init(&writer.mutex, NULL);
-    init_wake();
-    writer.is_running = writer.is_stopping = writer.is_idle = writer.has_work = false;
-    for (struct list *node = writer.sinks.next; node != &writer.sinks; node = node->next) {
-        struct sink *sink = CONTAINER_OF(node, struct sink, node);
-        buffer_clear(&sink->waiting);
-        buffer_init(&sink->writing, SINK_QUEUE_BYTES_MAX, NULL);
-    }
-}
-
-static void init_writer(void)
-{
-    list_init(&writer.sinks);
-    init_wake();
-    pthread_atfork(lock, unlock, after_fork_in_child);
-}
-
-static void init_once(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, init_writer);
+    writer_thread_unlock(&writer.thread);
 }
 
 /* O_NONBLOCK: a named pipe that nobody reads is an error, not a wait. */
@@ -111,10 +58,10 @@ static int open_file(const char *path)
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
 }
 
-static void close_file(const struct sink *sink)
+static void close_file(int fd)
 {
-    if (sink->output.fd != STDOUT_FILENO && sink->output.fd != STDERR_FILENO)
-        close(sink->output.fd);
+    if (fd != STDOUT_FILENO && fd != STDERR_FILENO)
+        close(fd);
 }
 
 static struct sink *find(const char *path)
@@ -150,50 +97,16 @@ static struct sink *create(const char *path, char error[SINK_ERROR_BYTES])
     return sink;
 }
 
-struct sink *sink_open(const char *path, char error[SINK_ERROR_BYTES])
-{
-    init_once();
-    lock();
-    struct sink *sink = find(path);
-    if (sink == NULL)
-        sink = create(path, error);
-    if (sink != NULL)
-        sink->references++;
-    unlock();
-    return sink;
-}
-
 static void destroy(struct sink *sink)
 {
     assert(sink->references == 0);
     list_remove(&sink->node);
     writer.count--;
-    close_file(sink);
+    close_file(sink->output.fd);
     buffer_clear(&sink->waiting);
     buffer_clear(&sink->writing);
     free(sink->path);
     free(sink);
-}
-
-/* At most one signal per GATHER_MILLISECONDS: a thread that gathers is not idle. */
-static void wake(void)
-{
-    writer.has_work = true;
-    if (writer.is_idle)
-        pthread_cond_signal(&writer.wake);
-}
-
-void sink_release(struct sink **sink)
-{
-    lock();
-    assert((*sink)->references > 0);
-    (*sink)->references--;
-    if (writer.is_running)
-        wake();
-    else if ((*sink)->references == 0)
-        destroy(*sink);
-    unlock();
-    *sink = NULL;
 }
 
 static bool enqueue(struct sink *sink, struct slice line)
@@ -208,13 +121,10 @@ static bool enqueue(struct sink *sink, struct slice line)
     memcpy(room, line.start, line.length);
     room[line.length] = '\n';
     buffer_commit(&sink->waiting, line.length + 1);
-    if (!writer.is_running)
-        return true;
-
-    wake();
-    size_t half = SINK_QUEUE_BYTES_MAX / 2;
-    if (before < half && before + line.length + 1 >= half)
-        pthread_cond_signal(&writer.wake);
+    if (writer.thread.is_running) {
+        size_t half = SINK_QUEUE_BYTES_MAX / 2;
+        writer_thread_wake(&writer.thread, before < half && before + line.length + 1 >= half);
+    }
     return true;
 }
 
@@ -222,7 +132,7 @@ bool sink_write(struct sink *sink, struct slice line)
 {
     lock();
     bool accepted = enqueue(sink, line);
-    if (accepted && !writer.is_running) {
+    if (accepted && !writer.thread.is_running) {
         size_t lost = line_output_write(&sink->output, &sink->waiting, PATIENCE_ALONE_MILLISECONDS);
         accepted = lost == 0;
         sink->dropped += lost;
@@ -251,12 +161,12 @@ static void reopen(struct sink *sink)
             writer.report(text);
         return;
     }
-    close_file(sink);
+    int old = sink->output.fd;
     line_output_init(&sink->output, fd);
+    close_file(old);
 }
 
-/* With the mutex, which is given up meanwhile. Whether something is left that did not go through.
- */
+/* With the mutex, which is given up meanwhile. Whether something is left to be written. */
 static bool write_out(struct sink *sink)
 {
     bool must_reopen = false;
@@ -297,77 +207,72 @@ static bool write_all_out(void)
     return is_left;
 }
 
-static void gather(void)
+/*
+ * What is queued is the parent's to write, and its thread was not forked. That thread may
+ * have been at work on `writing`, so its storage cannot be trusted, and is not given back.
+ */
+static void after_fork_in_child(void)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += GATHER_MILLISECONDS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
-    pthread_cond_timedwait(&writer.wake, &writer.mutex, &until);
+    writer_thread_init(&writer.thread, write_all_out);
+    for (struct list *node = writer.sinks.next; node != &writer.sinks; node = node->next) {
+        struct sink *sink = CONTAINER_OF(node, struct sink, node);
+        buffer_clear(&sink->waiting);
+        buffer_init(&sink->writing, SINK_QUEUE_BYTES_MAX, NULL);
+    }
 }
 
-static void await_work(void)
+static void init_writer(void)
 {
-    writer.is_idle = true;
-    while (!writer.has_work && !writer.is_stopping)
-        pthread_cond_wait(&writer.wake, &writer.mutex);
-    writer.is_idle = false;
+    list_init(&writer.sinks);
+    writer_thread_init(&writer.thread, write_all_out);
+    pthread_atfork(lock, unlock, after_fork_in_child);
 }
 
-static void *run(void *unused)
+static void init_once(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, init_writer);
+}
+
+struct sink *sink_open(const char *path, char error[SINK_ERROR_BYTES])
+{
+    init_once();
+    lock();
+    struct sink *sink = find(path);
+    if (sink == NULL)
+        sink = create(path, error);
+    if (sink != NULL)
+        sink->references++;
+    unlock();
+    return sink;
+}
+
+void sink_release(struct sink **sink)
 {
     lock();
-    for (;;) {
-        await_work();
-        writer.has_work = false;
-        bool is_left = write_all_out();
-        writer.has_work = writer.has_work || is_left;
-        if (writer.is_stopping && (!writer.has_work || monotonic_now() > writer.stop_deadline))
-            break;
-        if (!writer.is_stopping)
-            gather();
-    }
-    writer.is_running = false;
+    assert((*sink)->references > 0);
+    (*sink)->references--;
+    if (writer.thread.is_running)
+        writer_thread_wake(&writer.thread, false);
+    else if ((*sink)->references == 0)
+        destroy(*sink);
     unlock();
-    return NULL;
+    *sink = NULL;
 }
 
 void sinks_start(void (*report)(const char *text))
 {
-    sigset_t all, before;
-
     init_once();
     lock();
     writer.report = report;
-    if (!writer.is_running) {
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        writer.is_stopping = false;
-        writer.is_running = pthread_create(&writer.thread, NULL, run, NULL) == 0;
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-    }
     unlock();
+    writer_thread_start(&writer.thread);
 }
 
 void sinks_stop(void)
 {
-    struct timespec until;
-
     init_once();
-    lock();
-    bool was_running = writer.is_running;
-    writer.is_stopping = true;
-    writer.stop_deadline = monotonic_now() + STOP_SECONDS;
-    pthread_cond_signal(&writer.wake);
-    unlock();
-    if (!was_running)
-        return;
-    /* The thread may hang in a write that poll() had promised: another process was faster. */
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += STOP_SECONDS + 1;
-    if (pthread_timedjoin_np(writer.thread, NULL, &until) != 0)
-        pthread_detach(writer.thread);
+    writer_thread_stop(&writer.thread);
 }
 
 void sinks_reopen(void)
@@ -376,8 +281,8 @@ void sinks_reopen(void)
     lock();
     for (struct list *node = writer.sinks.next; node != &writer.sinks; node = node->next)
         CONTAINER_OF(node, struct sink, node)->reopen = true;
-    if (writer.is_running)
-        wake();
+    if (writer.thread.is_running)
+        writer_thread_wake(&writer.thread, false);
     else
         write_all_out();
     unlock();
@@ -397,7 +302,7 @@ static void rescue(const struct sink *sink, const struct buffer *lines)
 
 void sinks_rescue(void)
 {
-    if (writer.sinks.next == NULL || pthread_mutex_trylock(&writer.mutex) != 0)
+    if (writer.sinks.next == NULL || pthread_mutex_trylock(&writer.thread.mutex) != 0)
         return;
     for (struct list *node = writer.sinks.next; node != &writer.sinks; node = node->next) {
         struct sink *sink = CONTAINER_OF(node, struct sink, node);

@@ -228,25 +228,50 @@ describe("sink", function()
     assert.is_true(seen["child at once"] and seen["child 100"] and seen["parent 100"])
   end)
 
-  it("never tears lines of several processes apart", function()
+  -- Four processes write 2,000 lines each; calls `poll` until all have ended well.
+  local function write_together(name, poll)
     local children = {}
     for child = 1, 4 do
       children[child] = process.fork(function()
         C.sinks_start(nil)
-        local sink = open()
+        local sink = open(name)
         for i = 1, 2000 do write(sink, ("%d:%d:%s"):format(child, i, ("x"):rep(i % 200))) end
         C.sinks_stop()
       end)
     end
-    for _, child in ipairs(children) do assert.equal(0, child:wait(60)) end
+    wait.that(function()
+      poll()
+      for _, child in ipairs(children) do
+        if child:is_running() then return false end
+        assert.equal(0, child.code)
+      end
+      return true
+    end, 60)
+    poll()
+  end
+
+  local function check_whole(text)
     local last = { 0, 0, 0, 0 }
-    for line in content():gmatch "(.-)\n" do
+    for line in text:gmatch "(.-)\n" do
       local child, i, rest = line:match "^(%d):(%d+):(x*)$"
       child, i = tonumber(child), tonumber(i)
-      assert.is_true(i == last[child] + 1 and #rest == i % 200)
+      assert.is_truthy(i == last[child] + 1 and #rest == i % 200, line)
       last[child] = i
     end
     assert.same({ 2000, 2000, 2000, 2000 }, last)
+  end
+
+  it("never tears lines of several processes apart in a file", function()
+    write_together(path, function() end)
+    check_whole(content())
+  end)
+
+  it("never tears lines of several processes apart in a pipe", function()
+    local name, fd = fifo()
+    local pieces = {}
+    write_together(name, function() pieces[#pieces + 1] = read_all(fd) end)
+    check_whole(table.concat(pieces))
+    system.C.spec_close(fd)
   end)
 
   it("is rescued when the process aborts", function()
