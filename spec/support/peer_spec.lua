@@ -28,8 +28,8 @@ describe("peer", function()
     local request = upstream:requests()[1]
     assert.equal("hello", request.body)
     assert.same({ "X-A", "1" }, request.lines[2])
-    assert.equal("POST /a?b HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\nContent-Length: 5\r\n\r\nhello",
-                 upstream:received(1))
+    assert.equal("POST /a?b HTTP/1.1\r\nHost: localhost\r\nX-A: 1\r\n"
+      .. "Content-Length: 5\r\n\r\nhello", upstream:received(1))
   end)
 
   it("answers in chunks, with trailers", function()
@@ -58,7 +58,8 @@ describe("peer", function()
   it("serves hundreds of connections at once", function()
     local connections = {}
     for i = 1, 300 do connections[i] = http.connect(upstream.port) end
-    for i = 1, 300 do connections[i]:send "GET /bytes/3 HTTP/1.1\r\n\r\n" end
+    local request = "GET /bytes/3 HTTP/1.1\r\n\r\n"
+    for i = 1, 300 do connections[i]:send(request) end
     for _, connection in ipairs(connections) do
       assert.equal("012", connection:read_response().body)
       connection:close()
