@@ -224,6 +224,12 @@ bool cell_table_claim(const struct cell_table *table, uint64_t tag, cell_may_reu
     return false;
 }
 
+bool cell_holds(const struct cell_seen *seen)
+{
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    return load(&seen->cell->word) == seen->word && load(&seen->cell->tag) == seen->tag;
+}
+
 bool cell_swap(struct cell_seen *seen, uint64_t word)
 {
     assert((word & CELL_CANDIDATE) == 0);

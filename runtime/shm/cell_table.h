@@ -76,6 +76,8 @@ static inline bool cell_is_candidate(const struct cell_seen *seen)
     return (seen->word & CELL_CANDIDATE) != 0;
 }
 
+/* Whether the cell is still as it was seen; orders all reads before it. */
+bool cell_holds(const struct cell_seen *seen);
 /* Stores `word`, if the cell is as it was seen; then seen->word is the new one. */
 bool cell_swap(struct cell_seen *seen, uint64_t word);
 /* Frees the cell, if it is as it was seen. */

@@ -91,11 +91,16 @@ static enum limiter_outcome peek(const struct limiter *limiter, const struct lim
     return LIMITER_ALLOWED;
 }
 
+static bool is_sane(const struct limiter_take *take)
+{
+    return take->interval_ns > 0 && take->interval_ns <= take->capacity_ns &&
+           take->capacity_ns < LIMITER_NS_MAX && take->now_ns < LIMITER_NS_MAX;
+}
+
 enum limiter_outcome limiter_take(const struct limiter *limiter, const struct limiter_take *take,
                                   struct limiter_verdict *verdict)
 {
-    assert(take->interval_ns > 0 && take->interval_ns <= take->capacity_ns);
-    assert(take->capacity_ns < LIMITER_NS_MAX && take->now_ns < LIMITER_NS_MAX);
+    assert(is_sane(take));
     uint64_t price_ns = price_of(take);
     if (price_ns == 0 || price_ns == UINT64_MAX)
         return peek(limiter, take, price_ns, verdict);

@@ -92,7 +92,43 @@ ffi.cdef [[
   uint32_t histogram_count(const struct histogram_table *);
   uint64_t histogram_dropped(const struct histogram_table *);
 
+  struct page_log {
+    uint64_t *states, *used; char *memory; uint32_t pages, page_bytes, reserve, lane, open, finish;
+  };
+  size_t page_log_bytes(uint32_t pages, uint32_t page_bytes);
+  void page_log_init(struct page_log *, void *memory, uint32_t pages, uint32_t page_bytes);
+  void page_log_attach(struct page_log *, uint32_t lane);
+  bool page_log_append(struct page_log *, size_t bytes, bool may_use_reserve, uint64_t *spot);
+  void page_log_commit(struct page_log *);
+  void page_log_take_back(struct page_log *, uint64_t spot, size_t bytes);
+  void page_log_release(const struct page_log *, uint64_t spot, size_t bytes);
+  char *page_log_at(const struct page_log *, uint64_t spot);
+  size_t page_log_rest(const struct page_log *, uint64_t spot);
+  uint64_t page_log_live(const struct page_log *);
+  uint32_t page_log_emptiest(const struct page_log *, size_t live_max);
+  bool page_log_clean_start(const struct page_log *, uint32_t page);
+  bool page_log_clean_spot(const struct page_log *, uint32_t page, size_t offset, uint64_t *spot);
+  void page_log_clean_end(const struct page_log *, uint32_t page, bool is_empty);
+
+  struct dict {
+    void *shared; struct cell_table cells; struct page_log log; const struct hash_key *hash_key;
+    char *copy; size_t value_bytes_max;
+  };
+  struct dict_value { int kind; struct slice string; int64_t integer; uint64_t expires_ns; };
+  bool dict_init(struct dict *, struct segment *, const char *, size_t bytes);
+  void dict_clear(struct dict *);
+  void dict_attach(struct dict *, uint32_t lane);
+  int dict_get(const struct dict *, struct slice key, uint64_t now_ns, struct dict_value *);
+  int dict_set(struct dict *, struct slice key, uint64_t now_ns, const struct dict_value *);
+  int dict_add(struct dict *, struct slice key, uint64_t now_ns, const struct dict_value *);
+  int dict_increment(struct dict *, struct slice key, uint64_t now_ns, struct dict_value *);
+  int dict_delete(struct dict *, struct slice key, uint64_t now_ns);
+  size_t dict_value_bytes_max(const struct dict *);
+  uint64_t dict_bytes_used(const struct dict *);
+  uint64_t dict_refused(const struct dict *);
+
   int spec_dup(int) __asm__("dup");
+  int spec_usleep(unsigned) __asm__("usleep");
 ]]
 
 local C = ffi.C
@@ -153,19 +189,18 @@ function shared.crowd(count, body)
   assert(failed == 0, failed .. " processes of the crowd failed")
 end
 
---- Runs `body(1)` and `body(2)` at the same time, and kills both wherever they are after a
+--- Runs `body(1)` to `body(4)` at the same time, and kills all wherever they are after a
 --- fraction of a millisecond; `kills` processes in all.
 ---@param kills integer
 ---@param body fun(number: integer) does not return
----@param check? fun() after each pair
+---@param check? fun() after each four
 function shared.massacre(kills, body, check)
-  for round = 1, kills / 2 do
-    local one = process.fork(in_child(body, 1))
-    local other = process.fork(in_child(body, 2))
-    local deadline = system.now() + 0.0003 + round % 17 * 0.00005
-    while system.now() < deadline do end -- luacheck: ignore 542
-    for _, victim in ipairs { one, other } do
-      system.kill(victim.pid, system.SIGKILL)
+  for round = 1, kills / 4 do
+    local victims = {}
+    for i = 1, 4 do victims[i] = process.fork(in_child(body, i)) end
+    C.spec_usleep(300 + round % 17 * 50)
+    for _, victim in ipairs(victims) do system.kill(victim.pid, system.SIGKILL) end
+    for _, victim in ipairs(victims) do
       assert(wait(victim.pid) == system.SIGKILL, "a victim ended before it was killed")
     end
     if check then check() end

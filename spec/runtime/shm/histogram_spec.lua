@@ -110,7 +110,7 @@ describe("histogram", function()
     local KILLS, TIME = 100, 20000
     local number = slot "all"
     shared.massacre(KILLS, function(worker)
-      C.histogram_table_attach(histograms, worker)
+      C.histogram_table_attach(histograms, worker - 1)
       while true do C.histogram_observe(histograms, number, TIME) end
     end)
     read(number)

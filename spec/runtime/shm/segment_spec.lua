@@ -84,7 +84,7 @@ describe("segment", function()
   it("outlives a process that dies with it", function()
     local segment = shared.segment(1048576)
     C.segment_allot(segment, "one", 1, 8)
-    shared.massacre(2, function()
+    shared.massacre(4, function()
       local word = ffi.cast("uint64_t *", C.segment_allot(segment, "one", 1, 8))
       while true do word[0] = 7 end
     end)
