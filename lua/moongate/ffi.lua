@@ -11,16 +11,26 @@ ffi.cdef(ffi.string(ffi.C.moon_abi_text()))
 ---@class moongate.ffi
 ---@field C ffi.namespace*       the exported functions and constants
 ---@field generation ffi.cdata*  of this state; set by boot.lua
+---@field new fun(type: string, ...): ffi.cdata*
+---@field string fun(pointer: ffi.cdata*, length: integer?): string
 ---@field found ffi.cdata*       struct slice[2] to receive texts: read it before anything else is called
 ---@field at ffi.cdata*          uint32_t[1] to walk with
 local bridge = {
   C = ffi.C,
+  new = ffi.new,
+  string = ffi.string,
   generation = nil,
   found = ffi.new("struct slice[2]"),
   at = ffi.new("uint32_t[1]"),
 }
 
 local found = bridge.found
+
+--- For boot.lua: whom this state belongs to.
+---@param pointer userdata
+function bridge.set_generation(pointer)
+  bridge.generation = ffi.cast("struct generation *", pointer)
+end
 
 --- The text that a call has just put into `found`.
 ---@return string

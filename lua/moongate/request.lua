@@ -271,7 +271,9 @@ function request.of(handle)
     who = false,
     header_proxy = false,
     whole_body = false,
-    response = false,
+    res = false, -- the response object, once there is one
+    shape = false, -- of the chain
+    barred = false, -- steps that raised in the response phase
   }, meta)
 end
 

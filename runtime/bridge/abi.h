@@ -22,11 +22,14 @@ enum moon_text {
 bool moon_text(struct exchange *exchange, int which, struct slice *text);
 
 enum moon_number {
-    MOON_NUMBER_METHOD, MOON_NUMBER_STATUS, MOON_NUMBER_MINOR_VERSION, MOON_NUMBER_PORT, MOON_NUMBER_CONTENT_LENGTH,
-    MOON_NUMBER_STARTED, MOON_NUMBER_DURATION, MOON_NUMBER_RESPONDED_AFTER, MOON_NUMBER_BYTES_IN, MOON_NUMBER_BYTES_OUT,
-    MOON_NUMBER_ATTEMPTS, MOON_NUMBER_CONNECT_SECONDS, MOON_NUMBER_RESPONSE_SECONDS, MOON_NUMBER_IS_REUSED,
-    MOON_NUMBER_IS_ABORTED, MOON_NUMBER_IS_GATEWAY_MADE, MOON_NUMBER_HAS_REQUEST, MOON_NUMBER_HAS_RESPONSE,
-    MOON_NUMBER_BODY_MAX, MOON_NUMBER_RESPONSE_LENGTH
+    /* of the request */
+    MOON_NUMBER_METHOD, MOON_NUMBER_MINOR_VERSION, MOON_NUMBER_PORT, MOON_NUMBER_CONTENT_LENGTH, MOON_NUMBER_HAS_REQUEST,
+    /* of the response, and the exchange as a whole */
+    MOON_NUMBER_STATUS, MOON_NUMBER_RESPONSE_LENGTH, MOON_NUMBER_HAS_RESPONSE, MOON_NUMBER_IS_ABORTED,
+    MOON_NUMBER_IS_GATEWAY_MADE, MOON_NUMBER_BYTES_IN, MOON_NUMBER_BYTES_OUT, MOON_NUMBER_STARTED, MOON_NUMBER_DURATION,
+    MOON_NUMBER_RESPONDED_AFTER, MOON_NUMBER_BODY_MAX, MOON_NUMBER_PHASES, MOON_NUMBER_NO_BODY,
+    /* of the last attempt upstream */
+    MOON_NUMBER_ATTEMPTS, MOON_NUMBER_CONNECT_SECONDS, MOON_NUMBER_RESPONSE_SECONDS, MOON_NUMBER_IS_REUSED
 };
 /* -1 when there is no such number. Times are seconds, flags 0 or 1. */
 double moon_number(struct exchange *exchange, int which);
@@ -98,15 +101,15 @@ void moon_answer_problem(struct exchange *exchange, const char *type, size_t typ
                          size_t detail_length, const char *extensions, size_t extensions_length);
 /* In the response phase: the reply takes the response's place, and the phase goes on. */
 void moon_answer_replace(struct exchange *exchange);
-/* What the running response_body or response_chunk step makes of its bytes. */
+/* In the response phase, after the body has been collected: what to send instead. */
 void moon_body_replace(struct exchange *exchange, const char *bytes, size_t length);
 
 /* ---- routes, for the dispatcher ---- */
 
 /* The exchange in that slot of the worker's pool. */
 struct exchange *moon_exchange(struct generation *generation, uint32_t slot);
-/* Index of the route that matches now, with `when` (+ 0.5) when its predicate has not been asked; -1: none. */
-double moon_route_candidate(struct exchange *exchange);
+/* Index of the route that is about to match, -1: none is left. Its `when`, if any, has not been asked. */
+int moon_route_candidate(struct exchange *exchange);
 /* The predicate said no: on to the next candidate. */
 void moon_route_reject(struct exchange *exchange);
 /* The candidate it is. */
@@ -125,7 +128,10 @@ bool moon_consumer_group(struct generation *generation, int consumer, uint32_t a
 /* pair[0] is the tag's name, pair[1] its value. */
 bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at, struct slice *pair);
 
-/* ---- the log, clock ---- */
+/* ---- the log, the clock ---- */
+
+/* A plugin raised where nobody gets an error for it: the text goes to the log, and is counted. */
+void moon_plugin_raised(struct exchange *exchange, const char *text, size_t length);
 
 /* Level 0 debug to 3 error; under the id of the request whose task runs. */
 void moon_log(struct generation *generation, int level, const char *text, size_t length);
@@ -142,6 +148,14 @@ bool moon_is_live(struct generation *generation);
  * default. Nothing has an effect before the generation is committed. Clusters come before the routes that name them.
  */
 
+/* uri_normalise_path: false for what is malformed. The text lives until the next call for that generation. */
+bool moon_normalise_path(struct generation *generation, const char *path, size_t length, struct slice *normal);
+/*
+ * Names in a folder, each ended by a zero byte, as many as fit into `names`. Returns the bytes of all of them, -1 when there
+ * is no such folder.
+ */
+double moon_folder_names(const char *path, char *names, size_t names_size);
+
 enum moon_object {
     MOON_OBJECT_SETTINGS, MOON_OBJECT_CLUSTER, MOON_OBJECT_LISTENER, MOON_OBJECT_CONSUMER, MOON_OBJECT_ROUTE
 };
@@ -151,18 +165,18 @@ double moon_build_finish(struct generation *generation, struct slice *error);
 
 enum moon_build_text {
     /* settings */
-    MOON_BUILD_FILE, MOON_BUILD_USER, MOON_BUILD_VIA, MOON_BUILD_TRUSTED_PROXY, MOON_BUILD_RESOLVER_SERVERS,
+    MOON_BUILD_USER, MOON_BUILD_VIA, MOON_BUILD_TRUSTED_PROXY, MOON_BUILD_RESOLVER_SERVERS,
     MOON_BUILD_LOG_LEVEL, MOON_BUILD_LOG_FORMAT,
     /* clusters; a target is "host", then its port, weight and tls as numbers */
     MOON_BUILD_CLUSTER_NAME, MOON_BUILD_TARGET, MOON_BUILD_BALANCE, MOON_BUILD_CLUSTER_PROTOCOL, MOON_BUILD_TLS_CA,
     MOON_BUILD_TLS_CERTIFICATE, MOON_BUILD_TLS_KEY, MOON_BUILD_SERVER_NAME,
     /* listeners */
-    MOON_BUILD_ADDRESS, MOON_BUILD_TOKEN, MOON_BUILD_LISTENER_PROTOCOL, MOON_BUILD_PROXY_SOURCE, MOON_BUILD_CLIENT_CA,
+    MOON_BUILD_ADDRESS, MOON_BUILD_LISTENER_PROTOCOL, MOON_BUILD_PROXY_SOURCE, MOON_BUILD_CLIENT_CA,
     /* consumers */
     MOON_BUILD_CONSUMER_NAME, MOON_BUILD_KEY, MOON_BUILD_GROUP,
     /* routes */
-    MOON_BUILD_ROUTE_NAME, MOON_BUILD_SOURCE, MOON_BUILD_HOST, MOON_BUILD_METHOD, MOON_BUILD_PATH, MOON_BUILD_SNI,
-    MOON_BUILD_UPSTREAM, MOON_BUILD_REWRITE, MOON_BUILD_UPSTREAM_HOST
+    MOON_BUILD_ROUTE_NAME, MOON_BUILD_SOURCE /* "file:line", of any object */, MOON_BUILD_HOST, MOON_BUILD_METHOD, MOON_BUILD_PATH, MOON_BUILD_SNI,
+    MOON_BUILD_REWRITE, MOON_BUILD_UPSTREAM_HOST
 };
 void moon_build_text(struct generation *generation, int which, const char *text, size_t length);
 
@@ -187,8 +201,8 @@ enum moon_build_number {
     MOON_BUILD_SET_ASIDE, MOON_BUILD_RETRY_BUDGET, MOON_BUILD_RETRY_BUDGET_MIN,
     /* listeners; client certificates: 0 none, 1 optional, 2 required; version: 2 or 3 for TLS 1.2, 1.3 */
     MOON_BUILD_ADMIN, MOON_BUILD_PROXY_PROTOCOL, MOON_BUILD_TLS_CLIENT, MOON_BUILD_TLS_VERSION,
-    /* routes; those of the admin listener are matched apart */
-    MOON_BUILD_PRIORITY, MOON_BUILD_CONNECT_SECONDS, MOON_BUILD_RESPONSE_SECONDS, MOON_BUILD_BODY_IDLE_SECONDS,
+    /* routes; those of the admin listener are matched apart; the cluster by its index */
+    MOON_BUILD_CLUSTER, MOON_BUILD_PRIORITY, MOON_BUILD_CONNECT_SECONDS, MOON_BUILD_RESPONSE_SECONDS, MOON_BUILD_BODY_IDLE_SECONDS,
     MOON_BUILD_TOTAL_SECONDS, MOON_BUILD_RETRIES, MOON_BUILD_BODY_MAX, MOON_BUILD_UPGRADE, MOON_BUILD_PHASES,
     MOON_BUILD_HAS_WHEN, MOON_BUILD_IS_ADMIN
 };

@@ -1,0 +1,246 @@
+--- build: makes a generation of a model: C gets what grows with the configuration, dispatch.lua the chains.
+--
+-- Nothing here has an effect on the running gateway. Everything that is wrong is collected: where it was written, and what.
+
+local bridge = require "moongate.ffi"
+local chain = require "moongate.chain"
+local dispatch = require "moongate.dispatch"
+local router = require "moongate.router"
+
+local C, found = bridge.C, bridge.found
+
+-- What build functions are given: the generation, and where errors go.
+local Builder = {}
+Builder.__index = Builder
+
+function Builder:text(which, text)
+  if text ~= nil then C.moon_build_text(self.generation, which, text, #text) end
+end
+
+function Builder:texts(which, texts)
+  for _, text in ipairs(texts or {}) do self:text(which, text) end
+end
+
+function Builder:number(which, number)
+  if number == true then number = 1 end
+  if number then C.moon_build_number(self.generation, which, number) end
+end
+
+function Builder:pair(which, name, value)
+  C.moon_build_pair(self.generation, which, name, #name, value, value and #value or 0)
+end
+
+function Builder:begin(object, at)
+  C.moon_build_begin(self.generation, object)
+  self.at = at
+  if at then self:text(C.MOON_BUILD_SOURCE, at) end
+end
+
+-- The object's index, or nil with what is wrong.
+function Builder:finish()
+  local index = C.moon_build_finish(self.generation, found)
+  if index >= 0 then return index end
+  return nil, bridge.text()
+end
+
+function Builder:report(at, message)
+  self.errors[#self.errors + 1] = at and ("%s: %s"):format(at, message) or message
+end
+
+-- Finishes an object that config.lua has checked: what is still wrong is reported.
+function Builder:finish_or_report(what)
+  local index, message = self:finish()
+  if not index then self:report(self.at, ("%s: %s"):format(what, message)) end
+  return index
+end
+
+local function add_settings(builder, model)
+  local limits, memory, resolver = model.limits, model.memory, model.resolver or {}
+  builder:begin(C.MOON_OBJECT_SETTINGS)
+  builder:text(C.MOON_BUILD_USER, model.user)
+  builder:text(C.MOON_BUILD_VIA, model.via)
+  builder:texts(C.MOON_BUILD_TRUSTED_PROXY, model.trusted_proxies)
+  builder:text(C.MOON_BUILD_RESOLVER_SERVERS, resolver.servers)
+  builder:text(C.MOON_BUILD_LOG_LEVEL, model.log.level)
+  builder:text(C.MOON_BUILD_LOG_FORMAT, model.log.format)
+  builder:number(C.MOON_BUILD_WORKERS, model.workers)
+  builder:number(C.MOON_BUILD_MEMORY_COUNTERS, memory.counters)
+  builder:number(C.MOON_BUILD_MEMORY_LIMITS, memory.limits)
+  builder:number(C.MOON_BUILD_MEMORY_DICT, memory.dict)
+  builder:number(C.MOON_BUILD_RESOLVER_TIMEOUT, resolver.timeout)
+  builder:number(C.MOON_BUILD_RESOLVER_STALE, resolver.stale)
+  builder:number(C.MOON_BUILD_FORWARDED, model.forwarded)
+  builder:number(C.MOON_BUILD_LIMIT_HEAD, limits.head)
+  builder:number(C.MOON_BUILD_LIMIT_TARGET, limits.target)
+  builder:number(C.MOON_BUILD_LIMIT_BODY, limits.body)
+  builder:number(C.MOON_BUILD_HEAD_TIMEOUT, limits.head_timeout)
+  builder:number(C.MOON_BUILD_BODY_TIMEOUT, limits.body_timeout)
+  builder:number(C.MOON_BUILD_IDLE_TIMEOUT, limits.idle_timeout)
+  builder:number(C.MOON_BUILD_SEND_TIMEOUT, limits.send_timeout)
+  builder:number(C.MOON_BUILD_LIMIT_REQUESTS, limits.requests)
+  builder:number(C.MOON_BUILD_LIMIT_CONNECTIONS, limits.connections)
+  builder:number(C.MOON_BUILD_LIMIT_PER_ADDRESS, limits.connections_per_address)
+  builder:number(C.MOON_BUILD_DRAIN_TIMEOUT, limits.drain_timeout)
+  builder:finish_or_report("settings")
+end
+
+local CLIENT_CERTIFICATES = { none = 0, optional = 1, required = 2 }
+
+local function add_listener(builder, listener)
+  builder:begin(C.MOON_OBJECT_LISTENER, listener.at)
+  builder:text(C.MOON_BUILD_ADDRESS, listener.address)
+  builder:text(C.MOON_BUILD_LISTENER_PROTOCOL, listener.protocol)
+  builder:texts(C.MOON_BUILD_PROXY_SOURCE, listener.proxy_sources)
+  builder:number(C.MOON_BUILD_ADMIN, listener.admin)
+  builder:number(C.MOON_BUILD_PROXY_PROTOCOL, listener.proxy_protocol)
+  local tls = listener.tls
+  if tls then
+    for _, files in ipairs(tls.certificates) do
+      builder:pair(C.MOON_BUILD_CERTIFICATE, files.cert, files.key)
+    end
+    builder:text(C.MOON_BUILD_CLIENT_CA, tls.client_ca)
+    builder:number(C.MOON_BUILD_TLS_CLIENT, CLIENT_CERTIFICATES[tls.client])
+    builder:number(C.MOON_BUILD_TLS_VERSION, tls.version == "1.3" and 3 or 2)
+  end
+  builder:finish_or_report("listen " .. listener.address)
+end
+
+local function add_cluster(builder, upstream)
+  local tls = upstream.tls or {}
+  builder:begin(C.MOON_OBJECT_CLUSTER, upstream.at)
+  builder:text(C.MOON_BUILD_CLUSTER_NAME, upstream.name)
+  for _, target in ipairs(upstream.targets) do
+    builder:text(C.MOON_BUILD_TARGET, target.host)
+    builder:number(C.MOON_BUILD_TARGET_PORT, target.port)
+    builder:number(C.MOON_BUILD_TARGET_WEIGHT, target.weight)
+    builder:number(C.MOON_BUILD_TARGET_TLS, target.tls)
+  end
+  builder:text(C.MOON_BUILD_BALANCE, upstream.balance)
+  builder:text(C.MOON_BUILD_CLUSTER_PROTOCOL, upstream.protocol)
+  builder:text(C.MOON_BUILD_TLS_CA, tls.ca)
+  builder:text(C.MOON_BUILD_TLS_CERTIFICATE, tls.cert)
+  builder:text(C.MOON_BUILD_TLS_KEY, tls.key)
+  builder:text(C.MOON_BUILD_SERVER_NAME, tls.server_name)
+  builder:number(C.MOON_BUILD_TLS_VERIFY, tls.verify == false and 0 or 1)
+  builder:number(C.MOON_BUILD_IDLE_CONNECTIONS, upstream.idle_connections)
+  builder:number(C.MOON_BUILD_IDLE_SECONDS, upstream.idle_timeout)
+  builder:number(C.MOON_BUILD_CONNECTIONS, upstream.connections)
+  builder:number(C.MOON_BUILD_FAILURES, upstream.failures)
+  builder:number(C.MOON_BUILD_SET_ASIDE, upstream.set_aside)
+  builder:number(C.MOON_BUILD_RETRY_BUDGET, upstream.retry_budget)
+  builder:number(C.MOON_BUILD_RETRY_BUDGET_MIN, upstream.retry_budget_min)
+  builder.clusters[upstream.name] = builder:finish_or_report("upstream " .. upstream.name)
+end
+
+local function add_consumer(builder, consumer)
+  builder:begin(C.MOON_OBJECT_CONSUMER, consumer.at)
+  builder:text(C.MOON_BUILD_CONSUMER_NAME, consumer.name)
+  builder:texts(C.MOON_BUILD_KEY, consumer.keys)
+  builder:texts(C.MOON_BUILD_GROUP, consumer.groups)
+  for name, value in pairs(consumer.tags or {}) do
+    builder:pair(C.MOON_BUILD_TAG, name, tostring(value))
+  end
+  builder:finish_or_report("consumer " .. consumer.name)
+end
+
+local function add_conditions(builder, which, conditions)
+  for name, value in pairs(conditions) do
+    builder:pair(which, name, value ~= true and value or nil)
+  end
+end
+
+local function add_instances(builder, plugins)
+  for _, step in ipairs(plugins) do
+    if not builder.known[step.instance] then
+      builder.known[step.instance] = true
+      dispatch.add_instance(step.instance, step.plugin)
+    end
+  end
+end
+
+local function describe_route(builder, pattern, route, phases)
+  local timeout = route.timeout or {}
+  builder:text(C.MOON_BUILD_ROUTE_NAME, route.name)
+  builder:text(C.MOON_BUILD_PATH, pattern.path)
+  builder:texts(C.MOON_BUILD_HOST, pattern.hosts)
+  builder:texts(C.MOON_BUILD_METHOD, pattern.methods)
+  add_conditions(builder, C.MOON_BUILD_HEADER, pattern.headers)
+  add_conditions(builder, C.MOON_BUILD_QUERY, pattern.query)
+  builder:text(C.MOON_BUILD_SNI, pattern.sni)
+  builder:text(C.MOON_BUILD_REWRITE, route.rewrite)
+  builder:text(C.MOON_BUILD_UPSTREAM_HOST, route.upstream_host)
+  builder:number(C.MOON_BUILD_CLUSTER, builder.clusters[route.upstream])
+  builder:number(C.MOON_BUILD_PRIORITY, pattern.priority)
+  builder:number(C.MOON_BUILD_CONNECT_SECONDS, timeout.connect)
+  builder:number(C.MOON_BUILD_RESPONSE_SECONDS, timeout.response)
+  builder:number(C.MOON_BUILD_BODY_IDLE_SECONDS, timeout.idle)
+  builder:number(C.MOON_BUILD_TOTAL_SECONDS, timeout.total)
+  builder:number(C.MOON_BUILD_RETRIES, route.retries)
+  builder:number(C.MOON_BUILD_BODY_MAX, route.body_limit)
+  builder:number(C.MOON_BUILD_UPGRADE, route.upgrade)
+  builder:number(C.MOON_BUILD_PHASES, phases)
+  builder:number(C.MOON_BUILD_HAS_WHEN, pattern.has_when)
+end
+
+-- What router.compile calls for each route that is right in itself: true, or nil and what is in its way.
+local function add_route(builder, pattern, is_admin)
+  local route = pattern.route
+  local ok, shape, array = pcall(builder.chain, route.plugins)
+  if not ok then return nil, shape end
+  builder:begin(C.MOON_OBJECT_ROUTE, route.at)
+  describe_route(builder, pattern, route, shape.mask)
+  builder:number(C.MOON_BUILD_IS_ADMIN, is_admin)
+  local index, message = builder:finish()
+  if not index then return nil, message end
+  dispatch.add_route(index, shape, array, route.when)
+  add_instances(builder, route.plugins)
+  return true
+end
+
+local function normalise(path)
+  if C.moon_normalise_path(bridge.generation, path, #path, found) then return bridge.text() end
+  return nil
+end
+
+local function add_routes(builder, routes, is_admin)
+  local errors = router.compile(routes, {
+    add = function(pattern) return add_route(builder, pattern, is_admin) end,
+    normalise = normalise,
+  })
+  for _, one in ipairs(errors) do builder:report(one.at, one.message) end
+end
+
+local function add_use(builder, use)
+  local shape, array = builder.chain(use)
+  dispatch.set_use(shape, array)
+  C.moon_build_use(builder.generation, shape.mask)
+  add_instances(builder, use)
+end
+
+local build = { normalise = normalise }
+
+--- The dispatcher, or nil and all that is wrong.
+---@param model Model
+---@return table? dispatch
+---@return string[]? errors
+function build.generation(model)
+  local builder = setmetatable({
+    generation = bridge.generation,
+    errors = {},
+    clusters = {},
+    known = {},
+    chain = chain.maker(),
+  }, Builder)
+
+  add_settings(builder, model)
+  for _, listener in ipairs(model.listeners) do add_listener(builder, listener) end
+  for _, upstream in ipairs(model.upstreams) do add_cluster(builder, upstream) end
+  for _, consumer in ipairs(model.consumers) do add_consumer(builder, consumer) end
+  add_use(builder, model.use)
+  add_routes(builder, model.routes, false)
+  add_routes(builder, model.admin_routes or {}, true)
+  if #builder.errors > 0 then return nil, builder.errors end
+  return dispatch
+end
+
+return build

@@ -1,0 +1,212 @@
+--- chain: plugins in their order as one function for each phase, shared by all routes of the same shape.
+--
+-- A shape is the list of plugins with the phases each takes part in, `when` and `on_error`. Its functions are made once,
+-- at load time; what differs between routes is one array: the steps' instances, then their `when` functions.
+-- So a hundred thousand routes cost a few functions, which stay compiled, and a small array for each different list.
+
+local bit = require "bit"
+local bridge = require "moongate.ffi"
+local reply = require "moongate.reply"
+
+local C = bridge.C
+
+-- As enum route_phase has them.
+local PHASES = {
+  request = 1, respond = 2, response = 4, response_chunk = 8, response_body = 16, log = 32,
+}
+-- The steps' conditions are bits of a number in the request.
+local CONDITIONS_MAX = 31
+
+local chain = { PHASES = PHASES }
+
+-- Asked once for each request, so that a step takes part in all of its phases or in none.
+local function is_active(req, when, number)
+  local mask = bit.lshift(1, number)
+  if bit.band(req.asked, mask) == 0 then
+    local says = when(req)
+    req.asked = bit.bor(req.asked, mask)
+    if says then req.active = bit.bor(req.active, mask) end
+  end
+  return bit.band(req.active, mask) ~= 0
+end
+
+-- For observers, and the log phase: what raises is logged and counted, and the others go on.
+local function observe(req, method, instance, ...)
+  local ok, result = xpcall(method, debug.traceback, instance, ...)
+  if ok then return result end
+  local text = ("plugin %s raised: %s"):format(req.shape.names[req.step] or "?", tostring(result))
+  C.moon_plugin_raised(req.handle, text, #text)
+  return nil
+end
+
+-- In the response phase a reply takes the response's place, and the plugins further out see that one.
+local function replace(req, res, verdict)
+  if not reply.is(verdict) then
+    error("the response phase returned what is no reply (see moongate.reply)", 0)
+  end
+  reply.hand_over(req.handle, verdict)
+  C.moon_answer_replace(req.handle)
+  res.whole_body = false
+end
+
+local function body_text(changed, before)
+  if changed == nil then return before end
+  if type(changed) ~= "string" then error("a body is a string or nil (unchanged)", 0) end
+  return changed
+end
+
+-- For each phase: whether it runs from the last step to the first, what its function is given, how it ends, and
+-- what one step's code makes of what it returns.
+local FORMS = {
+  request = { given = "req, steps", call = "req", use = "if result ~= nil then return result end" },
+  respond = { given = "req, steps", call = "req", use = "return result" },
+  response = { given = "req, res, steps", call = "req, res", reverse = true,
+    use = "if result ~= nil then replace(req, res, result) end" },
+  response_body = { given = "req, res, steps, body", call = "req, res, body", reverse = true,
+    use = "body = body_text(result, body)", finish = "return body" },
+  response_chunk = { given = "req, res, steps, chunk, last", call = "req, res, chunk, last",
+    reverse = true, use = "chunk = body_text(result, chunk)", finish = "return chunk" },
+  log = { given = "req, res, steps", call = "req, res", use = "" },
+}
+
+-- The code of one step in one phase. `p` holds the plugins' functions.
+local function step_code(phase, form, step)
+  local observed = phase == "log" or step.on_error == "continue"
+  local call = observed and "local result = observe(req, p[%d], steps[%d], %s)"
+    or "local result = p[%d](steps[%d], %s)"
+  local code = ("req.step = %d\n" .. call .. "\n%s"):format(step.index, step.index, step.index,
+    form.call, form.use)
+  if step.condition then
+    code = ("if is_active(req, steps[%d], %d) then\n%s\nend"):format(step.condition_at,
+      step.condition, code)
+  end
+  if form.reverse then
+    return ("if not req.barred or not req.barred[%d] then\n%s\nend"):format(step.index, code)
+  end
+  return ("do\n%s\nend"):format(code)
+end
+
+local function phase_code(phase, form, steps)
+  local lines = {
+    "local p, is_active, observe, replace, body_text = ...",
+    ("return function(%s)"):format(form.given),
+  }
+  local first, last, by = 1, #steps, 1
+  if form.reverse then first, last, by = last, first, -1 end
+  for i = first, last, by do
+    if steps[i].phases[phase] then lines[#lines + 1] = step_code(phase, form, steps[i]) end
+  end
+  lines[#lines + 1] = form.finish or ""
+  lines[#lines + 1] = "end"
+  return table.concat(lines, "\n")
+end
+
+-- nil when no step takes part.
+local function phase_function(phase, steps, mask)
+  if bit.band(mask, PHASES[phase]) == 0 then return nil end
+  local methods = {}
+  for _, step in ipairs(steps) do methods[step.index] = step.plugin[phase] end
+  local code = phase_code(phase, FORMS[phase], steps)
+  return assert(loadstring(code, "=chain"))(methods, is_active, observe, replace, body_text)
+end
+
+local function phases_of(step)
+  local wanted = step.plugin.phases and step.plugin.phases(step.instance)
+  local phases, mask = {}, 0
+  for phase, flag in pairs(PHASES) do
+    if step.plugin[phase] and (not wanted or wanted[phase]) then
+      phases[phase] = true
+      mask = mask + flag
+    end
+  end
+  return phases, mask
+end
+
+---@class Shape
+---@field mask integer        phases that some step takes part in, as in enum route_phase
+---@field names string[]      of the plugins
+---@field body_steps integer[] steps with response_body
+---@field request function?   one function for each phase that some step takes part in
+---@field respond function?
+---@field response function?
+---@field response_chunk function?
+---@field response_body function?
+---@field log function?
+
+local function make_shape(steps)
+  local shape = { mask = 0, names = {}, body_steps = {} }
+  for _, step in ipairs(steps) do
+    shape.mask = bit.bor(shape.mask, step.mask)
+    shape.names[step.index] = step.name
+    if step.phases.response_body then
+      shape.body_steps[#shape.body_steps + 1] = step.index
+    end
+  end
+  for phase in pairs(PHASES) do shape[phase] = phase_function(phase, steps, shape.mask) end
+  return shape
+end
+
+-- Steps with what the code needs to know, and their array.
+local function prepare(plugins)
+  local steps, array, conditions = {}, {}, 0
+  for index, given in ipairs(plugins) do
+    local step = { index = index, name = given.name, plugin = given.plugin,
+      on_error = given.on_error }
+    step.phases, step.mask = phases_of(given)
+    if given.when then
+      step.condition, step.condition_at = conditions, #plugins + conditions + 1
+      conditions = conditions + 1
+      array[step.condition_at] = given.when
+    end
+    array[index] = given.instance
+    steps[index] = step
+  end
+  if conditions > CONDITIONS_MAX then
+    error(("%d plugins have a `when`; expected at most %d"):format(conditions, CONDITIONS_MAX), 0)
+  end
+  return steps, array
+end
+
+-- A number for each different table or function, so that lists of them have a text to be found by.
+local function numbering()
+  local numbers, count = {}, 0
+  return function(value)
+    if not numbers[value] then
+      count = count + 1
+      numbers[value] = count
+    end
+    return numbers[value]
+  end
+end
+
+--- A maker of chains: equal shapes and equal arrays are made once. Only while a generation is built.
+---@return fun(plugins: ModelStep[]): Shape, table
+function chain.maker()
+  local number = numbering()
+  local shapes, arrays = {}, {}
+
+  local function shape_key(steps)
+    local parts = {}
+    for i, step in ipairs(steps) do
+      parts[i] = ("%d:%d:%s:%s"):format(number(step.plugin), step.mask, tostring(step.condition),
+        tostring(step.on_error))
+    end
+    return table.concat(parts, ",")
+  end
+
+  local function array_key(array)
+    local parts = {}
+    for i, value in ipairs(array) do parts[i] = number(value) end
+    return table.concat(parts, ",")
+  end
+
+  return function(plugins)
+    local steps, array = prepare(plugins)
+    local by_shape, by_array = shape_key(steps), array_key(array)
+    shapes[by_shape] = shapes[by_shape] or make_shape(steps)
+    arrays[by_array] = arrays[by_array] or array
+    return shapes[by_shape], arrays[by_array]
+  end
+end
+
+return chain

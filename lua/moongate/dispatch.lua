@@ -1,0 +1,190 @@
+--- dispatch: what C calls for each phase of an exchange: finds the route's chain, runs it, says what came of it.
+--
+-- Each function here is the body of a task (runtime/bridge/decide.c). It returns a number; replies have been handed over
+-- by then, and C gives the answer when Lua has been left. Nothing here makes a closure or a text for a request.
+
+local bridge = require "moongate.ffi"
+local reply = require "moongate.reply"
+local request = require "moongate.request"
+local response = require "moongate.response"
+
+local C, found = bridge.C, bridge.found
+
+-- As in enum generation_verdict.
+local GO_ON, ANSWER = 0, 1
+
+local dispatch = {
+  requests = {}, -- request objects by slot + 1; C takes them out when their exchange ends
+}
+
+local requests = dispatch.requests
+local handles = {} -- pointers to the exchanges by slot + 1: they stay where they are for good
+local shapes, arrays, whens = {}, {}, {} -- by index of the route
+local use_shape, use_array -- of `use`, for what matches no route
+local starts, stops = {}, {}
+
+local EMPTY_SHAPE = { mask = 0, names = {}, body_steps = {} }
+
+local function handle_of(slot)
+  local handle = handles[slot + 1]
+  if not handle then
+    handle = C.moon_exchange(bridge.generation, slot)
+    handles[slot + 1] = handle
+  end
+  return handle
+end
+
+local function chain_of(route)
+  if route >= 0 then return shapes[route], arrays[route] end
+  return use_shape, use_array
+end
+
+local function new_request(slot)
+  local req = request.of(handle_of(slot))
+  requests[slot + 1] = req
+  return req
+end
+
+-- The request object that an earlier phase made, or a new one.
+local function object_of(slot)
+  return requests[slot + 1] or new_request(slot)
+end
+
+local function response_of(req)
+  local res = req.res
+  if not res then
+    res = response.of(req.handle)
+    req.res = res
+  end
+  return res
+end
+
+local function decide(req, route)
+  local shape, array = chain_of(route)
+  req.shape = shape
+  local verdict
+  if shape.request then verdict = shape.request(req, array) end
+  if verdict == nil and shape.respond then
+    verdict = shape.respond(req, array)
+    if verdict == nil then error("the plugin that answers returned no reply", 0) end
+  end
+  if verdict == nil then return GO_ON end
+  if not reply.is(verdict) then
+    error("the plugin returned what is no reply (see moongate.reply)", 0)
+  end
+  reply.hand_over(req.handle, verdict)
+  return ANSWER
+end
+
+--- The request phase of a route, or of `use` where route is -1.
+function dispatch.request(slot, route)
+  return decide(new_request(slot), route)
+end
+
+--- The same where the best route has a predicate: asks until one of them says yes.
+function dispatch.choose(slot)
+  local req = new_request(slot)
+  local handle = req.handle
+  local route = C.moon_route_candidate(handle)
+  while route >= 0 do
+    local when = whens[route]
+    if not when or when(req) then
+      C.moon_route_accept(handle)
+      return decide(req, route)
+    end
+    C.moon_route_reject(handle)
+    route = C.moon_route_candidate(handle)
+  end
+  req.shape = EMPTY_SHAPE
+  if C.moon_number(handle, C.MOON_NUMBER_PHASES) == 0 then return GO_ON end
+  return decide(req, -1)
+end
+
+local function body_limit(shape, array)
+  local limit = -1
+  for _, step in ipairs(shape.body_steps) do
+    local own = array[step].body_limit
+    if type(own) == "number" and own > limit then limit = own end
+  end
+  return limit
+end
+
+-- Errors that the gateway made are not rewritten: their cause may have been this very body.
+local function wants_body(req, res, shape)
+  if not shape.response_body then return false end
+  if C.moon_number(req.handle, C.MOON_NUMBER_NO_BODY) == 1 then return false end
+  if C.moon_text(req.handle, C.MOON_TEXT_FAULT, found) then return false end
+  local control = res.headers["cache-control"]
+  return not (control and control:lower():find("no-transform", 1, true))
+end
+
+--- The response phase, then response_body of the plugins that have it.
+function dispatch.response(slot, route)
+  local req = object_of(slot)
+  local shape, array = chain_of(route)
+  local res = response_of(req)
+  req.shape = shape
+  res.whole_body = false
+  if shape.response then shape.response(req, res, array) end
+  if wants_body(req, res, shape) then
+    local limit = body_limit(shape, array)
+    local body = res:body(limit >= 0 and limit or nil)
+    local changed = shape.response_body(req, res, array, body)
+    if changed ~= body then C.moon_body_replace(req.handle, changed, #changed) end
+  end
+  return GO_ON
+end
+
+--- response_chunk: returns what to send instead.
+function dispatch.chunk(slot, route, chunk, last)
+  local req = object_of(slot)
+  local shape, array = chain_of(route)
+  req.shape = shape
+  return shape.response_chunk(req, response_of(req), array, chunk, last)
+end
+
+function dispatch.log(slot, route)
+  local req = object_of(slot)
+  local shape, array = chain_of(route)
+  req.shape = shape
+  local res = nil
+  if C.moon_number(req.handle, C.MOON_NUMBER_HAS_RESPONSE) == 1 then res = response_of(req) end
+  shape.log(req, res, array)
+end
+
+--- After something raised: the name of the plugin. In the response phase it is not called again.
+function dispatch.culprit(slot)
+  local req = requests[slot + 1]
+  if not req or req.step == 0 then return "(a route's when)" end
+  if req.res then
+    req.barred = req.barred or {}
+    req.barred[req.step] = true
+  end
+  return req.shape and req.shape.names[req.step] or "?"
+end
+
+function dispatch.start()
+  for _, instance in ipairs(starts) do instance:start() end
+end
+
+function dispatch.stop()
+  for _, instance in ipairs(stops) do instance:stop() end
+end
+
+--- For build.lua: the chain of the route with that index (from 0).
+function dispatch.add_route(index, shape, array, when)
+  shapes[index], arrays[index], whens[index] = shape, array, when
+end
+
+--- For build.lua: the chain of `use`.
+function dispatch.set_use(shape, array)
+  use_shape, use_array = shape, array
+end
+
+--- For build.lua: instances of plugins with start() or stop(), each once.
+function dispatch.add_instance(instance, plugin)
+  if plugin.start then starts[#starts + 1] = instance end
+  if plugin.stop then table.insert(stops, 1, instance) end
+end
+
+return dispatch

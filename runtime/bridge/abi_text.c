@@ -1,0 +1,22 @@
+/*
+ * abi_text — abi.h as a text inside the binary, so that Lua declares exactly what was compiled.
+ */
+#include "bridge/exports.h"
+
+extern const char abi_text_start[];
+
+__asm__(".section .rodata\n"
+        ".global abi_text_start\n"
+        ".hidden abi_text_start\n"
+        "abi_text_start:\n"
+        ".ascii \"struct slice { const char *start; size_t length; };\\n\"\n"
+        ".ascii \"struct exchange { double serial; uint32_t slot; };\\n\"\n"
+        ".ascii \"struct generation;\\n\"\n"
+        ".incbin \"" MOONGATE_ABI_HEADER "\"\n"
+        ".byte 0\n"
+        ".previous\n");
+
+const char *moon_abi_text(void)
+{
+    return abi_text_start;
+}

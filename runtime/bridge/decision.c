@@ -1,0 +1,71 @@
+/*
+ * decision — its making, and what routing and replies need of it.
+ */
+#include "bridge/decision.h"
+
+#include <assert.h>
+
+#include "gateway/gateway.h"
+#include "net/stream.h"
+
+struct decision *decision_of(struct exchange *exchange)
+{
+    if (exchange->task == NULL) {
+        struct decision *decision = arena_zeroed(&exchange->arena, sizeof(*decision));
+        decision->exchange = exchange;
+        exchange->task = decision;
+    }
+    return exchange->task;
+}
+
+struct reply decision_reply(struct decision *decision)
+{
+    const struct decision_answer *answer = &decision->answer;
+
+    if (!answer->is_problem)
+        return (struct reply){answer->status, answer->headers.items, answer->headers.count,
+                              answer->body};
+    return problem_reply(decision->exchange, &(struct problem){
+                                                 .status = answer->status,
+                                                 .type = answer->type,
+                                                 .detail = answer->detail,
+                                                 .extensions = answer->extensions,
+                                                 .headers = answer->headers.items,
+                                                 .header_count = answer->headers.count,
+                                             });
+}
+
+const struct route_matcher *decision_matcher(const struct exchange *exchange)
+{
+    const struct generation *generation = exchange->generation;
+    bool is_admin = exchange->connection != NULL && exchange->connection->listen != NULL &&
+                    exchange->connection->listen->is_admin;
+    return is_admin ? generation->admin_matcher : generation->matcher;
+}
+
+struct slice decision_server_name(const struct exchange *exchange)
+{
+    const struct downstream *connection = exchange->connection;
+    if (connection == NULL || connection->session == NULL)
+        return SLICE("");
+    const struct stream *stream = http_session_transport(connection->session);
+    return stream_tls(stream) != NULL ? stream_server_name(stream) : SLICE("");
+}
+
+struct route_subject decision_subject(struct exchange *exchange)
+{
+    return (struct route_subject){exchange->request, decision_server_name(exchange),
+                                  &exchange->arena};
+}
+
+void decision_accept_route(struct exchange *exchange)
+{
+    assert(exchange->match.route < exchange->generation->route_count);
+    const struct route *route = &exchange->generation->routes[exchange->match.route].route;
+
+    exchange->route = route;
+    exchange->phases = route->phases;
+    exchange->call = route->call;
+    exchange->cluster = route->cluster;
+    exchange->body_bytes_max = route->body_bytes_max;
+}

@@ -1,0 +1,43 @@
+/*
+ * decision — what the bridge knows of one exchange beyond the exchange itself.
+ *
+ * Made in the exchange's arena when Lua first has a part in it, and gone with it; exchange->task points to it.
+ */
+#pragma once
+
+#include "bridge/generation_private.h"
+#include "gateway/problem.h"
+
+/* A reply that Lua hands over in parts. */
+struct decision_answer {
+    int status;
+    struct headers headers;
+    struct slice body;
+    bool is_problem;
+    struct slice type, detail, extensions; /* of a problem */
+};
+
+struct decision {
+    struct exchange *exchange;
+    struct task *task;          /* of the phase that waits; NULL when none does */
+    enum route_outcome outcome; /* of the matcher */
+    struct decision_answer answer;
+    unsigned response_failures; /* how often the response phase raised */
+    bool has_object;            /* Lua holds a request object for the slot */
+};
+
+/* Made at the first call. */
+struct decision *decision_of(struct exchange *exchange);
+/* The reply that Lua handed over; in the exchange's arena. */
+struct reply decision_reply(struct decision *decision);
+
+/* Where the exchange's request is matched: the admin listener has routes of its own. */
+const struct route_matcher *decision_matcher(const struct exchange *exchange);
+struct route_subject decision_subject(struct exchange *exchange);
+/* The exchange goes by the route that exchange->match says. */
+void decision_accept_route(struct exchange *exchange);
+/* SNI of the client's connection; empty without TLS. */
+struct slice decision_server_name(const struct exchange *exchange);
+
+/* A body that was waited for cannot be had: the phase that waits is over, the client is told. */
+void decision_fail_waiting(struct exchange *exchange, enum fault fault);

@@ -1,0 +1,173 @@
+/*
+ * draft — collecting what Lua says of an object; the moon_build_ functions.
+ */
+#include "bridge/draft.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "bridge/exports.h"
+
+struct draft *draft_create(void)
+{
+    struct draft *draft = mem_zeroed(sizeof(*draft));
+    arena_init(&draft->scratch);
+    arena_init(&draft->paths);
+    draft->object = -1;
+    return draft;
+}
+
+void draft_destroy(struct draft **draft)
+{
+    arena_clear(&(*draft)->scratch);
+    arena_clear(&(*draft)->paths);
+    free((*draft)->entries);
+    free(*draft);
+    *draft = NULL;
+}
+
+struct slice draft_text(const struct draft *draft, int which, struct slice missing)
+{
+    return draft->texts[which].start != NULL ? draft->texts[which] : missing;
+}
+
+double draft_number(const struct draft *draft, int which, double missing)
+{
+    return draft->has_number[which] ? draft->numbers[which] : missing;
+}
+
+uint64_t draft_count(const struct draft *draft, int which, uint64_t missing)
+{
+    double number = draft_number(draft, which, -1);
+    return number < 0 ? missing : number > 9e15 ? (uint64_t)9e15 : (uint64_t)number;
+}
+
+struct slice *draft_list(struct draft *draft, int which, size_t *count)
+{
+    struct slice *list = arena_zeroed(&draft->scratch, (draft->entry_count + 1) * sizeof(*list));
+    *count = 0;
+    for (size_t i = 0; i < draft->entry_count; i++) {
+        if (draft->entries[i].which == which)
+            list[(*count)++] = draft->entries[i].value;
+    }
+    return list;
+}
+
+static const char *terminated(struct draft *draft, struct slice text)
+{
+    return arena_format(&draft->scratch, "%.*s", SLICE_FORMAT(text)).start;
+}
+
+const char *draft_string(struct draft *draft, int which)
+{
+    struct slice text = draft->texts[which];
+    return text.start == NULL ? NULL : terminated(draft, text);
+}
+
+static void add_entry(struct draft *draft, const struct draft_entry *entry)
+{
+    assert(draft->entry_count < DRAFT_ENTRIES_MAX);
+    if (draft->entry_count == draft->entry_capacity) {
+        draft->entry_capacity = draft->entry_capacity == 0 ? 16 : draft->entry_capacity * 2;
+        draft->entries =
+            mem_resize(draft->entries, draft->entry_capacity * sizeof(*draft->entries));
+    }
+    draft->entries[draft->entry_count++] = *entry;
+}
+
+/* Copied, and never without a start: what is empty was given all the same. */
+static struct slice copy(struct draft *draft, const char *start, size_t length)
+{
+    if (start == NULL)
+        return SLICE_NONE;
+    return length == 0 ? SLICE("") : arena_copy(&draft->scratch, slice_of(start, length));
+}
+
+static bool is_list(int which)
+{
+    return which == MOON_BUILD_TRUSTED_PROXY ||
+           which == MOON_BUILD_TARGET || which == MOON_BUILD_PROXY_SOURCE ||
+           which == MOON_BUILD_KEY || which == MOON_BUILD_GROUP || which == MOON_BUILD_HOST ||
+           which == MOON_BUILD_METHOD;
+}
+
+void moon_build_begin(struct generation *generation, int object)
+{
+    struct draft *draft = generation->draft;
+    assert(draft != NULL);
+    arena_reset(&draft->scratch);
+    draft->object = object;
+    draft->entry_count = 0;
+    memset(draft->texts, 0, sizeof(draft->texts));
+    memset(draft->has_number, 0, sizeof(draft->has_number));
+}
+
+void moon_build_text(struct generation *generation, int which, const char *text, size_t length)
+{
+    struct draft *draft = generation->draft;
+    assert(draft != NULL && which >= 0 && which < DRAFT_TEXTS_MAX);
+    struct slice copied = copy(draft, text, length);
+    if (is_list(which))
+        add_entry(draft, &(struct draft_entry){.which = which, .value = copied, .weight = 1});
+    else
+        draft->texts[which] = copied;
+}
+
+/* NOLINTNEXTLINE(readability-function-size): scalars, as the FFI does not compile structs by value. */
+void moon_build_pair(struct generation *generation, int which, const char *name, size_t name_length,
+                     const char *value, size_t value_length)
+{
+    struct draft *draft = generation->draft;
+    assert(draft != NULL);
+    struct draft_entry entry = {.which = DRAFT_PAIR + which,
+                                .name = copy(draft, name, name_length),
+                                .value = copy(draft, value, value_length)};
+    add_entry(draft, &entry);
+}
+
+static void set_target_number(struct draft *draft, int which, double value)
+{
+    assert(draft->entry_count > 0);
+    struct draft_entry *target = &draft->entries[draft->entry_count - 1];
+    assert(target->which == MOON_BUILD_TARGET);
+    if (which == MOON_BUILD_TARGET_PORT)
+        target->port = value;
+    else if (which == MOON_BUILD_TARGET_WEIGHT)
+        target->weight = value;
+    else
+        target->is_tls = value;
+}
+
+void moon_build_number(struct generation *generation, int which, double value)
+{
+    struct draft *draft = generation->draft;
+    assert(draft != NULL && which >= 0 && which < DRAFT_NUMBERS_MAX);
+    if (which >= MOON_BUILD_TARGET_PORT && which <= MOON_BUILD_TARGET_TLS) {
+        set_target_number(draft, which, value);
+        return;
+    }
+    draft->numbers[which] = value;
+    draft->has_number[which] = true;
+}
+
+void moon_build_use(struct generation *generation, int phases)
+{
+    generation->use_phases = (unsigned)phases;
+}
+
+double moon_build_finish(struct generation *generation, struct slice *error)
+{
+    static double (*const FINISH[])(struct generation *) = {
+        [MOON_OBJECT_SETTINGS] = draft_finish_settings, [MOON_OBJECT_CLUSTER] = draft_finish_cluster,
+        [MOON_OBJECT_LISTENER] = draft_finish_listener, [MOON_OBJECT_CONSUMER] = draft_finish_consumer,
+        [MOON_OBJECT_ROUTE] = draft_finish_route,
+    };
+    struct draft *draft = generation->draft;
+    assert(draft != NULL && draft->object >= 0 && draft->object < (int)ARRAY_LENGTH(FINISH));
+    draft->error = SLICE("");
+    double index = FINISH[draft->object](generation);
+    draft->object = -1;
+    *error = draft->error;
+    return index;
+}

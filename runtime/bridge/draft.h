@@ -1,0 +1,58 @@
+/*
+ * draft — what is collected of one object while Lua describes it, and where the finished ones are put.
+ *
+ * The moon_build_ functions of abi.h fill it in; draft_finish_* of the object's own file makes something of it.
+ */
+#pragma once
+
+#include "bridge/generation_private.h"
+
+/* Texts, pairs and targets of one object. */
+#define DRAFT_ENTRIES_MAX 1000000
+/* Beyond every enum moon_build_text and moon_build_number. */
+#define DRAFT_TEXTS_MAX   64
+#define DRAFT_NUMBERS_MAX 96
+
+/* One of a list: a host, a target, a header condition. */
+struct draft_entry {
+    int which; /* enum moon_build_text, or DRAFT_PAIR + enum moon_build_pair */
+    struct slice name, value;
+    double port, weight, is_tls; /* of targets */
+};
+#define DRAFT_PAIR 1000
+
+struct draft {
+    int object; /* enum moon_object */
+    struct arena scratch; /* reset with each object */
+    struct arena paths;   /* of moon_normalise_path */
+    struct slice texts[DRAFT_TEXTS_MAX]; /* the last one given of each; start NULL: none */
+    double numbers[DRAFT_NUMBERS_MAX];
+    bool has_number[DRAFT_NUMBERS_MAX];
+    struct draft_entry *entries;
+    size_t entry_count, entry_capacity;
+    size_t route_capacity, cluster_capacity;
+    struct slice error; /* in scratch */
+};
+
+struct draft *draft_create(void);
+void draft_destroy(struct draft **draft);
+
+/* What was given, or the default. */
+struct slice draft_text(const struct draft *draft, int which, struct slice missing);
+double draft_number(const struct draft *draft, int which, double missing);
+/* Whole numbers from 0 on. */
+uint64_t draft_count(const struct draft *draft, int which, uint64_t missing);
+/* All entries of that kind, their names or values, as an array in the scratch arena. */
+struct slice *draft_list(struct draft *draft, int which, size_t *count);
+/* Terminated, in the scratch arena; NULL when not given. */
+const char *draft_string(struct draft *draft, int which);
+
+/* CIDR blocks of that list, in the generation's arena; NULL with draft->error when one is malformed. */
+const struct address_block *draft_blocks(struct generation *generation, int which, size_t *count);
+
+/* Each: the object's index, or -1 with draft->error. */
+double draft_finish_settings(struct generation *generation);
+double draft_finish_cluster(struct generation *generation);
+double draft_finish_listener(struct generation *generation);
+double draft_finish_consumer(struct generation *generation);
+double draft_finish_route(struct generation *generation);

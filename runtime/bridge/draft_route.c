@@ -1,0 +1,156 @@
+/*
+ * draft_route — a route of the configuration: its record, and its pattern in the matcher.
+ */
+#include <assert.h>
+
+#include "base/mem.h"
+#include "bridge/draft.h"
+#include "bridge/exports.h"
+
+/* What {name} and {name*} of the path are called, in order; in the generation's arena. */
+static const struct slice *capture_names(struct generation *generation, struct slice path,
+                                         uint32_t *count)
+{
+    struct slice names[ROUTE_MATCHER_CAPTURES_MAX];
+
+    *count = 0;
+    while (*count < ROUTE_MATCHER_CAPTURES_MAX) {
+        size_t open = slice_find(path, '{');
+        if (open == path.length)
+            break;
+        struct slice rest = slice_after(path, open + 1);
+        struct slice name = slice_of(rest.start, slice_find(rest, '}'));
+        path = slice_after(rest, name.length);
+        if (name.length > 0 && name.start[name.length - 1] == '*')
+            name.length--;
+        names[(*count)++] = arena_copy(&generation->arena, name);
+    }
+    size_t bytes = *count * sizeof(names[0]);
+    return *count == 0 ? NULL : memcpy(arena_alloc(&generation->arena, bytes), names, bytes);
+}
+
+static struct route_condition *conditions(struct draft *draft, int which, size_t *count)
+{
+    struct route_condition *list =
+        arena_zeroed(&draft->scratch, (draft->entry_count + 1) * sizeof(*list));
+    *count = 0;
+    for (size_t i = 0; i < draft->entry_count; i++) {
+        if (draft->entries[i].which == DRAFT_PAIR + which)
+            list[(*count)++] =
+                (struct route_condition){draft->entries[i].name, draft->entries[i].value};
+    }
+    return list;
+}
+
+static struct call_options call_options(const struct draft *draft)
+{
+    return (struct call_options){
+        .connect_seconds =
+            draft_number(draft, MOON_BUILD_CONNECT_SECONDS, CALL_OPTIONS.connect_seconds),
+        .response_seconds =
+            draft_number(draft, MOON_BUILD_RESPONSE_SECONDS, CALL_OPTIONS.response_seconds),
+        .idle_seconds =
+            draft_number(draft, MOON_BUILD_BODY_IDLE_SECONDS, CALL_OPTIONS.idle_seconds),
+        .total_seconds = draft_number(draft, MOON_BUILD_TOTAL_SECONDS, CALL_OPTIONS.total_seconds),
+        .retries = (unsigned)draft_count(draft, MOON_BUILD_RETRIES, CALL_OPTIONS.retries),
+    };
+}
+
+static bool finish_rewrite(struct generation *generation, struct generation_route *route)
+{
+    struct draft *draft = generation->draft;
+    struct slice text = draft->texts[MOON_BUILD_REWRITE];
+    struct slice error = SLICE("");
+
+    if (text.start == NULL)
+        return true;
+    route->route.rewrite = path_template_compile(arena_copy(&generation->arena, text), route->captures,
+                                                 route->capture_count, &generation->arena, &error);
+    draft->error = arena_format(&draft->scratch, "rewrite: %.*s", SLICE_FORMAT(error));
+    return route->route.rewrite != NULL;
+}
+
+static void conflict_error(struct generation *generation, uint32_t other)
+{
+    struct draft *draft = generation->draft;
+    if (other >= generation->route_count) {
+        draft->error = SLICE("too many routes have this host and path; expected at most 1024");
+        return;
+    }
+    const struct route *route = &generation->routes[other].route;
+    draft->error = arena_format(&draft->scratch,
+                                "cannot be told apart from route \"%.*s\" at %.*s; expected another host, path, "
+                                "method, condition or priority",
+                                SLICE_FORMAT(route->name), SLICE_FORMAT(route->source));
+}
+
+static bool add_pattern(struct generation *generation)
+{
+    struct draft *draft = generation->draft;
+    bool is_admin = draft_number(draft, MOON_BUILD_IS_ADMIN, 0) != 0;
+    uint32_t conflict = 0;
+    struct route_pattern pattern = {
+        .route = generation->route_count,
+        .priority = (int)draft_number(draft, MOON_BUILD_PRIORITY, 0),
+        .path = draft_text(draft, MOON_BUILD_PATH, SLICE("/")),
+        .server_name = draft_text(draft, MOON_BUILD_SNI, SLICE("")),
+        .has_when = draft_number(draft, MOON_BUILD_HAS_WHEN, 0) != 0,
+    };
+    pattern.hosts = draft_list(draft, MOON_BUILD_HOST, &pattern.host_count);
+    pattern.methods = draft_list(draft, MOON_BUILD_METHOD, &pattern.method_count);
+    pattern.headers = conditions(draft, MOON_BUILD_HEADER, &pattern.header_count);
+    pattern.queries = conditions(draft, MOON_BUILD_QUERY, &pattern.query_count);
+    if (route_matcher_add(is_admin ? generation->admin_matcher : generation->matcher, &pattern,
+                          &conflict))
+        return true;
+    conflict_error(generation, conflict);
+    return false;
+}
+
+static struct generation_route *add_route(struct generation *generation)
+{
+    struct draft *draft = generation->draft;
+    if (generation->route_count == draft->route_capacity) {
+        draft->route_capacity = draft->route_capacity == 0 ? 64 : draft->route_capacity * 2;
+        generation->routes =
+            mem_resize(generation->routes, draft->route_capacity * sizeof(*generation->routes));
+    }
+    return &generation->routes[generation->route_count++];
+}
+
+static struct slice kept_text(struct generation *generation, int which)
+{
+    struct slice text = generation->draft->texts[which];
+    return text.start == NULL ? SLICE_NONE : arena_copy(&generation->arena, text);
+}
+
+double draft_finish_route(struct generation *generation)
+{
+    struct draft *draft = generation->draft;
+    assert(!draft->has_number[MOON_BUILD_CLUSTER] ||
+           draft->numbers[MOON_BUILD_CLUSTER] < generation->cluster_count);
+    struct generation_route route = {
+        .cluster = (uint32_t)draft_count(draft, MOON_BUILD_CLUSTER, GENERATION_NO_CLUSTER)};
+
+    if (generation->route_count == GENERATION_ROUTES_MAX) {
+        draft->error = SLICE("too many routes");
+        return -1;
+    }
+    route.captures = capture_names(generation, draft_text(draft, MOON_BUILD_PATH, SLICE("/")),
+                                   &route.capture_count);
+    route.route = (struct route){
+        .index = generation->route_count,
+        .phases = (unsigned)draft_count(draft, MOON_BUILD_PHASES, 0),
+        .name = kept_text(generation, MOON_BUILD_ROUTE_NAME),
+        .source = kept_text(generation, MOON_BUILD_SOURCE),
+        .upstream_host = kept_text(generation, MOON_BUILD_UPSTREAM_HOST),
+        .call = call_options(draft),
+        .body_bytes_max =
+            draft_count(draft, MOON_BUILD_BODY_MAX, generation->gateway_options.body_bytes_max),
+        .allows_upgrade = draft_number(draft, MOON_BUILD_UPGRADE, 0) != 0,
+    };
+    if (!finish_rewrite(generation, &route) || !add_pattern(generation))
+        return -1;
+    *add_route(generation) = route;
+    return route.route.index;
+}

@@ -1,0 +1,128 @@
+/*
+ * export_generation — routes, consumers, the log and the clock for Lua.
+ */
+#include <assert.h>
+
+#include "base/log.h"
+#include "bridge/decision.h"
+#include "bridge/exports.h"
+#include "gateway/gateway.h"
+#include "net/loop.h"
+
+struct exchange *moon_exchange(struct generation *generation, uint32_t slot)
+{
+    return gateway_exchange(generation->services->gateway, slot);
+}
+
+int moon_route_candidate(struct exchange *exchange)
+{
+    return decision_of(exchange)->outcome == ROUTE_FOUND ? (int)exchange->match.route : -1;
+}
+
+void moon_route_reject(struct exchange *exchange)
+{
+    struct route_subject subject = decision_subject(exchange);
+    decision_of(exchange)->outcome =
+        route_matcher_next(decision_matcher(exchange), &subject, &exchange->match);
+}
+
+void moon_route_accept(struct exchange *exchange)
+{
+    decision_accept_route(exchange);
+}
+
+uint32_t moon_route_count(struct generation *generation)
+{
+    return generation->route_count;
+}
+
+bool moon_route_text(struct generation *generation, uint32_t route, int which, struct slice *text)
+{
+    if (route >= generation->route_count)
+        return false;
+    const struct route *one = &generation->routes[route].route;
+    *text = which == MOON_TEXT_ROUTE          ? one->name
+            : which == MOON_TEXT_ROUTE_SOURCE ? one->source
+                                              : SLICE_NONE;
+    return text->start != NULL;
+}
+
+int moon_consumer_by_key(struct generation *generation, const char *key, size_t length)
+{
+    return consumers_by_key(generation->consumers, exports_slice(key, length));
+}
+
+int moon_consumer_by_name(struct generation *generation, const char *name, size_t length)
+{
+    return consumers_by_name(generation->consumers, exports_slice(name, length));
+}
+
+uint32_t moon_consumer_count(struct generation *generation)
+{
+    return consumers_count(generation->consumers);
+}
+
+bool moon_consumer_name(struct generation *generation, int consumer, struct slice *name)
+{
+    const struct consumer *found = consumers_at(generation->consumers, consumer);
+    if (found != NULL)
+        *name = found->name;
+    return found != NULL;
+}
+
+bool moon_consumer_group(struct generation *generation, int consumer, uint32_t at,
+                         struct slice *group)
+{
+    const struct consumer *found = consumers_at(generation->consumers, consumer);
+    if (found == NULL || at >= found->group_count)
+        return false;
+    *group = found->groups[at];
+    return true;
+}
+
+bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at, struct slice *pair)
+{
+    const struct consumer *found = consumers_at(generation->consumers, consumer);
+    if (found == NULL || at >= found->tag_count)
+        return false;
+    pair[0] = found->tags[2 * (size_t)at];
+    pair[1] = found->tags[2 * (size_t)at + 1];
+    return true;
+}
+
+static void log_for(struct exchange *exchange, enum log_level level, struct slice text)
+{
+    if (exchange != NULL)
+        log_write_request(level, exchange_id(exchange), "%.*s", SLICE_FORMAT(text));
+    else
+        log_write(level, "%.*s", SLICE_FORMAT(text));
+}
+
+void moon_log(struct generation *generation, int level, const char *text, size_t length)
+{
+    const struct task *running = generation != NULL ? generation->tasks.running : NULL;
+    assert(level >= LOG_DEBUG && level <= LOG_ERROR);
+    log_for(running != NULL ? task_exchange(running) : NULL, (enum log_level)level,
+            exports_slice(text, length));
+}
+
+void moon_plugin_raised(struct exchange *exchange, const char *text, size_t length)
+{
+    exchange->generation->raised++;
+    log_for(exchange, LOG_ERROR, exports_slice(text, length));
+}
+
+bool moon_log_is_on(int level)
+{
+    return log_is_on((enum log_level)level);
+}
+
+double moon_now(struct generation *generation)
+{
+    return generation->services != NULL ? loop_now(generation->services->loop) : 0;
+}
+
+bool moon_is_live(struct generation *generation)
+{
+    return generation->services != NULL;
+}

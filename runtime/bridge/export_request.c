@@ -1,0 +1,230 @@
+/*
+ * export_request — texts and numbers of one exchange for Lua; what Lua may change of what goes upstream.
+ */
+#include "bridge/decision.h"
+#include "bridge/exports.h"
+#include "gateway/gateway.h"
+#include "http/uri.h"
+
+#define REQUEST_ID_BYTES_MAX 128
+
+static struct slice fault_slice(enum fault fault)
+{
+    return fault == FAULT_NONE ? SLICE_NONE : slice_from_string(fault_type(fault));
+}
+
+static struct slice request_text(struct exchange *exchange, int which)
+{
+    const struct request *request = exchange->request;
+
+    if (request == NULL)
+        return SLICE_NONE;
+    switch (which) {
+    case MOON_TEXT_METHOD: return request->method_name;
+    case MOON_TEXT_TARGET: return request->target;
+    case MOON_TEXT_PATH: return request->path;
+    case MOON_TEXT_SCHEME: return request->scheme;
+    case MOON_TEXT_HOST: return request->host;
+    case MOON_TEXT_AUTHORITY: return request->authority;
+    case MOON_TEXT_QUERY:
+        return exchange->forward_query.start != NULL ? exchange->forward_query : request->query;
+    case MOON_TEXT_FORWARD_PATH:
+        return exchange->forward_path.start != NULL ? exchange->forward_path : request->path;
+    default: return SLICE_NONE;
+    }
+}
+
+static struct slice connection_text(struct exchange *exchange, int which)
+{
+    const struct downstream *connection = exchange->connection;
+
+    switch (which) {
+    case MOON_TEXT_ADDRESS: return exchange->client_host;
+    case MOON_TEXT_PEER:
+        return connection == NULL
+                   ? SLICE_NONE
+                   : slice_of(connection->client_text, connection->client_text_length);
+    case MOON_TEXT_LISTENER:
+        return connection == NULL || connection->listen == NULL ? SLICE_NONE
+                                                                : connection->listen->name;
+    default: return SLICE_NONE;
+    }
+}
+
+static struct slice outcome_text(struct exchange *exchange, int which)
+{
+    const struct call_record *record =
+        exchange->upstream != NULL ? call_record(exchange->upstream) : &exchange->record;
+
+    switch (which) {
+    case MOON_TEXT_REASON:
+        return exchange->response != NULL ? exchange->response->reason : SLICE_NONE;
+    case MOON_TEXT_FAULT: return fault_slice(exchange->fault);
+    case MOON_TEXT_TARGET_ADDRESS: return record->target;
+    case MOON_TEXT_TARGET_FAULT: return fault_slice(record->fault);
+    case MOON_TEXT_TARGET_DETAIL:
+        return record->detail != NULL ? slice_from_string(record->detail) : SLICE_NONE;
+    default: return SLICE_NONE;
+    }
+}
+
+static struct slice route_text(struct exchange *exchange, int which)
+{
+    switch (which) {
+    case MOON_TEXT_ID: return exchange_id(exchange);
+    case MOON_TEXT_TRACE_ID: return exchange->trace_id;
+    case MOON_TEXT_ROUTE: return exchange->route != NULL ? exchange->route->name : SLICE_NONE;
+    case MOON_TEXT_ROUTE_SOURCE:
+        return exchange->route != NULL ? exchange->route->source : SLICE_NONE;
+    case MOON_TEXT_UPSTREAM:
+        return exchange->cluster != NULL ? cluster_name(exchange->cluster) : SLICE_NONE;
+    default: return SLICE_NONE;
+    }
+}
+
+bool moon_text(struct exchange *exchange, int which, struct slice *text)
+{
+    static struct slice (*const KINDS[])(struct exchange *, int) = {
+        request_text, connection_text, route_text, outcome_text};
+    for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
+        *text = KINDS[i](exchange, which);
+        if (text->start != NULL)
+            return which == MOON_TEXT_QUERY || text->length > 0;
+    }
+    return false;
+}
+
+static double duration(const struct exchange *exchange)
+{
+    double until = exchange->ended > 0 ? exchange->ended : loop_now(gateway_loop(exchange->gateway));
+    return until > exchange->started ? until - exchange->started : 0;
+}
+
+static double length(uint64_t bytes)
+{
+    return bytes == MESSAGE_LENGTH_UNKNOWN ? -1 : (double)bytes;
+}
+
+static double request_number(const struct exchange *exchange, int which)
+{
+    const struct request *request = exchange->request;
+
+    if (which == MOON_NUMBER_HAS_REQUEST)
+        return request != NULL;
+    if (request == NULL)
+        return -1;
+    switch (which) {
+    case MOON_NUMBER_METHOD: return request->method;
+    case MOON_NUMBER_MINOR_VERSION: return request->minor_version;
+    case MOON_NUMBER_PORT: return request->port;
+    case MOON_NUMBER_CONTENT_LENGTH:
+        return request->body == BODY_NONE ? 0 : length(request->content_length);
+    default: return -1;
+    }
+}
+
+static double response_number(const struct exchange *exchange, int which)
+{
+    const struct response *response = exchange->response;
+
+    switch (which) {
+    case MOON_NUMBER_HAS_RESPONSE: return response != NULL;
+    case MOON_NUMBER_STATUS: return response != NULL ? response->status : -1;
+    case MOON_NUMBER_RESPONSE_LENGTH: return response != NULL ? length(response->content_length) : -1;
+    case MOON_NUMBER_IS_ABORTED: return exchange->is_aborted;
+    case MOON_NUMBER_IS_GATEWAY_MADE: return exchange->is_gateway_made;
+    case MOON_NUMBER_BYTES_IN: return (double)exchange->request_body_bytes;
+    case MOON_NUMBER_BYTES_OUT: return (double)exchange->response_body_bytes;
+    case MOON_NUMBER_STARTED: return exchange->started;
+    case MOON_NUMBER_DURATION: return duration(exchange);
+    case MOON_NUMBER_RESPONDED_AFTER:
+        return exchange->responded > 0 ? exchange->responded - exchange->started : -1;
+    case MOON_NUMBER_BODY_MAX: return (double)exchange->body_bytes_max;
+    case MOON_NUMBER_PHASES: return exchange->phases;
+    case MOON_NUMBER_NO_BODY: return response == NULL || response->body == BODY_NONE;
+    default: return -1;
+    }
+}
+
+static double attempt_number(const struct exchange *exchange, int which)
+{
+    const struct call_record *record =
+        exchange->upstream != NULL ? call_record(exchange->upstream) : &exchange->record;
+
+    switch (which) {
+    case MOON_NUMBER_ATTEMPTS: return record->attempts;
+    case MOON_NUMBER_CONNECT_SECONDS: return record->connect_seconds;
+    case MOON_NUMBER_RESPONSE_SECONDS:
+        return record->response_seconds > 0 ? record->response_seconds : -1;
+    case MOON_NUMBER_IS_REUSED: return record->is_reused;
+    default: return -1;
+    }
+}
+
+double moon_number(struct exchange *exchange, int which)
+{
+    if (which <= MOON_NUMBER_HAS_REQUEST)
+        return request_number(exchange, which);
+    if (which <= MOON_NUMBER_NO_BODY)
+        return response_number(exchange, which);
+    return attempt_number(exchange, which);
+}
+
+bool moon_set_path(struct exchange *exchange, const char *path, size_t path_length)
+{
+    struct slice given = exports_slice(path, path_length), normal;
+
+    if (given.length == 0 || given.start[0] != '/' || slice_find(given, '?') < given.length ||
+        slice_find(given, '#') < given.length)
+        return false;
+    given = arena_copy(&exchange->arena, given);
+    if (!uri_normalise_path(given, &exchange->arena, &normal))
+        return false;
+    exchange->forward_path = normal;
+    return true;
+}
+
+bool moon_set_query(struct exchange *exchange, const char *query, size_t query_length)
+{
+    struct slice given = exports_slice(query, query_length);
+
+    for (size_t i = 0; i < given.length; i++) {
+        if (given.start[i] <= ' ' || given.start[i] > '~' || strchr("\"#<>\\^`{|}", given.start[i]))
+            return false;
+    }
+    exchange->forward_query = given.length > 0 ? arena_copy(&exchange->arena, given) : SLICE("");
+    return true;
+}
+
+bool moon_set_id(struct exchange *exchange, const char *id, size_t id_length)
+{
+    struct slice given = exports_slice(id, id_length);
+
+    if (given.length == 0 || given.length > REQUEST_ID_BYTES_MAX)
+        return false;
+    for (size_t i = 0; i < given.length; i++) {
+        if (given.start[i] <= ' ' || given.start[i] > '~')
+            return false;
+    }
+    exchange->id = arena_copy(&exchange->arena, given);
+    return true;
+}
+
+bool moon_set_upstream(struct exchange *exchange, const char *name, size_t name_length)
+{
+    const struct services *services = exchange->generation->services;
+    struct cluster *cluster = clusters_find(services->clusters, exports_slice(name, name_length));
+
+    if (cluster == NULL)
+        return false;
+    exchange->cluster = cluster;
+    return true;
+}
+
+bool moon_set_body(struct exchange *exchange, const char *bytes, size_t bytes_length)
+{
+    if (exchange->step != EXCHANGE_DECIDING)
+        return false;
+    exchange_replace_body(exchange, exports_slice(bytes, bytes_length));
+    return true;
+}

@@ -1,0 +1,93 @@
+/*
+ * export_tls — facts about the TLS of a client's connection for Lua.
+ */
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+#include "bridge/decision.h"
+#include "bridge/exports.h"
+#include "net/stream.h"
+
+/* Longest text of a name in a certificate. */
+#define NAME_BYTES_MAX 1024
+
+/* NULL without TLS, or when the client has gone. */
+static SSL *tls_of(const struct exchange *exchange)
+{
+    const struct downstream *connection = exchange->connection;
+    if (connection == NULL || connection->session == NULL)
+        return NULL;
+    return stream_tls(http_session_transport(connection->session));
+}
+
+static struct slice name_text(struct arena *arena, const X509_NAME *name)
+{
+    char text[NAME_BYTES_MAX];
+    BIO *memory = BIO_new(BIO_s_mem());
+    int length = 0;
+
+    if (memory != NULL && X509_NAME_print_ex(memory, name, 0, XN_FLAG_RFC2253) >= 0)
+        length = BIO_read(memory, text, sizeof(text));
+    BIO_free(memory);
+    return length > 0 ? arena_copy(arena, slice_of(text, (size_t)length)) : SLICE_NONE;
+}
+
+static struct slice hex_text(struct arena *arena, const unsigned char *bytes, size_t count)
+{
+    static const char DIGITS[] = "0123456789abcdef";
+    char *text = arena_alloc(arena, 2 * count);
+    for (size_t i = 0; i < count; i++) {
+        text[2 * i] = DIGITS[bytes[i] >> 4];
+        text[2 * i + 1] = DIGITS[bytes[i] & 15];
+    }
+    return slice_of(text, 2 * count);
+}
+
+static struct slice certificate_text(struct arena *arena, X509 *certificate, int which)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned digest_length = 0;
+
+    if (which == MOON_TLS_SUBJECT)
+        return name_text(arena, X509_get_subject_name(certificate));
+    if (which == MOON_TLS_ISSUER)
+        return name_text(arena, X509_get_issuer_name(certificate));
+    if (which == MOON_TLS_SERIAL) {
+        const ASN1_INTEGER *serial = X509_get0_serialNumber(certificate);
+        return hex_text(arena, ASN1_STRING_get0_data(serial), (size_t)ASN1_STRING_length(serial));
+    }
+    if (X509_digest(certificate, EVP_sha256(), digest, &digest_length) != 1)
+        return SLICE_NONE;
+    return hex_text(arena, digest, digest_length);
+}
+
+bool moon_tls_text(struct exchange *exchange, int which, struct slice *text)
+{
+    SSL *tls = tls_of(exchange);
+
+    if (tls == NULL)
+        return false;
+    if (which == MOON_TLS_SERVER_NAME) {
+        *text = decision_server_name(exchange);
+        return text->length > 0;
+    }
+    if (which == MOON_TLS_VERSION || which == MOON_TLS_CIPHER) {
+        *text = slice_from_string(which == MOON_TLS_VERSION ? SSL_get_version(tls)
+                                                            : SSL_get_cipher_name(tls));
+        return true;
+    }
+    X509 *certificate = SSL_get0_peer_certificate(tls);
+    if (certificate == NULL)
+        return false;
+    *text = certificate_text(&exchange->arena, certificate, which);
+    return text->start != NULL;
+}
+
+int moon_tls_client(struct exchange *exchange)
+{
+    SSL *tls = tls_of(exchange);
+
+    if (tls == NULL)
+        return -1;
+    return SSL_get0_peer_certificate(tls) != NULL && SSL_get_verify_result(tls) == X509_V_OK;
+}

@@ -1,0 +1,73 @@
+/*
+ * generation_private — what a generation consists of, for the files of bridge/ alone.
+ */
+#pragma once
+
+#include "bridge/consumers.h"
+#include "bridge/generation.h"
+#include "bridge/task.h"
+#include "gateway/route_matcher.h"
+#include "net/resolver.h"
+
+#define GENERATION_ROUTES_MAX   1000000
+#define GENERATION_CLUSTERS_MAX 100000
+/* Index of a route's cluster when an endpoint plugin answers. */
+#define GENERATION_NO_CLUSTER UINT32_MAX
+
+struct generation_route {
+    struct route route;
+    const struct slice *captures; /* names of what its path captures, in their order */
+    uint32_t capture_count;
+    uint32_t cluster; /* index among the clusters, or GENERATION_NO_CLUSTER */
+};
+
+struct generation_cluster {
+    struct cluster_options options;
+    struct cluster *cluster; /* acquired at the commit; NULL before */
+};
+
+/* Functions of lua/moongate/dispatch.lua. */
+enum generation_function {
+    GENERATION_REQUEST,  /* (slot, route) -> enum generation_verdict */
+    GENERATION_CHOOSE,   /* (slot, -1): the same, where a route's `when` has to be asked first */
+    GENERATION_RESPONSE, /* (slot, route) */
+    GENERATION_CHUNK,    /* (slot, route, bytes, last) -> bytes */
+    GENERATION_LOG,      /* (slot, route) */
+    GENERATION_CULPRIT,  /* (slot, route) -> name of the plugin that ran; bars its step from the response phase */
+    GENERATION_START,    /* () */
+    GENERATION_STOP,     /* () */
+    GENERATION_FUNCTION_COUNT
+};
+
+/* What a function of the dispatcher says. */
+enum generation_verdict { GENERATION_GO_ON, GENERATION_ANSWER };
+
+struct draft;
+
+struct generation {
+    unsigned references;
+    lua_State *vm;
+    struct tasks tasks;
+    struct arena arena;              /* what routes, clusters and consumers consist of */
+    const struct services *services; /* NULL until committed */
+    struct plan plan;
+    struct gateway_options gateway_options;
+    struct resolver_options resolver_options;
+    struct listen_options *listeners; /* plan.listener_count of them */
+    struct route_matcher *matcher, *admin_matcher;
+    struct generation_route *routes;
+    struct generation_cluster *clusters;
+    uint32_t route_count, cluster_count;
+    struct consumers *consumers;
+    unsigned use_phases; /* of the plugins of `use`, for answers without a route */
+    int functions[GENERATION_FUNCTION_COUNT]; /* registry references */
+    uint64_t raised;     /* errors of plugins */
+    bool has_start_failed;
+    int requests;        /* registry reference: request objects by slot + 1 */
+    struct draft *draft; /* NULL once built */
+};
+
+/* Pushes that function of the dispatcher onto the main stack. */
+void generation_push_function(struct generation *generation, enum generation_function which);
+/* The text of what a coroutine raised with, with its traceback; on the main stack, which the caller pops by one. */
+struct slice generation_push_traceback(struct generation *generation, lua_State *thread);

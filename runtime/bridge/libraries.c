@@ -1,0 +1,39 @@
+/*
+ * libraries — one row for each library of C-API functions.
+ */
+#include "bridge/libraries.h"
+
+#include "base/mem.h"
+
+struct library {
+    const char *name;
+    const luaL_Reg *functions;
+};
+
+static const struct library LIBRARIES[] = {
+    {"moongate.core.body", BODY_LIBRARY},
+};
+
+/* The loader that require calls: the library is its upvalue. */
+static int open_library(lua_State *vm)
+{
+    const struct library *library = lua_touserdata(vm, lua_upvalueindex(1));
+    lua_newtable(vm);
+    for (const luaL_Reg *function = library->functions; function->name != NULL; function++) {
+        lua_pushcfunction(vm, function->func);
+        lua_setfield(vm, -2, function->name);
+    }
+    return 1;
+}
+
+void libraries_register(lua_State *vm)
+{
+    lua_getglobal(vm, "package");
+    lua_getfield(vm, -1, "preload");
+    for (size_t i = 0; i < ARRAY_LENGTH(LIBRARIES); i++) {
+        lua_pushlightuserdata(vm, (void *)&LIBRARIES[i]);
+        lua_pushcclosure(vm, open_library, 1);
+        lua_setfield(vm, -2, LIBRARIES[i].name);
+    }
+    lua_pop(vm, 2);
+}

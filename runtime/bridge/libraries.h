@@ -1,0 +1,14 @@
+/*
+ * libraries — the C-API libraries that Lua finds as "moongate.core.NAME".
+ *
+ * Only functions that wait are written so (see task.h); what answers at once is declared in abi.h. A library is an array of
+ * functions in a file of its own and one row in libraries.c.
+ */
+#pragma once
+
+#include <lauxlib.h>
+
+extern const luaL_Reg BODY_LIBRARY[];
+
+/* Puts all of them into package.preload. */
+void libraries_register(lua_State *vm);

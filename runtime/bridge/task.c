@@ -1,0 +1,199 @@
+/*
+ * task — anchoring, resuming, cancelling and ending coroutines.
+ */
+#include "bridge/task.h"
+
+#include <assert.h>
+#include <lauxlib.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "bridge/generation.h"
+#include "gateway/exchange.h"
+
+struct task {
+    struct list node; /* of the live ones, or the idle ones */
+    struct tasks *tasks;
+    lua_State *thread;
+    int anchor; /* registry reference: the state may not collect a suspended coroutine */
+    struct task_options options;
+    double serial; /* of options.exchange when the task began */
+    task_cancel_wait *cancel; /* set exactly while the task waits */
+    void *wait;
+};
+
+/* Address of the registry entry that leads from a state to its tasks. */
+static const char TASKS_KEY;
+
+void tasks_init(struct tasks *tasks, lua_State *vm, struct generation *generation)
+{
+    *tasks = (struct tasks){.vm = vm, .generation = generation};
+    list_init(&tasks->live);
+    list_init(&tasks->idle);
+    lua_pushlightuserdata(vm, (void *)&TASKS_KEY);
+    lua_pushlightuserdata(vm, tasks);
+    lua_rawset(vm, LUA_REGISTRYINDEX);
+}
+
+static void task_free(struct task *task)
+{
+    list_remove(&task->node);
+    lua_setexdata(task->thread, NULL);
+    luaL_unref(task->tasks->vm, LUA_REGISTRYINDEX, task->anchor);
+    free(task);
+}
+
+void tasks_clear(struct tasks *tasks)
+{
+    while (!list_is_empty(&tasks->live)) {
+        struct task *task = CONTAINER_OF(tasks->live.next, struct task, node);
+        task_cancel(&task);
+    }
+    while (!list_is_empty(&tasks->idle))
+        task_free(CONTAINER_OF(tasks->idle.next, struct task, node));
+}
+
+static struct task *task_create(struct tasks *tasks)
+{
+    struct task *task = mem_zeroed(sizeof(*task));
+    list_init(&task->node);
+    task->tasks = tasks;
+    task->thread = lua_newthread(tasks->vm);
+    task->anchor = luaL_ref(tasks->vm, LUA_REGISTRYINDEX);
+    lua_setexdata(task->thread, task);
+    return task;
+}
+
+static struct task *task_take(struct tasks *tasks)
+{
+    if (list_is_empty(&tasks->idle))
+        return task_create(tasks);
+    struct task *task = CONTAINER_OF(tasks->idle.next, struct task, node);
+    list_remove(&task->node);
+    tasks->idle_count--;
+    return task;
+}
+
+static void task_put_away(struct task *task, bool is_reusable)
+{
+    struct tasks *tasks = task->tasks;
+    tasks->live_count--;
+    if (!is_reusable || tasks->idle_count == TASKS_IDLE_MAX) {
+        task_free(task);
+        return;
+    }
+    lua_settop(task->thread, 0);
+    list_remove(&task->node);
+    list_push_front(&tasks->idle, &task->node);
+    tasks->idle_count++;
+}
+
+/* Whether the task still lives, waiting. What it does may give back the generation's last reference but this one. */
+static bool task_go(struct task *task, int arguments)
+{
+    struct tasks *tasks = task->tasks;
+    struct task *outer = tasks->running;
+    tasks->running = task;
+    int status = lua_resume(task->thread, arguments);
+    tasks->running = outer;
+    if (status == LUA_YIELD && task->cancel != NULL)
+        return true;
+    if (status == LUA_YIELD) {
+        lua_settop(task->thread, 0);
+        lua_pushliteral(task->thread, "coroutine.yield outside of a coroutine of one's own");
+    }
+    assert(task->cancel == NULL);
+    task->options.ended(status == 0 ? TASK_RETURNED : TASK_RAISED, task->thread,
+                        task->options.data);
+    task_put_away(task, status == 0);
+    return false;
+}
+
+static bool task_run(struct task *task, int arguments)
+{
+    struct generation *generation = generation_acquire(task->tasks->generation);
+    bool is_waiting = task_go(task, arguments);
+    generation_release(&generation);
+    return is_waiting;
+}
+
+bool tasks_have_room(const struct tasks *tasks)
+{
+    return tasks->live_count < TASKS_MAX;
+}
+
+struct task *task_start(struct tasks *tasks, int arguments, const struct task_options *options)
+{
+    assert(tasks_have_room(tasks));
+    struct task *task = task_take(tasks);
+    tasks->live_count++;
+    list_push_back(&tasks->live, &task->node);
+    task->options = *options;
+    task->serial = options->exchange != NULL ? options->exchange->serial : 0;
+    lua_xmove(tasks->vm, task->thread, arguments + 1);
+    return task_run(task, arguments) ? task : NULL;
+}
+
+void task_resume(struct task *task, int results)
+{
+    assert(task->cancel != NULL);
+    task->cancel = NULL;
+    task_run(task, results);
+}
+
+void task_cancel(struct task **task)
+{
+    struct task *cancelled = *task;
+    *task = NULL;
+    assert(cancelled->cancel != NULL);
+    task_cancel_wait *cancel = cancelled->cancel;
+    cancelled->cancel = NULL;
+    cancel(cancelled->wait);
+    task_put_away(cancelled, false);
+}
+
+struct task *task_awaiting(lua_State *thread)
+{
+    struct task *task = lua_getexdata(thread);
+    if (task == NULL || task->thread != thread)
+        luaL_error(thread, "this call waits, so it works only in a request's or timer's own coroutine");
+    if (!task->options.may_wait)
+        luaL_error(thread, "this call waits, which this phase may not");
+    if (!lua_isyieldable(thread))
+        luaL_error(thread, "this call waits, so it cannot run inside require, sort or gsub");
+    return task;
+}
+
+int task_suspend(struct task *task, task_cancel_wait *cancel, void *wait)
+{
+    assert(task->cancel == NULL && cancel != NULL);
+    task->cancel = cancel;
+    task->wait = wait;
+    return lua_yield(task->thread, 0);
+}
+
+lua_State *task_thread(struct task *task)
+{
+    return task->thread;
+}
+
+struct generation *task_generation(struct task *task)
+{
+    return task->tasks->generation;
+}
+
+struct exchange *task_exchange(const struct task *task)
+{
+    struct exchange *exchange = task->options.exchange;
+    return exchange != NULL && exchange_is_alive(exchange, task->serial) ? exchange : NULL;
+}
+
+struct generation *task_generation_of(lua_State *thread)
+{
+    lua_pushlightuserdata(thread, (void *)&TASKS_KEY);
+    lua_rawget(thread, LUA_REGISTRYINDEX);
+    struct tasks *tasks = lua_touserdata(thread, -1);
+    lua_pop(thread, 1);
+    assert(tasks != NULL);
+    return tasks->generation;
+}

@@ -1,0 +1,76 @@
+/*
+ * vm — making, settling and closing a LuaJIT state.
+ */
+#include "bridge/vm.h"
+
+#include <lauxlib.h>
+#include <luajit.h>
+#include <lualib.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "bridge/libraries.h"
+
+static int on_panic(lua_State *vm)
+{
+    const char *message = lua_tostring(vm, -1);
+    log_write(LOG_ERROR, "Lua raised outside of a task: %s", message != NULL ? message : "?");
+    log_stop();
+    abort();
+}
+
+/* Appends ROOT/?.lua;ROOT/?/init.lua; to the string on top of the stack. */
+static void add_root(lua_State *vm, const char *root)
+{
+    lua_pushfstring(vm, "%s/?.lua;%s/?/init.lua;", root, root);
+    lua_concat(vm, 2);
+}
+
+static void set_paths(lua_State *vm, const struct vm_options *options)
+{
+    lua_getglobal(vm, "package");
+    lua_pushliteral(vm, "");
+    add_root(vm, options->lua_root);
+    lua_setfield(vm, -2, "path");
+    lua_pushliteral(vm, MOONGATE_LUA_CPATH "/?.so");
+    lua_setfield(vm, -2, "cpath");
+
+    lua_pushstring(vm, options->plugin_root);
+    lua_setfield(vm, -2, "plugin_root");
+    lua_pop(vm, 1);
+}
+
+lua_State *vm_create(const struct vm_options *options)
+{
+    lua_State *vm = luaL_newstate();
+    if (vm == NULL) {
+        log_write(LOG_ERROR, "out of memory");
+        abort();
+    }
+    lua_atpanic(vm, on_panic);
+    lua_gc(vm, LUA_GCSTOP, 0);
+    luaL_openlibs(vm);
+    set_paths(vm, options);
+    libraries_register(vm);
+    lua_gc(vm, LUA_GCRESTART, 0);
+    return vm;
+}
+
+void vm_destroy(lua_State **vm)
+{
+    lua_close(*vm);
+    *vm = NULL;
+}
+
+/*
+ * A cycle begins when the heap has doubled, and each step of it does four times what was allocated: short
+ * steps, and a cycle that surely ends before the heap doubles again.
+ */
+void vm_settle(lua_State *vm)
+{
+    lua_gc(vm, LUA_GCCOLLECT, 0);
+    lua_gc(vm, LUA_GCCOLLECT, 0);
+    lua_gc(vm, LUA_GCSETPAUSE, 200);
+    lua_gc(vm, LUA_GCSETSTEPMUL, 400);
+}
