@@ -24,12 +24,14 @@ static enum fault refuse(struct reading *reading, enum fault fault, struct slice
     return fault;
 }
 
-/* The value of an empty field, or a literal of ours, lies outside the head: unknown then. */
+/* Of a rule of ours, or of http-parser where that gave up; what is missing has none. */
 static size_t culprit_offset(const struct reading *reading)
 {
     const char *start = reading->head.start, *at = reading->culprit;
     if (at == NULL && reading->fields.culprit != NULL)
         at = reading->fields.culprit->name.start;
+    if (at == NULL && reading->parse.used < reading->head.length)
+        return reading->parse.used;
     bool is_inside = at >= start && at < start + reading->head.length;
     return is_inside ? (size_t)(at - start) : 0;
 }

@@ -22,7 +22,7 @@ struct h1_connection_terms {
 
 /*
  * `head` is what the scanner accepted, already in memory that lives as long as `arena`; it ends
- * in CRLF CRLF. FAULT_NONE, or a fault with the offset where it lies (0: unknown):
+ * in CRLF CRLF. FAULT_NONE, or a fault with the offset where it lies (0 when something is missing):
  * REQUEST_MALFORMED, METHOD_UNKNOWN, CODING_UNKNOWN, EXPECTATION_FAILED (only in 1.1),
  * REQUEST_HEAD_TOO_LARGE. One dot at the end of the authority's host is not part of
  * `request->host`. A target of scheme "https" is refused where `is_tls` is false.

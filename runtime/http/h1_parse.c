@@ -104,12 +104,12 @@ enum fault h1_parse_head(struct h1_parse *parse, struct slice head, bool is_resp
     *parse = (struct h1_parse){.reason = SLICE("")};
     http_parser_init(&parser, is_response ? HTTP_RESPONSE : HTTP_REQUEST);
     parser.data = &run;
-    size_t used = http_parser_execute(&parser, &SETTINGS, head.start, head.length);
+    parse->used = http_parser_execute(&parser, &SETTINGS, head.start, head.length);
 
     enum fault fault = verdict(&run, &parser, is_response);
     if (fault != FAULT_NONE)
         return fault;
-    if (used != head.length || parser.http_major != 1 || parser.http_minor > 1)
+    if (parse->used != head.length || parser.http_major != 1 || parser.http_minor > 1)
         return is_response ? FAULT_UPSTREAM_MALFORMED : FAULT_REQUEST_MALFORMED;
     if (is_response)
         return FAULT_NONE;

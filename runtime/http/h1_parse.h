@@ -18,6 +18,7 @@ struct h1_parse {
     /* http-parser's own opinions. */
     bool is_chunked, closes, keeps_alive, upgrades;
     uint64_t content_length; /* UINT64_MAX when it saw none */
+    size_t used;             /* how far it came: after a fault, about where that lies */
 };
 
 /*

@@ -92,7 +92,7 @@ static bool is_v6(struct slice text)
 {
     char terminated[INET6_ADDRSTRLEN];
     struct in6_addr address;
-    if (text.length >= sizeof(terminated))
+    if (text.length >= sizeof(terminated) || slice_find(text, '\0') < text.length)
         return false;
     memcpy(terminated, text.start, text.length);
     terminated[text.length] = '\0';

@@ -1,0 +1,130 @@
+/*
+ * response_head — fuzzes the way of a response's head; the first byte chooses the request's method.
+ *
+ * However the bytes are cut, the verdict is the same; what passes keeps the promises of
+ * message.h; and what the writer makes of it passes again, as the same response.
+ */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "http/h1_head.h"
+#include "http/h1_scanner.h"
+#include "http/h1_writer.h"
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
+
+#define INPUT_BYTES_MAX 1024
+#define WRITTEN_BYTES_MAX 65536
+
+static const struct h1_scanner_limits LIMITS = {.head_bytes_max = 900};
+static const struct h1_scanner_limits WIDE = {.head_bytes_max = WRITTEN_BYTES_MAX};
+
+/* A block of exactly its size, so that the sanitizer sees reads beyond it. */
+static char *copy_of(const void *data, size_t size)
+{
+    char *copy = malloc(size > 0 ? size : 1);
+    if (size > 0)
+        memcpy(copy, data, size);
+    return copy;
+}
+
+static enum h1_scan scan_piece(struct h1_scanner *scanner, const unsigned char *data, size_t size)
+{
+    char *copy = copy_of(data, size);
+    enum h1_scan verdict = h1_scanner_scan(scanner, slice_of(copy, size));
+    free(copy);
+    return verdict;
+}
+
+static void check_cuts(const unsigned char *data, size_t size, enum h1_scan verdict,
+                       const struct h1_scanner *whole)
+{
+    for (size_t cut = 0; cut < size; cut++) {
+        struct h1_scanner torn;
+        h1_scanner_init(&torn, true, &LIMITS);
+        enum h1_scan again = scan_piece(&torn, data, cut);
+        if (again == H1_SCAN_MORE)
+            again = scan_piece(&torn, data, size);
+        assert(again == verdict && torn.fault == whole->fault);
+        assert(torn.fault_offset == whole->fault_offset);
+        assert(verdict == H1_SCAN_REFUSED || torn.offset == whole->offset);
+    }
+}
+
+static void check_promises(const struct response *response, enum method method,
+                           const struct h1_connection_terms *terms)
+{
+    uint32_t at = 0;
+
+    assert(response->status >= 100 && response->status <= 599);
+    assert(response->body == BODY_NONE ||
+           (!status_has_no_body(response->status) && method != METHOD_HEAD));
+    assert(response->body != BODY_STREAMED || response->content_length == MESSAGE_LENGTH_UNKNOWN);
+    assert(response->body == BODY_STREAMED || !terms->is_chunked);
+    assert(response->body != BODY_STREAMED || terms->is_chunked || !terms->keeps_alive);
+    assert((response->status == 101) == (response->upgrade.start != NULL));
+    for (const struct header *h; (h = headers_next(&response->headers, &at)) != NULL;)
+        assert(headers_is_name(h->name) && headers_is_value(h->value));
+}
+
+static void check_written(struct response *response, enum method method, struct arena *arena)
+{
+    struct buffer out;
+    struct h1_scanner scanner;
+    struct response again;
+    struct h1_connection_terms terms;
+    size_t offset;
+
+    headers_remove_hop_by_hop(&response->headers);
+    buffer_init(&out, WRITTEN_BYTES_MAX, NULL);
+    assert(h1_writer_response(&out, response, 1, H1_WRITER_KEEP_ALIVE));
+    h1_scanner_init(&scanner, true, &WIDE);
+    assert(h1_scanner_scan(&scanner, buffer_slice(&out)) == H1_SCAN_DONE);
+    assert(scanner.offset == buffer_length(&out));
+    assert(h1_head_parse_response(buffer_slice(&out), method, arena, &again, &terms, &offset) ==
+           FAULT_NONE);
+    assert(again.status == response->status && again.body == response->body);
+    assert(again.content_length == response->content_length && terms.keeps_alive);
+    assert(terms.is_chunked == (response->body == BODY_STREAMED));
+    assert(slice_equals(again.reason, response->reason));
+    buffer_clear(&out);
+}
+
+static void parse(const unsigned char *data, size_t size, enum method method)
+{
+    struct arena arena;
+    struct response response;
+    struct h1_connection_terms terms;
+    size_t offset;
+    char *copy = copy_of(data, size);
+
+    arena_init(&arena);
+    enum fault fault = h1_head_parse_response(slice_of(copy, size), method, &arena, &response,
+                                              &terms, &offset);
+    assert(fault == FAULT_NONE || fault_status(fault) == 502);
+    assert(offset < size);
+    if (fault == FAULT_NONE) {
+        check_promises(&response, method, &terms);
+        check_written(&response, method, &arena);
+    }
+    arena_clear(&arena);
+    free(copy);
+}
+
+int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
+{
+    static const enum method CHOICE[] = {METHOD_GET, METHOD_HEAD, METHOD_CONNECT, METHOD_GET};
+    struct h1_scanner scanner;
+
+    if (size == 0 || size > INPUT_BYTES_MAX)
+        return 0;
+    enum method method = CHOICE[data[0] % 4];
+    data++;
+    size--;
+    h1_scanner_init(&scanner, true, &LIMITS);
+    enum h1_scan verdict = scan_piece(&scanner, data, size);
+    check_cuts(data, size, verdict, &scanner);
+    if (verdict == H1_SCAN_DONE)
+        parse(data, scanner.offset, method);
+    return 0;
+}
