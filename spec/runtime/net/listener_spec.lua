@@ -1,12 +1,14 @@
 jit.off(true, true) -- compiled code must not be called back
 
 local bit = require "bit"
+local certificates = require "spec.support.certificates"
 local ffi = require "ffi"
 local native = require "spec.support.native"
 local process = require "spec.support.process"
 local socket = require "spec.support.socket"
 local streams = require "spec.support.streams"
 local system = require "spec.support.system"
+local tls = require "spec.support.tls"
 
 native.declare [[
 struct spec_listener_options {
@@ -420,12 +422,97 @@ describe("listener", function()
     stranger:close()
   end)
 
+  describe("with TLS", function()
+    local directory, context, client_context
+
+    setup(function()
+      directory = system.temporary_directory()
+      local authority = certificates.authority(directory, "authority")
+      local own = authority:issue { name = "api.test", alternatives = "DNS:api.test" }
+      context = assert(tls.server { certificates = { own } })
+      client_context = assert(tls.client { authority = authority.certificate })
+    end)
+
+    teardown(function()
+      tls.release(context)
+      tls.release(client_context)
+      process.remove(directory)
+    end)
+
+    -- Over a socket that may have said something before.
+    local function shake_hands(client)
+      local stream = streams.over(loop, client.fd)
+      stream:set_peer("127.0.0.1:" .. port_of(fd))
+      stream:connect_tls(client_context, "api.test")
+      loop:run(function() return stream.fault and #made > 0 end)
+      assert.equal("none", stream.fault)
+      stream:attach()
+      return stream
+    end
+
+    it("hands on a connection after the handshake", function()
+      listen { tls = context }
+      local client = connect()
+      local port = client:port()
+      local stream = shake_hands(client)
+      assert.equal("127.0.0.1:" .. port, made[1].client)
+      stream:write "secret"
+      loop:run(function() return read(made[1]) == "secret" end)
+    end)
+
+    for name, header in pairs { ["version 1"] = TCP4_HEADER, ["version 2"] = BINARY_HEADER } do
+      it("reads a PROXY header of " .. name .. " before the handshake", function()
+        listen { tls = context, proxy = ANY }
+        local client = connect()
+        client:send(header)
+        shake_hands(client)
+        assert.equal("192.0.2.1:4711", made[1].client)
+        assert.truthy(streams.C.net_stream_tls(made[1].stream) ~= nil)
+      end)
+    end
+
+    it("reports a handshake that fails", function()
+      listen { tls = context }
+      local client = connect()
+      client:send "GET / HTTP/1.1\r\n\r\n"
+      assert.truthy(failure():find "http request")
+      assert.same({}, made)
+      client:close()
+    end)
+
+    it("reports a handshake that takes too long", function()
+      listen { tls = context, timeout = 0.05 }
+      local client = connect()
+      assert.equal("the TLS handshake took too long", failure())
+      assert.same({ "", "closed" }, { client:receive_all() })
+      client:close()
+    end)
+
+    it("closes handshakes that run when it is destroyed", function()
+      listen { tls = context }
+      local client = connect()
+      local asked = false
+      admits = function()
+        asked = true
+        return true
+      end
+      loop:run(function() return asked end)
+      C.spec_listener_destroy(listener)
+      listener = nil
+      assert.equal("", (client:receive_all()))
+      client:close()
+    end)
+  end)
+
   it("closes what is not ready when it is destroyed, and accepts no more", function()
     listen { proxy = ANY }
     local client = connect()
     client:send "PROXY "
     local asked = false
-    admits = function() asked = true return true end
+    admits = function()
+      asked = true
+      return true
+    end
     loop:run(function() return asked end)
     C.spec_listener_destroy(listener)
     listener = nil
