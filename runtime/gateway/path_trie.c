@@ -1,5 +1,5 @@
 /*
- * path_trie — looking children up by their text.
+ * path_trie — finding children by their text.
  */
 #include "gateway/path_trie.h"
 
@@ -45,20 +45,32 @@ uint64_t path_trie_label_hash(struct slice label)
     return mix(hash, read_tail(label.start, label.length));
 }
 
-uint32_t path_trie_child(const struct path_trie *trie, uint32_t parent, struct slice label,
-                         uint64_t label_hash)
+static bool is_child(const struct path_trie *trie, uint32_t id, uint32_t parent, struct slice label)
 {
-    uint32_t hash = path_trie_slot_hash(parent, label_hash);
+    const struct path_trie_node *node = path_trie_node(trie, id);
+    return node->parent == parent && slice_equals(path_trie_label(node), label);
+}
+
+uint32_t path_trie_find(const struct path_trie *trie, uint32_t parent, struct slice label)
+{
+    uint32_t hash = path_trie_slot_hash(parent, path_trie_label_hash(label));
     for (uint32_t at = hash & trie->slot_mask;; at = (at + 1) & trie->slot_mask) {
         const struct path_trie_slot *slot = &trie->slots[at];
         if (slot->node == PATH_TRIE_NONE)
             return PATH_TRIE_NONE;
-        if (slot->hash != hash)
-            continue;
-        const struct path_trie_node *node = path_trie_node(trie, slot->node);
-        if (node->parent == parent && slice_equals(path_trie_label(node), label))
+        if (slot->hash == hash && is_child(trie, slot->node, parent, label))
             return slot->node;
     }
+}
+
+uint32_t path_trie_child(const struct path_trie *trie, uint32_t parent, struct slice label)
+{
+    uint32_t literal = path_trie_node(trie, parent)->literal;
+    if (literal == PATH_TRIE_MANY)
+        return path_trie_find(trie, parent, label);
+    if (literal != PATH_TRIE_NONE && is_child(trie, literal, parent, label))
+        return literal;
+    return PATH_TRIE_NONE;
 }
 
 void path_trie_clear(struct path_trie *trie)

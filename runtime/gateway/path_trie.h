@@ -1,9 +1,11 @@
 /*
  * path_trie — hosts and the path patterns below them as one tree, sealed into one block of memory.
  *
- * A node is a host, or one segment of a pattern below its parent. All (parent, text) pairs stand in
- * one open-addressing table, so a step down costs the same however many siblings there are; what a
- * route asks of a request stands right behind its last node. Read-only: path_trie_builder makes it.
+ * A node is a host, or one segment of a pattern below its parent. Hosts and segments with siblings
+ * stand in one open-addressing table by parent and text, so a step down costs the same however many
+ * there are; an only child hangs from its parent. Nodes stand in the order in which they were made,
+ * so the end of a pattern mostly follows its beginning, and what a route asks of a request stands
+ * right behind its last node. Read-only: path_trie_builder makes it.
  */
 #pragma once
 
@@ -21,7 +23,8 @@ enum {
     PATH_TRIE_EXACT_HOSTS,
     PATH_TRIE_WILDCARD_HOSTS, /* the label lacks the "*." */
     PATH_TRIE_ANY_HOST,
-    PATH_TRIE_FIRST
+    PATH_TRIE_FIRST,
+    PATH_TRIE_MANY = PATH_TRIE_EXACT_HOSTS /* of node.literal: look into the table */
 };
 
 /* What one route asks for beyond host and path. */
@@ -37,7 +40,8 @@ struct path_trie_entry {
 struct path_trie_node {
     uint32_t parent;
     uint32_t param, rest; /* children without a text, or PATH_TRIE_NONE */
-    uint32_t label_length : 16, entry_count : 15, has_literals : 1;
+    uint32_t literal;     /* the only child with a text, PATH_TRIE_NONE, or PATH_TRIE_MANY */
+    uint16_t label_length, entry_count;
     char label[]; /* then, at the next multiple of 8, the entries: most specific first */
 };
 
@@ -94,7 +98,8 @@ static inline uint32_t path_trie_slot_hash(uint32_t parent, uint64_t label_hash)
     return (uint32_t)(mixed >> 32);
 }
 
-/* The child of that text, whose path_trie_label_hash is given, or PATH_TRIE_NONE. */
-uint32_t path_trie_child(const struct path_trie *trie, uint32_t parent, struct slice label,
-                         uint64_t label_hash);
+/* The child of a node with that text, or PATH_TRIE_NONE. */
+uint32_t path_trie_child(const struct path_trie *trie, uint32_t parent, struct slice label);
+/* The same by the table alone: all hosts stand there, below PATH_TRIE_EXACT_HOSTS and its like. */
+uint32_t path_trie_find(const struct path_trie *trie, uint32_t parent, struct slice label);
 void path_trie_clear(struct path_trie *trie);

@@ -12,7 +12,7 @@ struct build_node {
     uint32_t first_entry, entry_count; /* first_entry: 0 when there is none */
     uint32_t label, label_length;      /* in `text` */
     uint32_t packed;                   /* its id in the sealed trie */
-    bool has_literals;
+    uint32_t literal, literal_count;   /* the newest child with a text */
 };
 
 struct build_entry {
@@ -128,7 +128,8 @@ static uint32_t add_literal(struct path_trie_builder *builder, uint32_t parent, 
     uint32_t hash = path_trie_slot_hash(parent, path_trie_label_hash(label));
     put_slot(builder->slots, builder->slot_capacity, (struct path_trie_slot){hash, node});
     builder->slot_count++;
-    builder->nodes[parent].has_literals = true;
+    builder->nodes[parent].literal = node;
+    builder->nodes[parent].literal_count++;
     return node;
 }
 
@@ -300,20 +301,31 @@ static struct path_trie_node *pack_node(const struct path_trie_builder *builder,
         .parent = builder->nodes[node->parent].packed,
         .param = builder->nodes[node->param].packed,
         .rest = builder->nodes[node->rest].packed,
+        .literal = node->literal_count > 1 ? PATH_TRIE_MANY : builder->nodes[node->literal].packed,
         .label_length = (uint16_t)node->label_length,
-        .entry_count = (uint16_t)(node->entry_count & 0x7fff),
-        .has_literals = node->has_literals,
+        .entry_count = (uint16_t)node->entry_count,
     };
     if (node->label_length > 0)
         memcpy(packed->label, builder->text + node->label, node->label_length);
     return packed;
 }
 
-/* Only literals are found by hash; the other children hang from their parent. */
-static bool is_literal(const struct path_trie_builder *builder, uint32_t id)
+/* Whether it is found by its hash: hosts, and literals with siblings. */
+static bool has_slot(const struct path_trie_builder *builder, uint32_t id)
 {
-    const struct build_node *parent = &builder->nodes[builder->nodes[id].parent];
-    return parent->param != id && parent->rest != id;
+    uint32_t parent = builder->nodes[id].parent;
+    const struct build_node *above = &builder->nodes[parent];
+    if (parent < PATH_TRIE_FIRST)
+        return true;
+    return above->literal_count > 1 && above->param != id && above->rest != id;
+}
+
+static size_t count_slots(const struct path_trie_builder *builder)
+{
+    size_t count = 0;
+    for (uint32_t id = PATH_TRIE_FIRST; id < builder->node_count; id++)
+        count += has_slot(builder, id);
+    return count;
 }
 
 static int compare_ends(const void *one, const void *other)
@@ -338,7 +350,7 @@ static void pack_nodes(const struct path_trie_builder *builder, struct path_trie
         pack_entries(builder, node, packed, context);
         for (uint32_t i = 0; i < node->entry_count; i++)
             *ends++ = (struct path_trie_end){path_trie_entries(packed)[i].route, node->packed};
-        if (is_literal(builder, id))
+        if (has_slot(builder, id))
             put_slot(
                 slots, trie->slot_mask + 1,
                 (struct path_trie_slot){path_trie_slot_hash(packed->parent, hash), node->packed});
@@ -354,13 +366,13 @@ static void pack_nodes(const struct path_trie_builder *builder, struct path_trie
 void path_trie_builder_seal(struct path_trie_builder *builder, struct path_trie *trie,
                             path_trie_order *order, const void *data)
 {
-    size_t words = place_nodes(builder), slots = 4;
-    while (slots < builder->slot_count + builder->slot_count / 2)
+    size_t words = place_nodes(builder), used = count_slots(builder), slots = 4;
+    while (slots < used + used / 2)
         slots *= 2;
     assert(slots - 1 <= UINT32_MAX);
 
     *trie = (struct path_trie){.slot_mask = (uint32_t)(slots - 1)};
-    trie->has_exact_hosts = builder->nodes[PATH_TRIE_EXACT_HOSTS].has_literals;
+    trie->has_exact_hosts = builder->nodes[PATH_TRIE_EXACT_HOSTS].literal_count > 0;
     trie->end_count = builder->entry_count - 1;
     size_t slot_bytes = slots * sizeof(struct path_trie_slot);
     size_t end_bytes = trie->end_count * sizeof(struct path_trie_end);

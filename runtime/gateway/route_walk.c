@@ -67,9 +67,7 @@ static bool descend(struct route_walk *walk, uint32_t id, unsigned depth)
             leave_fork(walk, node->rest, depth, true);
         if (node->param != PATH_TRIE_NONE && segment.length > 0)
             leave_fork(walk, node->param, depth, false);
-        if (!node->has_literals)
-            return false;
-        id = path_trie_child(walk->trie, id, segment, path_trie_label_hash(segment));
+        id = path_trie_child(walk->trie, id, segment);
         depth++;
     }
     return false;
@@ -94,11 +92,6 @@ static bool take_fork(struct route_walk *walk)
     return walk->left > 0;
 }
 
-static uint32_t find_host(const struct route_walk *walk, uint32_t parent, struct slice name)
-{
-    return path_trie_child(walk->trie, parent, name, path_trie_label_hash(name));
-}
-
 /* The longest wildcard host not tried yet: "*.example.com" needs at least one byte before the dot.
  */
 static uint32_t next_wildcard(struct route_walk *walk)
@@ -113,7 +106,7 @@ static uint32_t next_wildcard(struct route_walk *walk)
         struct slice name = slice_after(walk->host, walk->host_at);
         if (is_first || name.length > walk->trie->wildcard_bytes_max)
             continue;
-        uint32_t node = find_host(walk, PATH_TRIE_WILDCARD_HOSTS, name);
+        uint32_t node = path_trie_find(walk->trie, PATH_TRIE_WILDCARD_HOSTS, name);
         if (node != PATH_TRIE_NONE)
             return node;
     }
@@ -127,7 +120,7 @@ static uint32_t next_host(struct route_walk *walk)
     if (walk->stage == WALK_EXACT_HOST) {
         walk->stage = walk->trie->wildcard_bytes_max > 0 ? WALK_WILDCARD_HOSTS : WALK_ANY_HOST;
         if (walk->trie->has_exact_hosts && walk->host.length > 0)
-            node = find_host(walk, PATH_TRIE_EXACT_HOSTS, walk->host);
+            node = path_trie_find(walk->trie, PATH_TRIE_EXACT_HOSTS, walk->host);
     }
     if (node == PATH_TRIE_NONE && walk->stage == WALK_WILDCARD_HOSTS) {
         node = next_wildcard(walk);
