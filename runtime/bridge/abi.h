@@ -16,7 +16,8 @@ enum moon_text {
     MOON_TEXT_METHOD, MOON_TEXT_TARGET, MOON_TEXT_PATH, MOON_TEXT_QUERY, MOON_TEXT_SCHEME, MOON_TEXT_HOST,
     MOON_TEXT_AUTHORITY, MOON_TEXT_ADDRESS, MOON_TEXT_ID, MOON_TEXT_TRACE_ID, MOON_TEXT_ROUTE, MOON_TEXT_ROUTE_SOURCE,
     MOON_TEXT_UPSTREAM, MOON_TEXT_LISTENER, MOON_TEXT_REASON, MOON_TEXT_FAULT, MOON_TEXT_TARGET_ADDRESS,
-    MOON_TEXT_TARGET_FAULT, MOON_TEXT_TARGET_DETAIL, MOON_TEXT_FORWARD_PATH, MOON_TEXT_PEER
+    MOON_TEXT_TARGET_FAULT, MOON_TEXT_TARGET_DETAIL, MOON_TEXT_FORWARD_PATH, MOON_TEXT_PEER,
+    MOON_TEXT_SERVER_NAME
 };
 /* False when there is no such text (no route, no query, nothing forwarded). */
 bool moon_text(struct exchange *exchange, int which, struct slice *text);
@@ -209,3 +210,20 @@ enum moon_build_number {
 void moon_build_number(struct generation *generation, int which, double value);
 /* Phases of `use` (of enum route_phase), for answers without a route. */
 void moon_build_use(struct generation *generation, int phases);
+
+/* ---- which route would match, for `moongate explain`: a built generation that is not committed ---- */
+
+void moon_explain_begin(struct generation *generation, bool is_admin);
+/* METHOD, SCHEME, HOST (lower case, no port), QUERY (raw), SERVER_NAME, or PATH: false when that is malformed. */
+bool moon_explain_text(struct generation *generation, int which, const char *text, size_t length);
+bool moon_explain_header(struct generation *generation, const char *name, size_t name_length, const char *value,
+                         size_t value_length);
+/* The best route; _next: the one after it, when its `when` says no. -1: none; -2: none for that method. */
+int moon_explain_match(struct generation *generation);
+int moon_explain_next(struct generation *generation);
+/* An enum route_miss: why that route does not match, 0 when it does. */
+int moon_explain_why_not(struct generation *generation, uint32_t route);
+/* Of the route that matched last: what its path captured, as it is in the path; what goes upstream instead of the path. */
+bool moon_explain_capture(struct generation *generation, uint32_t at, struct slice *pair);
+bool moon_explain_forward_path(struct generation *generation, struct slice *path);
+bool moon_explain_allowed(struct generation *generation, struct slice *methods);

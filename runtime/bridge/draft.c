@@ -20,6 +20,8 @@ struct draft *draft_create(void)
 
 void draft_destroy(struct draft **draft)
 {
+    if ((*draft)->explain != NULL)
+        explain_clear((*draft)->explain);
     arena_clear(&(*draft)->scratch);
     arena_clear(&(*draft)->paths);
     free((*draft)->entries);

@@ -21,6 +21,8 @@ struct draft_entry {
 };
 #define DRAFT_PAIR 1000
 
+struct explain;
+
 struct draft {
     int object; /* enum moon_object */
     struct arena scratch; /* reset with each object */
@@ -32,7 +34,11 @@ struct draft {
     size_t entry_count, entry_capacity;
     size_t route_capacity, cluster_capacity;
     struct slice error; /* in scratch */
+    struct explain *explain; /* NULL unless somebody asks what would match */
 };
+
+/* Before the generation's arena, which holds it, goes. */
+void explain_clear(struct explain *explain);
 
 struct draft *draft_create(void);
 void draft_destroy(struct draft **draft);

@@ -99,10 +99,10 @@ static bool boot(struct generation *generation, const struct generation_options 
     return is_built;
 }
 
-static struct generation *create(const struct generation_options *options)
+struct generation *generation_begin(const char *lua_root, const char *plugin_root)
 {
     struct generation *generation = mem_zeroed(sizeof(*generation));
-    struct vm_options vm_options = {options->lua_root, options->plugin_root};
+    struct vm_options vm_options = {lua_root, plugin_root};
 
     generation->references = 1;
     arena_init(&generation->arena);
@@ -120,7 +120,8 @@ static struct generation *create(const struct generation_options *options)
 
 struct generation *generation_build(const struct generation_options *options)
 {
-    struct generation *generation = create(options);
+    struct generation *generation =
+        generation_begin(options->lua_root, options->plugin_root);
 
     if (!boot(generation, options)) {
         generation_release(&generation);

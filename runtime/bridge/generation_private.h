@@ -67,6 +67,8 @@ struct generation {
     struct draft *draft; /* NULL once built */
 };
 
+/* Empty, with a state of its own, to be built into. */
+struct generation *generation_begin(const char *lua_root, const char *plugin_root);
 /* Pushes that function of the dispatcher onto the main stack. */
 void generation_push_function(struct generation *generation, enum generation_function which);
 /* The text of what a coroutine raised with, with its traceback; on the main stack, which the caller pops by one. */
