@@ -1,0 +1,118 @@
+/*
+ * sockets — one descriptor for each listener and worker.
+ */
+#include "server/sockets.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "net/listener.h"
+
+#define BACKLOG 4096
+
+static bool is_unix(const struct address *address)
+{
+    return address->any.sa_family == AF_UNIX;
+}
+
+static int *place(const struct sockets *sockets, size_t listener, size_t worker)
+{
+    return &sockets->fds[listener * sockets->worker_count + worker];
+}
+
+int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker)
+{
+    return *place(sockets, listener, worker);
+}
+
+/* With port 0 the first worker's socket chooses, the others follow. */
+static bool open_listener(struct sockets *sockets, size_t listener, struct address *address,
+                          char error[LISTENER_ERROR_BYTES])
+{
+    for (size_t worker = 0; worker < sockets->worker_count; worker++) {
+        int *fd = place(sockets, listener, worker);
+        if (worker > 0 && is_unix(address)) {
+            *fd = *place(sockets, listener, 0);
+            continue;
+        }
+        *fd =
+            listener_open(address, sockets->worker_count > 1 && !is_unix(address), BACKLOG, error);
+        if (*fd < 0)
+            return false;
+        if (worker == 0 && !is_unix(address)) {
+            address->length = sizeof(address->v6);
+            if (getsockname(*fd, &address->any, &address->length) != 0)
+                return false;
+        }
+    }
+    return true;
+}
+
+bool sockets_open(struct sockets *sockets, const struct plan *plan, unsigned worker_count)
+{
+    bool all_open = true;
+
+    sockets->listener_count = plan->listener_count;
+    sockets->worker_count = worker_count;
+    sockets->fds = mem_zeroed_array(plan->listener_count * worker_count, sizeof(int));
+    for (size_t i = 0; i < plan->listener_count * worker_count; i++)
+        sockets->fds[i] = -1;
+    for (size_t i = 0; i < plan->listener_count; i++) {
+        const struct plan_listener *listener = &plan->listeners[i];
+        struct address address;
+        char error[LISTENER_ERROR_BYTES] = "is not an address";
+        if (address_parse(slice_from_string(listener->address), &address) &&
+            open_listener(sockets, i, &address, error))
+            continue;
+        fprintf(stderr, "%s: cannot listen on %s: %s\n", listener->source, listener->address,
+                error);
+        all_open = false;
+    }
+    return all_open;
+}
+
+static bool is_shared_with(const struct sockets *sockets, size_t listener, size_t worker, int fd)
+{
+    return *place(sockets, listener, worker) == fd;
+}
+
+void sockets_keep_only(struct sockets *sockets, unsigned worker)
+{
+    for (size_t i = 0; i < sockets->listener_count; i++) {
+        for (size_t other = 0; other < sockets->worker_count; other++) {
+            int *fd = place(sockets, i, other);
+            if (other == worker || *fd < 0 || is_shared_with(sockets, i, worker, *fd))
+                continue;
+            close(*fd);
+            *fd = -1;
+        }
+    }
+}
+
+void sockets_close(struct sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->listener_count; i++) {
+        for (size_t worker = 0; worker < sockets->worker_count; worker++) {
+            int fd = *place(sockets, i, worker);
+            if (fd >= 0 && (worker == 0 || !is_shared_with(sockets, i, 0, fd)))
+                close(fd);
+        }
+    }
+    free(sockets->fds);
+    *sockets = (struct sockets){0};
+}
+
+void sockets_announce(const struct sockets *sockets, const struct plan *plan)
+{
+    for (size_t i = 0; i < plan->listener_count; i++) {
+        struct address address = {.length = sizeof(address) - sizeof(address.length)};
+        char text[ADDRESS_TEXT_BYTES];
+        if (getsockname(sockets_fd(sockets, i, 0), &address.any, &address.length) != 0)
+            continue;
+        struct slice bound = address_format(&address, text);
+        log_write(LOG_INFO, "%slistening on %.*s", plan->listeners[i].is_admin ? "admin " : "",
+                  SLICE_FORMAT(bound));
+    }
+}

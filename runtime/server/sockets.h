@@ -1,0 +1,24 @@
+/*
+ * sockets — the listening sockets, opened by the master, outliving every worker.
+ *
+ * Each worker accepts from a socket of its own (SO_REUSEPORT), which the master keeps open as well:
+ * when a worker dies, what waits in its queue is taken by its successor. Unix sockets are shared.
+ */
+#pragma once
+
+#include "bridge/plan.h"
+
+struct sockets {
+    size_t listener_count, worker_count;
+    int *fds; /* [listener * worker_count + worker] */
+};
+
+/* Opens all; false when some cannot be, each of which has been printed with where it was written.
+ */
+bool sockets_open(struct sockets *sockets, const struct plan *plan, unsigned worker_count);
+void sockets_close(struct sockets *sockets);
+int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker);
+/* In a worker, after the fork: closes those of its siblings. */
+void sockets_keep_only(struct sockets *sockets, unsigned worker);
+/* Logs "listening on ADDRESS" for each, with the port that the kernel chose. */
+void sockets_announce(const struct sockets *sockets, const struct plan *plan);

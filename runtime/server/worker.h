@@ -1,0 +1,23 @@
+/*
+ * worker — the process that serves: one loop, one generation, its share of the sockets.
+ */
+#pragma once
+
+#include "bridge/plan.h"
+#include "server/installation.h"
+#include "server/sockets.h"
+
+struct shared;
+
+struct worker_options {
+    const char *config_path;
+    const struct installation *installation;
+    const struct plan *plan;
+    struct sockets *sockets;
+    struct shared *shared;
+    unsigned index; /* from 0 */
+    int ready_fd;   /* a byte is written when it serves */
+};
+
+/* In the forked process: serves until SIGTERM has drained it; the exit code. */
+int worker_run(const struct worker_options *options);
