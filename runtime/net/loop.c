@@ -130,6 +130,7 @@ void loop_destroy(struct loop **loop)
 {
     struct loop *gone = *loop;
 
+    run_deferred(gone); /* what was closed last frees itself there */
     assert(list_is_empty(&gone->flushes));
     assert(list_is_empty(&gone->deferred));
     stop_watchers(gone);

@@ -48,6 +48,7 @@ struct loop {
 /* The first loop of a process also makes it ignore SIGPIPE: a peer that left is an error code. */
 struct loop *loop_create(void);
 /* Whatever uses the loop must be gone. Clears `*loop`. */
+/* Runs what is deferred first; nothing else may be under way. */
 void loop_destroy(struct loop **loop);
 /* Until loop_stop(), or until nothing is left to wait for. */
 void loop_run(struct loop *loop);
