@@ -58,7 +58,8 @@ static void on_final(struct h1_client *client, struct response *response, bool k
 {
     struct h1_body_limits limits = {.extension_bytes_max = 1024,
                                     .trailer_bytes_max = client->limits->trailer_bytes_max};
-    bool has_body = response->body != BODY_NONE;
+    bool is_empty = response->body == BODY_LENGTH && response->content_length == 0;
+    bool has_body = response->body != BODY_NONE && !is_empty;
 
     client->response = response;
     if (!keeps_alive)

@@ -75,7 +75,8 @@ static void on_head(struct h1_server *server, struct slice raw)
     server->is_head_request = request->method == METHOD_HEAD;
     server->minor_version = request->minor_version;
     server->expects_continue = request->expects_continue;
-    bool has_body = request->body != BODY_NONE;
+    bool is_empty = request->body == BODY_LENGTH && request->content_length == 0;
+    bool has_body = request->body != BODY_NONE && !is_empty;
     if (has_body)
         body_begin(server, request);
     else

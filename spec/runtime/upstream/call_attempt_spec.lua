@@ -71,6 +71,13 @@ describe("call over HTTP/1.1", function()
     assert.is_truthy(second:record():find "reused")
   end)
 
+  it("sees the end of an answer with an empty body", function()
+    start()
+    local only = call()
+    accept():send "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    only:wait_for "response 200, end, "
+  end)
+
   for _, kind in ipairs { "TCP", "a unix socket" } do
     for _, method in ipairs { "GET", "POST" } do
       local title = "hides that a kept connection of %s was closed before a %s"
