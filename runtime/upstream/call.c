@@ -38,7 +38,7 @@ static enum retry_verdict verdict(const struct call *call)
         .is_reused = call->was_sent && call->record.is_reused,
         .is_untouched = call->is_untouched,
     };
-    return call->is_fault_final ? RETRY_NEVER : retry_decide(&facts);
+    return retry_decide(&facts);
 }
 
 static bool may_retry(struct call *call)
@@ -85,9 +85,7 @@ static void on_deferred(struct loop_deferred *deferred)
 
 static void on_total(void *data)
 {
-    struct call *call = data;
-    call->is_fault_final = true;
-    call_attempt_fail(call, FAULT_TOTAL_TIMEOUT, NULL);
+    call_attempt_fail(data, FAULT_TOTAL_TIMEOUT, NULL);
 }
 
 static void send_request(struct http_stream *stream, const struct request *request)
@@ -132,10 +130,8 @@ static bool send_data(struct http_stream *stream, struct slice bytes)
         return !call->is_blocked;
     }
     call->owes_writable = true;
-    if (!is_kept && call->fault == FAULT_NONE) {
-        call->is_fault_final = true;
+    if (!is_kept && call->fault == FAULT_NONE)
         call_attempt_fail(call, FAULT_INTERNAL, "more body than can wait for a connection");
-    }
     return false;
 }
 

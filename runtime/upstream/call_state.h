@@ -45,10 +45,9 @@ struct call {
 
     /* Waits for the next turn of the loop: what may not be told while the user is calling us. */
     struct loop_deferred deferred;
-    enum fault fault;    /* the attempt failed: retry or report */
-    bool is_fault_final; /* whatever the rules say */
-    bool is_untouched;   /* when it failed */
-    bool is_over;        /* on_failed was told */
+    enum fault fault;  /* the attempt failed: retry or report */
+    bool is_untouched; /* when it failed */
+    bool is_over;      /* on_failed was told */
 
     struct timeout progress, total;
     uint64_t progress_mark; /* of acknowledged bytes, when sending was last looked at */

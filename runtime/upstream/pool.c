@@ -115,7 +115,7 @@ static void settle(struct connection *connection)
     }
     if (connection->is_retired)
         return;
-    if (pool->is_ending || connection->age != pool->age) {
+    if (connection->age != pool->age) {
         retire(connection);
         return;
     }
@@ -271,7 +271,6 @@ struct connection *pool_add(struct pool *pool, struct stream *stream,
 struct http_stream *connection_open(struct connection *connection)
 {
     assert(connection->session != NULL);
-    leave_idle(connection);
     connection->streams++;
     connection->opened++;
     struct http_stream *stream = http_session_open(connection->session);

@@ -20,6 +20,8 @@ struct driver *driver_create(void);
 void driver_destroy(struct driver *driver);
 void driver_set(struct driver *driver, const char *name, double value);
 void driver_speak_http1(struct driver *driver);
+void driver_ask(struct driver *driver, const char *servers);
+void driver_encrypt(struct driver *driver, void *tls, const char *name);
 void driver_target(struct driver *driver, const char *host, int port, unsigned weight);
 void driver_forget_targets(struct driver *driver);
 struct cluster *driver_acquire(struct driver *driver, const char *name);
@@ -29,6 +31,7 @@ bool driver_run(struct driver *driver, double seconds);
 const char *driver_status(struct driver *driver, struct cluster *cluster);
 int driver_listen(int *port);
 void driver_close(int fd);
+int driver_crowd(const char *host, int port);
 int driver_pick(struct cluster *cluster, double now, int tried);
 bool driver_begin(struct cluster *cluster, int target, double now);
 void driver_fail(struct cluster *cluster, int target, int fault, bool is_probe, double now);
@@ -104,6 +107,12 @@ function Driver:listen()
   return port[0], fd
 end
 
+--- Fills the queue of a listening socket, so that further connections have to wait.
+function Driver:crowd(host, port)
+  for _ = 1, 8 do self.open[C.driver_crowd(host, port)] = true end
+  self:run(0.02)
+end
+
 --- Makes a listening port refuse from now on.
 ---@param fd integer
 function Driver:stop_listening(fd)
@@ -138,6 +147,22 @@ end
 
 function Driver:run(seconds)
   C.driver_run(self.driver, seconds or 0.01)
+  if self.dns then self.dns:serve() end
+end
+
+--- Asks this name server from now on, and lets it answer; before there are clusters.
+---@param dns DnsServer
+function Driver:ask(dns)
+  self.dns = dns
+  C.driver_ask(self.driver, dns.address)
+end
+
+--- Clusters acquired from now on have encrypted targets.
+---@param context ffi.cdata* of spec.support.tls
+---@param name string? what the certificate must be for, instead of the host
+function Driver:encrypt(context, name)
+  self.server_name = name or ""
+  C.driver_encrypt(self.driver, context, self.server_name)
 end
 
 --- Turns the loop until `condition` holds.

@@ -123,6 +123,21 @@ describe("call", function()
     end
   end)
 
+  it("prefers a target that it has not tried", function()
+    start()
+    local cluster = driver:cluster { { driver:refusing_port(), weight = 9 }, { (driver:listen()) } }
+    local one = called(cluster)
+    assert.is_truthy(one:record():find "attempts 2")
+  end)
+
+  it("gives up after so many attempts, whatever is allowed", function()
+    start()
+    local one = call(driver:cluster({ driver:refusing_port() },
+                                    { retries = 100, retry_budget_min = 1000 }))
+    one:wait_for "failed"
+    assert.is_truthy(one:record():find "attempts 10 ")
+  end)
+
   it("reports a name that does not resolve", function()
     start()
     local one = call(driver:cluster({ { 80, host = "no-such-name.invalid" } }, { retries = 0 }))
@@ -233,6 +248,27 @@ describe("call", function()
     one:data "x"
     C.fake_fail(stream, upstream.fault "upstream-closed")
     one:wait_for "failed upstream%-closed"
+  end)
+
+  it("does not keep what waited for a connection longer than what may be sent again", function()
+    start()
+    local one = call(driver:cluster { (driver:listen()) }, "PUT")
+    one:bytes(65537)
+    streams(1)
+    C.fake_fail(1, upstream.fault "upstream-closed")
+    one:wait_for "failed upstream%-closed"
+    assert.equal(1, C.fake_streams_opened())
+  end)
+
+  it("counts it against the target when a kept connection dies in an answer", function()
+    start()
+    local cluster = driver:cluster { (driver:listen()) }
+    warm(cluster)
+    local one, stream = called(cluster)
+    C.fake_informational(stream, 103)
+    C.fake_hang_up(C.fake_session_of(stream))
+    one:wait_for "failed upstream%-closed"
+    assert.is_truthy(driver:status(cluster):find "failures 1 attempts 2 errors 1")
   end)
 
   it("takes a body of any length while it has no connection yet", function()

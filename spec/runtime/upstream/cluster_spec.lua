@@ -60,6 +60,17 @@ describe("cluster", function()
     assert.equal(1, C.fake_sessions_alive())
   end)
 
+  it("closes what is beyond the new limits of targets that stay", function()
+    local port = driver:listen()
+    local cluster = driver:cluster { port }
+    local first, first_stream = driver:called(cluster)
+    local second, second_stream = driver:called(cluster)
+    answer(first, first_stream)
+    answer(second, second_stream)
+    driver:cluster({ port }, { idle_connections_max = 1 })
+    assert.equal(1, C.fake_sessions_alive())
+  end)
+
   it("closes the idle connections of a target that left", function()
     local cluster = driver:cluster { (driver:listen()) }
     answer(driver:called(cluster))

@@ -6,6 +6,7 @@
  * that comes while the user is calling the call is written in capitals, for it must not.
  */
 #include <assert.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -48,6 +49,8 @@ struct driver *driver_create(void);
 void driver_destroy(struct driver *driver);
 void driver_set(struct driver *driver, const char *name, double value);
 void driver_speak_http1(struct driver *driver);
+void driver_ask(struct driver *driver, const char *servers);
+void driver_encrypt(struct driver *driver, struct tls_context *tls, const char *name);
 void driver_target(struct driver *driver, const char *host, int port, unsigned weight);
 void driver_forget_targets(struct driver *driver);
 struct cluster *driver_acquire(struct driver *driver, const char *name);
@@ -58,6 +61,7 @@ const char *driver_status(struct driver *driver, struct cluster *cluster);
 int driver_listen(int *port);
 void driver_close(int fd);
 
+int driver_crowd(const char *host, int port);
 int driver_pick(struct cluster *cluster, double now, int tried);
 bool driver_begin(struct cluster *cluster, int target, double now);
 void driver_fail(struct cluster *cluster, int target, enum fault fault, bool is_probe, double now);
@@ -139,6 +143,25 @@ void driver_set(struct driver *driver, const char *name, double value)
     assert(!"no such option");
 }
 
+/* Names are asked of these servers; before there are clusters. */
+void driver_ask(struct driver *driver, const char *servers)
+{
+    struct resolver_options options = {.servers = servers};
+
+    clusters_destroy(&driver->clusters);
+    resolver_destroy(&driver->resolver);
+    driver->resolver = resolver_create(driver->loop, &options);
+    driver->clusters = clusters_create(driver->loop, driver->resolver, &HTTP_SESSION_LIMITS);
+}
+
+/* Targets of clusters acquired from now on are encrypted; an empty name is none. NULL: plain again.
+ */
+void driver_encrypt(struct driver *driver, struct tls_context *tls, const char *name)
+{
+    driver->options.tls = tls;
+    driver->options.server_name = slice_from_string(name);
+}
+
 /* Clusters acquired from now on speak the real protocol, not the fake one. */
 void driver_speak_http1(struct driver *driver)
 {
@@ -207,7 +230,11 @@ void driver_target(struct driver *driver, const char *host, int port, unsigned w
     assert(at < ARRAY_LENGTH(driver->targets));
     snprintf(driver->hosts[at], sizeof(driver->hosts[at]), "%s", host);
     driver->targets[at] = (struct cluster_target_options){
-        .host = slice_from_string(driver->hosts[at]), .port = (uint16_t)port, .weight = weight};
+        .host = slice_from_string(driver->hosts[at]),
+        .port = (uint16_t)port,
+        .weight = weight,
+        .is_tls = driver->options.tls != NULL,
+    };
 }
 
 struct cluster *driver_acquire(struct driver *driver, const char *name)
@@ -276,6 +303,19 @@ int driver_listen(int *port)
         getsockname(fd, (struct sockaddr *)&address, &length) != 0)
         abort();
     *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* A connection that is begun, and may wait in the other side's queue for ever. */
+int driver_crowd(const char *host, int port)
+{
+    struct address address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || !address_parse_host(slice_from_string(host), (uint16_t)port, &address))
+        abort();
+    if (connect(fd, &address.any, address.length) != 0 && errno != EINPROGRESS)
+        abort();
     return fd;
 }
 
