@@ -25,7 +25,8 @@ local function lines(errors)
   return texts
 end
 
---- Code of plugins whose phases all routes share is compiled when it is hot; what ran once is forgotten.
+--- Code of plugins whose phases all routes share is compiled when it is hot; what ran once is
+--- forgotten.
 ---@param generation ffi.cdata*
 ---@param path string         of the configuration
 ---@param plugin_root string  folder of the bundled plugins

@@ -1,6 +1,8 @@
---- build: makes a generation of a model: C gets what grows with the configuration, dispatch.lua the chains.
+--- build: makes a generation of a model.
 --
--- Nothing here has an effect on the running gateway. Everything that is wrong is collected: where it was written, and what.
+-- C gets what grows with the configuration (routes, consumers), dispatch.lua gets the chains.
+-- Nothing here has an effect on the running gateway. Everything that is wrong is collected: where
+-- it was written, and what.
 
 local bridge = require "moongate.ffi"
 local chain = require "moongate.chain"
@@ -182,7 +184,8 @@ local function describe_route(builder, pattern, route, phases)
   builder:number(C.MOON_BUILD_HAS_WHEN, pattern.has_when)
 end
 
--- What router.compile calls for each route that is right in itself: true, or nil and what is in its way.
+-- What router.compile calls for each route that is right in itself: true, or nil and what is in
+-- its way.
 local function add_route(builder, pattern, is_admin)
   local route = pattern.route
   local ok, shape, array = pcall(builder.chain, route.plugins)

@@ -1,8 +1,9 @@
---- chain: plugins in their order as one function for each phase, shared by all routes of the same shape.
+--- chain: plugins in their order as one function for each phase, shared by routes of one shape.
 --
--- A shape is the list of plugins with the phases each takes part in, `when` and `on_error`. Its functions are made once,
--- at load time; what differs between routes is one array: the steps' instances, then their `when` functions.
--- So a hundred thousand routes cost a few functions, which stay compiled, and a small array for each different list.
+-- A shape is the list of plugins with the phases each takes part in, `when` and `on_error`. Its
+-- functions are made once, at load time; what differs between routes is one array: the steps'
+-- instances, then their `when` functions. So a hundred thousand routes cost a few functions, which
+-- stay compiled, and a small array for each different list.
 
 local bit = require "bit"
 local bridge = require "moongate.ffi"
@@ -39,7 +40,8 @@ local function observe(req, method, instance, ...)
   return nil
 end
 
--- In the response phase a reply takes the response's place, and the plugins further out see that one.
+-- In the response phase a reply takes the response's place, and the plugins further out see that
+-- one.
 local function replace(req, res, verdict)
   if not reply.is(verdict) then
     error("the response phase returned what is no reply (see moongate.reply)", 0)
@@ -55,8 +57,8 @@ local function body_text(changed, before)
   return changed
 end
 
--- For each phase: whether it runs from the last step to the first, what its function is given, how it ends, and
--- what one step's code makes of what it returns.
+-- For each phase: whether it runs from the last step to the first, what its function is given, how
+-- it ends, and what one step's code makes of what it returns.
 local FORMS = {
   request = { given = "req, steps", call = "req", use = "if result ~= nil then return result end" },
   respond = { given = "req, steps", call = "req", use = "return result" },
@@ -179,7 +181,8 @@ local function numbering()
   end
 end
 
---- A maker of chains: equal shapes and equal arrays are made once. Only while a generation is built.
+--- A maker of chains: equal shapes and equal arrays are made once. Only while a generation is
+--- built.
 ---@return fun(plugins: ModelStep[]): Shape, table
 function chain.maker()
   local number = numbering()

@@ -1,7 +1,7 @@
 --- consumers: who may use the API, found by key or name.
 --
--- They live in the generation's C memory, however many there are; Lua objects are made when asked for, and the ones
--- in use are kept.
+-- They live in the generation's C memory, however many there are; Lua objects are made when asked
+-- for, and the ones in use are kept.
 
 local bridge = require "moongate.ffi"
 local C, found, text, pair = bridge.C, bridge.found, bridge.text, bridge.pair
@@ -13,8 +13,8 @@ local C, found, text, pair = bridge.C, bridge.found, bridge.text, bridge.pair
 local Consumer = {}
 Consumer.__index = Consumer
 
--- Two tables of at most KEPT_MAX: when the young one is full it becomes the old one, whose entries are dropped
--- unless they are used again. So those in use stay, and memory is bounded.
+-- Two tables of at most KEPT_MAX: when the young one is full it becomes the old one, whose entries
+-- are dropped unless they are used again. So those in use stay, and memory is bounded.
 local KEPT_MAX = 1024
 local young, old, kept = {}, {}, 0
 

@@ -1,7 +1,8 @@
---- dispatch: what C calls for each phase of an exchange: finds the route's chain, runs it, says what came of it.
+--- dispatch: what C calls for each phase of an exchange: runs the chain of its route.
 --
--- Each function here is the body of a task (runtime/bridge/decide.c). It returns a number; replies have been handed over
--- by then, and C gives the answer when Lua has been left. Nothing here makes a closure or a text for a request.
+-- Each function here is the body of a task (runtime/bridge/decide.c). It returns a number; replies
+-- have been handed over by then, and C gives the answer when Lua has been left. Nothing here makes
+-- a closure or a text for a request.
 
 local bridge = require "moongate.ffi"
 local reply = require "moongate.reply"

@@ -1,7 +1,8 @@
 --- ffi: the one door through which Lua calls C functions that answer at once.
 --
--- The declarations are those that the binary was compiled with (runtime/bridge/abi.h), so they cannot
--- differ from it. `generation` is what most functions are called for; boot.lua sets it once.
+-- The declarations are those that the binary was compiled with (runtime/bridge/abi.h), so they
+-- cannot differ from it. `generation` is what most functions are called for; boot.lua sets it
+-- once.
 
 local ffi = require "ffi"
 
@@ -13,7 +14,7 @@ ffi.cdef(ffi.string(ffi.C.moon_abi_text()))
 ---@field generation ffi.cdata*  of this state; set by boot.lua
 ---@field new fun(type: string, ...): ffi.cdata*
 ---@field string fun(pointer: ffi.cdata*, length: integer?): string
----@field found ffi.cdata*       struct slice[2] to receive texts: read it before anything else is called
+---@field found ffi.cdata*       struct slice[2] for texts: read it before the next call
 ---@field at ffi.cdata*          uint32_t[1] to walk with
 local bridge = {
   C = ffi.C,

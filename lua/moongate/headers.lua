@@ -1,11 +1,12 @@
 --- headers: the header fields of a request or a response, as a plugin sees them.
 --
---     local kind = res.headers["content-type"]    -- nil when there is none; several are joined with ", "
+--     local kind = res.headers["content-type"] -- nil: none; several are joined with ", "
 --     res.headers["x-team"] = "core"              -- replaces all of that name
 --     res.headers["server"] = nil                 -- removes all of that name
 --
--- Names match in any case. Names and values are checked: what is not a valid field raises an error, so that nothing
--- from a request can inject one. Framing (content-length, transfer-encoding, connection) is the gateway's own.
+-- Names match in any case. Names and values are checked: what is not a valid field raises an
+-- error, so that nothing from a request can inject one. Framing (content-length,
+-- transfer-encoding, connection) is the gateway's own.
 
 local bridge = require "moongate.ffi"
 local C, found, at = bridge.C, bridge.found, bridge.at
@@ -89,7 +90,8 @@ function Headers:all(name)
   return values
 end
 
---- All fields: `{ { "accept", "*/*" }, ... }`, names in lower case, in their order. For logs and dumps: it makes a table each.
+--- All fields: `{ { "accept", "*/*" }, ... }`, names in lower case, in their order. For logs and
+--- dumps: it makes a table each.
 ---@return { [1]: string, [2]: string }[]
 function Headers:list()
   local handle, fields = alive(self), {}
@@ -107,7 +109,8 @@ local function next_field(fields, index)
   return index + 1, field[1], field[2]
 end
 
---- `for _, name, value in req.headers:each() do`: walks over a copy, so the fields may be changed meanwhile.
+--- `for _, name, value in req.headers:each() do`: walks over a copy, so the fields may be changed
+--- meanwhile.
 ---@return fun(fields: table, index: integer): integer?, string?, string?
 ---@return table fields
 ---@return integer index

@@ -1,7 +1,7 @@
 --- moongate: what a plugin has: `local moongate = require "moongate"`.
 --
--- Libraries are loaded when they are first named, so that a state holds only what its plugins use. Name them at
--- the top of a plugin: while a request runs, nothing can be loaded that waits.
+-- Libraries are loaded when they are first named, so that a state holds only what its plugins use.
+-- Name them at the top of a plugin: while a request runs, nothing can be loaded that waits.
 
 ---@class moongate
 ---@field reply moongate.reply

@@ -1,7 +1,7 @@
 --- json: texts to values and back, by lua-cjson.
 --
--- JSON's null is `json.null`. Numbers keep 14 digits, as Lua writes them. An empty table is an object; `json.array {}`
--- is an empty array, and so is an array that was decoded.
+-- JSON's null is `json.null`. Numbers keep 14 digits, as Lua writes them. An empty table is an
+-- object; `json.array {}` is an empty array, and so is an array that was decoded.
 
 local cjson = require "cjson.safe"
 

@@ -1,6 +1,7 @@
 --- log: lines on the gateway's log, under the id of the request whose plugin speaks.
 --
--- The text is a format for string.format when more arguments follow. No secrets: nobody removes them.
+-- The text is a format for string.format when more arguments follow. No secrets: nobody removes
+-- them.
 
 local bridge = require "moongate.ffi"
 local C = bridge.C

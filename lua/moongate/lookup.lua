@@ -1,4 +1,4 @@
---- lookup: the named values of a request that are read one by one: query, cookies, captured path segments.
+--- lookup: named values of a request, read one by one: query, cookies, path parameters.
 --
 --     req.query.page      -- the first value, decoded; nil when there is none
 --     req.query.page = 2  -- replaces it in what goes upstream; nil removes (the query only)

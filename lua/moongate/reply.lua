@@ -1,9 +1,9 @@
 --- reply: answers that a plugin gives instead of letting the request go on.
 --
--- A phase ends its chain by returning one. Replies that do not depend on the request are made once, when the
--- plugin is loaded, and shared by all requests; nobody writes to an existing one.
+-- A phase ends its chain by returning one. Replies that do not depend on the request are made
+-- once, when the plugin is loaded, and shared by all requests; nobody writes to an existing one.
 --
---     local MISSING = reply.problem(401, "missing-key", "An API key is required.", { ["www-authenticate"] = "ApiKey" })
+--     local MISSING = reply.problem(401, "missing-key", "An API key is required.")
 
 local bridge = require "moongate.ffi"
 local json = require "moongate.json"
@@ -111,8 +111,8 @@ function reply.redirect(location, status, headers)
   return make(status or 302, fields, nil)
 end
 
---- An error as the gateway's own are: a problem document (RFC 9457), or HTML or text where the client prefers it,
---- with the request id as `instance`.
+--- An error as the gateway's own are: a problem document (RFC 9457), or HTML or text where the
+--- client prefers it, with the request id as `instance`.
 ---@param status integer          400 to 599
 ---@param kind string             last part of the type: "unknown-key"
 ---@param detail string?          one sentence for the client; nothing internal

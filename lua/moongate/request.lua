@@ -1,7 +1,8 @@
 --- request: what a plugin sees of the message the client sent, and of how it fared.
 --
--- A small table around a pointer into C memory: texts become Lua strings only when they are asked for. It stops
--- working when its exchange ends: use after that raises an error and never reads what is there by then.
+-- A small table around a pointer into C memory: texts become Lua strings only when they are asked
+-- for. It stops working when its exchange ends: use after that raises an error and never reads
+-- what is there by then.
 
 local bridge = require "moongate.ffi"
 local headers = require "moongate.headers"
@@ -15,7 +16,7 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@class Request
 ---@field method string        "GET"
 ---@field path string          normalised, still escaped; assign to send another path upstream
----@field query Lookup         req.query.page: the first value, decoded; assign to change what goes upstream
+---@field query Lookup         req.query.page: the first value, decoded; assign to change it
 ---@field query_string string? raw, without "?"; assign (nil: none) to change what goes upstream
 ---@field target string        the request target as the client sent it
 ---@field host string          of the Host field or the target: lower case, no port
@@ -28,7 +29,7 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field headers Headers
 ---@field cookies Lookup
 ---@field params Lookup        what {name} in the route's path matched, decoded
----@field id string            the request id; assign to use another one (printable ASCII, at most 128 bytes)
+---@field id string            the request id; assign another (printable ASCII, at most 128 bytes)
 ---@field trace_id string?     of a valid traceparent field
 ---@field route string?        the route's name; nil when none matched
 ---@field upstream string?     name of the upstream it goes to; assign to send it to another one
@@ -36,7 +37,7 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field context table        for plugins to leave things for each other; gone with the request
 ---@field tls Tls?             facts about the client's TLS connection; nil without TLS
 ---@field content_length integer? of the body, when the client said it
----@field fault string?        why the gateway could not do it ("upstream-timeout"); for the response and log phases
+---@field fault string?        why the gateway could not do it: "upstream-timeout"
 ---@field started number       seconds since the epoch when its head was complete
 ---@field timing RequestTiming       for the log phase
 ---@field attempt RequestAttempt?    the last upstream attempt; nil when there was none

@@ -65,7 +65,8 @@ function setters.reason(self, reason)
   end
 end
 
---- Waits for the whole body; in the response phase only. With a body larger than the limit the client gets a 502.
+--- Waits for the whole body; in the response phase only. With a body larger than the limit the
+--- client gets a 502.
 ---@param limit integer? bytes; nil: the route's own limit
 ---@return string body
 function Response:body(limit)

@@ -1,22 +1,42 @@
 /*
- * abi — what Lua may call through the FFI: functions that answer at once and never touch a lua_State.
+ * abi — what Lua may call through the FFI: functions that answer at once and never touch a
+ * lua_State.
  *
  * Plain declarations, no preprocessor line: the C side includes this through bridge/exports.h, Lua
- * loads the very text that was compiled in through moongate/ffi.lua. Two structs are known to both: `struct slice`, and of
- * `struct exchange` its first members (serial, slot). Lua compares `serial` with the one it was given before each call, so
- * no function here sees an exchange that has ended. Texts given are copied; texts handed out live as long as the exchange or the
- * generation they come from, and are read before anything else is called.
+ * loads the very text that was compiled in through moongate/ffi.lua. Two structs are known to both:
+ * `struct slice`, and of `struct exchange` its first members (serial, slot). Lua compares `serial`
+ * with the one it was given before each call, so no function here sees an exchange that has ended.
+ * Texts given are copied; texts handed out live as long as the exchange or the generation they come
+ * from, and are read before anything else is called.
  *
- * A function that waits is not declared here: it is a C-API function in a library of bridge/libraries.c.
+ * A function that waits is not declared here: it is a C-API function in a library of
+ * bridge/libraries.c.
  */
 
 /* ---- one exchange: texts, numbers ---- */
 
 enum moon_text {
-    MOON_TEXT_METHOD, MOON_TEXT_TARGET, MOON_TEXT_PATH, MOON_TEXT_QUERY, MOON_TEXT_SCHEME, MOON_TEXT_HOST,
-    MOON_TEXT_AUTHORITY, MOON_TEXT_ADDRESS, MOON_TEXT_ID, MOON_TEXT_TRACE_ID, MOON_TEXT_ROUTE, MOON_TEXT_ROUTE_SOURCE,
-    MOON_TEXT_UPSTREAM, MOON_TEXT_LISTENER, MOON_TEXT_REASON, MOON_TEXT_FAULT, MOON_TEXT_TARGET_ADDRESS,
-    MOON_TEXT_TARGET_FAULT, MOON_TEXT_TARGET_DETAIL, MOON_TEXT_FORWARD_PATH, MOON_TEXT_PEER,
+    MOON_TEXT_METHOD,
+    MOON_TEXT_TARGET,
+    MOON_TEXT_PATH,
+    MOON_TEXT_QUERY,
+    MOON_TEXT_SCHEME,
+    MOON_TEXT_HOST,
+    MOON_TEXT_AUTHORITY,
+    MOON_TEXT_ADDRESS,
+    MOON_TEXT_ID,
+    MOON_TEXT_TRACE_ID,
+    MOON_TEXT_ROUTE,
+    MOON_TEXT_ROUTE_SOURCE,
+    MOON_TEXT_UPSTREAM,
+    MOON_TEXT_LISTENER,
+    MOON_TEXT_REASON,
+    MOON_TEXT_FAULT,
+    MOON_TEXT_TARGET_ADDRESS,
+    MOON_TEXT_TARGET_FAULT,
+    MOON_TEXT_TARGET_DETAIL,
+    MOON_TEXT_FORWARD_PATH,
+    MOON_TEXT_PEER,
     MOON_TEXT_SERVER_NAME
 };
 /* False when there is no such text (no route, no query, nothing forwarded). */
@@ -24,13 +44,30 @@ bool moon_text(struct exchange *exchange, int which, struct slice *text);
 
 enum moon_number {
     /* of the request */
-    MOON_NUMBER_METHOD, MOON_NUMBER_MINOR_VERSION, MOON_NUMBER_PORT, MOON_NUMBER_CONTENT_LENGTH, MOON_NUMBER_HAS_REQUEST,
+    MOON_NUMBER_METHOD,
+    MOON_NUMBER_MINOR_VERSION,
+    MOON_NUMBER_PORT,
+    MOON_NUMBER_CONTENT_LENGTH,
+    MOON_NUMBER_HAS_REQUEST,
     /* of the response, and the exchange as a whole */
-    MOON_NUMBER_STATUS, MOON_NUMBER_RESPONSE_LENGTH, MOON_NUMBER_HAS_RESPONSE, MOON_NUMBER_IS_ABORTED,
-    MOON_NUMBER_IS_GATEWAY_MADE, MOON_NUMBER_BYTES_IN, MOON_NUMBER_BYTES_OUT, MOON_NUMBER_STARTED, MOON_NUMBER_DURATION,
-    MOON_NUMBER_RESPONDED_AFTER, MOON_NUMBER_BODY_MAX, MOON_NUMBER_PHASES, MOON_NUMBER_NO_BODY,
+    MOON_NUMBER_STATUS,
+    MOON_NUMBER_RESPONSE_LENGTH,
+    MOON_NUMBER_HAS_RESPONSE,
+    MOON_NUMBER_IS_ABORTED,
+    MOON_NUMBER_IS_GATEWAY_MADE,
+    MOON_NUMBER_BYTES_IN,
+    MOON_NUMBER_BYTES_OUT,
+    MOON_NUMBER_STARTED,
+    MOON_NUMBER_DURATION,
+    MOON_NUMBER_RESPONDED_AFTER,
+    MOON_NUMBER_BODY_MAX,
+    MOON_NUMBER_PHASES,
+    MOON_NUMBER_NO_BODY,
     /* of the last attempt upstream */
-    MOON_NUMBER_ATTEMPTS, MOON_NUMBER_CONNECT_SECONDS, MOON_NUMBER_RESPONSE_SECONDS, MOON_NUMBER_IS_REUSED
+    MOON_NUMBER_ATTEMPTS,
+    MOON_NUMBER_CONNECT_SECONDS,
+    MOON_NUMBER_RESPONSE_SECONDS,
+    MOON_NUMBER_IS_REUSED
 };
 /* -1 when there is no such number. Times are seconds, flags 0 or 1. */
 double moon_number(struct exchange *exchange, int which);
@@ -38,31 +75,42 @@ double moon_number(struct exchange *exchange, int which);
 /* ---- header fields; `of`: 0 the request, 1 the response ---- */
 
 enum moon_field {
-    MOON_FIELD_OK, MOON_FIELD_BAD_NAME, MOON_FIELD_BAD_VALUE, MOON_FIELD_OURS, MOON_FIELD_FULL, MOON_FIELD_NO_MESSAGE
+    MOON_FIELD_OK,
+    MOON_FIELD_BAD_NAME,
+    MOON_FIELD_BAD_VALUE,
+    MOON_FIELD_OURS,
+    MOON_FIELD_FULL,
+    MOON_FIELD_NO_MESSAGE
 };
 /* Whether a policy may send such a field: what to say before there is a message. */
 int moon_field_check(const char *name, size_t name_length, const char *value, size_t value_length);
 /* All values of that name, joined with ", ". */
-bool moon_header_get(struct exchange *exchange, int of, const char *name, size_t name_length, struct slice *value);
-int moon_header_set(struct exchange *exchange, int of, const char *name, size_t name_length, const char *value,
-                    size_t value_length);
-int moon_header_add(struct exchange *exchange, int of, const char *name, size_t name_length, const char *value,
-                    size_t value_length);
+bool moon_header_get(struct exchange *exchange, int of, const char *name, size_t name_length,
+                     struct slice *value);
+int moon_header_set(struct exchange *exchange, int of, const char *name, size_t name_length,
+                    const char *value, size_t value_length);
+int moon_header_add(struct exchange *exchange, int of, const char *name, size_t name_length,
+                    const char *value, size_t value_length);
 int moon_header_remove(struct exchange *exchange, int of, const char *name, size_t name_length);
-/* Walks over all fields, or those of one name (name_length not 0): start with *at = 0; false at the end. */
-bool moon_header_next(struct exchange *exchange, int of, const char *name, size_t name_length, uint32_t *at,
-                      struct slice *pair);
+/* Walks over all fields, or those of one name (name_length not 0): start with *at = 0; false at the
+ * end. */
+bool moon_header_next(struct exchange *exchange, int of, const char *name, size_t name_length,
+                      uint32_t *at, struct slice *pair);
 
-/* ---- the query, cookies and captured path segments, decoded; pair[0] is a name, pair[1] its value ---- */
+/* ---- the query, cookies and captured path segments, decoded; pair[0] is a name, pair[1] its value
+ * ---- */
 
-bool moon_query_get(struct exchange *exchange, const char *name, size_t name_length, struct slice *value);
+bool moon_query_get(struct exchange *exchange, const char *name, size_t name_length,
+                    struct slice *value);
 /* Replaces all of that name; value NULL: removes. */
-void moon_query_set(struct exchange *exchange, const char *name, size_t name_length, const char *value,
-                    size_t value_length);
+void moon_query_set(struct exchange *exchange, const char *name, size_t name_length,
+                    const char *value, size_t value_length);
 bool moon_query_next(struct exchange *exchange, uint32_t *at, struct slice *pair);
-bool moon_cookie_get(struct exchange *exchange, const char *name, size_t name_length, struct slice *value);
+bool moon_cookie_get(struct exchange *exchange, const char *name, size_t name_length,
+                     struct slice *value);
 bool moon_cookie_next(struct exchange *exchange, uint32_t *at, struct slice *pair);
-bool moon_param_get(struct exchange *exchange, const char *name, size_t name_length, struct slice *value);
+bool moon_param_get(struct exchange *exchange, const char *name, size_t name_length,
+                    struct slice *value);
 bool moon_param_next(struct exchange *exchange, uint32_t *at, struct slice *pair);
 
 /* ---- changes to what goes upstream ---- */
@@ -80,8 +128,15 @@ bool moon_set_body(struct exchange *exchange, const char *bytes, size_t length);
 
 /* ---- TLS of the client's connection ---- */
 
-enum moon_tls { MOON_TLS_SERVER_NAME, MOON_TLS_VERSION, MOON_TLS_CIPHER, MOON_TLS_SUBJECT, MOON_TLS_ISSUER,
-                MOON_TLS_FINGERPRINT, MOON_TLS_SERIAL };
+enum moon_tls {
+    MOON_TLS_SERVER_NAME,
+    MOON_TLS_VERSION,
+    MOON_TLS_CIPHER,
+    MOON_TLS_SUBJECT,
+    MOON_TLS_ISSUER,
+    MOON_TLS_FINGERPRINT,
+    MOON_TLS_SERIAL
+};
 bool moon_tls_text(struct exchange *exchange, int which, struct slice *text);
 /* -1: no TLS, 0: no client certificate, 1: one, verified. */
 int moon_tls_client(struct exchange *exchange);
@@ -94,12 +149,13 @@ bool moon_set_status(struct exchange *exchange, int status, const char *reason, 
 /* ---- a reply, in parts: it is sent when the phase returns ---- */
 
 void moon_answer_begin(struct exchange *exchange, int status);
-int moon_answer_header(struct exchange *exchange, const char *name, size_t name_length, const char *value,
-                       size_t value_length);
+int moon_answer_header(struct exchange *exchange, const char *name, size_t name_length,
+                       const char *value, size_t value_length);
 void moon_answer_body(struct exchange *exchange, const char *bytes, size_t length);
 /* The body becomes a problem document; `extensions`: further JSON members without braces. */
-void moon_answer_problem(struct exchange *exchange, const char *type, size_t type_length, const char *detail,
-                         size_t detail_length, const char *extensions, size_t extensions_length);
+void moon_answer_problem(struct exchange *exchange, const char *type, size_t type_length,
+                         const char *detail, size_t detail_length, const char *extensions,
+                         size_t extensions_length);
 /* In the response phase: the reply takes the response's place, and the phase goes on. */
 void moon_answer_replace(struct exchange *exchange);
 /* In the response phase, after the body has been collected: what to send instead. */
@@ -109,7 +165,8 @@ void moon_body_replace(struct exchange *exchange, const char *bytes, size_t leng
 
 /* The exchange in that slot of the worker's pool. */
 struct exchange *moon_exchange(struct generation *generation, uint32_t slot);
-/* Index of the route that is about to match, -1: none is left. Its `when`, if any, has not been asked. */
+/* Index of the route that is about to match, -1: none is left. Its `when`, if any, has not been
+ * asked. */
 int moon_route_candidate(struct exchange *exchange);
 /* The predicate said no: on to the next candidate. */
 void moon_route_reject(struct exchange *exchange);
@@ -125,9 +182,11 @@ int moon_consumer_by_key(struct generation *generation, const char *key, size_t 
 int moon_consumer_by_name(struct generation *generation, const char *name, size_t length);
 uint32_t moon_consumer_count(struct generation *generation);
 bool moon_consumer_name(struct generation *generation, int consumer, struct slice *name);
-bool moon_consumer_group(struct generation *generation, int consumer, uint32_t at, struct slice *group);
+bool moon_consumer_group(struct generation *generation, int consumer, uint32_t at,
+                         struct slice *group);
 /* pair[0] is the tag's name, pair[1] its value. */
-bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at, struct slice *pair);
+bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at,
+                       struct slice *pair);
 
 /* ---- the log, the clock ---- */
 
@@ -146,84 +205,152 @@ bool moon_is_live(struct generation *generation);
  * ---- building a generation ----
  *
  * An object is begun, given its texts, pairs and numbers, and finished; what is not given has its
- * default. Nothing has an effect before the generation is committed. Clusters come before the routes that name them.
+ * default. Nothing has an effect before the generation is committed. Clusters come before the
+ * routes that name them.
  */
 
-/* uri_normalise_path: false for what is malformed. The text lives until the next call for that generation. */
-bool moon_normalise_path(struct generation *generation, const char *path, size_t length, struct slice *normal);
+/* uri_normalise_path: false for what is malformed. The text lives until the next call for that
+ * generation. */
+bool moon_normalise_path(struct generation *generation, const char *path, size_t length,
+                         struct slice *normal);
 /*
- * Names in a folder, each ended by a zero byte, as many as fit into `names`. Returns the bytes of all of them, -1 when there
- * is no such folder.
+ * Names in a folder, each ended by a zero byte, as many as fit into `names`. Returns the bytes of
+ * all of them, -1 when there is no such folder.
  */
 double moon_folder_names(const char *path, char *names, size_t names_size);
 
 enum moon_object {
-    MOON_OBJECT_SETTINGS, MOON_OBJECT_CLUSTER, MOON_OBJECT_LISTENER, MOON_OBJECT_CONSUMER, MOON_OBJECT_ROUTE
+    MOON_OBJECT_SETTINGS,
+    MOON_OBJECT_CLUSTER,
+    MOON_OBJECT_LISTENER,
+    MOON_OBJECT_CONSUMER,
+    MOON_OBJECT_ROUTE
 };
 void moon_build_begin(struct generation *generation, int object);
-/* The object's index among its kind, or -1 with what is wrong in `error` (of a route: which other one it cannot be told apart from). */
+/* The object's index among its kind, or -1 with what is wrong in `error` (of a route: which other
+ * one it cannot be told apart from). */
 double moon_build_finish(struct generation *generation, struct slice *error);
 
 enum moon_build_text {
     /* settings */
-    MOON_BUILD_USER, MOON_BUILD_VIA, MOON_BUILD_TRUSTED_PROXY, MOON_BUILD_RESOLVER_SERVERS,
-    MOON_BUILD_LOG_LEVEL, MOON_BUILD_LOG_FORMAT,
+    MOON_BUILD_USER,
+    MOON_BUILD_VIA,
+    MOON_BUILD_TRUSTED_PROXY,
+    MOON_BUILD_RESOLVER_SERVERS,
+    MOON_BUILD_LOG_LEVEL,
+    MOON_BUILD_LOG_FORMAT,
     /* clusters; a target is "host", then its port, weight and tls as numbers */
-    MOON_BUILD_CLUSTER_NAME, MOON_BUILD_TARGET, MOON_BUILD_BALANCE, MOON_BUILD_CLUSTER_PROTOCOL, MOON_BUILD_TLS_CA,
-    MOON_BUILD_TLS_CERTIFICATE, MOON_BUILD_TLS_KEY, MOON_BUILD_SERVER_NAME,
+    MOON_BUILD_CLUSTER_NAME,
+    MOON_BUILD_TARGET,
+    MOON_BUILD_BALANCE,
+    MOON_BUILD_CLUSTER_PROTOCOL,
+    MOON_BUILD_TLS_CA,
+    MOON_BUILD_TLS_CERTIFICATE,
+    MOON_BUILD_TLS_KEY,
+    MOON_BUILD_SERVER_NAME,
     /* listeners */
-    MOON_BUILD_ADDRESS, MOON_BUILD_LISTENER_PROTOCOL, MOON_BUILD_PROXY_SOURCE, MOON_BUILD_CLIENT_CA,
+    MOON_BUILD_ADDRESS,
+    MOON_BUILD_LISTENER_PROTOCOL,
+    MOON_BUILD_PROXY_SOURCE,
+    MOON_BUILD_CLIENT_CA,
     /* consumers */
-    MOON_BUILD_CONSUMER_NAME, MOON_BUILD_KEY, MOON_BUILD_GROUP,
+    MOON_BUILD_CONSUMER_NAME,
+    MOON_BUILD_KEY,
+    MOON_BUILD_GROUP,
     /* routes */
-    MOON_BUILD_ROUTE_NAME, MOON_BUILD_SOURCE /* "file:line", of any object */, MOON_BUILD_HOST, MOON_BUILD_METHOD, MOON_BUILD_PATH, MOON_BUILD_SNI,
-    MOON_BUILD_REWRITE, MOON_BUILD_UPSTREAM_HOST
+    MOON_BUILD_ROUTE_NAME,
+    MOON_BUILD_SOURCE /* "file:line", of any object */,
+    MOON_BUILD_HOST,
+    MOON_BUILD_METHOD,
+    MOON_BUILD_PATH,
+    MOON_BUILD_SNI,
+    MOON_BUILD_REWRITE,
+    MOON_BUILD_UPSTREAM_HOST
 };
 void moon_build_text(struct generation *generation, int which, const char *text, size_t length);
 
 enum moon_build_pair {
-    MOON_BUILD_CERTIFICATE,          /* listener: paths or PEM texts of certificate and key */
-    MOON_BUILD_TAG,                  /* consumer */
-    MOON_BUILD_HEADER, MOON_BUILD_QUERY /* route: value NULL: present with any value */
+    MOON_BUILD_CERTIFICATE, /* listener: paths or PEM texts of certificate and key */
+    MOON_BUILD_TAG,         /* consumer */
+    MOON_BUILD_HEADER,
+    MOON_BUILD_QUERY /* route: value NULL: present with any value */
 };
 void moon_build_pair(struct generation *generation, int which, const char *name, size_t name_length,
                      const char *value, size_t value_length);
 
 enum moon_build_number {
     /* settings */
-    MOON_BUILD_WORKERS, MOON_BUILD_MEMORY_COUNTERS, MOON_BUILD_MEMORY_LIMITS, MOON_BUILD_MEMORY_DICT,
-    MOON_BUILD_RESOLVER_TIMEOUT, MOON_BUILD_RESOLVER_STALE, MOON_BUILD_FORWARDED, MOON_BUILD_LIMIT_HEAD,
-    MOON_BUILD_LIMIT_TARGET, MOON_BUILD_LIMIT_BODY, MOON_BUILD_HEAD_TIMEOUT, MOON_BUILD_BODY_TIMEOUT,
-    MOON_BUILD_IDLE_TIMEOUT, MOON_BUILD_SEND_TIMEOUT, MOON_BUILD_LIMIT_REQUESTS, MOON_BUILD_LIMIT_CONNECTIONS,
-    MOON_BUILD_LIMIT_PER_ADDRESS, MOON_BUILD_DRAIN_TIMEOUT,
+    MOON_BUILD_WORKERS,
+    MOON_BUILD_MEMORY_COUNTERS,
+    MOON_BUILD_MEMORY_LIMITS,
+    MOON_BUILD_MEMORY_DICT,
+    MOON_BUILD_RESOLVER_TIMEOUT,
+    MOON_BUILD_RESOLVER_STALE,
+    MOON_BUILD_FORWARDED,
+    MOON_BUILD_LIMIT_HEAD,
+    MOON_BUILD_LIMIT_TARGET,
+    MOON_BUILD_LIMIT_BODY,
+    MOON_BUILD_HEAD_TIMEOUT,
+    MOON_BUILD_BODY_TIMEOUT,
+    MOON_BUILD_IDLE_TIMEOUT,
+    MOON_BUILD_SEND_TIMEOUT,
+    MOON_BUILD_LIMIT_REQUESTS,
+    MOON_BUILD_LIMIT_CONNECTIONS,
+    MOON_BUILD_LIMIT_PER_ADDRESS,
+    MOON_BUILD_DRAIN_TIMEOUT,
     /* clusters; those of a target belong to the target named last */
-    MOON_BUILD_TARGET_PORT, MOON_BUILD_TARGET_WEIGHT, MOON_BUILD_TARGET_TLS, MOON_BUILD_TLS_VERIFY,
-    MOON_BUILD_IDLE_CONNECTIONS, MOON_BUILD_IDLE_SECONDS, MOON_BUILD_CONNECTIONS, MOON_BUILD_FAILURES,
-    MOON_BUILD_SET_ASIDE, MOON_BUILD_RETRY_BUDGET, MOON_BUILD_RETRY_BUDGET_MIN,
-    /* listeners; client certificates: 0 none, 1 optional, 2 required; version: 2 or 3 for TLS 1.2, 1.3 */
-    MOON_BUILD_ADMIN, MOON_BUILD_PROXY_PROTOCOL, MOON_BUILD_TLS_CLIENT, MOON_BUILD_TLS_VERSION,
+    MOON_BUILD_TARGET_PORT,
+    MOON_BUILD_TARGET_WEIGHT,
+    MOON_BUILD_TARGET_TLS,
+    MOON_BUILD_TLS_VERIFY,
+    MOON_BUILD_IDLE_CONNECTIONS,
+    MOON_BUILD_IDLE_SECONDS,
+    MOON_BUILD_CONNECTIONS,
+    MOON_BUILD_FAILURES,
+    MOON_BUILD_SET_ASIDE,
+    MOON_BUILD_RETRY_BUDGET,
+    MOON_BUILD_RETRY_BUDGET_MIN,
+    /* listeners; client certificates: 0 none, 1 optional, 2 required; version: 2 or 3 for
+       TLS 1.2, 1.3 */
+    MOON_BUILD_ADMIN,
+    MOON_BUILD_PROXY_PROTOCOL,
+    MOON_BUILD_TLS_CLIENT,
+    MOON_BUILD_TLS_VERSION,
     /* routes; those of the admin listener are matched apart; the cluster by its index */
-    MOON_BUILD_CLUSTER, MOON_BUILD_PRIORITY, MOON_BUILD_CONNECT_SECONDS, MOON_BUILD_RESPONSE_SECONDS, MOON_BUILD_BODY_IDLE_SECONDS,
-    MOON_BUILD_TOTAL_SECONDS, MOON_BUILD_RETRIES, MOON_BUILD_BODY_MAX, MOON_BUILD_UPGRADE, MOON_BUILD_PHASES,
-    MOON_BUILD_HAS_WHEN, MOON_BUILD_IS_ADMIN
+    MOON_BUILD_CLUSTER,
+    MOON_BUILD_PRIORITY,
+    MOON_BUILD_CONNECT_SECONDS,
+    MOON_BUILD_RESPONSE_SECONDS,
+    MOON_BUILD_BODY_IDLE_SECONDS,
+    MOON_BUILD_TOTAL_SECONDS,
+    MOON_BUILD_RETRIES,
+    MOON_BUILD_BODY_MAX,
+    MOON_BUILD_UPGRADE,
+    MOON_BUILD_PHASES,
+    MOON_BUILD_HAS_WHEN,
+    MOON_BUILD_IS_ADMIN
 };
 void moon_build_number(struct generation *generation, int which, double value);
 /* Phases of `use` (of enum route_phase), for answers without a route. */
 void moon_build_use(struct generation *generation, int phases);
 
-/* ---- which route would match, for `moongate explain`: a built generation that is not committed ---- */
+/* ---- which route would match, for `moongate explain`: a built generation that is not committed
+ * ---- */
 
 void moon_explain_begin(struct generation *generation, bool is_admin);
-/* METHOD, SCHEME, HOST (lower case, no port), QUERY (raw), SERVER_NAME, or PATH: false when that is malformed. */
+/* METHOD, SCHEME, HOST (lower case, no port), QUERY (raw), SERVER_NAME, or PATH: false when that is
+ * malformed. */
 bool moon_explain_text(struct generation *generation, int which, const char *text, size_t length);
-bool moon_explain_header(struct generation *generation, const char *name, size_t name_length, const char *value,
-                         size_t value_length);
-/* The best route; _next: the one after it, when its `when` says no. -1: none; -2: none for that method. */
+bool moon_explain_header(struct generation *generation, const char *name, size_t name_length,
+                         const char *value, size_t value_length);
+/* The best route; _next: the one after it, when its `when` says no. -1: none; -2: none for that
+ * method. */
 int moon_explain_match(struct generation *generation);
 int moon_explain_next(struct generation *generation);
 /* An enum route_miss: why that route does not match, 0 when it does. */
 int moon_explain_why_not(struct generation *generation, uint32_t route);
-/* Of the route that matched last: what its path captured, as it is in the path; what goes upstream instead of the path. */
+/* Of the route that matched last: what its path captured, as it is in the path; what goes upstream
+ * instead of the path. */
 bool moon_explain_capture(struct generation *generation, uint32_t at, struct slice *pair);
 bool moon_explain_forward_path(struct generation *generation, struct slice *path);
 bool moon_explain_allowed(struct generation *generation, struct slice *methods);

@@ -1,8 +1,8 @@
 /*
  * body — waiting for whole bodies: the library "moongate.core.body".
  *
- * A body that cannot be had (too large, the client left) ends the phase: the coroutine that waits is cancelled, and
- * the gateway answers with the fault.
+ * A body that cannot be had (too large, the client left) ends the phase: the coroutine that waits
+ * is cancelled, and the gateway answers with the fault.
  */
 #include <lauxlib.h>
 
@@ -37,7 +37,8 @@ static void on_collected(void *data, enum fault fault, struct slice body)
     task_resume(task, 1);
 }
 
-/* The exchange that arguments 1 and 2 (slot, serial) mean, if the running task is one of its own. */
+/* The exchange that arguments 1 and 2 (slot, serial) mean, if the running task is one of its own.
+ */
 static struct exchange *exchange_argument(lua_State *thread, const struct task *task,
                                           enum exchange_step step, const char *phase)
 {

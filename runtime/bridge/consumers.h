@@ -1,8 +1,8 @@
 /*
  * consumers — all consumers of a generation, found by key or by name.
  *
- * Built once, read-only afterwards, outside of the Lua heap: a hundred thousand of them cost the collector nothing.
- * Keys are found by a keyed hash and then compared in constant time.
+ * Built once, read-only afterwards, outside of the Lua heap: a hundred thousand of them cost the
+ * collector nothing. Keys are found by a keyed hash and then compared in constant time.
  */
 #pragma once
 

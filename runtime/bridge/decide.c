@@ -1,9 +1,10 @@
 /*
  * decide — the gateway's phases, answered by the generation's plugins.
  *
- * A phase with plugins is one coroutine of the dispatcher (lua/moongate/dispatch.lua), which says what to do when it
- * returns; the answer is given here, from C, because nothing that Lua calls may come back into Lua. What raises never
- * lets a request pass: 500 before the response's head, a response cut off after it.
+ * A phase with plugins is one coroutine of the dispatcher (lua/moongate/dispatch.lua), which says
+ * what to do when it returns; the answer is given here, from C, because nothing that Lua calls may
+ * come back into Lua. What raises never lets a request pass: 500 before the response's head, a
+ * response cut off after it.
  */
 #include <assert.h>
 #include <lauxlib.h>
@@ -85,8 +86,7 @@ static void fail_unrouted(struct exchange *exchange, enum route_outcome outcome)
     }
     struct route_subject subject = decision_subject(exchange);
     struct header allow = {.name = SLICE("allow")};
-    allow.value =
-        route_matcher_allowed(decision_matcher(exchange), &subject, &exchange->arena);
+    allow.value = route_matcher_allowed(decision_matcher(exchange), &subject, &exchange->arena);
     exchange->fault = FAULT_METHOD_NOT_ALLOWED;
     struct reply reply = problem_reply(
         exchange, &(struct problem){
@@ -153,7 +153,8 @@ static void decide_request(struct exchange *exchange)
 
 /* ---- response ---- */
 
-/* What was to be sent is dropped for the fault's answer, which goes through the plugins from the first one on. */
+/* What was to be sent is dropped for the fault's answer, which goes through the plugins from the
+ * first one on. */
 static void begin_response_again(struct decision *decision, enum fault fault)
 {
     struct exchange *exchange = decision->exchange;
@@ -164,8 +165,8 @@ static void begin_response_again(struct decision *decision, enum fault fault)
 }
 
 /*
- * The dispatcher has noted which step raised, and leaves it out from now on: as there are only so many, this ends. The
- * bound is for the case that the dispatcher itself is what raises.
+ * The dispatcher has noted which step raised, and leaves it out from now on: as there are only so
+ * many, this ends. The bound is for the case that the dispatcher itself is what raises.
  */
 static void on_response_ended(enum task_end end, lua_State *thread, void *data)
 {

@@ -1,7 +1,8 @@
 /*
  * decision — what the bridge knows of one exchange beyond the exchange itself.
  *
- * Made in the exchange's arena when Lua first has a part in it, and gone with it; exchange->task points to it.
+ * Made in the exchange's arena when Lua first has a part in it, and gone with it; exchange->task
+ * points to it.
  */
 #pragma once
 

@@ -88,10 +88,9 @@ static struct slice copy(struct draft *draft, const char *start, size_t length)
 
 static bool is_list(int which)
 {
-    return which == MOON_BUILD_TRUSTED_PROXY ||
-           which == MOON_BUILD_TARGET || which == MOON_BUILD_PROXY_SOURCE ||
-           which == MOON_BUILD_KEY || which == MOON_BUILD_GROUP || which == MOON_BUILD_HOST ||
-           which == MOON_BUILD_METHOD;
+    return which == MOON_BUILD_TRUSTED_PROXY || which == MOON_BUILD_TARGET ||
+           which == MOON_BUILD_PROXY_SOURCE || which == MOON_BUILD_KEY ||
+           which == MOON_BUILD_GROUP || which == MOON_BUILD_HOST || which == MOON_BUILD_METHOD;
 }
 
 void moon_build_begin(struct generation *generation, int object)
@@ -116,7 +115,8 @@ void moon_build_text(struct generation *generation, int which, const char *text,
         draft->texts[which] = copied;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): scalars, as the FFI does not compile structs by value. */
+/* NOLINTNEXTLINE(readability-function-size): scalars, as the FFI does not compile structs by value.
+ */
 void moon_build_pair(struct generation *generation, int which, const char *name, size_t name_length,
                      const char *value, size_t value_length)
 {
@@ -161,8 +161,10 @@ void moon_build_use(struct generation *generation, int phases)
 double moon_build_finish(struct generation *generation, struct slice *error)
 {
     static double (*const FINISH[])(struct generation *) = {
-        [MOON_OBJECT_SETTINGS] = draft_finish_settings, [MOON_OBJECT_CLUSTER] = draft_finish_cluster,
-        [MOON_OBJECT_LISTENER] = draft_finish_listener, [MOON_OBJECT_CONSUMER] = draft_finish_consumer,
+        [MOON_OBJECT_SETTINGS] = draft_finish_settings,
+        [MOON_OBJECT_CLUSTER] = draft_finish_cluster,
+        [MOON_OBJECT_LISTENER] = draft_finish_listener,
+        [MOON_OBJECT_CONSUMER] = draft_finish_consumer,
         [MOON_OBJECT_ROUTE] = draft_finish_route,
     };
     struct draft *draft = generation->draft;

@@ -1,7 +1,9 @@
 /*
- * draft — what is collected of one object while Lua describes it, and where the finished ones are put.
+ * draft — what is collected of one object while Lua describes it, and where the finished ones are
+ * put.
  *
- * The moon_build_ functions of abi.h fill it in; draft_finish_* of the object's own file makes something of it.
+ * The moon_build_ functions of abi.h fill it in; draft_finish_* of the object's own file makes
+ * something of it.
  */
 #pragma once
 
@@ -24,16 +26,16 @@ struct draft_entry {
 struct explain;
 
 struct draft {
-    int object; /* enum moon_object */
-    struct arena scratch; /* reset with each object */
-    struct arena paths;   /* of moon_normalise_path */
+    int object;                          /* enum moon_object */
+    struct arena scratch;                /* reset with each object */
+    struct arena paths;                  /* of moon_normalise_path */
     struct slice texts[DRAFT_TEXTS_MAX]; /* the last one given of each; start NULL: none */
     double numbers[DRAFT_NUMBERS_MAX];
     bool has_number[DRAFT_NUMBERS_MAX];
     struct draft_entry *entries;
     size_t entry_count, entry_capacity;
     size_t route_capacity, cluster_capacity;
-    struct slice error; /* in scratch */
+    struct slice error;      /* in scratch */
     struct explain *explain; /* NULL unless somebody asks what would match */
 };
 
@@ -53,7 +55,8 @@ struct slice *draft_list(struct draft *draft, int which, size_t *count);
 /* Terminated, in the scratch arena; NULL when not given. */
 const char *draft_string(struct draft *draft, int which);
 
-/* CIDR blocks of that list, in the generation's arena; NULL with draft->error when one is malformed. */
+/* CIDR blocks of that list, in the generation's arena; NULL with draft->error when one is
+ * malformed. */
 const struct address_block *draft_blocks(struct generation *generation, int which, size_t *count);
 
 /* Each: the object's index, or -1 with draft->error. */

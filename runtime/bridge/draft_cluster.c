@@ -59,8 +59,7 @@ static bool finish_tls(struct generation *generation, struct cluster_options *op
 
 static void finish_numbers(const struct draft *draft, struct cluster_options *options)
 {
-    options->idle_connections_max =
-        (unsigned)draft_count(draft, MOON_BUILD_IDLE_CONNECTIONS, 64);
+    options->idle_connections_max = (unsigned)draft_count(draft, MOON_BUILD_IDLE_CONNECTIONS, 64);
     options->idle_seconds = draft_number(draft, MOON_BUILD_IDLE_SECONDS, 60);
     options->connections_max = (unsigned)draft_count(draft, MOON_BUILD_CONNECTIONS, 0);
     options->failures_max = (unsigned)draft_count(draft, MOON_BUILD_FAILURES, 3);
@@ -74,8 +73,8 @@ static struct generation_cluster *add_cluster(struct generation *generation)
     struct draft *draft = generation->draft;
     if (generation->cluster_count == draft->cluster_capacity) {
         draft->cluster_capacity = draft->cluster_capacity == 0 ? 16 : draft->cluster_capacity * 2;
-        generation->clusters = mem_resize(
-            generation->clusters, draft->cluster_capacity * sizeof(*generation->clusters));
+        generation->clusters = mem_resize(generation->clusters,
+                                          draft->cluster_capacity * sizeof(*generation->clusters));
     }
     struct generation_cluster *cluster = &generation->clusters[generation->cluster_count++];
     *cluster = (struct generation_cluster){.cluster = NULL};
@@ -88,7 +87,8 @@ double draft_finish_cluster(struct generation *generation)
     struct slice balance = draft_text(draft, MOON_BUILD_BALANCE, SLICE("round_robin"));
     struct slice protocol = draft_text(draft, MOON_BUILD_CLUSTER_PROTOCOL, SLICE(""));
     struct cluster_options options = {
-        .name = arena_copy(&generation->arena, draft_text(draft, MOON_BUILD_CLUSTER_NAME, SLICE(""))),
+        .name =
+            arena_copy(&generation->arena, draft_text(draft, MOON_BUILD_CLUSTER_NAME, SLICE(""))),
         .balance = slice_equals(balance, SLICE("least_conn")) ? CLUSTER_LEAST_CONNECTIONS
                                                               : CLUSTER_ROUND_ROBIN,
         .server_name =
@@ -100,7 +100,8 @@ double draft_finish_cluster(struct generation *generation)
         return -1;
     }
     if (protocol.length > 0 && (options.protocol = protocols_find(protocol)) == NULL) {
-        draft->error = arena_format(&draft->scratch, "unknown protocol \"%.*s\"", SLICE_FORMAT(protocol));
+        draft->error =
+            arena_format(&draft->scratch, "unknown protocol \"%.*s\"", SLICE_FORMAT(protocol));
         return -1;
     }
     options.targets = finish_targets(generation, &options.target_count);

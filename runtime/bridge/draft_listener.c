@@ -1,5 +1,6 @@
 /*
- * draft_listener — an address to listen on: its line in the plan, and its options with TLS ready to use.
+ * draft_listener — an address to listen on: its line in the plan, and its options with TLS ready to
+ * use.
  */
 #include <openssl/ssl.h>
 #include <stdio.h>
@@ -98,8 +99,9 @@ double draft_finish_listener(struct generation *generation)
     if (generation->plan.listener_count == PLAN_LISTENERS_MAX)
         return refuse(draft, SLICE("too many listeners; expected at most 64"));
     if (address.length >= ADDRESS_TEXT_BYTES || !address_parse(address, &parsed))
-        return refuse(draft, arena_format(&draft->scratch, "\"%.*s\" is not an address to listen on",
-                                          SLICE_FORMAT(address)));
+        return refuse(draft,
+                      arena_format(&draft->scratch, "\"%.*s\" is not an address to listen on",
+                                   SLICE_FORMAT(address)));
     struct listen_options options = {
         .name = arena_copy(&generation->arena, address),
         .is_admin = draft_number(draft, MOON_BUILD_ADMIN, 0) != 0,

@@ -64,8 +64,9 @@ static bool finish_rewrite(struct generation *generation, struct generation_rout
 
     if (text.start == NULL)
         return true;
-    route->route.rewrite = path_template_compile(arena_copy(&generation->arena, text), route->captures,
-                                                 route->capture_count, &generation->arena, &error);
+    route->route.rewrite =
+        path_template_compile(arena_copy(&generation->arena, text), route->captures,
+                              route->capture_count, &generation->arena, &error);
     draft->error = arena_format(&draft->scratch, "rewrite: %.*s", SLICE_FORMAT(error));
     return route->route.rewrite != NULL;
 }
@@ -78,10 +79,11 @@ static void conflict_error(struct generation *generation, uint32_t other)
         return;
     }
     const struct route *route = &generation->routes[other].route;
-    draft->error = arena_format(&draft->scratch,
-                                "cannot be told apart from route \"%.*s\" at %.*s; expected another host, path, "
-                                "method, condition or priority",
-                                SLICE_FORMAT(route->name), SLICE_FORMAT(route->source));
+    draft->error = arena_format(
+        &draft->scratch,
+        "cannot be told apart from route \"%.*s\" at %.*s; expected another host, path, "
+        "method, condition or priority",
+        SLICE_FORMAT(route->name), SLICE_FORMAT(route->source));
 }
 
 static bool add_pattern(struct generation *generation)

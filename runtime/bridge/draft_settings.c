@@ -55,8 +55,7 @@ static void finish_resolver(struct generation *generation, const struct draft *d
     struct slice servers = draft->texts[MOON_BUILD_RESOLVER_SERVERS];
 
     if (servers.length > 0)
-        options->servers =
-            arena_format(&generation->arena, "%.*s", SLICE_FORMAT(servers)).start;
+        options->servers = arena_format(&generation->arena, "%.*s", SLICE_FORMAT(servers)).start;
     options->timeout = draft_number(draft, MOON_BUILD_RESOLVER_TIMEOUT, 0);
     options->stale_seconds = draft_number(draft, MOON_BUILD_RESOLVER_STALE, 0);
 }
@@ -70,7 +69,8 @@ const struct address_block *draft_blocks(struct generation *generation, int whic
     for (size_t i = 0; i < *count; i++) {
         if (address_block_parse(texts[i], &blocks[i]))
             continue;
-        draft->error = arena_format(&draft->scratch, "\"%.*s\" is not a CIDR block; expected "
+        draft->error = arena_format(&draft->scratch,
+                                    "\"%.*s\" is not a CIDR block; expected "
                                     "\"10.0.0.0/8\", without bits behind the prefix",
                                     SLICE_FORMAT(texts[i]));
         return NULL;

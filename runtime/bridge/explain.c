@@ -44,8 +44,7 @@ void moon_explain_begin(struct generation *generation, bool is_admin)
         .request = {.scheme = SLICE("http"), .path = SLICE("/"), .minor_version = 1},
     };
     arena_init(&explain->arena);
-    explain->subject =
-        (struct route_subject){&explain->request, SLICE(""), &explain->arena};
+    explain->subject = (struct route_subject){&explain->request, SLICE(""), &explain->arena};
 }
 
 bool moon_explain_text(struct generation *generation, int which, const char *text, size_t length)
@@ -59,12 +58,22 @@ bool moon_explain_text(struct generation *generation, int which, const char *tex
         request->method_name = copy;
         request->method = method_of(copy);
         return true;
-    case MOON_TEXT_SCHEME: request->scheme = copy; return true;
-    case MOON_TEXT_HOST: request->host = copy; return true;
-    case MOON_TEXT_QUERY: request->query = copy; return true;
-    case MOON_TEXT_PATH: return uri_normalise_path(copy, &explain->arena, &request->path);
-    case MOON_TEXT_SERVER_NAME: explain->subject.server_name = copy; return true;
-    default: return false;
+    case MOON_TEXT_SCHEME:
+        request->scheme = copy;
+        return true;
+    case MOON_TEXT_HOST:
+        request->host = copy;
+        return true;
+    case MOON_TEXT_QUERY:
+        request->query = copy;
+        return true;
+    case MOON_TEXT_PATH:
+        return uri_normalise_path(copy, &explain->arena, &request->path);
+    case MOON_TEXT_SERVER_NAME:
+        explain->subject.server_name = copy;
+        return true;
+    default:
+        return false;
     }
 }
 

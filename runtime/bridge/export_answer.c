@@ -35,7 +35,8 @@ void moon_answer_body(struct exchange *exchange, const char *bytes, size_t lengt
     answer_of(exchange)->body = arena_copy(&exchange->arena, exports_slice(bytes, length));
 }
 
-/* NOLINTNEXTLINE(readability-function-size): scalars, as the FFI does not compile structs by value. */
+/* NOLINTNEXTLINE(readability-function-size): scalars, as the FFI does not compile structs by value.
+ */
 void moon_answer_problem(struct exchange *exchange, const char *type, size_t type_length,
                          const char *detail, size_t detail_length, const char *extensions,
                          size_t extensions_length)
@@ -67,11 +68,11 @@ bool moon_set_status(struct exchange *exchange, int status, const char *reason, 
 
     if (response == NULL || status < STATUS_MIN || status > STATUS_MAX || !headers_is_value(text))
         return false;
-    /* A message that has a body cannot become one that may not have any, nor the other way round. */
+    /* A message that has a body cannot become one that may not have any, nor the other way round.
+     */
     if (status_has_no_body(status) != status_has_no_body(response->status))
         return false;
     response->status = status;
-    response->reason =
-        reason != NULL ? arena_copy(&exchange->arena, text) : status_reason(status);
+    response->reason = reason != NULL ? arena_copy(&exchange->arena, text) : status_reason(status);
     return true;
 }

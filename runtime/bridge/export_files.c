@@ -1,5 +1,6 @@
 /*
- * export_files — what reading a configuration needs of C: the names in a folder, and the one normal form of a path.
+ * export_files — what reading a configuration needs of C: the names in a folder, and the one normal
+ * form of a path.
  */
 #include <dirent.h>
 

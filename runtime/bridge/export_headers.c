@@ -1,5 +1,6 @@
 /*
- * export_headers — the header fields of a request and its response for Lua, which may not frame messages with them.
+ * export_headers — the header fields of a request and its response for Lua, which may not frame
+ * messages with them.
  */
 #include "bridge/exports.h"
 
@@ -46,7 +47,8 @@ int moon_header_set(struct exchange *exchange, int of, const char *name, size_t 
                     const char *value, size_t value_length)
 {
     struct headers *headers = headers_of(exchange, of);
-    struct slice field = exports_slice(name, name_length), text = exports_slice(value, value_length);
+    struct slice field = exports_slice(name, name_length),
+                 text = exports_slice(value, value_length);
     enum moon_field outcome = headers == NULL ? MOON_FIELD_NO_MESSAGE : check(field, text);
 
     if (outcome != MOON_FIELD_OK)
@@ -60,7 +62,8 @@ int moon_header_add(struct exchange *exchange, int of, const char *name, size_t 
                     const char *value, size_t value_length)
 {
     struct headers *headers = headers_of(exchange, of);
-    struct slice field = exports_slice(name, name_length), text = exports_slice(value, value_length);
+    struct slice field = exports_slice(name, name_length),
+                 text = exports_slice(value, value_length);
     enum moon_field outcome = headers == NULL ? MOON_FIELD_NO_MESSAGE : check(field, text);
 
     if (outcome != MOON_FIELD_OK)

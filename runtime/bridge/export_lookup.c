@@ -44,8 +44,7 @@ bool moon_query_get(struct exchange *exchange, const char *name, size_t name_len
     struct slice query = query_of(exchange);
     if (query.start == NULL)
         return false;
-    struct slice raw =
-        uri_query_value(query, exports_slice(name, name_length), &exchange->arena);
+    struct slice raw = uri_query_value(query, exports_slice(name, name_length), &exchange->arena);
     if (raw.start == NULL)
         return false;
     *value = decoded(exchange, raw, true);

@@ -1,5 +1,6 @@
 /*
- * export_request — texts and numbers of one exchange for Lua; what Lua may change of what goes upstream.
+ * export_request — texts and numbers of one exchange for Lua; what Lua may change of what goes
+ * upstream.
  */
 #include "bridge/decision.h"
 #include "bridge/exports.h"
@@ -20,17 +21,24 @@ static struct slice request_text(struct exchange *exchange, int which)
     if (request == NULL)
         return SLICE_NONE;
     switch (which) {
-    case MOON_TEXT_METHOD: return request->method_name;
-    case MOON_TEXT_TARGET: return request->target;
-    case MOON_TEXT_PATH: return request->path;
-    case MOON_TEXT_SCHEME: return request->scheme;
-    case MOON_TEXT_HOST: return request->host;
-    case MOON_TEXT_AUTHORITY: return request->authority;
+    case MOON_TEXT_METHOD:
+        return request->method_name;
+    case MOON_TEXT_TARGET:
+        return request->target;
+    case MOON_TEXT_PATH:
+        return request->path;
+    case MOON_TEXT_SCHEME:
+        return request->scheme;
+    case MOON_TEXT_HOST:
+        return request->host;
+    case MOON_TEXT_AUTHORITY:
+        return request->authority;
     case MOON_TEXT_QUERY:
         return exchange->forward_query.start != NULL ? exchange->forward_query : request->query;
     case MOON_TEXT_FORWARD_PATH:
         return exchange->forward_path.start != NULL ? exchange->forward_path : request->path;
-    default: return SLICE_NONE;
+    default:
+        return SLICE_NONE;
     }
 }
 
@@ -39,7 +47,8 @@ static struct slice connection_text(struct exchange *exchange, int which)
     const struct downstream *connection = exchange->connection;
 
     switch (which) {
-    case MOON_TEXT_ADDRESS: return exchange->client_host;
+    case MOON_TEXT_ADDRESS:
+        return exchange->client_host;
     case MOON_TEXT_PEER:
         return connection == NULL
                    ? SLICE_NONE
@@ -47,7 +56,8 @@ static struct slice connection_text(struct exchange *exchange, int which)
     case MOON_TEXT_LISTENER:
         return connection == NULL || connection->listen == NULL ? SLICE_NONE
                                                                 : connection->listen->name;
-    default: return SLICE_NONE;
+    default:
+        return SLICE_NONE;
     }
 }
 
@@ -59,33 +69,41 @@ static struct slice outcome_text(struct exchange *exchange, int which)
     switch (which) {
     case MOON_TEXT_REASON:
         return exchange->response != NULL ? exchange->response->reason : SLICE_NONE;
-    case MOON_TEXT_FAULT: return fault_slice(exchange->fault);
-    case MOON_TEXT_TARGET_ADDRESS: return record->target;
-    case MOON_TEXT_TARGET_FAULT: return fault_slice(record->fault);
+    case MOON_TEXT_FAULT:
+        return fault_slice(exchange->fault);
+    case MOON_TEXT_TARGET_ADDRESS:
+        return record->target;
+    case MOON_TEXT_TARGET_FAULT:
+        return fault_slice(record->fault);
     case MOON_TEXT_TARGET_DETAIL:
         return record->detail != NULL ? slice_from_string(record->detail) : SLICE_NONE;
-    default: return SLICE_NONE;
+    default:
+        return SLICE_NONE;
     }
 }
 
 static struct slice route_text(struct exchange *exchange, int which)
 {
     switch (which) {
-    case MOON_TEXT_ID: return exchange_id(exchange);
-    case MOON_TEXT_TRACE_ID: return exchange->trace_id;
-    case MOON_TEXT_ROUTE: return exchange->route != NULL ? exchange->route->name : SLICE_NONE;
+    case MOON_TEXT_ID:
+        return exchange_id(exchange);
+    case MOON_TEXT_TRACE_ID:
+        return exchange->trace_id;
+    case MOON_TEXT_ROUTE:
+        return exchange->route != NULL ? exchange->route->name : SLICE_NONE;
     case MOON_TEXT_ROUTE_SOURCE:
         return exchange->route != NULL ? exchange->route->source : SLICE_NONE;
     case MOON_TEXT_UPSTREAM:
         return exchange->cluster != NULL ? cluster_name(exchange->cluster) : SLICE_NONE;
-    default: return SLICE_NONE;
+    default:
+        return SLICE_NONE;
     }
 }
 
 bool moon_text(struct exchange *exchange, int which, struct slice *text)
 {
-    static struct slice (*const KINDS[])(struct exchange *, int) = {
-        request_text, connection_text, route_text, outcome_text};
+    static struct slice (*const KINDS[])(struct exchange *, int) = {request_text, connection_text,
+                                                                    route_text, outcome_text};
     for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
         *text = KINDS[i](exchange, which);
         if (text->start != NULL)
@@ -96,7 +114,8 @@ bool moon_text(struct exchange *exchange, int which, struct slice *text)
 
 static double duration(const struct exchange *exchange)
 {
-    double until = exchange->ended > 0 ? exchange->ended : loop_now(gateway_loop(exchange->gateway));
+    double until =
+        exchange->ended > 0 ? exchange->ended : loop_now(gateway_loop(exchange->gateway));
     return until > exchange->started ? until - exchange->started : 0;
 }
 
@@ -114,12 +133,16 @@ static double request_number(const struct exchange *exchange, int which)
     if (request == NULL)
         return -1;
     switch (which) {
-    case MOON_NUMBER_METHOD: return request->method;
-    case MOON_NUMBER_MINOR_VERSION: return request->minor_version;
-    case MOON_NUMBER_PORT: return request->port;
+    case MOON_NUMBER_METHOD:
+        return request->method;
+    case MOON_NUMBER_MINOR_VERSION:
+        return request->minor_version;
+    case MOON_NUMBER_PORT:
+        return request->port;
     case MOON_NUMBER_CONTENT_LENGTH:
         return request->body == BODY_NONE ? 0 : length(request->content_length);
-    default: return -1;
+    default:
+        return -1;
     }
 }
 
@@ -128,21 +151,34 @@ static double response_number(const struct exchange *exchange, int which)
     const struct response *response = exchange->response;
 
     switch (which) {
-    case MOON_NUMBER_HAS_RESPONSE: return response != NULL;
-    case MOON_NUMBER_STATUS: return response != NULL ? response->status : -1;
-    case MOON_NUMBER_RESPONSE_LENGTH: return response != NULL ? length(response->content_length) : -1;
-    case MOON_NUMBER_IS_ABORTED: return exchange->is_aborted;
-    case MOON_NUMBER_IS_GATEWAY_MADE: return exchange->is_gateway_made;
-    case MOON_NUMBER_BYTES_IN: return (double)exchange->request_body_bytes;
-    case MOON_NUMBER_BYTES_OUT: return (double)exchange->response_body_bytes;
-    case MOON_NUMBER_STARTED: return exchange->started;
-    case MOON_NUMBER_DURATION: return duration(exchange);
+    case MOON_NUMBER_HAS_RESPONSE:
+        return response != NULL;
+    case MOON_NUMBER_STATUS:
+        return response != NULL ? response->status : -1;
+    case MOON_NUMBER_RESPONSE_LENGTH:
+        return response != NULL ? length(response->content_length) : -1;
+    case MOON_NUMBER_IS_ABORTED:
+        return exchange->is_aborted;
+    case MOON_NUMBER_IS_GATEWAY_MADE:
+        return exchange->is_gateway_made;
+    case MOON_NUMBER_BYTES_IN:
+        return (double)exchange->request_body_bytes;
+    case MOON_NUMBER_BYTES_OUT:
+        return (double)exchange->response_body_bytes;
+    case MOON_NUMBER_STARTED:
+        return exchange->started;
+    case MOON_NUMBER_DURATION:
+        return duration(exchange);
     case MOON_NUMBER_RESPONDED_AFTER:
         return exchange->responded > 0 ? exchange->responded - exchange->started : -1;
-    case MOON_NUMBER_BODY_MAX: return (double)exchange->body_bytes_max;
-    case MOON_NUMBER_PHASES: return exchange->phases;
-    case MOON_NUMBER_NO_BODY: return response == NULL || response->body == BODY_NONE;
-    default: return -1;
+    case MOON_NUMBER_BODY_MAX:
+        return (double)exchange->body_bytes_max;
+    case MOON_NUMBER_PHASES:
+        return exchange->phases;
+    case MOON_NUMBER_NO_BODY:
+        return response == NULL || response->body == BODY_NONE;
+    default:
+        return -1;
     }
 }
 
@@ -152,12 +188,16 @@ static double attempt_number(const struct exchange *exchange, int which)
         exchange->upstream != NULL ? call_record(exchange->upstream) : &exchange->record;
 
     switch (which) {
-    case MOON_NUMBER_ATTEMPTS: return record->attempts;
-    case MOON_NUMBER_CONNECT_SECONDS: return record->connect_seconds;
+    case MOON_NUMBER_ATTEMPTS:
+        return record->attempts;
+    case MOON_NUMBER_CONNECT_SECONDS:
+        return record->connect_seconds;
     case MOON_NUMBER_RESPONSE_SECONDS:
         return record->response_seconds > 0 ? record->response_seconds : -1;
-    case MOON_NUMBER_IS_REUSED: return record->is_reused;
-    default: return -1;
+    case MOON_NUMBER_IS_REUSED:
+        return record->is_reused;
+    default:
+        return -1;
     }
 }
 

@@ -120,8 +120,7 @@ struct generation *generation_begin(const char *lua_root, const char *plugin_roo
 
 struct generation *generation_build(const struct generation_options *options)
 {
-    struct generation *generation =
-        generation_begin(options->lua_root, options->plugin_root);
+    struct generation *generation = generation_begin(options->lua_root, options->plugin_root);
 
     if (!boot(generation, options)) {
         generation_release(&generation);

@@ -1,8 +1,9 @@
 /*
- * generation — everything built from one reading of the configuration: a Lua state, routes, consumers, chains.
+ * generation — everything built from one reading of the configuration: a Lua state, routes,
+ * consumers, chains.
  *
- * Built without any effect on the running gateway, then committed. Exchanges hold references; the last
- * one destroys it.
+ * Built without any effect on the running gateway, then committed. Exchanges hold references; the
+ * last one destroys it.
  */
 #pragma once
 
@@ -15,16 +16,18 @@ struct generation;
 
 struct generation_options {
     const char *config_path;
-    const char *lua_root;     /* folder that holds moongate/ */
-    const char *plugin_root;  /* folder of the bundled plugins */
+    const char *lua_root;    /* folder that holds moongate/ */
+    const char *plugin_root; /* folder of the bundled plugins */
     /* Told of each error, "file:line: what is wrong; what was expected". */
     void (*on_error)(void *data, struct slice error);
     void *on_error_data;
 };
 
-/* Reads and builds; NULL when there were errors, which on_error was told. Nothing but memory is touched. One reference is the caller's. */
+/* Reads and builds; NULL when there were errors, which on_error was told. Nothing but memory is
+ * touched. One reference is the caller's. */
 struct generation *generation_build(const struct generation_options *options);
-/* The generation serves from now on: acquires clusters, runs start() of its plugins. False, with on_error told, when that failed. */
+/* The generation serves from now on: acquires clusters, runs start() of its plugins. False, with
+ * on_error told, when that failed. */
 bool generation_commit(struct generation *generation, const struct services *services);
 struct generation *generation_acquire(struct generation *generation);
 void generation_release(struct generation **generation);

@@ -33,7 +33,8 @@ enum generation_function {
     GENERATION_RESPONSE, /* (slot, route) */
     GENERATION_CHUNK,    /* (slot, route, bytes, last) -> bytes */
     GENERATION_LOG,      /* (slot, route) */
-    GENERATION_CULPRIT,  /* (slot, route) -> name of the plugin that ran; bars its step from the response phase */
+    GENERATION_CULPRIT,  /* (slot, route) -> name of the plugin that ran; bars its step from the
+                            response phase */
     GENERATION_START,    /* () */
     GENERATION_STOP,     /* () */
     GENERATION_FUNCTION_COUNT
@@ -61,7 +62,7 @@ struct generation {
     struct consumers *consumers;
     unsigned use_phases; /* of the plugins of `use`, for answers without a route */
     int functions[GENERATION_FUNCTION_COUNT]; /* registry references */
-    uint64_t raised;     /* errors of plugins */
+    uint64_t raised;                          /* errors of plugins */
     bool has_start_failed;
     int requests;        /* registry reference: request objects by slot + 1 */
     struct draft *draft; /* NULL once built */
@@ -71,5 +72,6 @@ struct generation {
 struct generation *generation_begin(const char *lua_root, const char *plugin_root);
 /* Pushes that function of the dispatcher onto the main stack. */
 void generation_push_function(struct generation *generation, enum generation_function which);
-/* The text of what a coroutine raised with, with its traceback; on the main stack, which the caller pops by one. */
+/* The text of what a coroutine raised with, with its traceback; on the main stack, which the caller
+ * pops by one. */
 struct slice generation_push_traceback(struct generation *generation, lua_State *thread);

@@ -1,8 +1,8 @@
 /*
  * libraries — the C-API libraries that Lua finds as "moongate.core.NAME".
  *
- * Only functions that wait are written so (see task.h); what answers at once is declared in abi.h. A library is an array of
- * functions in a file of its own and one row in libraries.c.
+ * Only functions that wait are written so (see task.h); what answers at once is declared in abi.h.
+ * A library is an array of functions in a file of its own and one row in libraries.c.
  */
 #pragma once
 

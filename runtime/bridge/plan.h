@@ -1,8 +1,9 @@
 /*
- * plan — what the master needs to know of a configuration: sockets to open, memory to make, workers to start.
+ * plan — what the master needs to know of a configuration: sockets to open, memory to make, workers
+ * to start.
  *
- * Plain data of fixed size, so that the throw-away process that checked the configuration can send it through a pipe. All
- * else of a configuration is built by each worker for itself.
+ * Plain data of fixed size, so that the throw-away process that checked the configuration can send
+ * it through a pipe. All else of a configuration is built by each worker for itself.
  */
 #pragma once
 
@@ -13,8 +14,8 @@
 #include "net/address.h"
 
 #define PLAN_LISTENERS_MAX 64
-#define PLAN_SOURCE_BYTES 256
-#define PLAN_USER_BYTES 64
+#define PLAN_SOURCE_BYTES  256
+#define PLAN_USER_BYTES    64
 
 struct plan_listener {
     char address[ADDRESS_TEXT_BYTES]; /* as address_parse() takes it */
@@ -23,11 +24,11 @@ struct plan_listener {
 };
 
 struct plan {
-    unsigned workers;                 /* 0: one per core */
+    unsigned workers;                                   /* 0: one per core */
     size_t memory_counters, memory_limits, memory_dict; /* bytes */
     enum log_level log_level;
     enum log_format log_format;
-    char user[PLAN_USER_BYTES];       /* whom workers run as when started as root; empty: stay */
+    char user[PLAN_USER_BYTES]; /* whom workers run as when started as root; empty: stay */
     double drain_seconds;
     size_t listener_count;
     struct plan_listener listeners[PLAN_LISTENERS_MAX]; /* in the order of generation_listener() */

@@ -18,7 +18,8 @@ struct services {
     struct gateway *gateway;
     struct clusters *clusters;
     struct resolver *resolver;
-    unsigned worker;       /* index of this worker, from 0: its lane in shared memory */
+    unsigned worker; /* index of this worker, from 0: its lane in shared memory */
     unsigned worker_count;
-    struct shared *shared; /* server/ maps it before forking: counters, limiter, dict, histograms; see shm/ */
+    struct shared
+        *shared; /* server/ maps it before forking: counters, limiter, dict, histograms; see shm/ */
 };

@@ -17,7 +17,7 @@ struct task {
     lua_State *thread;
     int anchor; /* registry reference: the state may not collect a suspended coroutine */
     struct task_options options;
-    double serial; /* of options.exchange when the task began */
+    double serial;            /* of options.exchange when the task began */
     task_cancel_wait *cancel; /* set exactly while the task waits */
     void *wait;
 };
@@ -88,7 +88,8 @@ static void task_put_away(struct task *task, bool is_reusable)
     tasks->idle_count++;
 }
 
-/* Whether the task still lives, waiting. What it does may give back the generation's last reference but this one. */
+/* Whether the task still lives, waiting. What it does may give back the generation's last reference
+ * but this one. */
 static bool task_go(struct task *task, int arguments)
 {
     struct tasks *tasks = task->tasks;
@@ -156,7 +157,8 @@ struct task *task_awaiting(lua_State *thread)
 {
     struct task *task = lua_getexdata(thread);
     if (task == NULL || task->thread != thread)
-        luaL_error(thread, "this call waits, so it works only in a request's or timer's own coroutine");
+        luaL_error(thread,
+                   "this call waits, so it works only in a request's or timer's own coroutine");
     if (!task->options.may_wait)
         luaL_error(thread, "this call waits, which this phase may not");
     if (!lua_isyieldable(thread))

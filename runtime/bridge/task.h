@@ -17,9 +17,9 @@
  *     lua_pushliteral(thread, "done");
  *     task_resume(task, 1);          // the task may be gone after this
  *
- * What fails expectedly gives nil and a message. If the task is cancelled first, `on_cancel(wait)` is called once:
- * it disarms and frees; the task may not be touched any more. A cancelled coroutine never runs again, so what must
- * be undone belongs to C, not to the end of a Lua function.
+ * What fails expectedly gives nil and a message. If the task is cancelled first, `on_cancel(wait)`
+ * is called once: it disarms and frees; the task may not be touched any more. A cancelled coroutine
+ * never runs again, so what must be undone belongs to C, not to the end of a Lua function.
  *
  * Coroutines that returned are used again; those that raised or were cancelled are thrown away.
  */
@@ -55,8 +55,8 @@ void tasks_clear(struct tasks *tasks);
 enum task_end { TASK_RETURNED, TASK_RAISED };
 
 /*
- * Called once, unless the task is cancelled: results, or the error, are all there is on `thread`'s stack. May start other
- * tasks; the task itself is gone when it returns.
+ * Called once, unless the task is cancelled: results, or the error, are all there is on `thread`'s
+ * stack. May start other tasks; the task itself is gone when it returns.
  */
 typedef void task_ended(enum task_end end, lua_State *thread, void *data);
 typedef void task_cancel_wait(void *wait);
@@ -69,7 +69,8 @@ struct task_options {
 };
 
 /*
- * Runs the function below its `arguments` on top of the state's main stack, taking them off. NULL when it ended without waiting
+ * Runs the function below its `arguments` on top of the state's main stack, taking them off. NULL
+ * when it ended without waiting
  * (`ended` has been called). Only while tasks_have_room().
  */
 struct task *task_start(struct tasks *tasks, int arguments, const struct task_options *options);

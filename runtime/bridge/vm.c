@@ -64,8 +64,8 @@ void vm_destroy(lua_State **vm)
 }
 
 /*
- * A cycle begins when the heap has doubled, and each step of it does four times what was allocated: short
- * steps, and a cycle that surely ends before the heap doubles again.
+ * A cycle begins when the heap has doubled, and each step of it does four times what was allocated:
+ * short steps, and a cycle that surely ends before the heap doubles again.
  */
 void vm_settle(lua_State *vm)
 {

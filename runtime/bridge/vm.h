@@ -11,10 +11,11 @@ struct vm_options {
 };
 
 /*
- * Never NULL: memory exhaustion ends the process. C libraries of ours are modules called "moongate.core.NAME"; package.plugin_root
- * says where the bundled plugins are.
+ * Never NULL: memory exhaustion ends the process. C libraries of ours are modules called
+ * "moongate.core.NAME"; package.plugin_root says where the bundled plugins are.
  */
 lua_State *vm_create(const struct vm_options *options);
 void vm_destroy(lua_State **vm);
-/* After the configuration has been built: everything unneeded goes, and collecting from then on is spread out. */
+/* After the configuration has been built: everything unneeded goes, and collecting from then on is
+ * spread out. */
 void vm_settle(lua_State *vm);
