@@ -107,7 +107,8 @@ static bool parser_agrees(struct h1_body *body, struct slice piece, struct slice
     return sighting.runs == 1 && sighting.data == data.start && sighting.length == data.length;
 }
 
-/* The trailers' fields one by one: false at the end. The scanner has seen that each is well formed. */
+/* The trailers' fields one by one: false at the end. The scanner has seen that each is well formed.
+ */
 static bool next_trailer(struct slice *rest, struct header *field)
 {
     size_t end = slice_find(*rest, '\r');
@@ -139,7 +140,7 @@ static bool has_framing_trailer(const struct h1_body *body)
     return false;
 }
 
-/* Trailers are rare and may come in pieces, but the scanner wants them in one: so they are collected. */
+/* Trailers are rare, and the scanner wants them in one piece: so they are collected. */
 static enum fault collect_trailers(struct h1_body *body, struct slice input, size_t *used)
 {
     struct h1_scanner *scanner = &body->trailer_scanner;
@@ -229,8 +230,7 @@ enum fault h1_body_trailers(const struct h1_body *body, struct arena *arena,
         if ((header_flags_of(field.id) & HEADER_NOT_IN_TRAILERS) != 0)
             continue;
         if (!headers_add(trailers, arena, field.name, field.value))
-            return body->is_response ? FAULT_UPSTREAM_HEAD_TOO_LARGE
-                                     : FAULT_REQUEST_HEAD_TOO_LARGE;
+            return body->is_response ? FAULT_UPSTREAM_HEAD_TOO_LARGE : FAULT_REQUEST_HEAD_TOO_LARGE;
     }
     return FAULT_NONE;
 }

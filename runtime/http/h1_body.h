@@ -17,25 +17,28 @@
 #include "http/message.h"
 
 struct h1_body_limits {
-    size_t extension_bytes_max; /* of one size line, and of all extensions together: 16 times that */
+    size_t extension_bytes_max; /* of one size line; of all of them together 16 times that */
     size_t trailer_bytes_max;   /* of all trailer lines with the empty one after them */
 };
 
 struct h1_body {
     enum message_body body;
     bool is_response;
-    uint64_t left;                    /* BODY_LENGTH */
-    bool is_chunked;                  /* BODY_STREAMED and not until close */
+    uint64_t left;   /* BODY_LENGTH */
+    bool is_chunked; /* BODY_STREAMED and not until close */
     struct h1_body_limits limits;
     struct h1_chunk_scanner scanner;
     http_parser parser;
-    struct buffer trailers;           /* raw; begins with the trailers, more may follow them */
+    struct buffer trailers;            /* raw; begins with the trailers, more may follow them */
     struct h1_scanner trailer_scanner; /* its offset is the length of the complete trailers */
     bool is_complete;
     uint64_t offset; /* bytes taken so far, framing included; after a fault: of the offence */
 };
 
-/* `content_length` counts for BODY_LENGTH alone, `is_chunked` for BODY_STREAMED. BODY_NONE and a length of 0 are complete at once. */
+/*
+ * `content_length` counts for BODY_LENGTH alone, `is_chunked` for BODY_STREAMED. BODY_NONE and a
+ * length of 0 are complete at once. Limits are above 0; they are copied.
+ */
 void h1_body_init(struct h1_body *body, bool is_response, enum message_body kind,
                   uint64_t content_length, bool is_chunked, const struct h1_body_limits *limits);
 void h1_body_clear(struct h1_body *body);
@@ -49,7 +52,7 @@ void h1_body_clear(struct h1_body *body);
  * UPSTREAM_HEAD_TOO_LARGE for trailers beyond their limit.
  */
 enum fault h1_body_read(struct h1_body *body, struct slice *input, struct slice *data);
-/* The connection ended: FAULT_NONE when that is the body's end, else CLIENT_GONE or UPSTREAM_INCOMPLETE. */
+/* The connection ended: FAULT_NONE if that ends the body, else CLIENT_GONE, UPSTREAM_INCOMPLETE. */
 enum fault h1_body_end(struct h1_body *body);
 /*
  * After completion: the trailer fields that may stand in trailers, copied into the arena; others

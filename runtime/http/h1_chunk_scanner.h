@@ -1,5 +1,5 @@
 /*
- * h1_chunk_scanner — reads the framing of a chunked body strictly (RFC 9112, 7.1), up to its trailers.
+ * h1_chunk_scanner — reads a chunked body's framing strictly (RFC 9112, 7.1), up to its trailers.
  *
  * http-parser, which reads the same bytes beside it, takes anything for a chunk's end, a
  * bare LF for a line's, blanks after a size and controls in extensions. Here a size is 1 to
@@ -11,10 +11,10 @@
 #include "base/slice.h"
 
 struct h1_chunk_scanner {
-    unsigned state;                /* of the machine in h1_chunk_scanner.c; 0 at the start */
-    uint64_t left;                 /* of the chunk's data */
-    unsigned digits;               /* of the size being read */
-    size_t extension_bytes_max;    /* of one size line; of all of them together 16 times that */
+    unsigned state;             /* of the machine in h1_chunk_scanner.c; 0 at the start */
+    uint64_t left;              /* of the chunk's data */
+    unsigned digits;            /* of the size being read */
+    size_t extension_bytes_max; /* of one size line; of all of them together 16 times that */
     size_t line_extension_bytes;
     uint64_t total_extension_bytes;
 };
@@ -22,7 +22,7 @@ struct h1_chunk_scanner {
 enum h1_chunk {
     H1_CHUNK_MORE,     /* all input is used */
     H1_CHUNK_DATA,     /* data follows: `left` bytes of it */
-    H1_CHUNK_TRAILERS, /* the last chunk's size line ended: trailer fields or the empty line follow */
+    H1_CHUNK_TRAILERS, /* the last chunk's line ended: trailers or the empty line follow */
     H1_CHUNK_REFUSED   /* `*used` is the offset of the offending byte */
 };
 

@@ -16,11 +16,11 @@
 struct h1_fields {
     const struct header *host, *length, *coding, *upgrade;
     unsigned host_count, length_count, coding_count, upgrade_count;
-    unsigned option_count;            /* of Connection */
+    unsigned option_count; /* of Connection */
     bool closes, keeps_alive, nominates_upgrade;
-    bool accepts_trailers;            /* TE: trailers */
+    bool accepts_trailers; /* TE: trailers */
     bool expects_continue, expects_other;
-    const struct header *culprit;     /* what a fault below lies in; NULL: unknown */
+    const struct header *culprit; /* what a fault below lies in; NULL: unknown */
 };
 
 void h1_fields_read(struct h1_fields *fields, const struct headers *headers);
@@ -40,7 +40,7 @@ enum fault h1_fields_frame_request(struct h1_fields *fields, const struct h1_par
 enum fault h1_fields_frame_response(struct h1_fields *fields, const struct h1_parse *parse,
                                     struct response *response, bool *is_chunked);
 
-/* By version and Connection; where http-parser reads Connection otherwise, the closing side wins. */
+/* By version and Connection; where http-parser reads that otherwise, closing wins. */
 bool h1_fields_keep_alive(const struct h1_fields *fields, const struct h1_parse *parse);
-/* The value of Upgrade when Connection nominates it in 1.1; else start NULL. "h2c" counts as none. */
+/* Upgrade's value when Connection nominates it in 1.1; else start NULL. "h2c" counts as none. */
 struct slice h1_fields_upgrade(const struct h1_fields *fields, const struct h1_parse *parse);

@@ -180,8 +180,8 @@ static enum fault read_request(struct reading *reading, bool is_tls, struct requ
 {
     const struct h1_parse *parse = &reading->parse;
 
-    enum fault fault = h1_parse_head(&reading->parse, reading->head, false, reading->arena,
-                                     &request->headers);
+    enum fault fault =
+        h1_parse_head(&reading->parse, reading->head, false, reading->arena, &request->headers);
     if (fault != FAULT_NONE)
         return fault;
     request->method_name = parse->method;
@@ -246,8 +246,8 @@ static bool may_lack_body(const struct reading *reading, const struct response *
 static enum fault read_response_body(struct reading *reading, enum method method,
                                      struct response *response, bool *is_chunked)
 {
-    enum fault fault = h1_fields_frame_response(&reading->fields, &reading->parse, response,
-                                                is_chunked);
+    enum fault fault =
+        h1_fields_frame_response(&reading->fields, &reading->parse, response, is_chunked);
     if (fault != FAULT_NONE)
         return fault;
     bool never_has_one =
@@ -268,8 +268,8 @@ static enum fault read_response(struct reading *reading, enum method method,
 {
     const struct h1_parse *parse = &reading->parse;
 
-    enum fault fault = h1_parse_head(&reading->parse, reading->head, true, reading->arena,
-                                     &response->headers);
+    enum fault fault =
+        h1_parse_head(&reading->parse, reading->head, true, reading->arena, &response->headers);
     if (fault != FAULT_NONE)
         return fault;
     response->status = parse->status;
@@ -301,8 +301,7 @@ enum fault h1_head_parse_response(struct slice head, enum method request_method,
     }
     bool lasts_until_close = response->body == BODY_STREAMED && !is_chunked;
     *terms = (struct h1_connection_terms){
-        .keeps_alive =
-            h1_fields_keep_alive(&reading.fields, &reading.parse) && !lasts_until_close,
+        .keeps_alive = h1_fields_keep_alive(&reading.fields, &reading.parse) && !lasts_until_close,
         .is_chunked = is_chunked,
     };
     return FAULT_NONE;

@@ -63,8 +63,8 @@ static int on_headers_complete(http_parser *parser)
     parse->is_chunked = (parser->flags & F_CHUNKED) != 0;
     parse->closes = (parser->flags & F_CONNECTION_CLOSE) != 0;
     parse->keeps_alive = (parser->flags & F_CONNECTION_KEEP_ALIVE) != 0;
-    parse->upgrades = (parser->flags & (F_UPGRADE | F_CONNECTION_UPGRADE)) ==
-                      (F_UPGRADE | F_CONNECTION_UPGRADE);
+    parse->upgrades =
+        (parser->flags & (F_UPGRADE | F_CONNECTION_UPGRADE)) == (F_UPGRADE | F_CONNECTION_UPGRADE);
     return 2;
 }
 

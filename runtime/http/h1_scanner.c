@@ -61,8 +61,7 @@ static bool refuse_as(struct h1_scanner *scanner, enum fault fault, size_t offse
 
 static bool refuse(struct h1_scanner *scanner)
 {
-    enum fault fault =
-        scanner->is_response ? FAULT_UPSTREAM_MALFORMED : FAULT_REQUEST_MALFORMED;
+    enum fault fault = scanner->is_response ? FAULT_UPSTREAM_MALFORMED : FAULT_REQUEST_MALFORMED;
     return refuse_as(scanner, fault, scanner->offset);
 }
 

@@ -1,5 +1,5 @@
 /*
- * h1_scanner — reads the raw bytes of an HTTP/1 head strictly (RFC 9112), before http-parser sees them.
+ * h1_scanner — reads the raw bytes of an HTTP/1 head strictly, before http-parser sees them.
  *
  * Debian's http-parser is non-strict: it takes a bare LF for a line's end, folds
  * lines, allows blanks before colons and any version. What two parsers could read
@@ -38,7 +38,7 @@ enum h1_scan { H1_SCAN_MORE, H1_SCAN_DONE, H1_SCAN_REFUSED };
 
 void h1_scanner_init(struct h1_scanner *scanner, bool is_response,
                      const struct h1_scanner_limits *limits);
-/* Reads field lines and the empty line after them, without a start line: the trailers of a chunked body. */
+/* Reads fields and the empty line after them, without a start line: a chunked body's trailers. */
 void h1_scanner_init_trailers(struct h1_scanner *scanner, bool is_response, size_t bytes_max);
 /*
  * Scans `head`, all bytes received so far of this message (the same start again with more

@@ -5,9 +5,9 @@
 
 #include <assert.h>
 
-/* Of a head beside its method, target, reason, upgrade and fields: version, status, framing, connection. */
-#define FIXED_BYTES_MAX 128
-#define HEX_DIGITS_MAX 16
+/* Of a head beside method, target, reason, upgrade and fields. */
+#define FIXED_BYTES_MAX    128
+#define HEX_DIGITS_MAX     16
 #define DECIMAL_DIGITS_MAX 20
 
 static char *put(char *at, struct slice slice)

@@ -31,8 +31,8 @@ bool h1_writer_request(struct buffer *out, const struct request *request,
  */
 bool h1_writer_response(struct buffer *out, const struct response *response,
                         unsigned to_minor_version, enum h1_writer_connection connection);
-/* "1f4\r\n" before data of that length, which is not 0; the data and h1_writer_chunk_end() follow. */
+/* "1f4\r\n" before data of that length, above 0; the data and h1_writer_chunk_end() follow. */
 bool h1_writer_chunk_start(struct buffer *out, uint64_t length);
 bool h1_writer_chunk_end(struct buffer *out);
-/* The last chunk with trailers, which may be NULL or empty; fields that trailers may not have are left out. */
+/* The last chunk with trailers (NULL: none) but those fields that may not stand there. */
 bool h1_writer_last_chunk(struct buffer *out, const struct headers *trailers);

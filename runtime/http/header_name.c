@@ -9,7 +9,7 @@
 
 #include <assert.h>
 
-#define SLOT_BITS 7
+#define SLOT_BITS   7
 #define HASH_FACTOR 0x1ad5ae4du
 
 struct header_name_row {
@@ -18,8 +18,8 @@ struct header_name_row {
 };
 
 #define HEADER_ROW(id, name, flags) [HEADER_##id] = {{name, sizeof(name) - 1}, flags},
-static const struct header_name_row ROWS[HEADER_ID_COUNT] = {
-    [HEADER_OTHER] = {{"", 0}, 0}, HEADER_NAMES(HEADER_ROW)};
+static const struct header_name_row ROWS[HEADER_ID_COUNT] = {[HEADER_OTHER] = {{"", 0}, 0},
+                                                             HEADER_NAMES(HEADER_ROW)};
 #undef HEADER_ROW
 
 /* clang-format off */

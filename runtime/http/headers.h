@@ -43,7 +43,7 @@ const struct header *headers_find(const struct headers *headers, struct slice na
 const struct header *headers_find_known(const struct headers *headers, enum header_id id);
 /* The next of the same name after `header`, or NULL. */
 const struct header *headers_find_next(const struct headers *headers, const struct header *header);
-/* All values of that name joined with ", " (RFC 9110, 5.3), in the arena if there are several; start NULL when there is none. */
+/* All values of that name joined with ", " (RFC 9110, 5.3); start NULL when there is none. */
 struct slice headers_joined(const struct headers *headers, struct arena *arena, struct slice name);
 
 /* Walks over what is there: start with *at = 0; NULL at the end. */
@@ -51,7 +51,7 @@ const struct header *headers_next(const struct headers *headers, uint32_t *at);
 /* A table of the same fields with room of its own; slices are shared. */
 void headers_copy(struct headers *target, const struct headers *source, struct arena *arena);
 
-/* A field name is a token (RFC 9110, 5.1); a value has no control characters but tab and no blanks at its ends. */
+/* A name is a token; a value has no controls but tab, no blanks at its ends (RFC 9110, 5). */
 bool headers_is_name(struct slice name);
 bool headers_is_value(struct slice value);
 

@@ -7,16 +7,11 @@
 #include <http_parser.h>
 
 static const struct slice METHODS[METHOD_COUNT] = {
-    [METHOD_OTHER] = {"", 0},
-    [METHOD_GET] = {"GET", 3},
-    [METHOD_HEAD] = {"HEAD", 4},
-    [METHOD_POST] = {"POST", 4},
-    [METHOD_PUT] = {"PUT", 3},
-    [METHOD_DELETE] = {"DELETE", 6},
-    [METHOD_PATCH] = {"PATCH", 5},
-    [METHOD_OPTIONS] = {"OPTIONS", 7},
-    [METHOD_TRACE] = {"TRACE", 5},
-    [METHOD_CONNECT] = {"CONNECT", 7},
+    [METHOD_OTHER] = {"", 0},      [METHOD_GET] = {"GET", 3},
+    [METHOD_HEAD] = {"HEAD", 4},   [METHOD_POST] = {"POST", 4},
+    [METHOD_PUT] = {"PUT", 3},     [METHOD_DELETE] = {"DELETE", 6},
+    [METHOD_PATCH] = {"PATCH", 5}, [METHOD_OPTIONS] = {"OPTIONS", 7},
+    [METHOD_TRACE] = {"TRACE", 5}, [METHOD_CONNECT] = {"CONNECT", 7},
 };
 
 enum method method_of(struct slice name)
@@ -57,8 +52,8 @@ bool method_is_idempotent(enum method method)
 struct slice status_reason(int status)
 {
     switch (status) {
-#define STATUS_CASE(number, name, text)                                                            \
-    case number:                                                                                   \
+#define STATUS_CASE(number, name, text) \
+    case number:                        \
         return SLICE(#text);
         HTTP_STATUS_MAP(STATUS_CASE)
 #undef STATUS_CASE

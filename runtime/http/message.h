@@ -11,12 +11,20 @@
 
 enum method {
     METHOD_OTHER, /* known to http-parser, but not among these */
-    METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_PUT, METHOD_DELETE, METHOD_PATCH, METHOD_OPTIONS, METHOD_TRACE, METHOD_CONNECT,
+    METHOD_GET,
+    METHOD_HEAD,
+    METHOD_POST,
+    METHOD_PUT,
+    METHOD_DELETE,
+    METHOD_PATCH,
+    METHOD_OPTIONS,
+    METHOD_TRACE,
+    METHOD_CONNECT,
     METHOD_COUNT
 };
 
 enum message_body {
-    BODY_NONE,    /* no body follows (for responses to HEAD and 304, content_length may say what it would be) */
+    BODY_NONE,    /* none follows; to HEAD and with 304, content_length may say what it would be */
     BODY_LENGTH,  /* content_length bytes */
     BODY_STREAMED /* length not known: chunked, or until the connection closes */
 };
@@ -25,31 +33,31 @@ enum message_body {
 
 struct request {
     enum method method;
-    struct slice method_name;   /* as sent: methods are case-sensitive */
-    struct slice target;        /* as sent */
-    struct slice scheme;        /* "http" or "https": of the connection, or of an absolute-form target */
-    struct slice authority;     /* host[:port], as sent; of the target where it has one, else of Host */
-    struct slice host;          /* of the authority: lower case, no port, no brackets */
-    uint16_t port;              /* of the authority; 0 when not given */
-    struct slice path;          /* normalised (uri_normalise_path); "*" for OPTIONS * */
-    struct slice query;         /* after '?', raw; start NULL when there is no '?' */
-    unsigned minor_version;     /* of HTTP/1: 0 or 1 */
+    struct slice method_name; /* as sent: methods are case-sensitive */
+    struct slice target;      /* as sent */
+    struct slice scheme;      /* "http" or "https": of an absolute target, else the connection's */
+    struct slice authority;   /* host[:port], as sent: of the target, else of Host; may be empty */
+    struct slice host;        /* of the authority: lower case, no port, no brackets, no last dot */
+    uint16_t port;            /* of the authority; 0 when not given */
+    struct slice path;  /* normalised (uri_normalise_path); "*" for OPTIONS *; empty for CONNECT */
+    struct slice query; /* after '?', raw; start NULL when there is no '?' */
+    unsigned minor_version; /* of HTTP/1: 0 or 1 */
     struct headers headers, trailers;
     enum message_body body;
-    uint64_t content_length;    /* MESSAGE_LENGTH_UNKNOWN unless BODY_LENGTH */
-    struct slice upgrade;       /* the Upgrade field's value when Connection nominates it; else start NULL */
-    bool expects_continue;      /* Expect: 100-continue, in 1.1 with a body */
-    bool accepts_trailers;      /* TE: trailers */
+    uint64_t content_length; /* MESSAGE_LENGTH_UNKNOWN unless BODY_LENGTH */
+    struct slice upgrade;    /* Upgrade's value when Connection nominates it; else start NULL */
+    bool expects_continue;   /* Expect: 100-continue, in 1.1 with a body */
+    bool accepts_trailers;   /* TE: trailers */
 };
 
 struct response {
     int status;
-    struct slice reason;        /* may be empty */
+    struct slice reason; /* may be empty */
     unsigned minor_version;
     struct headers headers, trailers;
     enum message_body body;
-    uint64_t content_length;    /* also for BODY_NONE where the field was there (HEAD, 304) */
-    struct slice upgrade;       /* of a 101 */
+    uint64_t content_length; /* also for BODY_NONE where the field was there (HEAD, 304) */
+    struct slice upgrade;    /* of a 101 */
 };
 
 /* METHOD_OTHER for all that the enum does not name. */

@@ -8,12 +8,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define OCTET_TOKEN 1      /* tchar (RFC 9110, 5.6.2) */
-#define OCTET_VALUE 2      /* within a field value: visible, blank, tab, 8-bit (RFC 9110, 5.5) */
-#define OCTET_TARGET 4     /* within a request target: all that a URI may have but '#' */
+#define OCTET_TOKEN      1 /* tchar (RFC 9110, 5.6.2) */
+#define OCTET_VALUE      2 /* within a field value: visible, blank, tab, 8-bit (RFC 9110, 5.5) */
+#define OCTET_TARGET     4 /* within a request target: all that a URI may have but '#' */
 #define OCTET_UNRESERVED 8 /* letters, digits, "-._~" (RFC 3986, 2.3) */
-#define OCTET_HEX 16
-#define OCTET_DIGIT 32
+#define OCTET_HEX        16
+#define OCTET_DIGIT      32
 
 extern const uint8_t OCTETS[256];
 

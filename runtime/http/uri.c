@@ -9,7 +9,7 @@
 
 #include "http/octet.h"
 
-#define HOST_BYTES_MAX 255
+#define HOST_BYTES_MAX  255
 #define PORT_DIGITS_MAX 5
 
 static bool is_all(struct slice text, unsigned set)

@@ -18,7 +18,12 @@ struct uri {
     struct slice query;             /* raw, start NULL when there is no '?' */
 };
 
-/* Takes a target apart (RFC 9112, 3.2). False for what is none of the forms, has userinfo or a fragment, or bytes that no URI may have. */
+/*
+ * Takes a target apart (RFC 9112, 3.2). False for what is none of the forms, has userinfo or a
+ * fragment, or bytes that no URI may have. Authority-form has a port. Brackets pass anywhere, and
+ * bad escapes pass in queries: both are common, and no two readers take a query's bytes apart
+ * before they decode it.
+ */
 bool uri_parse(struct slice target, struct uri *uri);
 
 struct uri_authority {
@@ -26,7 +31,12 @@ struct uri_authority {
     uint16_t port;     /* 0 when not given */
     bool is_v6;
 };
-/* host[:port] (RFC 3986, 3.2.2): registered name, IPv4 or bracketed IPv6; the empty host is malformed. */
+/*
+ * host[:port] (RFC 3986, 3.2.2): a registered name, IPv4, or IPv6 in brackets without a zone. A
+ * name is at most 255 letters, digits and "-._~" without empty labels, but a dot may end it: the
+ * escapes and delimiters that RFC 3986 also has are in no host name, and readers differ on them.
+ * Ports are 1 to 65535; an empty port is none.
+ */
 bool uri_parse_authority(struct slice authority, struct uri_authority *parts);
 
 /*
@@ -38,9 +48,9 @@ bool uri_parse_authority(struct slice authority, struct uri_authority *parts);
  */
 bool uri_normalise_path(struct slice path, struct arena *arena, struct slice *normal);
 
-/* Escapes decoded ('+' too where `plus_is_space`); false for a bad escape. In the arena when something changed. */
+/* Decodes escapes, and '+' where `plus_is_space`; false for a bad escape. */
 bool uri_decode(struct slice text, bool plus_is_space, struct arena *arena, struct slice *decoded);
 /* Escapes all but unreserved characters, and `keep` (may be ""). */
 struct slice uri_encode(struct slice text, const char *keep, struct arena *arena);
-/* The raw value of the first `name=` in a raw query, compared after decoding; start NULL when there is none. */
+/* The raw value of the first `name=` in a raw query, compared decoded; start NULL when none. */
 struct slice uri_query_value(struct slice query, struct slice name, struct arena *arena);

@@ -43,8 +43,7 @@ static bool ascend(struct path *path)
 
 static bool end_segment(struct path *path, bool has_slash)
 {
-    struct slice segment =
-        slice_of(path->bytes + path->segment, path->length - path->segment);
+    struct slice segment = slice_of(path->bytes + path->segment, path->length - path->segment);
     if (slice_equals(segment, SLICE(".."))) {
         path->length = path->segment;
         return ascend(path);
@@ -60,7 +59,7 @@ static bool end_segment(struct path *path, bool has_slash)
     return true;
 }
 
-/* `escape` is the bytes from a '%' on; it stays an escape unless it says an unreserved character. */
+/* `escape` is the bytes from a '%' on; only one of an unreserved character is decoded. */
 static bool put_escape(struct path *path, struct slice escape)
 {
     if (escape.length < 3 || !octet_is(escape.start[1], OCTET_HEX) ||

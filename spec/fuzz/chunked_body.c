@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
-#define INPUT_BYTES_MAX 512
+#define INPUT_BYTES_MAX   512
 #define WRITTEN_BYTES_MAX 65536
 
 static const struct h1_body_limits LIMITS = {.extension_bytes_max = 24, .trailer_bytes_max = 100};
@@ -65,8 +65,7 @@ static void read_trailers(struct h1_body *body, struct outcome *outcome)
     arena_clear(&arena);
 }
 
-static struct outcome read_cut(const unsigned char *data, size_t size, size_t cut,
-                               bool is_response)
+static struct outcome read_cut(const unsigned char *data, size_t size, size_t cut, bool is_response)
 {
     struct outcome outcome = {0};
     struct h1_body body;
@@ -113,9 +112,8 @@ static void check_written(const struct outcome *outcome, bool is_response)
                h1_writer_chunk_end(&out));
     assert(h1_writer_last_chunk(&out, NULL));
     struct slice written = buffer_slice(&out);
-    struct outcome again =
-        read_cut((const unsigned char *)written.start, written.length, written.length / 3,
-                 is_response);
+    struct outcome again = read_cut((const unsigned char *)written.start, written.length,
+                                    written.length / 3, is_response);
     assert(again.is_complete && again.length == outcome->length);
     assert(memcmp(again.data, outcome->data, outcome->length) == 0);
     buffer_clear(&out);

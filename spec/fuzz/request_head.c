@@ -14,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
-#define INPUT_BYTES_MAX 1024
+#define INPUT_BYTES_MAX   1024
 #define WRITTEN_BYTES_MAX 65536
 
 static const struct h1_scanner_limits LIMITS = {.head_bytes_max = 900, .target_bytes_max = 200};

@@ -1,8 +1,9 @@
 /*
- * response_head — fuzzes the way of a response's head; the first byte chooses the request's method.
+ * response_head — fuzzes the way of a response's head: scanner, http-parser, rules, writer.
  *
- * However the bytes are cut, the verdict is the same; what passes keeps the promises of
- * message.h; and what the writer makes of it passes again, as the same response.
+ * The first byte chooses the request's method. However the bytes are cut, the verdict is the same;
+ * what passes keeps the promises of message.h; and what the writer makes of it passes again, as the
+ * same response.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
-#define INPUT_BYTES_MAX 1024
+#define INPUT_BYTES_MAX   1024
 #define WRITTEN_BYTES_MAX 65536
 
 static const struct h1_scanner_limits LIMITS = {.head_bytes_max = 900};
@@ -99,8 +100,8 @@ static void parse(const unsigned char *data, size_t size, enum method method)
     char *copy = copy_of(data, size);
 
     arena_init(&arena);
-    enum fault fault = h1_head_parse_response(slice_of(copy, size), method, &arena, &response,
-                                              &terms, &offset);
+    enum fault fault =
+        h1_head_parse_response(slice_of(copy, size), method, &arena, &response, &terms, &offset);
     assert(fault == FAULT_NONE || fault_status(fault) == 502);
     assert(offset < size);
     if (fault == FAULT_NONE) {

@@ -10,8 +10,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 static bool lies_in(struct slice part, struct slice whole)
 {
-    return part.length == 0 || (part.start >= whole.start &&
-                                part.start + part.length <= whole.start + whole.length);
+    return part.length == 0 ||
+           (part.start >= whole.start && part.start + part.length <= whole.start + whole.length);
 }
 
 static void check_target(struct slice text)
