@@ -47,16 +47,17 @@ static void start_parser(http_parser *parser)
     (void)used;
 }
 
-void h1_body_init(struct h1_body *body, bool is_response, enum message_body kind,
-                  uint64_t content_length, bool is_chunked, const struct h1_body_limits *limits)
+void h1_body_init(struct h1_body *body, bool is_response, struct h1_body_framing framing,
+                  const struct h1_body_limits *limits)
 {
+    bool has_length = framing.kind == BODY_LENGTH;
     *body = (struct h1_body){
-        .body = kind,
+        .body = framing.kind,
         .is_response = is_response,
-        .left = kind == BODY_LENGTH ? content_length : 0,
-        .is_chunked = kind == BODY_STREAMED && is_chunked,
+        .left = has_length ? framing.content_length : 0,
+        .is_chunked = framing.kind == BODY_STREAMED && framing.is_chunked,
         .limits = *limits,
-        .is_complete = kind == BODY_NONE || (kind == BODY_LENGTH && content_length == 0),
+        .is_complete = framing.kind == BODY_NONE || (has_length && framing.content_length == 0),
     };
     if (!body->is_chunked)
         return;

@@ -21,6 +21,13 @@ struct h1_body_limits {
     size_t trailer_bytes_max;   /* of all trailer lines with the empty one after them */
 };
 
+/* How a body is framed: as h1_head found it. */
+struct h1_body_framing {
+    enum message_body kind;
+    uint64_t content_length; /* of BODY_LENGTH alone */
+    bool is_chunked;         /* of BODY_STREAMED: else it lasts until the connection closes */
+};
+
 struct h1_body {
     enum message_body body;
     bool is_response;
@@ -35,12 +42,9 @@ struct h1_body {
     uint64_t offset; /* bytes taken so far, framing included; after a fault: of the offence */
 };
 
-/*
- * `content_length` counts for BODY_LENGTH alone, `is_chunked` for BODY_STREAMED. BODY_NONE and a
- * length of 0 are complete at once. Limits are above 0; they are copied.
- */
-void h1_body_init(struct h1_body *body, bool is_response, enum message_body kind,
-                  uint64_t content_length, bool is_chunked, const struct h1_body_limits *limits);
+/* BODY_NONE and a length of 0 are complete at once. Limits are above 0; they are copied. */
+void h1_body_init(struct h1_body *body, bool is_response, struct h1_body_framing framing,
+                  const struct h1_body_limits *limits);
 void h1_body_clear(struct h1_body *body);
 
 /*

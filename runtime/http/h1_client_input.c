@@ -54,7 +54,8 @@ static void on_complete(struct h1_client *client)
     client->stream.events->on_end(client->stream.data);
 }
 
-static void on_final(struct h1_client *client, struct response *response, bool keeps_alive)
+static void on_final(struct h1_client *client, struct response *response,
+                     const struct h1_connection_terms *terms)
 {
     struct h1_body_limits limits = {.extension_bytes_max = 1024,
                                     .trailer_bytes_max = client->limits->trailer_bytes_max};
@@ -62,15 +63,13 @@ static void on_final(struct h1_client *client, struct response *response, bool k
     bool has_body = response->body != BODY_NONE && !is_empty;
 
     client->response = response;
-    if (!keeps_alive)
+    if (!terms->keeps_alive)
         client->must_close = true;
     if (has_body) {
-        bool is_chunked = headers_find_known(&response->headers, HEADER_TRANSFER_ENCODING) != NULL;
-        h1_body_init(&client->body, true, response->body, response->content_length, is_chunked,
-                     &limits);
+        struct h1_body_framing framing = {response->body, response->content_length,
+                                          terms->is_chunked};
+        h1_body_init(&client->body, true, framing, &limits);
         client->is_body_open = true;
-        if (response->body == BODY_STREAMED && !is_chunked)
-            client->must_close = true;
     }
     client->step = H1_CLIENT_BODY;
     client->stream.events->on_response(client->stream.data, response);
@@ -84,10 +83,9 @@ static void on_head(struct h1_client *client, struct slice raw)
 {
     struct arena *arena = client->stream.arena;
     struct response *response = arena_zeroed(arena, sizeof(*response));
-    struct h1_connection_terms terms = {0};
-    size_t offset = 0;
-    enum fault fault = h1_head_parse_response(arena_copy(arena, raw), client->method, arena,
-                                              response, &terms, &offset);
+    struct h1_connection_terms terms;
+    enum fault fault =
+        h1_head_parse_response(arena_copy(arena, raw), client->method, arena, response, &terms);
     if (fault != FAULT_NONE)
         h1_client_close(client, fault);
     else if (response->status == 101)
@@ -95,7 +93,7 @@ static void on_head(struct h1_client *client, struct slice raw)
     else if (response->status < 200)
         on_informational(client, response);
     else
-        on_final(client, response, terms.keeps_alive);
+        on_final(client, response, &terms);
 }
 
 static size_t read_head(struct h1_client *client, struct slice input)

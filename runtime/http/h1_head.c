@@ -209,16 +209,15 @@ static enum fault read_request(struct reading *reading, bool is_tls, struct requ
 }
 
 enum fault h1_head_parse_request(struct slice head, bool is_tls, struct arena *arena,
-                                 struct request *request, struct h1_connection_terms *terms,
-                                 size_t *fault_offset)
+                                 struct request *request, struct h1_connection_terms *terms)
 {
     struct reading reading = {.head = head, .arena = arena};
 
     *request = (struct request){0};
-    *fault_offset = 0;
+    *terms = (struct h1_connection_terms){0};
     enum fault fault = read_request(&reading, is_tls, request);
     if (fault != FAULT_NONE) {
-        *fault_offset = culprit_offset(&reading);
+        terms->fault_offset = culprit_offset(&reading);
         return fault;
     }
     *terms = (struct h1_connection_terms){
@@ -287,16 +286,16 @@ static enum fault read_response(struct reading *reading, enum method method,
 
 enum fault h1_head_parse_response(struct slice head, enum method request_method,
                                   struct arena *arena, struct response *response,
-                                  struct h1_connection_terms *terms, size_t *fault_offset)
+                                  struct h1_connection_terms *terms)
 {
     struct reading reading = {.head = head, .arena = arena};
     bool is_chunked = false;
 
     *response = (struct response){0};
-    *fault_offset = 0;
+    *terms = (struct h1_connection_terms){0};
     enum fault fault = read_response(&reading, request_method, response, &is_chunked);
     if (fault != FAULT_NONE) {
-        *fault_offset = culprit_offset(&reading);
+        terms->fault_offset = culprit_offset(&reading);
         return fault;
     }
     bool lasts_until_close = response->body == BODY_STREAMED && !is_chunked;

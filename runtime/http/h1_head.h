@@ -16,20 +16,20 @@
 
 /* What a parsed head says of its connection, beside the message itself. */
 struct h1_connection_terms {
-    bool keeps_alive; /* by version and Connection; false for a body that lasts until close */
-    bool is_chunked;  /* of a BODY_STREAMED: else it lasts until the connection closes */
+    bool keeps_alive;    /* by version and Connection; false for a body that lasts until close */
+    bool is_chunked;     /* of a BODY_STREAMED: else it lasts until the connection closes */
+    size_t fault_offset; /* where the fault lies; 0 when something is missing */
 };
 
 /*
  * `head` is what the scanner accepted, already in memory that lives as long as `arena`; it ends
- * in CRLF CRLF. FAULT_NONE, or a fault with the offset where it lies (0 when something is missing):
- * REQUEST_MALFORMED, METHOD_UNKNOWN, CODING_UNKNOWN, EXPECTATION_FAILED (only in 1.1),
- * REQUEST_HEAD_TOO_LARGE. One dot at the end of the authority's host is not part of
- * `request->host`. A target of scheme "https" is refused where `is_tls` is false.
+ * in CRLF CRLF. Faults, with their offset in `terms`: REQUEST_MALFORMED, METHOD_UNKNOWN,
+ * CODING_UNKNOWN, EXPECTATION_FAILED (only in 1.1), REQUEST_HEAD_TOO_LARGE. One dot at the end of
+ * the authority's host is not part of `request->host`. A target of scheme "https" is refused where
+ * `is_tls` is false.
  */
 enum fault h1_head_parse_request(struct slice head, bool is_tls, struct arena *arena,
-                                 struct request *request, struct h1_connection_terms *terms,
-                                 size_t *fault_offset);
+                                 struct request *request, struct h1_connection_terms *terms);
 /*
  * `request_method` decides about bodies (HEAD, CONNECT); an Upgrade is taken only for 101, and a
  * 101 without one is UPSTREAM_UPGRADE. A body on 1xx, 204 and a 2xx to CONNECT (Content-Length
@@ -38,4 +38,4 @@ enum fault h1_head_parse_request(struct slice head, bool is_tls, struct arena *a
  */
 enum fault h1_head_parse_response(struct slice head, enum method request_method,
                                   struct arena *arena, struct response *response,
-                                  struct h1_connection_terms *terms, size_t *fault_offset);
+                                  struct h1_connection_terms *terms);

@@ -47,8 +47,8 @@ static void body_begin(struct h1_server *server, const struct request *request)
 {
     struct h1_body_limits limits = {.extension_bytes_max = 1024,
                                     .trailer_bytes_max = server->limits->trailer_bytes_max};
-    h1_body_init(&server->body, false, request->body, request->content_length,
-                 request->body == BODY_STREAMED, &limits);
+    struct h1_body_framing framing = {request->body, request->content_length, true};
+    h1_body_init(&server->body, false, framing, &limits);
     server->is_body_open = true;
     server->step = H1_SERVER_BODY;
     timeout_set(&server->timeout, server->limits->body_idle_seconds);
@@ -59,13 +59,11 @@ static void on_head(struct h1_server *server, struct slice raw)
     stream_begin(server);
     struct arena *arena = server->stream.arena;
     struct request *request = arena_zeroed(arena, sizeof(*request));
-    struct h1_connection_terms terms = {0};
-    size_t offset = 0;
-    enum fault fault =
-        h1_head_parse_request(arena_copy(arena, raw), stream_tls(server->transport) != NULL, arena,
-                              request, &terms, &offset);
+    struct h1_connection_terms terms;
+    enum fault fault = h1_head_parse_request(
+        arena_copy(arena, raw), stream_tls(server->transport) != NULL, arena, request, &terms);
     if (fault != FAULT_NONE) {
-        h1_server_refuse(server, fault, offset);
+        h1_server_refuse(server, fault, terms.fault_offset);
         return;
     }
     unsigned requests_max = server->limits->requests_max;

@@ -17,6 +17,8 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 static const struct h1_body_limits LIMITS = {.extension_bytes_max = 24, .trailer_bytes_max = 100};
 
+static const struct h1_body_framing FRAMING = {BODY_STREAMED, MESSAGE_LENGTH_UNKNOWN, true};
+
 /* What came of one body. */
 struct outcome {
     enum fault fault;
@@ -70,7 +72,7 @@ static struct outcome read_cut(const unsigned char *data, size_t size, size_t cu
     struct outcome outcome = {0};
     struct h1_body body;
 
-    h1_body_init(&body, is_response, BODY_STREAMED, MESSAGE_LENGTH_UNKNOWN, true, &LIMITS);
+    h1_body_init(&body, is_response, FRAMING, &LIMITS);
     if (read_piece(&body, data, cut, &outcome))
         read_piece(&body, data + cut, size - cut, &outcome);
     outcome.is_complete = body.is_complete && outcome.fault == FAULT_NONE;

@@ -124,8 +124,9 @@ end
 local function follow(reading, bytes, is_response, cuts)
   local message, terms = reading.message, reading.terms
   local body = ffi.new "struct h1_body"
-  C.h1_body_init(body, is_response, message.body, message.content_length, terms.is_chunked,
-    BODY_LIMITS)
+  local framing = ffi.new("struct h1_body_framing",
+    { message.body, message.content_length, terms.is_chunked })
+  C.h1_body_init(body, is_response, framing, BODY_LIMITS)
   local body_cuts = {}
   for _, cut in ipairs(cuts) do
     if cut > reading.head then body_cuts[#body_cuts + 1] = cut - reading.head end
@@ -144,9 +145,10 @@ local function read(bytes, is_response, cuts, parse)
   reading.head = head
   reading.bytes = bytes:sub(1, head)
   reading.arena = ffi.gc(runtime.new_arena(), C.arena_clear)
-  local offset = ffi.new "size_t[1]"
-  local fault = parse(reading, runtime.slice(reading.bytes), offset)
-  if fault ~= C.FAULT_NONE then return refused(reading, fault, offset[0], "head") end
+  local fault = parse(reading, runtime.slice(reading.bytes))
+  if fault ~= C.FAULT_NONE then
+    return refused(reading, fault, reading.terms.fault_offset, "head")
+  end
   return follow(reading, bytes, is_response, cuts)
 end
 
@@ -156,10 +158,10 @@ end
 ---@param is_tls? boolean
 ---@return H1Reading
 function h1.read_request(bytes, cuts, is_tls)
-  return read(bytes, false, cuts or {}, function(reading, head, offset)
+  return read(bytes, false, cuts or {}, function(reading, head)
     reading.message = ffi.new "struct request"
     return C.h1_head_parse_request(head, is_tls or false, reading.arena, reading.message,
-      reading.terms, offset)
+      reading.terms)
   end)
 end
 
@@ -169,10 +171,10 @@ end
 ---@param method? string of the request: "GET" when not given
 ---@return H1Reading
 function h1.read_response(bytes, cuts, method)
-  return read(bytes, true, cuts or {}, function(reading, head, offset)
+  return read(bytes, true, cuts or {}, function(reading, head)
     reading.message = ffi.new "struct response"
     return C.h1_head_parse_response(head, C[METHODS[method or "GET"]], reading.arena,
-      reading.message, reading.terms, offset)
+      reading.message, reading.terms)
   end)
 end
 

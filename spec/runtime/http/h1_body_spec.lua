@@ -14,8 +14,9 @@ describe("h1_body", function()
   after_each(function() C.h1_body_clear(body) end)
 
   local function init(kind, length, is_chunked, is_response)
-    C.h1_body_init(body, is_response or false, C["BODY_" .. kind], length or 0, is_chunked or false,
-      LIMITS)
+    local framing = ffi.new("struct h1_body_framing",
+      { C["BODY_" .. kind], length or 0, is_chunked or false })
+    C.h1_body_init(body, is_response or false, framing, LIMITS)
   end
 
   -- One call: the fault's name, the data, what is left.
