@@ -1,68 +1,126 @@
 /*
- * shared — divides the segment: a quarter of the counters' bytes for counters, the rest for
- * histograms.
+ * shared — dividing one segment between counters, histograms, limits and the dictionary.
  */
 #include "shm/shared.h"
 
+#include <assert.h>
 #include <errno.h>
 
 #include "base/mem.h"
 
-/* What the regions' heads, alignments and the directory take beside what was asked for. */
-#define OVERHEAD_BYTES        ((size_t)1 << 20)
-#define COUNTER_WORD_BYTES    8
-#define HISTOGRAM_WORDS_BYTES 192
-/* Mean bytes of a name with its labels. */
-#define TEXT_BYTES 96
-#define SLOTS_MIN  64
+#define MASTER_LANE 0
+#define LOOP_TURNS  "moongate_loop_turn_seconds"
+#define TURN_NS_MAX 1e18
 
-/* How many slots fit, each with its words in every lane and its text. */
-static uint32_t slots_for(size_t bytes, size_t words_bytes, unsigned lanes)
+static bool is_size(size_t bytes)
 {
-    size_t slots = bytes / (words_bytes * lanes + TEXT_BYTES);
-    if (slots < SLOTS_MIN)
-        return SLOTS_MIN;
-    return slots < UINT32_MAX / 2 ? (uint32_t)slots : UINT32_MAX / 2;
+    return bytes == 0 || (bytes >= SHARED_BYTES_MIN && bytes <= SHARED_BYTES_MAX);
 }
 
-static bool divide(struct shared *shared, const struct shared_options *options)
+static bool is_sane(const struct shared_options *options)
 {
-    size_t counter_bytes = options->counters_bytes / 4;
-    size_t histogram_bytes = options->counters_bytes - counter_bytes;
-    struct counter_limits counters = {.lanes = options->workers};
-    struct histogram_limits histograms = {.lanes = options->workers};
+    return options->workers > 0 && options->workers <= SHARED_WORKERS_MAX &&
+           is_size(options->counters_bytes) && is_size(options->limits_bytes) &&
+           is_size(options->dict_bytes);
+}
 
-    counters.slots = slots_for(counter_bytes, COUNTER_WORD_BYTES, options->workers);
-    counters.text_bytes = (size_t)counters.slots * TEXT_BYTES;
-    histograms.slots = slots_for(histogram_bytes, HISTOGRAM_WORDS_BYTES, options->workers);
-    histograms.text_bytes = (size_t)histograms.slots * TEXT_BYTES;
-    size_t places = limiter_fit(options->limits_bytes);
-    size_t needed = counter_table_bytes(&counters) + histogram_table_bytes(&histograms) +
-                    options->limits_bytes + options->dict_bytes + OVERHEAD_BYTES;
-    if (places == 0 || !segment_init(&shared->segment, needed))
+/* How large each region is. */
+struct division {
+    struct counter_limits counters;
+    struct histogram_limits histograms;
+    size_t places, dict_bytes;
+};
+
+static void divide_counters(struct division *division, uint32_t lanes, uint32_t histograms)
+{
+    uint32_t counters = histograms * SHARED_COUNTERS_PER_HISTOGRAM;
+    division->histograms = (struct histogram_limits){
+        lanes, histograms, (size_t)histograms * SHARED_NAME_BYTES_AVERAGE};
+    division->counters =
+        (struct counter_limits){lanes, counters, (size_t)counters * SHARED_NAME_BYTES_AVERAGE};
+}
+
+static size_t counters_bytes(const struct division *division)
+{
+    return counter_table_bytes(&division->counters) + histogram_table_bytes(&division->histograms);
+}
+
+/* The most that fit, by halving: sizes jump where a hash table doubles. */
+static bool fit_counters(struct division *division, uint32_t lanes, size_t bytes)
+{
+    uint32_t fits = 0, step = 1U << 22;
+    while (step > 0) {
+        divide_counters(division, lanes, fits + step);
+        if (fits + step > 1 && counters_bytes(division) <= bytes)
+            fits += step;
+        step /= 2;
+    }
+    if (fits < 2)
         return false;
-    errno = EINVAL;
-    return counter_table_init(&shared->counters, &shared->segment, "counters", &counters) &&
-           histogram_table_init(&shared->histograms, &shared->segment, "histograms", &histograms) &&
-           limiter_init(&shared->limiter, &shared->segment, "limits", places) &&
-           dict_init(&shared->dict, &shared->segment, "dict", options->dict_bytes);
+    divide_counters(division, lanes, fits);
+    return true;
+}
+
+static bool divide(struct division *division, const struct shared_options *options)
+{
+    uint32_t lanes = 2 * (options->workers + 1);
+    if (options->counters_bytes == 0)
+        divide_counters(division, lanes, SHARED_HISTOGRAMS_DEFAULT);
+    else if (!fit_counters(division, lanes, options->counters_bytes))
+        return false;
+    division->places = limiter_fit(options->limits_bytes > 0 ? options->limits_bytes
+                                                             : SHARED_LIMITS_BYTES_DEFAULT);
+    division->dict_bytes =
+        options->dict_bytes > 0 ? options->dict_bytes : SHARED_DICT_BYTES_DEFAULT;
+    return true;
+}
+
+static size_t total_bytes(const struct division *division)
+{
+    return SEGMENT_BYTES_MIN + counters_bytes(division) + cell_table_bytes(division->places) +
+           division->dict_bytes;
+}
+
+/* Cannot fail: the segment was made for it. */
+static void allot(struct shared *shared, const struct division *division)
+{
+    struct segment *segment = &shared->segment;
+    bool is_allotted =
+        counter_table_init(&shared->counters, segment, "counters", &division->counters) &&
+        histogram_table_init(&shared->histograms, segment, "histograms", &division->histograms) &&
+        limiter_init(&shared->limiter, segment, "limits", division->places) &&
+        dict_init(&shared->dict, segment, "dict", division->dict_bytes);
+    assert(is_allotted);
+    shared->loop_turns = histogram_slot(&shared->histograms, SLICE(LOOP_TURNS), SLICE_NONE);
+}
+
+static void attach_lane(struct shared *shared, uint32_t lane)
+{
+    counter_table_attach(&shared->counters, lane);
+    histogram_table_attach(&shared->histograms, lane);
+    dict_attach(&shared->dict, lane);
+}
+
+static uint32_t lane_of(const struct shared *shared, unsigned worker)
+{
+    assert(worker < shared->counters.series.lanes / 2 - 1);
+    return MASTER_LANE + 1 + worker;
 }
 
 struct shared *shared_create(const struct shared_options *options)
 {
-    struct shared *shared = mem_zeroed(sizeof(*shared));
-
-    errno = EINVAL;
-    if (!divide(shared, options)) {
-        int reason = errno;
-        if (shared->segment.memory != NULL)
-            segment_clear(&shared->segment);
-        free(shared);
-        errno = reason;
+    struct division division;
+    if (!is_sane(options) || !divide(&division, options)) {
+        errno = EINVAL;
         return NULL;
     }
-    shared->loop_turns =
-        histogram_slot(&shared->histograms, SLICE("moongate_loop_turn_seconds"), SLICE(""));
+    struct shared *shared = mem_zeroed(sizeof(*shared));
+    if (!segment_init(&shared->segment, total_bytes(&division))) {
+        free(shared);
+        return NULL;
+    }
+    allot(shared, &division);
+    attach_lane(shared, MASTER_LANE);
     return shared;
 }
 
@@ -76,18 +134,18 @@ void shared_destroy(struct shared **shared)
 
 void shared_attach(struct shared *shared, unsigned worker)
 {
-    counter_table_attach(&shared->counters, worker);
-    histogram_table_attach(&shared->histograms, worker);
-    dict_attach(&shared->dict, worker);
+    attach_lane(shared, lane_of(shared, worker));
 }
 
 void shared_forget_worker(struct shared *shared, unsigned worker)
 {
-    counter_lane_reset_gauges(&shared->counters, worker);
+    counter_lane_reset_gauges(&shared->counters, lane_of(shared, worker));
 }
 
 void shared_observe_turn(struct shared *shared, double seconds)
 {
-    if (seconds >= 0)
-        histogram_observe(&shared->histograms, shared->loop_turns, (uint64_t)(seconds * 1e9));
+    double duration_ns = seconds > 0 ? seconds * 1e9 : 0; /* clocks may be set back */
+    if (duration_ns > TURN_NS_MAX)
+        duration_ns = TURN_NS_MAX;
+    histogram_observe(&shared->histograms, shared->loop_turns, (uint64_t)duration_ns);
 }

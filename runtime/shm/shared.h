@@ -1,6 +1,11 @@
 /*
- * shared — all that the processes of one gateway share, in one segment: made by the master before
- * it forks.
+ * shared — all that the processes of one gateway share, in one segment.
+ *
+ * The master makes it before it forks, so every worker inherits this view with
+ * the mapping; each then takes the lane of its number, in which its predecessor
+ * wrote too. Lanes for as many workers again are kept for an upgrade, whose
+ * workers run beside the old ones until those have drained. Memory that nobody
+ * touches costs nothing, so the defaults are generous.
  */
 #pragma once
 
@@ -10,30 +15,39 @@
 #include "shm/limiter.h"
 #include "shm/segment.h"
 
+#define SHARED_WORKERS_MAX 256
+/* For each of the options that are sizes. */
+#define SHARED_BYTES_MIN DICT_BYTES_MIN
+#define SHARED_BYTES_MAX PAGE_LOG_BYTES_MAX
+
+#define SHARED_HISTOGRAMS_DEFAULT   16384
+#define SHARED_LIMITS_BYTES_DEFAULT (16 << 20)
+#define SHARED_DICT_BYTES_DEFAULT   (16 << 20)
+/* `counters_bytes` holds so many counters for each histogram, names included. */
+#define SHARED_COUNTERS_PER_HISTOGRAM 4
+#define SHARED_NAME_BYTES_AVERAGE     96
+
 struct shared_options {
     unsigned workers;
-    size_t counters_bytes; /* counters and histograms, all lanes */
-    size_t limits_bytes;
-    size_t dict_bytes;
+    /* 0: enough for SHARED_HISTOGRAMS_DEFAULT, or the default above. */
+    size_t counters_bytes, limits_bytes, dict_bytes;
 };
 
-/* One process's view; never moves while attached. */
 struct shared {
     struct segment segment;
     struct counter_table counters;
     struct histogram_table histograms;
     struct limiter limiter;
     struct dict dict;
-    uint32_t
-        loop_turns; /* histogram "moongate_loop_turn_seconds": how long turns of the loop take */
+    uint32_t loop_turns; /* histogram of the time between two waits of the loop, all workers */
 };
 
-/* NULL with errno set when the system refuses, or the sizes are too small to hold anything. */
+/* NULL with errno set when the system refuses, EINVAL for numbers out of bounds. */
 struct shared *shared_create(const struct shared_options *options);
 void shared_destroy(struct shared **shared);
-/* In a worker, before anything is counted: it writes in its own lane (workers from 0). */
+/* In a worker, before anything is counted: writes in that worker's lane (worker from 0). */
 void shared_attach(struct shared *shared, unsigned worker);
-/* In the master, when a worker has died: its gauges are zeroed, its sums stay. */
+/* In the master, after that worker was reaped: its gauges are zeroed. */
 void shared_forget_worker(struct shared *shared, unsigned worker);
 /* One turn of the loop took that long. */
 void shared_observe_turn(struct shared *shared, double seconds);

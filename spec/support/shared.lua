@@ -127,6 +127,17 @@ ffi.cdef [[
   uint64_t dict_bytes_used(const struct dict *);
   uint64_t dict_refused(const struct dict *);
 
+  struct shared_options { unsigned workers; size_t counters_bytes, limits_bytes, dict_bytes; };
+  struct shared {
+    struct segment segment; struct counter_table counters; struct histogram_table histograms;
+    struct limiter limiter; struct dict dict; uint32_t loop_turns;
+  };
+  struct shared *shared_create(const struct shared_options *);
+  void shared_destroy(struct shared **);
+  void shared_attach(struct shared *, unsigned worker);
+  void shared_forget_worker(struct shared *, unsigned worker);
+  void shared_observe_turn(struct shared *, double seconds);
+
   int spec_dup(int) __asm__("dup");
   int spec_usleep(unsigned) __asm__("usleep");
 ]]

@@ -1,0 +1,121 @@
+local ffi = require "ffi"
+local shared = require "spec.support.shared"
+
+local C = shared.C
+local TOTAL, GAUGE = 0, 2
+local EINVAL, MIB = 22, 1048576
+
+describe("shared", function()
+  local all
+
+  local function destroy()
+    if all then C.shared_destroy(ffi.new("struct shared *[1]", all)) end
+    all = nil
+  end
+
+  local function create(options)
+    destroy()
+    all = C.shared_create(ffi.new("struct shared_options", options))
+    if all == nil then
+      all = nil
+      return nil, ffi.errno()
+    end
+    return all
+  end
+
+  after_each(destroy)
+
+  local function counter(name, kind)
+    return C.counter_slot(all.counters, kind or TOTAL, shared.slice(name), shared.slice "")
+  end
+
+  local function value(slot) return tonumber(C.counter_value(all.counters, slot)) end
+
+  it("has room for ten thousand routes when nobody says how much", function()
+    create { workers = 4 }
+    assert.is_true(all.histograms.series.rows > 10000)
+    assert.is_true(all.counters.series.rows > 60000)
+    assert.equal(65536, tonumber(C.dict_value_bytes_max(all.dict)))
+    assert.is_true(all.limiter.cells.groups * 8 > 1000000)
+  end)
+
+  it("makes of each size what fits, and little less", function()
+    for _, workers in ipairs { 1, 4, 64 } do
+      for _, size in ipairs { 4, 16, 100 } do
+        local counters = size * MIB
+        create { workers = workers, counters_bytes = counters, limits_bytes = MIB,
+          dict_bytes = MIB }
+        local bytes = tonumber(all.segment.bytes) - 2 * MIB
+        assert.is_true(bytes <= counters + 65536 and bytes > counters * 0.5,
+          ("%d workers, %d MiB: %d"):format(workers, size, bytes))
+      end
+    end
+  end)
+
+  it("refuses numbers that make no sense", function()
+    for _, options in ipairs {
+      { workers = 0 }, { workers = 257 }, { workers = 1, dict_bytes = 1000 },
+      { workers = 1, counters_bytes = 1000 }, { workers = 1, limits_bytes = 2 ^ 40 },
+      { workers = 256, counters_bytes = 131072 },
+    } do
+      assert.same({ nil, EINVAL }, { create(options) })
+    end
+  end)
+
+  it("counts what workers and master count, each in a lane of its own", function()
+    create { workers = 4 }
+    C.counter_add(all.counters, counter "n", 1)
+    shared.crowd(4, function(number)
+      C.shared_attach(all, number - 1)
+      for _ = 1, 50000 do C.counter_add(all.counters, counter "n", 1) end
+    end)
+    assert.equal(200001, value(counter "n"))
+  end)
+
+  it("forgets the gauges of a dead worker alone", function()
+    create { workers = 2 }
+    local open = counter("open", GAUGE)
+    shared.crowd(2, function(number)
+      C.shared_attach(all, number - 1)
+      C.counter_gauge_add(all.counters, open, 10 ^ number)
+      C.counter_add(all.counters, counter "n", 1)
+    end)
+    assert.equal(110, value(open))
+    C.shared_forget_worker(all, 0)
+    assert.equal(100, value(open))
+    assert.equal(2, value(counter "n"))
+  end)
+
+  it("shares one dictionary and one limiter", function()
+    create { workers = 2 }
+    local amount = ffi.new "struct dict_value"
+    local take, verdict = ffi.new "struct limiter_take", ffi.new "struct limiter_verdict"
+    C.limiter_rate(5, 1e9, 5, take)
+    take.key, take.cost = C.limiter_key(all.limiter, shared.slice "l", shared.slice "s"), 1
+    shared.crowd(2, function(number)
+      C.shared_attach(all, number - 1)
+      for _ = 1, 10 do
+        amount.kind, amount.integer = 1, 1
+        if C.limiter_take(all.limiter, take, verdict) == 0 then
+          assert(C.dict_increment(all.dict, shared.slice "allowed", 0, amount) == 0)
+        end
+      end
+    end)
+    assert.equal(0, C.dict_get(all.dict, shared.slice "allowed", 0, amount))
+    assert.equal(5, tonumber(amount.integer))
+  end)
+
+  it("observes the turns of the loop, whatever the clock says", function()
+    create { workers = 1 }
+    for _, seconds in ipairs { 0.000001, 0.01, 0.0100001, -1, 1e300 } do
+      C.shared_observe_turn(all, seconds)
+    end
+    local sum = ffi.new "struct histogram_sum"
+    C.histogram_read(all.histograms, all.loop_turns, sum)
+    assert.same({ 2, 1, 1, 1 }, {
+      tonumber(sum.buckets[0]), tonumber(sum.buckets[9]), tonumber(sum.buckets[10]),
+      tonumber(sum.buckets[22]),
+    })
+    assert.equal(10e6, tonumber(C.histogram_bound_ns(9)))
+  end)
+end)
