@@ -5,6 +5,11 @@
 
 #define SERIES_LAYOUT 1
 
+struct series_shared {
+    uint64_t lanes_used; /* all above it are zero, and were never touched */
+    uint64_t unused[7];
+};
+
 static size_t round_to_page(size_t bytes)
 {
     return (bytes + SEGMENT_PAGE_BYTES - 1) & ~(size_t)(SEGMENT_PAGE_BYTES - 1);
@@ -18,7 +23,7 @@ static struct name_table_limits names_of(const struct series_limits *limits)
 static size_t names_bytes(const struct series_limits *limits)
 {
     struct name_table_limits names = names_of(limits);
-    return round_to_page(name_table_bytes(&names));
+    return round_to_page(sizeof(struct series_shared) + name_table_bytes(&names));
 }
 
 static size_t lane_bytes(const struct series_limits *limits)
@@ -40,18 +45,25 @@ bool series_init(struct series *series, struct segment *segment, const char *nam
         segment_allot(segment, name, SERIES_LAYOUT << 16 | limits->words, series_bytes(limits));
     if (memory == NULL)
         return false;
-    *series = (struct series){.values = (uint64_t *)(void *)(memory + names_bytes(limits)),
+    *series = (struct series){.shared = (struct series_shared *)(void *)memory,
+                              .values = (uint64_t *)(void *)(memory + names_bytes(limits)),
                               .lane_words = lane_bytes(limits) / sizeof(uint64_t),
                               .lanes = limits->lanes,
                               .rows = limits->rows,
                               .words = limits->words};
     struct name_table_limits names = names_of(limits);
-    return name_table_init(&series->names, memory, &names, segment_hash_key(segment));
+    return name_table_init(&series->names, memory + sizeof(struct series_shared), &names,
+                           segment_hash_key(segment));
 }
 
 void series_attach(struct series *series, uint32_t lane)
 {
+    uint64_t used = __atomic_load_n(&series->shared->lanes_used, __ATOMIC_RELAXED);
     assert(lane < series->lanes);
+    while (used <= lane &&
+           !__atomic_compare_exchange_n(&series->shared->lanes_used, &used, lane + 1, false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        continue;
     series->mine = series->values + lane * series->lane_words;
 }
 
@@ -59,8 +71,9 @@ uint64_t series_sum(const struct series *series, uint32_t row, uint32_t word)
 {
     assert(row < series->rows && word < series->words);
     const uint64_t *value = series->values + (size_t)row * series->words + word;
+    uint64_t lanes = __atomic_load_n(&series->shared->lanes_used, __ATOMIC_RELAXED);
     uint64_t sum = 0;
-    for (uint32_t lane = 0; lane < series->lanes; lane++, value += series->lane_words)
+    for (uint64_t lane = 0; lane < lanes; lane++, value += series->lane_words)
         sum += __atomic_load_n(value, __ATOMIC_RELAXED);
     return sum;
 }

@@ -26,8 +26,11 @@ struct series_limits {
     size_t text_bytes; /* of all names and labels */
 };
 
+struct series_shared;
+
 /* This process's view. */
 struct series {
+    struct series_shared *shared;
     struct name_table names;
     uint64_t *values;
     uint64_t *mine; /* of the attached lane; NULL before */
@@ -39,7 +42,8 @@ size_t series_bytes(const struct series_limits *limits);
 /* The region `name`; false when the segment refuses it, or it was made with other limits. */
 bool series_init(struct series *series, struct segment *segment, const char *name,
                  const struct series_limits *limits);
-/* From now on this process writes in `lane`. */
+/* From now on this process writes in `lane`. Lanes that nobody ever had are neither read nor paid
+ * for. */
 void series_attach(struct series *series, uint32_t lane);
 
 /* The row for a name; 0 when there is no room. Costs a hash: keep the answer. */

@@ -45,29 +45,28 @@ static size_t counters_bytes(const struct division *division)
     return counter_table_bytes(&division->counters) + histogram_table_bytes(&division->histograms);
 }
 
-/* The most that fit, by halving: sizes jump where a hash table doubles. */
-static bool fit_counters(struct division *division, uint32_t lanes, size_t bytes)
+/* The most histograms that fit, by halving: sizes jump where a hash table doubles. */
+static uint32_t fit_histograms(uint32_t lanes, size_t bytes)
 {
+    struct division division;
     uint32_t fits = 0, step = 1U << 22;
     while (step > 0) {
-        divide_counters(division, lanes, fits + step);
-        if (fits + step > 1 && counters_bytes(division) <= bytes)
+        divide_counters(&division, lanes, fits + step);
+        if (fits + step > 1 && counters_bytes(&division) <= bytes)
             fits += step;
         step /= 2;
     }
-    if (fits < 2)
-        return false;
-    divide_counters(division, lanes, fits);
-    return true;
+    return fits;
 }
 
 static bool divide(struct division *division, const struct shared_options *options)
 {
-    uint32_t lanes = 2 * (options->workers + 1);
-    if (options->counters_bytes == 0)
-        divide_counters(division, lanes, SHARED_HISTOGRAMS_DEFAULT);
-    else if (!fit_counters(division, lanes, options->counters_bytes))
+    uint32_t lanes = options->workers + 1, histograms = SHARED_HISTOGRAMS_DEFAULT;
+    if (options->counters_bytes > 0)
+        histograms = fit_histograms(lanes, options->counters_bytes);
+    if (histograms < 2)
         return false;
+    divide_counters(division, 2 * lanes, histograms);
     division->places = limiter_fit(options->limits_bytes > 0 ? options->limits_bytes
                                                              : SHARED_LIMITS_BYTES_DEFAULT);
     division->dict_bytes =

@@ -23,7 +23,8 @@
 #define SHARED_HISTOGRAMS_DEFAULT   16384
 #define SHARED_LIMITS_BYTES_DEFAULT (16 << 20)
 #define SHARED_DICT_BYTES_DEFAULT   (16 << 20)
-/* `counters_bytes` holds so many counters for each histogram, names included. */
+/* `counters_bytes` holds so many counters for each histogram, with names, in the lanes of master
+ * and workers. */
 #define SHARED_COUNTERS_PER_HISTOGRAM 4
 #define SHARED_NAME_BYTES_AVERAGE     96
 

@@ -19,7 +19,7 @@ for _, text in ipairs {
   "struct hash_key { uint64_t low, high; };",
   "struct segment { char *memory; size_t bytes; int fd; };",
   "struct name_table { void *shared; const struct hash_key *hash_key; };",
-  "struct series { struct name_table names; uint64_t *values, *mine; size_t lane_words;"
+  "struct series { void *shared; struct name_table names; uint64_t *values, *mine; size_t lane_words;"
     .. " uint32_t lanes, rows, words; };",
 } do declare(text) end
 
