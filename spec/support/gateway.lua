@@ -86,12 +86,12 @@ end
 --- Starts a gateway and waits until it serves.
 ---@param options table `config`: text of gateway.lua, listeners on "127.0.0.1:0"; `files`: more
 --- files by relative name; `env`; `arguments`: behind `run -c FILE`; `seconds`: bound of the
---- start; `directory`: an existing one, instead of `config`
+--- start; `directory`: an existing one, instead of `config`; `binary`: instead of gateway.binary()
 ---@return Gateway
 function gateway.start(options)
   local directory = options.directory
     or gateway.directory { config = complete(options.config), files = options.files }
-  local arguments = { gateway.binary(), "run", "-c", directory .. "/gateway.lua" }
+  local arguments = { options.binary or gateway.binary(), "run", "-c", directory .. "/gateway.lua" }
   for _, argument in ipairs(options.arguments or {}) do arguments[#arguments + 1] = argument end
   local self = setmetatable({ directory = directory }, Gateway)
   self.process = process.spawn(arguments, {
