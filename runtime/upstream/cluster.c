@@ -9,11 +9,6 @@
 #include "http/h1_protocol.h"
 #include "upstream/cluster_parts.h"
 
-static unsigned unsigned_or(unsigned value, unsigned fallback)
-{
-    return value != 0 ? value : fallback;
-}
-
 static double seconds_or(double value, double fallback)
 {
     return value > 0 ? value : fallback;
@@ -24,15 +19,15 @@ static void take_numbers(struct cluster *cluster, const struct cluster_options *
     cluster->balance = options->balance;
     cluster->pool_limits = (struct pool_limits){
         .connections_max = options->connections_max,
-        .idle_connections_max = unsigned_or(options->idle_connections_max, 64),
+        .idle_connections_max = options->idle_connections_max,
         .idle_seconds = seconds_or(options->idle_seconds, 60),
     };
     cluster->tolerance = (struct target_tolerance){
-        .failures_max = unsigned_or(options->failures_max, 3),
+        .failures_max = options->failures_max > 0 ? options->failures_max : 3,
         .set_aside_seconds = seconds_or(options->set_aside_seconds, 5),
     };
-    retry_budget_configure(&cluster->retry_budget, seconds_or(options->retry_budget, 0.2),
-                           unsigned_or(options->retry_budget_min, 3));
+    retry_budget_configure(&cluster->retry_budget, options->retry_budget,
+                           options->retry_budget_min);
 }
 
 /* What connections are made with. True when connections made before are not like those made from

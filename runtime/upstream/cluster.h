@@ -28,7 +28,6 @@ struct cluster_target_options {
     bool is_tls;
 };
 
-/* Where a default is named, 0 stands for it. */
 struct cluster_options {
     struct slice name;
     const struct cluster_target_options *targets;
@@ -39,13 +38,13 @@ struct cluster_options {
      * again. */
     struct tls_context *tls;
     struct slice server_name;      /* SNI and name to verify; empty: the target's host */
-    unsigned idle_connections_max; /* kept per target; default 64 */
-    double idle_seconds;           /* default 60 */
+    unsigned idle_connections_max; /* kept per target; 64 is sensible */
+    double idle_seconds;           /* 0: 60 */
     unsigned connections_max;      /* per target and worker, busy and idle; 0: no limit */
-    unsigned failures_max; /* consecutive connection failures that set a target aside; default 3 */
-    double set_aside_seconds;  /* default 5; then it is tried again with one request */
-    double retry_budget;       /* retries as a share of requests; default 0.2 */
-    unsigned retry_budget_min; /* retries per second that are always allowed; default 3 */
+    unsigned failures_max;     /* consecutive connection failures that set a target aside; 0: 3 */
+    double set_aside_seconds;  /* 0: 5; then it is tried again with one request */
+    double retry_budget;       /* retries as a share of requests; 0.2 is sensible */
+    unsigned retry_budget_min; /* retries per second that are always allowed; 3 is sensible */
 };
 
 struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,

@@ -164,6 +164,16 @@ describe("call over HTTP/1.1", function()
     end)
   end
 
+  it("keeps no connection where none may be kept", function()
+    start { idle_connections_max = 0 }
+    for _ = 1, 2 do
+      local connection = warm()
+      driver:run()
+      assert.is_true(connection:is_closed(0.2))
+      assert.is_truthy(driver:status(cluster):find "busy 0 idle 0")
+    end
+  end)
+
   it("drops a kept connection that says something unasked", function()
     start()
     local connection = warm()
@@ -200,6 +210,20 @@ describe("call over HTTP/1.1", function()
     connections[#connections]:send(OK)
     successor:wait_for "end"
     assert.is_nil(successor:text():find "stolen")
+  end)
+
+  it("gives a peer time that takes the request slowly, but not one that stops", function()
+    start { ["call.idle"] = 0.12 }
+    local only = call "PUT"
+    local connection = accept()
+    only:bytes(8 * 1024 * 1024)
+    only:finish()
+    for _ = 1, 10 do
+      driver:run(0.05)
+      connection:discard(256 * 1024)
+    end
+    assert.equal("", only:text())
+    only:wait_for("failed upstream%-write%-timeout", 2)
   end)
 
   it("aborts the connection of a call that is given back in the middle", function()

@@ -288,6 +288,73 @@ describe("call", function()
     assert.equal(0, C.fake_streams_opened())
   end)
 
+  it("sends again what never arrived, then elsewhere what was refused", function()
+    start()
+    local port, fd = driver:listen()
+    local one, stream = called(driver:cluster { port }, "POST")
+    driver:stop_listening(fd)
+    C.fake_fail(stream, upstream.fault "upstream-closed")
+    one:wait_for "failed upstream%-refused"
+    assert.is_truthy(one:record():find "attempts 3")
+  end)
+
+  it("says of which connection its last attempt was", function()
+    start()
+    local port, fd = driver:listen()
+    local cluster = driver:cluster({ port }, { retries = 0 })
+    warm(cluster)
+    local one, stream = called(cluster)
+    assert.is_truthy(one:record():find "reused")
+    driver:stop_listening(fd)
+    C.fake_hang_up(C.fake_session_of(stream))
+    one:wait_for "failed upstream%-refused"
+    assert.is_nil(one:record():find "reused")
+  end)
+
+  it("tells once that all is sent, however often that was", function()
+    start()
+    local one, stream = called(driver:cluster { (driver:listen()) })
+    C.fake_tell_sent(stream)
+    C.fake_fail(stream, upstream.fault "upstream-closed")
+    streams(2)
+    C.fake_tell_sent(2)
+    C.fake_respond(2, 200)
+    assert.equal("sent, response 200, ", one:text())
+  end)
+
+  it("forgets a target's failures when it answers", function()
+    start()
+    local cluster = driver:cluster { (driver:listen()) }
+    C.driver_fail(cluster, 0, upstream.fault "upstream-refused", false, 0)
+    local _, stream = called(cluster)
+    assert.is_truthy(driver:status(cluster):find "failures 1")
+    C.fake_respond(stream, 200)
+    assert.is_truthy(driver:status(cluster):find "failures 0")
+  end)
+
+  it("counts as a connection of its target only as long as it is one", function()
+    start()
+    local cluster = driver:cluster({ (driver:listen()), (driver:listen()) }, { balance = 1 })
+    local busy = called(cluster)
+    for i = 2, 5 do
+      local one, stream = driver:called(cluster)
+      assert.are_not.equal(busy:record():match "^%S+", one:record():match "^%S+")
+      assert.equal(i, stream)
+      answer(one, stream)
+    end
+  end)
+
+  it("may retry as many as the share of requests allows", function()
+    start()
+    local cluster = driver:cluster({ driver:refusing_port() },
+                                   { retries = 1, retry_budget = 1, retry_budget_min = 1 })
+    for _ = 1, 5 do call(cluster) end
+    for i = 1, 5 do
+      calls[i]:wait_for "failed"
+      assert.is_truthy(calls[i]:record():find "attempts 2")
+    end
+  end)
+
   it("retries within its budget", function()
     start()
     local cluster = driver:cluster({ driver:refusing_port() },
@@ -390,6 +457,35 @@ describe("call", function()
       driver:run(0.07)
       assert.equal("sent, response 200, end, ", one:text())
       assert.equal("sent, response 101, ", tunnel:text())
+    end)
+
+    it("has no such end either when the answer was complete before the request", function()
+      start()
+      local one, stream = called_within("call.total", 0.04)
+      C.fake_respond(stream, 200)
+      C.fake_end(stream)
+      C.fake_tell_sent(stream)
+      driver:run(0.06)
+      assert.equal("response 200, end, sent, ", one:text())
+    end)
+
+    it("does not end a tunnel in which nobody says anything for a while", function()
+      start()
+      local one, stream = called_within("call.idle", 0.03)
+      C.fake_tell_sent(stream)
+      C.fake_respond(stream, 101)
+      driver:run(0.06)
+      assert.is_nil(one:text():find "failed")
+    end)
+
+    it("leaves no deadline behind", function()
+      start()
+      local cluster = driver:cluster({ (driver:listen()) },
+                                     { ["call.total"] = 0.03, ["call.response"] = 0.03 })
+      local one, stream = driver:called(cluster)
+      C.fake_tell_sent(stream)
+      one:free()
+      driver:run(0.05)
     end)
 
     it("gives up connecting after so long", function()

@@ -92,6 +92,9 @@ struct driver *driver_create(void)
     driver->resolver = resolver_create(driver->loop, &options);
     driver->clusters = clusters_create(driver->loop, driver->resolver, &HTTP_SESSION_LIMITS);
     driver->options.protocol = &FAKE_PROTOCOL;
+    driver->options.idle_connections_max = 64;
+    driver->options.retry_budget = 0.2;
+    driver->options.retry_budget_min = 3;
     driver->options.targets = driver->targets;
     driver->call = CALL_OPTIONS;
     return driver;
