@@ -98,15 +98,12 @@ static void on_pause_over(void *data)
 
 static void admit(struct listener *listener, int fd, const struct address *peer)
 {
-    static const int ON = 1;
     struct arrivals *arrivals = &listener->arrivals;
 
     if (arrivals->events.may_accept != NULL && !arrivals->events.may_accept(arrivals->data, peer)) {
         close(fd);
         return;
     }
-    if (peer->any.sa_family != AF_UNIX)
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &ON, sizeof(ON));
     arrivals_add(arrivals, fd, peer);
 }
 
@@ -146,7 +143,11 @@ static void on_acceptable(struct ev_loop *ev, ev_io *watcher, int events)
 struct listener *listener_create(struct loop *loop, int fd, const struct listener_options *options,
                                  const struct listener_events *events, void *data)
 {
+    static const int ON = 1;
     assert(fd >= 0);
+
+    /* Connections inherit it, which saves a call for each. A unix socket knows no such thing. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &ON, sizeof(ON));
 
     struct listener *listener = mem_zeroed(sizeof(*listener));
     listener->arrivals.loop = loop;
