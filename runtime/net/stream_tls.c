@@ -280,7 +280,6 @@ void stream_tls_on_readable(struct stream *stream)
         stream_tls_shake_hands(stream);
         return;
     }
-    tls->is_drained = false;
     list_remove(&tls->again.node);
     stream_deliver_readable(stream);
 }

@@ -20,7 +20,7 @@ struct stream_tls {
     size_t unsent;              /* bytes of the record that OpenSSL holds for the next write */
     bool is_broken;             /* no SSL function may be called but SSL_free */
     bool is_write_broken;
-    bool is_drained; /* the last read said "again", and the socket was silent since */
+    bool is_drained; /* the last read took all that OpenSSL and the socket had */
     bool has_news;   /* the next read has an end or a failure to tell, or must be repeated */
     bool read_wants_write;
     bool is_closing; /* close_notify is yet to be said, FIN after it */

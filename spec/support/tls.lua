@@ -33,7 +33,7 @@ ffi.cdef [[
   void *net_ssl_peer_certificate(const void *) __asm__("SSL_get0_peer_certificate");
   const void *net_x509_subject(const void *) __asm__("X509_get_subject_name");
   char *net_x509_name_text(const void *, char *, int) __asm__("X509_NAME_oneline");
-  long net_ssl_ctrl(void *, int, long, void *) __asm__("SSL_ctrl");
+  int net_ssl_shutdown(void *) __asm__("SSL_shutdown");
   int net_ssl_key_update(void *, int) __asm__("SSL_key_update");
 ]]
 

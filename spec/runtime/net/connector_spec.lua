@@ -42,6 +42,19 @@ describe("connector", function()
     end)
   end
 
+  it("hands over a stream that is attached to nobody", function()
+    local listening = socket.listen "127.0.0.1"
+    local connector = streams.connect(loop, "127.0.0.1:" .. listening:port())
+    finish(connector)
+    local peer = listening:accept()
+    peer:send "early"
+    loop:pass(0.01)
+    connector.stream:attach()
+    loop:run(function() return connector.stream:text() == "early" end)
+    peer:close()
+    listening:close()
+  end)
+
   it("sends small writes at once", function()
     local listening = socket.listen "127.0.0.1"
     local connector = streams.connect(loop, "127.0.0.1:" .. listening:port())

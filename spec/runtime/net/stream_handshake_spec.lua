@@ -64,6 +64,18 @@ describe("stream's TLS handshake", function()
     end)
   end
 
+  it("names the authorities whose client certificates it accepts", function()
+    local asking = assert(tls.server {
+      certificates = { authority:issue { name = "y" }, authority:issue { name = "x.example.com" } },
+      client = "optional", authority = authority.certificate,
+    })
+    for _, name in ipairs { "y", "x.example.com" } do
+      local _, words = visited_by("-servername " .. name, asking)
+      assert.matches("Acceptable client certificate CA names\nCN = ca\n", words)
+    end
+    tls.release(asking)
+  end)
+
   for _, arguments in ipairs {
     "-tls1_1 -cipher DEFAULT@SECLEVEL=0", "-tls1 -cipher DEFAULT@SECLEVEL=0",
     "-tls1_2 -cipher AES128-GCM-SHA256", "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA",

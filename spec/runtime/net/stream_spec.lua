@@ -85,6 +85,19 @@ describe("stream", function()
     loop:run(function() return one:text() == "early" end)
   end)
 
+  it("begins with a new owner as if nobody had owned it before", function()
+    local one, other = streams.pair(loop)
+    local told = 0
+    one.on_writable = function() told = told + 1 end
+    one:attach()
+    one:pause()
+    one:await_writable()
+    one:attach()
+    other:write "hello"
+    loop:run(function() return one:text() == "hello" end)
+    assert.equal(0, told)
+  end)
+
   it("loses nothing while it is paused", function()
     local one, other = streams.pair(loop)
     one:attach()

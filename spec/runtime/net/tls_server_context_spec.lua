@@ -190,7 +190,7 @@ describe("TLS context of a server", function()
 
     it("not past a rule on client certificates that they were not begun under", function()
       local visitor = client()
-      visit(server {}, visitor)
+      visit(server { client = "optional", authority = authority.certificate }, visitor)
       local asking = server { client = "required", authority = authority.certificate }
       local one = tls.shake_hands(loop, asking, visitor, "one.example.com")
       assert.equal("malformed-request", one.fault)
