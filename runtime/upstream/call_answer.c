@@ -6,11 +6,18 @@
 /* How long nobody may say anything in a tunnel before it is taken for dead. */
 #define TUNNEL_IDLE_SECONDS 3600
 
+/* Expect: 100-continue: the user sends nothing before the upstream says something. */
+static bool awaits_word(const struct call *call)
+{
+    return call->request.expects_continue && !call->has_answer && call->record.bytes_sent == 0 &&
+           !call->is_ended;
+}
+
 /* While a request is being sent, each byte that the peer's kernel takes is progress. */
 static bool has_progressed(struct call *call)
 {
     struct stream *transport = connection_transport(call->connection);
-    if (call->is_sent || transport == NULL)
+    if (call->is_sent || awaits_word(call) || transport == NULL)
         return false;
     uint64_t acknowledged = stream_bytes_acknowledged(transport);
     bool has = acknowledged != UINT64_MAX && acknowledged != call->progress_mark;
@@ -28,7 +35,7 @@ void call_on_idle(void *data)
         call_watch(call);
     else if (call->has_response)
         call_attempt_fail(call, FAULT_UPSTREAM_STALLED, NULL);
-    else if (call->is_sent)
+    else if (call->is_sent || awaits_word(call))
         call_attempt_fail(call, FAULT_UPSTREAM_TIMEOUT, NULL);
     else
         call_attempt_fail(call, FAULT_UPSTREAM_WRITE_TIMEOUT, NULL);
@@ -44,7 +51,7 @@ static double patience(const struct call *call)
         return 0;
     if (call->is_tunnel)
         return TUNNEL_IDLE_SECONDS;
-    if (!call->has_response && call->is_sent)
+    if (!call->has_response && (call->is_sent || awaits_word(call)))
         return call->options->response_seconds;
     return awaits_body || awaits_room ? call->options->idle_seconds : 0;
 }

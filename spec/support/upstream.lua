@@ -39,6 +39,7 @@ void driver_succeed(struct cluster *cluster, int target);
 void driver_end(struct cluster *cluster, int target, bool is_probe);
 int driver_decide(int fault, const char *facts);
 struct driven_call *driver_call(struct driver *driver, struct cluster *cluster);
+void driven_expect(struct driven_call *call);
 void driven_request(struct driven_call *call, const char *method, const char *target);
 bool driven_data(struct driven_call *call, const char *text);
 bool driven_bytes(struct driven_call *call, size_t count);
@@ -237,6 +238,12 @@ function Call:bytes(count) return C.driven_bytes(self.call, count) end
 function Call:finish() C.driven_end(self.call) end
 function Call:pause() C.driven_pause(self.call) end
 function Call:resume() C.driven_resume(self.call) end
+--- Sends the head of a PUT that asks for 100-continue.
+function Call:send_expectation()
+  C.driven_expect(self.call)
+  C.driven_request(self.call, "PUT", "/")
+end
+
 function Call:follow_with(successor) C.driven_follow(self.call, successor.call) end
 function Call:release_when_told() C.driven_release_when_told(self.call) end
 

@@ -405,6 +405,20 @@ describe("call", function()
       one:wait_for "failed upstream%-timeout"
     end)
 
+    it("waits so long for the word that lets a body come", function()
+      start { writes_heads = true }
+      local cluster = driver:cluster({ (driver:listen()) }, { ["call.response"] = 0.04 })
+      for i, word in ipairs { false, true } do
+        calls[i] = driver:silent_call(cluster)
+        calls[i]:send_expectation()
+        streams(i)
+        if word then C.fake_informational(i, 100) end
+        driver:run(0.07)
+      end
+      assert.equal("failed upstream-timeout, ", calls[1]:text())
+      assert.equal("informational 100, ", calls[2]:text())
+    end)
+
     it("ends an answer that stalls, but not one that flows or is held back", function()
       start()
       local one, stream = called_within("call.idle", 0.05)

@@ -102,14 +102,11 @@ describe("dial", function()
     end)
 
     it("can be given up while the name is asked for", function()
-      local port = name({ 2 }, { 2 })
-      dns.is_silent = true
-      local cluster = cluster_at(port)
-      local only = driver:call(cluster)
+      local cluster = cluster_at(name({ 2 }, { 2 }), { retries = 0, ["call.connect"] = 0.03 })
+      driver:call(cluster):free()
       driver:run()
-      only:free()
-      dns.is_silent = false
-      driver:run()
+      driver:run(0.04)
+      assert.same({ "api.test A", "api.test AAAA" }, dns.asked)
       assert.equal(0, C.fake_streams_opened())
       assert.is_truthy(driver:status(cluster):find "busy 0 idle 0")
     end)

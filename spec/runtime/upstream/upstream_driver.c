@@ -70,6 +70,7 @@ void driver_end(struct cluster *cluster, int target, bool is_probe);
 int driver_decide(enum fault fault, const char *facts);
 
 struct driven_call *driver_call(struct driver *driver, struct cluster *cluster);
+void driven_expect(struct driven_call *call);
 void driven_request(struct driven_call *call, const char *method, const char *target);
 bool driven_data(struct driven_call *call, const char *text);
 bool driven_bytes(struct driven_call *call, size_t count);
@@ -407,6 +408,12 @@ struct driven_call *driver_call(struct driver *driver, struct cluster *cluster)
     arena_init(&call->arena);
     call->stream = call_start(cluster, &call->options, &EVENTS, call, &call->arena);
     return call;
+}
+
+/* The request, when it is sent, asks for 100-continue. */
+void driven_expect(struct driven_call *call)
+{
+    call->request.expects_continue = true;
 }
 
 void driven_request(struct driven_call *call, const char *method, const char *target)
