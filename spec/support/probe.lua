@@ -1,4 +1,4 @@
---- probe: two plugins that run functions written in a spec's configuration.
+--- probe: plugins that run functions written in a spec's configuration.
 --
 --     route "/x" { plugins = { { "answer", on_respond = function(req, moongate) ... end } } }
 --     route "/y" { upstream = "up", plugins = { { "probe", on_request = function(req) ... end } } }
@@ -40,6 +40,7 @@ local probe = {}
 --- For gateway.start: `files = probe.files`.
 probe.files = {
   ["plugins/probe.lua"] = source(PHASES),
+  ["plugins/observer.lua"] = source { "response", "response_chunk", "response_body", "log" },
   ["plugins/answer.lua"] = source { "respond", unpack(PHASES) },
 }
 
