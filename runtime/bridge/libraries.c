@@ -12,6 +12,7 @@ struct library {
 
 static const struct library LIBRARIES[] = {
     {"moongate.core.body", BODY_LIBRARY},
+    {"moongate.core.task", TASK_LIBRARY},
 };
 
 /* The loader that require calls: the library is its upvalue. */

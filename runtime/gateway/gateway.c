@@ -131,6 +131,11 @@ struct gateway_counts *gateway_counts_of(struct gateway *gateway)
     return &gateway->counts;
 }
 
+bool gateway_is_draining(const struct gateway *gateway)
+{
+    return gateway->drained != NULL;
+}
+
 struct exchange *gateway_exchange(struct gateway *gateway, uint32_t slot)
 {
     return slot < gateway->exchange_count ? gateway->exchanges[slot] : NULL;

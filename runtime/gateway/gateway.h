@@ -49,6 +49,7 @@ void gateway_stop_listening(struct gateway *gateway);
 /* Stops listening, closes idle connections, lets exchanges finish; `drained` is called when none is
  * left. */
 void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *data);
+bool gateway_is_draining(const struct gateway *gateway);
 const struct gateway_counts *gateway_counts(const struct gateway *gateway);
 struct loop *gateway_loop(const struct gateway *gateway);
 void *gateway_phases_data(const struct gateway *gateway);

@@ -1,0 +1,27 @@
+--- all: runs several functions side by side and waits for all of them.
+--
+--     local values, why = moongate.all { user = function() return fetch(a) end,
+--                                        orders = function() return fetch(b) end }
+--     values.user, why.user
+--
+-- When the request that waits is cancelled, so are they.
+
+local core = require "moongate.core.task"
+
+---@param functions table<any, fun(): any, string?>  by any keys, at most 256
+---@return table values  first results by the same keys
+---@return table why     second results: with nil and a message, the message
+return function(functions)
+  local keys, list = {}, {}
+  for key, run in pairs(functions) do
+    keys[#keys + 1] = key
+    list[#list + 1] = run
+  end
+  local results = core.join(list)
+  local values, why = {}, {}
+  for i, key in ipairs(keys) do
+    if results[i].error then error(results[i].error, 0) end
+    values[key], why[key] = results[i][1], results[i][2]
+  end
+  return values, why
+end

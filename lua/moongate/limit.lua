@@ -1,0 +1,56 @@
+--- limit: rate limits that hold exactly over all workers (GCRA), by name and scope.
+--
+--     local limit = moongate.limit.gcra { name = "login", limit = 5, window = 60 }
+--     local allowed, left, wait = limit:take(req.address)
+--
+-- What was used belongs to the name and the scope: a reload that changes the numbers keeps it.
+
+local bridge = require "moongate.ffi"
+
+local C = bridge.C
+
+local limit = {}
+
+---@class Limit
+---@field name string
+---@field limit number     units in a window
+---@field window number    seconds
+---@field burst number     units that may be used at once
+local Limit = {}
+Limit.__index = Limit
+
+-- Reused by every call: nothing may wait between a C call and reading them.
+local keys = bridge.new "struct slice[2]"
+local numbers = bridge.new "double[3]"
+
+--- A limit; made when a plugin is loaded.
+---@param options { name: string, limit: number, window: number, burst: number? } burst: default the limit
+---@return Limit
+function limit.gcra(options)
+  local burst = options.burst or options.limit
+  if not (options.limit > 0 and options.window > 0 and burst > 0) then
+    error("a limit needs a limit, a window and a burst above 0", 2)
+  end
+  return setmetatable({
+    name = options.name, limit = options.limit, window = options.window, burst = burst,
+  }, Limit)
+end
+
+--- Takes from the allowance of a scope.
+---@param scope string   whose allowance: a consumer, an address; at most a few hundred bytes
+---@param cost number?   units, default 1; 0 only looks
+---@return boolean allowed
+---@return number remaining  units that would be allowed at once now
+---@return number wait       seconds until the same may succeed; 0 when allowed, infinity: never
+---@return number reset      seconds until all of the allowance is back
+function Limit:take(scope, cost)
+  local name = self.name
+  keys[0].start, keys[0].length = name, #name
+  keys[1].start, keys[1].length = scope, #scope
+  local outcome = C.moon_limit_take(bridge.generation, keys, self.limit, self.window, self.burst,
+    cost or 1, numbers)
+  if outcome < 0 then error(("the numbers of limit %q are out of range"):format(name), 2) end
+  return outcome == 0, numbers[0], numbers[1], numbers[2]
+end
+
+return limit

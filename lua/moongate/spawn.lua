@@ -1,0 +1,12 @@
+--- spawn: starts a task of its own, which lives until it returns or its generation ends.
+--
+-- It runs at once, up to its first wait. What it raises is logged. It has no request: what it
+-- needs of one is given to it as arguments.
+
+local core = require "moongate.core.task"
+
+---@param run fun(...)
+---@param ... any
+return function(run, ...)
+  core.spawn(run, ...)
+end

@@ -1,0 +1,75 @@
+/*
+ * export_status — what the worker knows of itself and of the upstreams' targets, for the admin
+ * endpoints.
+ */
+#include "bridge/exports.h"
+#include "bridge/generation_private.h"
+#include "gateway/gateway.h"
+
+double moon_worker_number(struct generation *generation, int which)
+{
+    const struct services *services = generation->services;
+    const struct gateway_counts *counts = gateway_counts(services->gateway);
+
+    switch ((enum moon_worker_count)which) {
+    case MOON_WORKER_CONNECTIONS_ACTIVE:
+        return (double)counts->connections_active;
+    case MOON_WORKER_CONNECTIONS_ACCEPTED:
+        return (double)counts->connections_accepted;
+    case MOON_WORKER_CONNECTIONS_REFUSED:
+        return (double)counts->connections_refused;
+    case MOON_WORKER_REQUESTS:
+        return (double)counts->requests;
+    case MOON_WORKER_MALFORMED:
+        return (double)counts->malformed;
+    case MOON_WORKER_EXCHANGES_ACTIVE:
+        return (double)counts->exchanges_active;
+    case MOON_WORKER_PLUGIN_ERRORS:
+        return (double)generation->raised;
+    case MOON_WORKER_INDEX:
+        return services->worker;
+    case MOON_WORKER_COUNT:
+        return services->worker_count;
+    case MOON_WORKER_DRAINING:
+        return gateway_is_draining(services->gateway);
+    }
+    return -1;
+}
+
+/* Looks for the target of a certain place. */
+struct search {
+    uint32_t wanted, at;
+    bool is_found;
+    struct slice *texts;
+    double *numbers;
+};
+
+static void on_target(void *data, const struct cluster_target_status *status)
+{
+    struct search *search = data;
+
+    if (search->at++ != search->wanted)
+        return;
+    search->is_found = true;
+    search->texts[1] = status->address;
+    search->numbers[0] = status->weight;
+    search->numbers[1] = status->connections_busy;
+    search->numbers[2] = status->connections_idle;
+    search->numbers[3] = status->failures;
+    search->numbers[4] = status->is_set_aside;
+    search->numbers[5] = (double)status->attempts;
+    search->numbers[6] = (double)status->errors;
+}
+
+bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,
+                    struct slice *texts, double *numbers)
+{
+    struct search search = {.wanted = target, .texts = texts, .numbers = numbers};
+
+    if (upstream >= generation->cluster_count)
+        return false;
+    struct cluster *cluster = generation->clusters[upstream].cluster;
+    texts[0] = cluster_name(cluster);
+    cluster_inspect(cluster, on_target, &search);
+    return search.is_found;
+}

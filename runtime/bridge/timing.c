@@ -1,0 +1,228 @@
+/*
+ * timing — sleeping, further tasks, and waiting for several: the library "moongate.core.task".
+ *
+ * A task that was spawned works for the same exchange as its parent, unless it is detached, and is
+ * cancelled with whoever waits for it.
+ */
+#include <assert.h>
+#include <lauxlib.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "bridge/generation_private.h"
+#include "bridge/libraries.h"
+#include "net/loop.h"
+
+/* Tasks that one call may start and wait for. */
+#define GROUP_MAX 256
+
+struct sleep {
+    ev_timer timer;
+    struct task *task;
+    struct loop *loop;
+};
+
+static void on_awake(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    struct sleep *sleep = timer->data;
+    struct task *task = sleep->task;
+    struct loop *loop = sleep->loop;
+
+    free(sleep);
+    task_resume(task, 0);
+    loop_flush(loop);
+}
+
+static void on_sleep_cancelled(void *wait)
+{
+    struct sleep *sleep = wait;
+    ev_timer_stop(sleep->loop->ev, &sleep->timer);
+    free(sleep);
+}
+
+static struct loop *loop_of(lua_State *thread)
+{
+    const struct services *services = task_generation_of(thread)->services;
+    if (services == NULL)
+        luaL_error(thread, "this call works only while the gateway serves");
+    return services->loop;
+}
+
+/* (seconds) */
+static int sleep_for(lua_State *thread)
+{
+    double seconds = luaL_checknumber(thread, 1);
+    struct loop *loop = loop_of(thread);
+    struct task *task = task_awaiting(thread);
+    struct sleep *sleep = mem_zeroed(sizeof(*sleep));
+
+    sleep->task = task;
+    sleep->loop = loop;
+    sleep->timer.data = sleep;
+    ev_timer_init(&sleep->timer, on_awake, seconds > 0 ? seconds : 0, 0);
+    ev_timer_start(loop->ev, &sleep->timer);
+    return task_suspend(task, on_sleep_cancelled, sleep);
+}
+
+/* Moves function and arguments, all that is on `from` above `below`, to the state's main stack. */
+static int hand_over(lua_State *from, lua_State *vm, int below)
+{
+    int count = lua_gettop(from) - below;
+    luaL_checkstack(vm, count + 2, "too many arguments");
+    lua_xmove(from, vm, count);
+    return count - 1;
+}
+
+static void on_detached_ended(enum task_end end, lua_State *thread, void *data)
+{
+    struct generation *generation = data;
+    if (end == TASK_RETURNED)
+        return;
+    struct slice text = generation_push_traceback(generation, thread);
+    log_write(LOG_ERROR, "a spawned task raised: %.*s", SLICE_FORMAT(text));
+    generation->raised++;
+    lua_pop(generation->vm, 1);
+}
+
+/* (function, ...): runs on its own until its generation ends. */
+static int spawn(lua_State *thread)
+{
+    struct generation *generation = task_generation_of(thread);
+    struct task_options options = {
+        .ended = on_detached_ended, .data = generation, .may_wait = true};
+
+    luaL_checktype(thread, 1, LUA_TFUNCTION);
+    loop_of(thread);
+    if (!tasks_have_room(&generation->tasks))
+        return luaL_error(thread, "too many tasks");
+    int arguments = hand_over(thread, generation->vm, 0);
+    task_start(&generation->tasks, arguments, &options);
+    return 0;
+}
+
+struct group;
+
+struct member {
+    struct group *group;
+    struct task *task; /* NULL once it has ended */
+    int index;
+};
+
+/* Several tasks and the one that waits for them. */
+struct group {
+    struct generation *generation;
+    struct task *waiting; /* NULL while the members are being started */
+    int results;          /* registry reference: results by index, then errors under "error" */
+    int left, count;
+    struct member members[];
+};
+
+static void group_free(struct group *group)
+{
+    luaL_unref(group->generation->vm, LUA_REGISTRYINDEX, group->results);
+    free(group);
+}
+
+static void group_resume(struct group *group)
+{
+    struct task *task = group->waiting;
+    lua_State *thread = task_thread(task);
+
+    lua_rawgeti(thread, LUA_REGISTRYINDEX, group->results);
+    group_free(group);
+    task_resume(task, 1);
+}
+
+/* results[index] = { what it returned } or { error = text }. */
+static void keep_results(const struct member *member, enum task_end end, lua_State *thread)
+{
+    lua_State *vm = member->group->generation->vm;
+    int count = end == TASK_RETURNED ? lua_gettop(thread) : 0;
+
+    lua_rawgeti(vm, LUA_REGISTRYINDEX, member->group->results);
+    lua_createtable(vm, count, 0);
+    if (end == TASK_RAISED) {
+        struct slice text = generation_push_traceback(member->group->generation, thread);
+        lua_pushlstring(vm, text.start, text.length);
+        lua_setfield(vm, -3, "error");
+        lua_pop(vm, 1);
+    }
+    for (int i = 1; i <= count; i++) {
+        lua_pushvalue(thread, i);
+        lua_xmove(thread, vm, 1);
+        lua_rawseti(vm, -2, i);
+    }
+    lua_rawseti(vm, -2, member->index);
+    lua_pop(vm, 1);
+}
+
+static void on_member_ended(enum task_end end, lua_State *thread, void *data)
+{
+    struct member *member = data;
+    struct group *group = member->group;
+
+    member->task = NULL;
+    keep_results(member, end, thread);
+    if (--group->left == 0 && group->waiting != NULL)
+        group_resume(group);
+}
+
+static void on_group_cancelled(void *wait)
+{
+    struct group *group = wait;
+    for (int i = 0; i < group->count; i++) {
+        if (group->members[i].task != NULL)
+            task_cancel(&group->members[i].task);
+    }
+    group_free(group);
+}
+
+static struct group *group_create(lua_State *thread, int count)
+{
+    struct group *group = mem_zeroed(sizeof(struct group) + (size_t)count * sizeof(struct member));
+    group->generation = task_generation_of(thread);
+    group->count = group->left = count;
+    lua_createtable(thread, count, 0);
+    group->results = luaL_ref(thread, LUA_REGISTRYINDEX);
+    return group;
+}
+
+/* (list of functions) -> list of { results } or { error = text }, when all have ended. */
+static int join(lua_State *thread)
+{
+    luaL_checktype(thread, 1, LUA_TTABLE);
+    struct task *task = task_awaiting(thread);
+    struct generation *generation = task_generation_of(thread);
+    int count = (int)lua_objlen(thread, 1);
+
+    if (count > GROUP_MAX)
+        return luaL_error(thread, "at most %d tasks at once", GROUP_MAX);
+    struct group *group = group_create(thread, count);
+    for (int i = 0; i < count; i++) {
+        struct member *member = &group->members[i];
+        struct task_options options = {.ended = on_member_ended,
+                                       .data = member,
+                                       .exchange = task_exchange(task),
+                                       .may_wait = true};
+        *member = (struct member){.group = group, .index = i + 1};
+        lua_rawgeti(thread, 1, i + 1);
+        lua_xmove(thread, generation->vm, 1);
+        struct task *started = task_start(&generation->tasks, 0, &options);
+        if (started != NULL)
+            member->task = started;
+    }
+    if (group->left == 0) {
+        lua_rawgeti(thread, LUA_REGISTRYINDEX, group->results);
+        group_free(group);
+        return 1;
+    }
+    group->waiting = task;
+    return task_suspend(task, on_group_cancelled, group);
+}
+
+const luaL_Reg TASK_LIBRARY[] = {
+    {"sleep", sleep_for},
+    {"spawn", spawn},
+    {"join", join},
+    {NULL, NULL},
+};
