@@ -47,8 +47,10 @@ bool log_is_on(enum log_level level)
     return (int)level >= atomic_load_explicit(&state.level, memory_order_relaxed);
 }
 
-/* Standard error is open already: this cannot fail, unless SINKS_MAX files came before the first
- * line. */
+/*
+ * Standard error is open already: this cannot fail, unless SINKS_MAX files came before the first
+ * line.
+ */
 static void open_sink(void)
 {
     char error[SINK_ERROR_BYTES];
@@ -77,8 +79,10 @@ static struct slice format_line(enum log_level level, struct slice request_id, s
     return log_line_format(&entry, line);
 }
 
-/* A line that says how many were dropped and not reported yet, if any. They count as reported by
- * the caller now. */
+/*
+ * A line that says how many were dropped and not reported yet, if any. They count as reported by
+ * the caller now.
+ */
 static struct slice take_dropped(char line[LOG_LINE_BYTES_MAX], uint64_t *taken)
 {
     char text[64];
@@ -95,8 +99,10 @@ static struct slice take_dropped(char line[LOG_LINE_BYTES_MAX], uint64_t *taken)
     return format_line(LOG_WARNING, SLICE_NONE, slice_of(text, (size_t)length), line);
 }
 
-/* What was dropped is reported together with the line that finds room again, so that neither stands
- * without the other. */
+/*
+ * What was dropped is reported together with the line that finds room again, so that neither
+ * stands without the other.
+ */
 static void write_line(enum log_level level, struct slice request_id, struct slice message)
 {
     char lines[2 * LOG_LINE_BYTES_MAX];

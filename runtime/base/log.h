@@ -32,11 +32,15 @@ void log_set_process(const char *name);
 
 /* Starts the writing thread of this process, which serves sinks too (again after each fork). */
 void log_start(void);
-/* Stops it after all is written, or after two seconds if a reader stalls. Lines are written at once
- * from then on. */
+/*
+ * Stops it after all is written, or after two seconds if a reader stalls. Lines are written at
+ * once from then on.
+ */
 void log_stop(void);
-/* From the handler of a fatal signal: writes what waits. Best effort; nothing else may follow but
- * the end. */
+/*
+ * From the handler of a fatal signal: writes what waits. Best effort; nothing else may follow but
+ * the end.
+ */
 void log_rescue(void);
 
 bool log_is_on(enum log_level level);

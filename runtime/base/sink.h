@@ -42,12 +42,18 @@ uint64_t sink_dropped(struct sink *sink);
  * by the thread what went wrong with a file; it may call sink_write().
  */
 void sinks_start(void (*report)(const char *text));
-/* Ends the thread after all is written, or two seconds later: a reader that stalls does not hold up
- * an exit. */
+/*
+ * Ends the thread after all is written, or two seconds later: a reader that stalls does not hold
+ * up an exit.
+ */
 void sinks_stop(void);
-/* Opens all files anew, after what was queued before: what follows goes to the new ones (log
- * rotation). */
+/*
+ * Opens all files anew, after what was queued before: what follows goes to the new ones (log
+ * rotation).
+ */
 void sinks_reopen(void);
-/* From the handler of a fatal signal: writes what waits, without taking turns with the thread. Best
- * effort. */
+/*
+ * From the handler of a fatal signal: writes what waits, without taking turns with the thread.
+ * Best effort.
+ */
 void sinks_rescue(void);

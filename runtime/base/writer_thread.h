@@ -17,8 +17,10 @@ struct writer_thread {
     pthread_mutex_t mutex;
     pthread_cond_t wake;
     pthread_t thread;
-    /* With the mutex, which it may give up meanwhile. Whether something is left that cannot be done
-     * now. */
+    /*
+     * With the mutex, which it may give up meanwhile. Whether something is left that cannot be
+     * done now.
+     */
     bool (*work)(void);
     bool is_running, is_stopping, is_idle, has_work;
     double stop_deadline;

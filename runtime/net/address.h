@@ -42,7 +42,8 @@ struct address_block {
 bool address_parse(struct slice text, struct address *address);
 /* "192.0.2.1" or "2001:db8::1" without a port; false for anything else. */
 bool address_parse_host(struct slice host, uint16_t port, struct address *address);
-/* From what accept() and getpeername() fill in; more than fits or another family gives "unknown".
+/*
+ * From what accept() and getpeername() fill in; more than fits or another family gives "unknown".
  */
 void address_from_socket(const struct sockaddr *socket_address, socklen_t length,
                          struct address *address);
@@ -53,7 +54,9 @@ void address_from_socket(const struct sockaddr *socket_address, socklen_t length
  * `text`.
  */
 struct slice address_format(const struct address *address, char text[ADDRESS_TEXT_BYTES]);
-/* Without the port, no brackets: "192.0.2.1", "2001:db8::1", "unix". v4-mapped v6 is written as v4.
+/*
+ * Without the port, no brackets: "192.0.2.1", "2001:db8::1", "unix". v4-mapped v6 is written as
+ * v4.
  */
 struct slice address_format_host(const struct address *address, char text[ADDRESS_TEXT_BYTES]);
 /* 0 for what has none. */
@@ -63,7 +66,9 @@ bool address_is_loopback(const struct address *address);
 /* Same host and port, or same path; v4-mapped v6 equals its v4. Unknown ones equal nothing. */
 bool address_equals(const struct address *one, const struct address *other);
 
-/* "10.0.0.0/8", "2001:db8::/32" or a single address. False when malformed or bits beyond the prefix
- * are set. */
+/*
+ * "10.0.0.0/8", "2001:db8::/32" or a single address. False when malformed or bits beyond the
+ * prefix are set.
+ */
 bool address_block_parse(struct slice text, struct address_block *block);
 bool address_block_contains(const struct address_block *block, const struct address *address);

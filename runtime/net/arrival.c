@@ -92,8 +92,10 @@ static ssize_t receive(int fd, char *bytes, size_t length, int flags)
     return received;
 }
 
-/* What was taken, and behind it what can be peeked at, in the scratch buffer. Its length, 0 at the
- * end, or -1. */
+/*
+ * What was taken, and behind it what can be peeked at, in the scratch buffer. Its length, 0 at
+ * the end, or -1.
+ */
 static ssize_t peek(struct arrival *arrival)
 {
     char *scratch = arrival->arrivals->loop->scratch;

@@ -18,6 +18,8 @@ void arrivals_init(struct arrivals *arrivals);
 /* Closes all that are not ready; nobody is told. */
 void arrivals_clear(struct arrivals *arrivals);
 
-/* Takes over `fd`, admitted already; on_connection or on_failed are called once, maybe before this
- * returns. */
+/*
+ * Takes over `fd`, admitted already; on_connection or on_failed are called once, maybe before
+ * this returns.
+ */
 void arrivals_add(struct arrivals *arrivals, int fd, const struct address *peer);

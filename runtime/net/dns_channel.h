@@ -25,8 +25,10 @@ struct dns_result {
         addresses[RESOLVER_ADDRESSES_MAX]; /* port 0, in the order of preference (RFC 6724) */
 };
 
-/* Borrowed during the call, which may come before dns_channel_lookup() returns. May start lookups,
- * but not destroy the channel. */
+/*
+ * Borrowed during the call, which may come before dns_channel_lookup() returns. May start
+ * lookups, but not destroy the channel.
+ */
 typedef void dns_looked_up(void *data, const struct dns_result *result);
 
 /* NULL when `options->servers` cannot be read or the system lacks resources. */

@@ -55,7 +55,9 @@ static void remove_name(struct dns_names *names, struct dns_name *name)
     free(name);
 }
 
-/* Makes room by forgetting the name that was not used for longest, of those that nobody waits for.
+/*
+ * Makes room by forgetting the name that was not used for longest, of those that nobody waits
+ * for.
  */
 static bool make_room(struct dns_names *names)
 {

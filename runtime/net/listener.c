@@ -14,8 +14,10 @@
 #include "net/arrival.h"
 #include "net/timeout.h"
 
-/* While descriptors or memory lack; what waits then stays in the socket's queue, for other workers
- * too. */
+/*
+ * While descriptors or memory lack; what waits then stays in the socket's queue, for other
+ * workers too.
+ */
 #define PAUSE_SECONDS     0.1
 #define COMPLAINT_SECONDS 1
 
@@ -67,8 +69,10 @@ static int open_reserve(void)
     return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* Closes the connection that has waited longest: one client learns what is going on, the others
- * wait. */
+/*
+ * Closes the connection that has waited longest: one client learns what is going on, the others
+ * wait.
+ */
 static void shed_one(struct listener *listener)
 {
     if (listener->reserve_fd >= 0)

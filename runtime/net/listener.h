@@ -24,22 +24,20 @@ enum listener_proxy_protocol {
 struct listener_options {
     struct tls_context *tls; /* NULL: plain; borrowed while the listener lives */
     enum listener_proxy_protocol proxy_protocol;
-    const struct address_block *proxy_sources; /* who may send PROXY headers; others are refused.
-                                                  Empty: anyone. Borrowed. */
+    /* Who may send PROXY headers; others are refused. None: anyone may. Borrowed. */
+    const struct address_block *proxy_sources;
     size_t proxy_source_count;
     double handshake_timeout; /* seconds for PROXY header and TLS handshake together; 0: 10 */
 };
 
 /*
- * None of these may destroy the listener. on_connection: a ready connection, which is the callee's,
- * with stream_peer() set; `client` is the peer, or whom the PROXY header names. For each connection
- * that may_accept (NULL: all) admitted, exactly one of on_connection and on_failed follows, unless
- * the listener is destroyed before.
+ * For each connection that may_accept() admits, exactly one of the others follows, unless the
+ * listener is destroyed before. None of them may destroy the listener.
  */
 struct listener_events {
-    /* Asked before anything else is done for a connection from `peer`: false closes it at once
-     * (limits). */
+    /* Asked first of all: false closes the connection at once. NULL: all are admitted. */
     bool (*may_accept)(void *data, const struct address *peer);
+    /* A ready connection, the callee's now. `client`: the peer, or whom a PROXY header names. */
     void (*on_connection)(void *data, struct stream *stream, const struct address *client);
     /* It is closed already; `detail` is for the log. May be NULL. */
     void (*on_failed)(void *data, const struct address *peer, const char *detail);
@@ -50,11 +48,10 @@ struct listener;
 #define LISTENER_ERROR_BYTES 256
 
 /*
- * Opens, binds and listens; a unix socket's file gets mode 0660, and a stale one, which nobody
- * listens on, is replaced.
- * ":80" takes IPv4 too, "[::]:80" does not. `reuse_port`: SO_REUSEPORT. Returns the descriptor, or
- * -1 with a sentence that begins with the address ("127.0.0.1:80 is in use") and says what is
- * needed.
+ * Opens, binds and listens. ":80" takes IPv4 too, "[::]:80" does not; a unix socket's file gets
+ * mode 0660, and a stale one, on which nobody listens, is replaced. `reuse_port`: SO_REUSEPORT.
+ * Returns the descriptor, or -1 with a sentence that begins with the address and says what is
+ * wrong ("127.0.0.1:80 is in use").
  */
 int listener_open(const struct address *address, bool reuse_port, int backlog,
                   char error[LISTENER_ERROR_BYTES]);

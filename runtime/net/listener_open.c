@@ -58,8 +58,10 @@ static int refuse(const struct address *address, int fd, char error[LISTENER_ERR
     return -1;
 }
 
-/* A socket's file that nobody listens on any more, as a killed process leaves it. errno says why
- * not. */
+/*
+ * A socket's file that nobody listens on any more, as a killed process leaves it. errno says why
+ * not.
+ */
 static bool is_stale(const struct address *address)
 {
     struct stat status;

@@ -20,8 +20,10 @@ static bool agrees(struct slice bytes, struct slice whole)
     return memcmp(bytes.start, whole.start, length) == 0;
 }
 
-/* The part of `*rest` before the next space, which is taken off as well; all of it when there is
- * none. */
+/*
+ * The part of `*rest` before the next space, which is taken off as well; all of it when there is
+ * none.
+ */
 static struct slice take_word(struct slice *rest)
 {
     struct slice word = slice_of(rest->start, slice_find(*rest, ' '));
@@ -112,8 +114,10 @@ static struct address v6_at(struct slice bytes, size_t host, size_t port)
     return address;
 }
 
-/* Padded with NUL bytes, or without any when it fills its field: then it fits no sockaddr_un with
- * an end. */
+/*
+ * Padded with NUL bytes, or without any when it fills its field: then it fits no sockaddr_un with
+ * an end.
+ */
 static struct address path_at(struct slice bytes, size_t at)
 {
     struct address address = {.length = offsetof(struct sockaddr_un, sun_path)};
@@ -162,8 +166,10 @@ static void read_v2_addresses(struct slice bytes, size_t family,
     }
 }
 
-/* Of all `bytes`, taking the four at `zeroed` for zero (RFC 3720, B.4; no table, for it is read
- * once a connection). */
+/*
+ * Of all `bytes`, taking the four at `zeroed` for zero (RFC 3720, B.4; no table, for it is read
+ * once a connection).
+ */
 static uint32_t crc32c(struct slice bytes, size_t zeroed)
 {
     uint32_t crc = UINT32_MAX;

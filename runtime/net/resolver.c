@@ -20,7 +20,8 @@
 #define ABSENT_SECONDS 5
 #define FAILED_SECONDS 1
 #define STALE_SECONDS  3600
-/* How long an expired answer waits for a better one (as RFC 8767, 5, suggests, but less patient).
+/*
+ * How long an expired answer waits for a better one (as RFC 8767, 5, suggests, but less patient).
  */
 #define PATIENCE_SECONDS 0.5
 
@@ -206,8 +207,10 @@ void resolver_destroy(struct resolver **resolver)
     free(gone);
 }
 
-/* Whether there is an answer now: one that is kept, one that came at once, or a stale one while
- * servers are silent. */
+/*
+ * Whether there is an answer now: one that is kept, one that came at once, or a stale one while
+ * servers are silent.
+ */
 static bool has_answer(struct resolver *resolver, struct dns_name *name)
 {
     double now = loop_monotonic(resolver->loop);

@@ -26,8 +26,10 @@ struct resolver_options {
     double stale_seconds; /* 0: 3600 */
 };
 
-/* FAULT_NONE with addresses (port filled in), or FAULT_UPSTREAM_DNS / FAULT_UPSTREAM_DNS_TIMEOUT.
- * Borrowed during the call. */
+/*
+ * FAULT_NONE with addresses (port filled in), or FAULT_UPSTREAM_DNS / FAULT_UPSTREAM_DNS_TIMEOUT.
+ * Borrowed during the call.
+ */
 typedef void resolver_answered(void *data, enum fault fault, const struct address *addresses,
                                size_t count);
 
