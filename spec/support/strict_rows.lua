@@ -233,6 +233,8 @@ refuse_framing("Transfer-Encoding twice, one of them identity",
 refuse_framing("chunked twice", "Transfer-Encoding: chunked, chunked\r\n", CHUNKED_BODY)
 refuse_framing("gzip, chunked", "Transfer-Encoding: gzip, chunked\r\n", CHUNKED_BODY, 501,
   "CODING_UNKNOWN")
+refuse_framing("gzip, chunked, chunked", "Transfer-Encoding: gzip, chunked, chunked\r\n",
+  CHUNKED_BODY)
 refuse_framing("chunked, gzip", "Transfer-Encoding: chunked, gzip\r\n", CHUNKED_BODY)
 refuse_framing("gzip", "Transfer-Encoding: gzip\r\n")
 refuse_framing("identity", "Transfer-Encoding: identity\r\n")

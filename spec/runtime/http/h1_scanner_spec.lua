@@ -51,6 +51,7 @@ describe("h1_scanner", function()
     ["GET / HTTP/1.1\nHost: a\r\n\r\n"] = 14,
     ["GET / HTTP/1.1\r\nHost : a\r\n\r\n"] = 20,
     ["GET / HTTP/1.1\r\n Host: a\r\n\r\n"] = 16,
+    ["GET / HTTP/1.1\r\n: a\r\n\r\n"] = 16,
     ["GET / HTTP/1.1\r\nHost: a\r\n b\r\n\r\n"] = 25,
     ["GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n"] = 24,
     ["GET / HTTP/1.1\r\nHost: a12345678901234567890\1b\r\n\r\n"] = 43,
