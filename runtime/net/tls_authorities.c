@@ -27,7 +27,7 @@ static struct {
 static const char *find_bundle(struct stat *file)
 {
     const char *const paths[] = {
-        getenv(X509_get_default_cert_file_env()),
+        secure_getenv(X509_get_default_cert_file_env()),
         "/etc/ssl/certs/ca-certificates.crt",
         "/etc/pki/tls/certs/ca-bundle.crt",
         "/etc/ssl/cert.pem",

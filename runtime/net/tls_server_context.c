@@ -31,6 +31,7 @@ static int on_server_name(SSL *ssl, int *alert, void *data)
 }
 
 /* No protocol in common ends the handshake (RFC 7301, 3.2): bytes of one must not reach another. */
+/* NOLINTNEXTLINE(readability-function-size): as OpenSSL has it. */
 static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *length,
                    const unsigned char *offered, unsigned offered_length, void *data)
 {
@@ -44,15 +45,17 @@ static int on_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *length
     return SSL_TLSEXT_ERR_OK;
 }
 
+/* NOLINTNEXTLINE(readability-function-size,readability-non-const-parameter): as OpenSSL has it. */
 static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int is_sealing)
 {
     struct tls_context *context = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    struct tls_ticket ticket = {.name = name, .iv = iv, .cipher = cipher, .mac = mac};
     uint64_t now = (uint64_t)time(NULL);
 
     if (is_sealing)
-        return tls_tickets_seal(&context->tickets, now, name, iv, cipher, mac);
-    int result = tls_tickets_open(&context->tickets, now, name, iv, cipher, mac);
+        return tls_tickets_seal(&context->tickets, now, &ticket);
+    int result = tls_tickets_open(&context->tickets, now, &ticket);
     /* A ticket of TLS 1.3 is good for one connection (RFC 8446, C.4): always followed by another.
      */
     return result == 1 && SSL_version(ssl) == TLS1_3_VERSION ? 2 : result;

@@ -76,35 +76,36 @@ static bool start_mac(EVP_MAC_CTX *mac, struct tls_ticket_key *key)
     return EVP_MAC_CTX_set_params(mac, params) == 1;
 }
 
-int tls_tickets_seal(struct tls_tickets *tickets, uint64_t now, unsigned char name[16],
-                     unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+int tls_tickets_seal(struct tls_tickets *tickets, uint64_t now, const struct tls_ticket *ticket)
 {
     struct tls_ticket_key *key = &tickets->current;
+    const EVP_CIPHER *algorithm = EVP_aes_256_cbc();
 
-    if (!refresh(tickets, now) || RAND_bytes(iv, EVP_CIPHER_get_iv_length(EVP_aes_256_cbc())) != 1)
+    if (!refresh(tickets, now) || RAND_bytes(ticket->iv, EVP_CIPHER_get_iv_length(algorithm)) != 1)
         return -1;
-    memcpy(name, key->name, sizeof(key->name));
-    bool is_ready = EVP_EncryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv) == 1 &&
-                    start_mac(mac, key);
+    memcpy(ticket->name, key->name, sizeof(key->name));
+    bool is_ready =
+        EVP_EncryptInit_ex(ticket->cipher, algorithm, NULL, key->cipher, ticket->iv) == 1 &&
+        start_mac(ticket->mac, key);
     return is_ready ? 1 : -1;
 }
 
-int tls_tickets_open(struct tls_tickets *tickets, uint64_t now, const unsigned char name[16],
-                     const unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac)
+int tls_tickets_open(struct tls_tickets *tickets, uint64_t now, const struct tls_ticket *ticket)
 {
     struct tls_ticket_key *key;
 
     if (!refresh(tickets, now))
         return -1;
-    if (memcmp(name, tickets->current.name, sizeof(tickets->current.name)) == 0)
+    if (memcmp(ticket->name, tickets->current.name, sizeof(tickets->current.name)) == 0)
         key = &tickets->current;
-    else if (memcmp(name, tickets->previous.name, sizeof(tickets->previous.name)) == 0)
+    else if (memcmp(ticket->name, tickets->previous.name, sizeof(tickets->previous.name)) == 0)
         key = &tickets->previous;
     else
         return 0;
 
-    bool is_ready = start_mac(mac, key) &&
-                    EVP_DecryptInit_ex(cipher, EVP_aes_256_cbc(), NULL, key->cipher, iv) == 1;
+    bool is_ready =
+        start_mac(ticket->mac, key) &&
+        EVP_DecryptInit_ex(ticket->cipher, EVP_aes_256_cbc(), NULL, key->cipher, ticket->iv) == 1;
     if (!is_ready)
         return -1;
     return key == &tickets->current ? 1 : 2;

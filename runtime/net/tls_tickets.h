@@ -28,10 +28,15 @@ struct tls_tickets {
 void tls_tickets_set_secret(const unsigned char secret[TLS_TICKETS_SECRET_BYTES]);
 bool tls_tickets_have_secret(void);
 
-/* What SSL_CTX_set_tlsext_ticket_key_evp_cb() asks for; `now` in seconds since 1970. 1, or -1 on
- * failure. */
-int tls_tickets_seal(struct tls_tickets *tickets, uint64_t now, unsigned char name[16],
-                     unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac);
-/* 0: not ours, or too old; 1: good; 2: good, but the client gets a new one. Negative: failed. */
-int tls_tickets_open(struct tls_tickets *tickets, uint64_t now, const unsigned char name[16],
-                     const unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac);
+/* What SSL_CTX_set_tlsext_ticket_key_evp_cb() hands over for one ticket. */
+struct tls_ticket {
+    unsigned char *name; /* 16 bytes */
+    unsigned char *iv;   /* EVP_MAX_IV_LENGTH bytes */
+    EVP_CIPHER_CTX *cipher;
+    EVP_MAC_CTX *mac;
+};
+
+/* Fills in all of a new ticket; `now` in seconds since 1970. 1, or -1 on failure. */
+int tls_tickets_seal(struct tls_tickets *tickets, uint64_t now, const struct tls_ticket *ticket);
+/* 0: not ours, or too old; 1: good; 2: good, but the client gets a new one. -1: failed. */
+int tls_tickets_open(struct tls_tickets *tickets, uint64_t now, const struct tls_ticket *ticket);

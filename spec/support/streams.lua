@@ -18,8 +18,11 @@ ffi.cdef [[
   struct net_address {
     uint32_t length; bool both_families; union { uint16_t family; uint32_t words[28]; };
   };
-  struct net_loop { void *ev; };
   struct net_timer { int active, pending, priority; void *data; void *callback; double at, again; };
+  struct net_loop {
+    void *ev, *blocks[2], *scratch, *lists[4], *watchers[12]; struct net_timer clock;
+    double turn_started; void (*on_turn)(void *, double); void *on_turn_data;
+  };
   struct net_timeout {
     struct net_timer timer; void *loop; double deadline; void (*on_timeout)(void *); void *data;
   };

@@ -2,6 +2,7 @@ jit.off(true, true) -- compiled code must not be called back
 
 local ffi = require "ffi"
 local streams = require "spec.support.streams"
+local system = require "spec.support.system"
 local C = streams.C
 
 local registry = debug.getregistry()
@@ -135,6 +136,40 @@ describe("loop", function()
     local timeout = loop:timeout(function() C.net_loop_flush_later(loop.c, flushed) end)
     C.net_timeout_set(timeout, 0.001)
     loop:run(function() return is_flushed end)
+  end)
+
+  it("tells how long turns took, without their waiting", function()
+    local turns = {}
+    local on_turn = ffi.cast("void (*)(void *, double)", function(_, seconds)
+      turns[#turns + 1] = seconds
+    end)
+    loop.c.on_turn = on_turn
+    C.net_timeout_set(loop:timeout(function()
+      local started = system.now()
+      repeat until system.now() - started > 0.03
+    end), 0.03)
+    loop:pass(0.1)
+    on_turn:free()
+    loop.c.on_turn = nil
+    table.sort(turns)
+    assert.is_true(#turns > 1)
+    assert.is_true(turns[#turns] > 0.03)
+    -- Waiting for the timer took as long as its work, and is in none of them.
+    assert.is_true(turns[1] < 0.02)
+  end)
+
+  it("measures nothing while nobody wants to know", function()
+    loop:pass(0.001)
+    assert.equal(0, loop.c.turn_started)
+  end)
+
+  it("has a clock that goes by itself", function()
+    local started = system.now()
+    local younger = streams.loop()
+    younger:pass(0.03)
+    local shown = C.net_loop_monotonic(younger.c)
+    younger:close()
+    assert.is_true(shown > 0.029 and shown <= system.now() - started)
   end)
 
   it("stops when told to", function()

@@ -8,9 +8,10 @@ if not registry.moongate_tls_tickets_spec then
   ffi.cdef [[
     struct net_tickets { struct { uint64_t epoch; char name[16], cipher[32], mac[32]; } keys[2]; };
     void net_tickets_set_secret(const char *) __asm__("tls_tickets_set_secret");
-    int net_tickets_seal(struct net_tickets *, uint64_t, char *, char *, void *, void *)
+    struct net_ticket { char *name, *iv; void *cipher, *mac; };
+    int net_tickets_seal(struct net_tickets *, uint64_t, const struct net_ticket *)
       __asm__("tls_tickets_seal");
-    int net_tickets_open(struct net_tickets *, uint64_t, const char *, const char *, void *, void *)
+    int net_tickets_open(struct net_tickets *, uint64_t, const struct net_ticket *)
       __asm__("tls_tickets_open");
     void *net_cipher_new(void) __asm__("EVP_CIPHER_CTX_new");
     void net_cipher_free(void *) __asm__("EVP_CIPHER_CTX_free");
@@ -49,6 +50,10 @@ local function through(prepare, bytes)
   return result, ffi.string(output, length[0] + last[0]), ffi.string(tag, tag_length[0])
 end
 
+local function in_c(ticket, cipher, mac)
+  return ffi.new("struct net_ticket", ticket.name, ticket.iv, cipher, mac)
+end
+
 describe("tls_tickets", function()
   local function worker() return ffi.new "struct net_tickets" end
 
@@ -58,7 +63,7 @@ describe("tls_tickets", function()
     local ticket = { name = ffi.new "char[16]", iv = ffi.new "char[16]" }
     local result
     result, ticket.bytes, ticket.mac = through(function(cipher, mac)
-      return C.net_tickets_seal(tickets, now, ticket.name, ticket.iv, cipher, mac)
+      return C.net_tickets_seal(tickets, now, in_c(ticket, cipher, mac))
     end, bytes)
     assert.equal(1, result)
     return ticket
@@ -66,7 +71,7 @@ describe("tls_tickets", function()
 
   local function open(tickets, now, ticket)
     return through(function(cipher, mac)
-      return C.net_tickets_open(tickets, now, ticket.name, ticket.iv, cipher, mac)
+      return C.net_tickets_open(tickets, now, in_c(ticket, cipher, mac))
     end, ticket.bytes)
   end
 
