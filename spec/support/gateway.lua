@@ -183,6 +183,19 @@ local function forget(self)
   process.remove(self.directory)
 end
 
+-- Signals by which a worker ends itself: abort(), a broken invariant, wild pointers.
+local CRASHES = { ["4"] = true, ["6"] = true, ["7"] = true, ["8"] = true, ["11"] = true }
+
+-- What went wrong in a gateway that ended with `code`, or nil.
+local function ill_end(log, reports, code, expected)
+  if reports then return "a sanitizer reports:\n" .. reports end
+  if code ~= expected then return ("the gateway ended with %s"):format(code or "SIGKILL only") end
+  for signal in log:gmatch "was ended by signal (%d+)" do
+    if CRASHES[signal] then return "a worker crashed: signal " .. signal end
+  end
+  return nil
+end
+
 --- Ends it with SIGTERM; raises when it does not end well or a sanitizer complained.
 ---@param options table? `signal` and `seconds` to end it with; `code` that it should end with
 function Gateway:stop(options)
@@ -193,10 +206,8 @@ function Gateway:stop(options)
   if not code then self:kill_workers() self.process:kill() end
   local log, reports = self:log(), sanitizer_reports(self.directory)
   forget(self)
-  if reports then error("a sanitizer reports:\n" .. reports .. "\nlog:\n" .. log, 2) end
-  if code ~= (options.code or 0) then
-    error(("the gateway ended with %s; its log:\n%s"):format(code or "SIGKILL only", log), 2)
-  end
+  local problem = ill_end(log, reports, code, options.code or 0)
+  if problem then error(problem .. "\nits log:\n" .. log, 2) end
 end
 
 --- Kills all workers at once.
