@@ -108,8 +108,7 @@ static bool parser_agrees(struct h1_body *body, struct slice piece, struct slice
     return sighting.runs == 1 && sighting.data == data.start && sighting.length == data.length;
 }
 
-/* The trailers' fields one by one: false at the end. The scanner has seen that each is well formed.
- */
+/* Field by field up to the empty line; the scanner has seen that it comes and that all is well. */
 static bool next_trailer(struct slice *rest, struct header *field)
 {
     size_t end = slice_find(*rest, '\r');
@@ -124,15 +123,9 @@ static bool next_trailer(struct slice *rest, struct header *field)
     return true;
 }
 
-/* Without the bytes of a next message that came along into the buffer. */
-static struct slice raw_trailers(const struct h1_body *body)
-{
-    return slice_of(buffer_slice(&body->trailers).start, body->trailer_scanner.offset);
-}
-
 static bool has_framing_trailer(const struct h1_body *body)
 {
-    struct slice rest = raw_trailers(body);
+    struct slice rest = buffer_slice(&body->trailers);
     struct header field;
     while (next_trailer(&rest, &field)) {
         if ((header_flags_of(field.id) & HEADER_FRAMING) != 0)
@@ -225,7 +218,7 @@ enum fault h1_body_trailers(const struct h1_body *body, struct arena *arena,
     if (buffer_length(&body->trailers) == 0)
         return FAULT_NONE;
 
-    struct slice rest = arena_copy(arena, raw_trailers(body));
+    struct slice rest = arena_copy(arena, buffer_slice(&body->trailers));
     struct header field;
     while (next_trailer(&rest, &field)) {
         if ((header_flags_of(field.id) & HEADER_NOT_IN_TRAILERS) != 0)

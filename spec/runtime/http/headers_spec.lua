@@ -174,6 +174,12 @@ describe("headers", function()
       assert.same({}, all())
     end)
 
+    it("reads all lines of Connection, though one nominates it", function()
+      fill("Connection: connection, x-one", "X-One: 1", "Connection: x-two", "X-Two: 2", "Via: a")
+      C.headers_remove_hop_by_hop(headers)
+      assert.same({ "Via: a" }, all())
+    end)
+
     it("keeps end-to-end fields that Connection names", function()
       fill("Host: a", "Authorization: b", "Content-Length: 3", "X-Forwarded-For: c", "Cookie: d",
         "Connection: host, authorization, content-length, x-forwarded-for, cookie, connection")
