@@ -56,6 +56,10 @@ local function make(status, fields, body)
   if type(status) ~= "number" or status < 200 or status > 599 then
     error(("%s is not the status of a final answer"):format(tostring(status)), 3)
   end
+  if type(body) == "number" then body = tostring(body) end
+  if body ~= nil and type(body) ~= "string" then
+    error(("the body is a %s; expected a string"):format(type(body)), 3)
+  end
   return setmetatable({
     status = status, fields = fields, body = body or "", problem = false, detail = false,
     extensions = false,
