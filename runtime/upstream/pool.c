@@ -207,7 +207,6 @@ void connection_close(struct connection **connection)
     struct http_session *session = closing->session;
     *connection = NULL;
     assert(closing->streams == 0 && session != NULL);
-    forget(closing);
     http_session_destroy(&session);
 }
 

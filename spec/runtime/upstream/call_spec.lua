@@ -414,9 +414,8 @@ describe("call", function()
         streams(i)
         if word then C.fake_informational(i, 100) end
         driver:run(0.07)
+        assert.equal(word and "informational 100, " or "failed upstream-timeout, ", calls[i]:text())
       end
-      assert.equal("failed upstream-timeout, ", calls[1]:text())
-      assert.equal("informational 100, ", calls[2]:text())
     end)
 
     it("ends an answer that stalls, but not one that flows or is held back", function()
@@ -488,7 +487,7 @@ describe("call", function()
       local one, stream = called_within("call.idle", 0.03)
       C.fake_tell_sent(stream)
       C.fake_respond(stream, 101)
-      driver:run(0.06)
+      driver:run(0.1)
       assert.is_nil(one:text():find "failed")
     end)
 

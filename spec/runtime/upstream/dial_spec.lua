@@ -214,6 +214,18 @@ describe("dial", function()
       call:free()
     end)
 
+    it("is not what it was when a target becomes encrypted", function()
+      local served = peer.start(answer, { tls = { cert = server.certificate, key = server.key } })
+      local context = assert(tls.client { authority = own.certificate })
+      driver:cluster { served.port }
+      driver:encrypt(context)
+      local cluster = driver:cluster { served.port }
+      tls.release(context)
+      local call = driver:call(cluster)
+      call:wait_for("end", 5)
+      call:free()
+    end)
+
     it("connects anew after a reload with other settings", function()
       local served = peer.start(answer, { tls = { cert = server.certificate, key = server.key } })
       for i = 1, 2 do
