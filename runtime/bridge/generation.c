@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bridge/draft.h"
+#include "bridge/fetch_target.h"
 #include "bridge/vm.h"
 
 /* In the order of enum generation_function. */
@@ -179,6 +180,7 @@ static void destroy(struct generation *generation)
     tasks_clear(&generation->tasks);
     vm_destroy(&generation->vm);
     release_clusters(generation);
+    fetch_targets_release(generation);
     if (generation->draft != NULL)
         draft_destroy(&generation->draft);
     consumers_destroy(&generation->consumers);

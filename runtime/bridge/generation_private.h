@@ -59,6 +59,9 @@ struct generation {
     struct generation_route *routes;
     struct generation_cluster *clusters;
     uint32_t route_count, cluster_count;
+    struct cluster **fetch_clusters; /* of hosts that plugins fetched: fetch_target.c */
+    uint32_t fetch_count;
+    struct tls_context *fetch_tls;
     struct consumers *consumers;
     unsigned use_phases; /* of the plugins of `use`, for answers without a route */
     int functions[GENERATION_FUNCTION_COUNT]; /* registry references */

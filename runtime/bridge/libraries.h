@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 
 extern const luaL_Reg BODY_LIBRARY[];
+extern const luaL_Reg FETCH_LIBRARY[];
 extern const luaL_Reg TASK_LIBRARY[];
 
 /* Puts all of them into package.preload. */
