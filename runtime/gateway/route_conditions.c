@@ -42,6 +42,7 @@ static uint32_t add_text(struct route_conditions *conditions, struct slice text)
 {
     size_t at = conditions->text_bytes;
     assert(at < UINT32_MAX && text.length < UINT32_MAX - at);
+    assert(text.start != NULL || text.length == 0);
     if (conditions->text_capacity - at < text.length) {
         conditions->text_capacity = (conditions->text_capacity + text.length) * 2;
         conditions->text = mem_resize(conditions->text, conditions->text_capacity);

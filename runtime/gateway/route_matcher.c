@@ -134,29 +134,39 @@ bool route_matcher_add(struct route_matcher *matcher, const struct route_pattern
     return true;
 }
 
-/* The order of routes with the same host and path; it does not depend on the order written, but for
- * two predicates. */
+/* Negative when `one` is the larger: it goes first. */
+static int larger_first(int64_t one, int64_t other)
+{
+    return one > other ? -1 : one < other;
+}
+
+static bool names_head(const struct path_trie_entry *entry)
+{
+    return (entry->methods & ROUTE_METHODS_BIT(METHOD_HEAD)) != 0;
+}
+
+/*
+ * The order of routes with the same host and path; it does not depend on the order written, but for
+ * two predicates.
+ */
 static int compare(const struct path_trie_entry *one, const struct path_trie_entry *other,
                    const void *data)
 {
     const struct route_matcher *matcher = data;
-    bool one_heads = (one->methods & ROUTE_METHODS_BIT(METHOD_HEAD)) != 0;
-    bool other_heads = (other->methods & ROUTE_METHODS_BIT(METHOD_HEAD)) != 0;
-
-    if (one->priority != other->priority)
-        return one->priority > other->priority ? -1 : 1;
-    if (one->condition_count != other->condition_count)
-        return one->condition_count > other->condition_count ? -1 : 1;
-    if ((one->methods == 0) != (other->methods == 0))
-        return one->methods != 0 ? -1 : 1;
-    if (one->has_when != other->has_when)
-        return one->has_when ? -1 : 1;
-    if (one_heads != other_heads)
-        return one_heads ? -1 : 1;
-    int order = route_conditions_compare(matcher->conditions, run_of(one), run_of(other));
-    if (order != 0)
-        return order;
-    return one->route < other->route ? -1 : one->route > other->route;
+    const int orders[] = {
+        larger_first(one->priority, other->priority),
+        larger_first(one->condition_count, other->condition_count),
+        larger_first(one->methods != 0, other->methods != 0),
+        larger_first(one->has_when, other->has_when),
+        larger_first(names_head(one), names_head(other)),
+        route_conditions_compare(matcher->conditions, run_of(one), run_of(other)),
+        larger_first(other->route, one->route),
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(orders); i++) {
+        if (orders[i] != 0)
+            return orders[i];
+    }
+    return 0;
 }
 
 void route_matcher_seal(struct route_matcher *matcher)

@@ -136,22 +136,20 @@ static uint32_t next_host(struct route_walk *walk)
 
 const struct path_trie_entry *route_walk_next_node(struct route_walk *walk)
 {
-    for (;;) {
-        while (walk->fork_count > 0) {
-            if (take_fork(walk)) {
-                walk->left--;
-                return walk->next++;
-            }
+    bool is_end = false;
+    while (!is_end) {
+        if (walk->fork_count > 0) {
+            is_end = take_fork(walk);
+            continue;
         }
         uint32_t host = next_host(walk);
-        walk->capture_count = 0;
         if (host == PATH_TRIE_NONE)
             return NULL;
-        if (descend(walk, host, 0)) {
-            walk->left--;
-            return walk->next++;
-        }
+        walk->capture_count = 0;
+        is_end = descend(walk, host, 0);
     }
+    walk->left--;
+    return walk->next++;
 }
 
 bool route_walk_covers(const struct path_trie *trie, uint32_t node, struct slice host)
