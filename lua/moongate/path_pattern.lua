@@ -32,7 +32,7 @@ end
 
 -- The name of a placeholder, which may be the last segment or not; "" for a literal.
 local function segment_name(segment, is_last)
-  if not segment:find "[{}]" then return "" end
+  if not segment:find("{", 1, true) and not segment:find("}", 1, true) then return "" end
   local name, star = (segment:match "^{([^{}]*)}$" or ""):match(NAME)
   if not name then return nil, placeholder_error(segment) end
   if star == "*" and not is_last then
@@ -109,6 +109,7 @@ function path_pattern.parse(path, normalise)
 
   local normal = normalise(plain)
   if not normal then return nil, "has a malformed escape, or one of a control character" end
+  if normal == plain then return { path = path, names = names } end
   local result = with_literals_of(segments, normal)
   if not result then
     return nil, "has empty, \".\" or \"..\" segments, which paths of requests never have"

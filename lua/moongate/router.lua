@@ -103,9 +103,9 @@ function router.parse_signature(signature)
   return list, list and text:sub(start) or message
 end
 
-local function check_methods(route, report)
+local function check_methods(methods, report)
   local seen = {}
-  for _, method in ipairs(route.methods or {}) do
+  for _, method in ipairs(methods) do
     report(method_error(method))
     if seen[method] then report(("method %s is given twice"):format(method)) end
     seen[method] = true
@@ -150,6 +150,7 @@ local function is_name(what, name)
 end
 
 local function check_conditions(what, map, report)
+  if next(map) == nil then return 0 end
   local seen, count = {}, 0
   for name, value in pairs(map) do
     local key = what == "header" and tostring(name):lower() or name
@@ -202,14 +203,14 @@ function router.check(route, normalise)
   local messages = {}
   local function report(message) messages[#messages + 1] = message end
 
-  check_methods(route, report)
-  local headers, query = route.headers or {}, route.query or {}
+  local methods, headers, query = route.methods or {}, route.headers or {}, route.query or {}
+  check_methods(methods, report)
   local path = check_path(route, normalise, report)
   local pattern = {
     route = route,
     priority = check_priority(route, report),
     hosts = check_hosts(route, report),
-    methods = route.methods or {},
+    methods = methods,
     path = path.path,
     names = path.names,
     headers = headers,
