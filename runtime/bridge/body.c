@@ -37,22 +37,32 @@ static void on_collected(void *data, enum fault fault, struct slice body)
     task_resume(task, 1);
 }
 
+static const char *why_not(const struct exchange *exchange, double serial, const struct task *task,
+                           enum exchange_step step)
+{
+    if (exchange == NULL || !exchange_is_alive(exchange, serial))
+        return "this request has already been answered";
+    if (task_exchange(task) != exchange)
+        return "a body can be read only by its own request's plugins";
+    if (exchange->step != step)
+        return step == EXCHANGE_DECIDING ? "this body can be read only in the request phase"
+                                         : "this body can be read only in the response phase";
+    if (exchange->private.collection.is_active)
+        return "the body is being read already";
+    return NULL;
+}
+
 /* The exchange that arguments 1 and 2 (slot, serial) mean, if the running task is one of its own.
  */
 static struct exchange *exchange_argument(lua_State *thread, const struct task *task,
-                                          enum exchange_step step, const char *phase)
+                                          enum exchange_step step)
 {
     struct gateway *gateway = task_generation_of(thread)->services->gateway;
     struct exchange *exchange = gateway_exchange(gateway, (uint32_t)luaL_checknumber(thread, 1));
+    const char *reason = why_not(exchange, luaL_checknumber(thread, 2), task, step);
 
-    if (exchange == NULL || !exchange_is_alive(exchange, luaL_checknumber(thread, 2)))
-        luaL_error(thread, "this request has already been answered");
-    if (task_exchange(task) != exchange)
-        luaL_error(thread, "a body can be read only by its own request's plugins");
-    if (exchange->step != step)
-        luaL_error(thread, "this body can be read only in the %s phase", phase);
-    if (exchange->private.collection.is_active)
-        luaL_error(thread, "the body is being read already");
+    if (reason != NULL)
+        luaL_error(thread, "%s", reason);
     return exchange;
 }
 
@@ -61,11 +71,10 @@ typedef void collect_body(struct exchange *exchange, uint64_t bytes_max,
                           void *data);
 
 /* (slot, serial, limit or -1) -> body */
-static int wait_for_body(lua_State *thread, enum exchange_step step, const char *phase,
-                         collect_body *collect)
+static int wait_for_body(lua_State *thread, enum exchange_step step, collect_body *collect)
 {
     struct task *task = task_awaiting(thread);
-    struct exchange *exchange = exchange_argument(thread, task, step, phase);
+    struct exchange *exchange = exchange_argument(thread, task, step);
     double limit = luaL_checknumber(thread, 3);
     uint64_t bytes_max = limit < 0 ? exchange->body_bytes_max : (uint64_t)limit;
     struct body_wait *wait = arena_alloc(&exchange->arena, sizeof(*wait));
@@ -77,12 +86,12 @@ static int wait_for_body(lua_State *thread, enum exchange_step step, const char 
 
 static int request_body(lua_State *thread)
 {
-    return wait_for_body(thread, EXCHANGE_DECIDING, "request", exchange_collect_body);
+    return wait_for_body(thread, EXCHANGE_DECIDING, exchange_collect_body);
 }
 
 static int response_body(lua_State *thread)
 {
-    return wait_for_body(thread, EXCHANGE_RESPONDING, "response", exchange_collect_response_body);
+    return wait_for_body(thread, EXCHANGE_RESPONDING, exchange_collect_response_body);
 }
 
 const luaL_Reg BODY_LIBRARY[] = {

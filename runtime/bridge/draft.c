@@ -115,8 +115,8 @@ void moon_build_text(struct generation *generation, int which, const char *text,
         draft->texts[which] = copied;
 }
 
-/* NOLINTNEXTLINE(readability-function-size): scalars, as the FFI does not compile structs by value.
- */
+/* Scalars, as the FFI does not compile structs by value. */
+/* NOLINTNEXTLINE(readability-function-size) */
 void moon_build_pair(struct generation *generation, int which, const char *name, size_t name_length,
                      const char *value, size_t value_length)
 {

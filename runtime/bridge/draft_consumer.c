@@ -13,8 +13,8 @@ static const struct slice *tags(struct draft *draft, uint32_t *count)
         const struct draft_entry *entry = &draft->entries[i];
         if (entry->which != DRAFT_PAIR + MOON_BUILD_TAG)
             continue;
-        list[2 * *count] = entry->name;
-        list[2 * *count + 1] = entry->value;
+        list[2 * (size_t)*count] = entry->name;
+        list[2 * (size_t)*count + 1] = entry->value;
         (*count)++;
     }
     return list;

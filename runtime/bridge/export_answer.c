@@ -35,8 +35,8 @@ void moon_answer_body(struct exchange *exchange, const char *bytes, size_t lengt
     answer_of(exchange)->body = arena_copy(&exchange->arena, exports_slice(bytes, length));
 }
 
-/* NOLINTNEXTLINE(readability-function-size): scalars, as the FFI does not compile structs by value.
- */
+/* Scalars, as the FFI does not compile structs by value. */
+/* NOLINTNEXTLINE(readability-function-size) */
 void moon_answer_problem(struct exchange *exchange, const char *type, size_t type_length,
                          const char *detail, size_t detail_length, const char *extensions,
                          size_t extensions_length)

@@ -16,6 +16,7 @@ double moon_folder_names(const char *path, char *names, size_t names_size)
 
     if (folder == NULL)
         return -1;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): of a stream that nobody else has */
     while ((entry = readdir(folder)) != NULL) {
         size_t bytes = strlen(entry->d_name) + 1;
         if (used + bytes <= names_size)

@@ -153,16 +153,23 @@ void task_cancel(struct task **task)
     task_put_away(cancelled, false);
 }
 
+static const char *why_not_waiting(const struct task *task, lua_State *thread)
+{
+    if (task == NULL || task->thread != thread)
+        return "this call waits, so it works only in a request's or timer's own coroutine";
+    if (!task->options.may_wait)
+        return "this call waits, which this phase may not";
+    if (!lua_isyieldable(thread))
+        return "this call waits, so it cannot run inside require, sort or gsub";
+    return NULL;
+}
+
 struct task *task_awaiting(lua_State *thread)
 {
     struct task *task = lua_getexdata(thread);
-    if (task == NULL || task->thread != thread)
-        luaL_error(thread,
-                   "this call waits, so it works only in a request's or timer's own coroutine");
-    if (!task->options.may_wait)
-        luaL_error(thread, "this call waits, which this phase may not");
-    if (!lua_isyieldable(thread))
-        luaL_error(thread, "this call waits, so it cannot run inside require, sort or gsub");
+    const char *why_not = why_not_waiting(task, thread);
+    if (why_not != NULL)
+        luaL_error(thread, "%s", why_not);
     return task;
 }
 
