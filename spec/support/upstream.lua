@@ -48,6 +48,7 @@ void driven_pause(struct driven_call *call);
 void driven_resume(struct driven_call *call);
 void driven_release_when_told(struct driven_call *call);
 void driven_follow(struct driven_call *call, struct driven_call *successor);
+bool driven_is_released(struct driven_call *call);
 const char *driven_text(struct driven_call *call);
 const char *driven_record(struct driven_call *call);
 size_t driven_arena_bytes(struct driven_call *call);
@@ -182,6 +183,7 @@ function Driver:status(cluster)
 end
 
 ---@class DrivenCall
+---@field is_finished boolean its request is complete
 local Call = {}
 Call.__index = Call
 
@@ -199,7 +201,8 @@ end
 function Driver:call(cluster, method, target)
   local call = self:silent_call(cluster)
   C.driven_request(call.call, method or "GET", target or "/")
-  if (method or "GET") == "GET" then C.driven_end(call.call) end
+  call.is_finished = (method or "GET") == "GET"
+  if call.is_finished then C.driven_end(call.call) end
   return call
 end
 
@@ -233,9 +236,14 @@ function Call:wait_for(pattern, seconds)
   error(("no %s in %s"):format(pattern, self:text()), 2)
 end
 
+function Call:is_released() return C.driven_is_released(self.call) end
 function Call:data(text) return C.driven_data(self.call, text) end
 function Call:bytes(count) return C.driven_bytes(self.call, count) end
-function Call:finish() C.driven_end(self.call) end
+function Call:finish()
+  self.is_finished = true
+  C.driven_end(self.call)
+end
+
 function Call:pause() C.driven_pause(self.call) end
 function Call:resume() C.driven_resume(self.call) end
 --- Sends the head of a PUT that asks for 100-continue.

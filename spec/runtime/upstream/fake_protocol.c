@@ -153,10 +153,11 @@ static void drain(struct http_session *session)
 static void break_off(struct fake_session *session, enum fault fault)
 {
     session->is_broken = true;
+    session->open++; /* keeps it while its streams' users may drain it */
     for (unsigned i = 1; i <= fake.stream_count; i++)
         if (fake.streams[i]->session == session)
             fake_fail(i, fault);
-    if (session->open == 0)
+    if (--session->open == 0)
         session_free(session);
 }
 

@@ -79,6 +79,7 @@ void driven_pause(struct driven_call *call);
 void driven_resume(struct driven_call *call);
 void driven_release_when_told(struct driven_call *call);
 void driven_follow(struct driven_call *call, struct driven_call *successor);
+bool driven_is_released(struct driven_call *call);
 const char *driven_text(struct driven_call *call);
 const char *driven_record(struct driven_call *call);
 size_t driven_arena_bytes(struct driven_call *call);
@@ -479,6 +480,11 @@ void driven_release_when_told(struct driven_call *call)
 void driven_follow(struct driven_call *call, struct driven_call *successor)
 {
     call->successor = successor;
+}
+
+bool driven_is_released(struct driven_call *call)
+{
+    return call->stream == NULL;
 }
 
 const char *driven_text(struct driven_call *call)
