@@ -35,7 +35,6 @@ for method in ([[
 ---@field sni string?
 ---@field when function?
 ---@field priority integer?
----@field rewrite string?       checked against the placeholders of the path
 ---@field at string             "routes/users.lua:12"
 
 ---@class RoutePattern  what a builder is given, normalised: see struct route_pattern
@@ -186,12 +185,7 @@ end
 local function check_path(route, normalise, report)
   local parsed, message = path_pattern.parse(route.path, normalise)
   report(message and ("path \"%s\" %s"):format(route.path, message))
-  if not parsed then return { path = route.path, names = {} } end
-  if route.rewrite then
-    message = select(2, path_pattern.check_template(route.rewrite, parsed.names, normalise))
-    report(message and ("rewrite \"%s\" %s"):format(route.rewrite, message))
-  end
-  return parsed
+  return parsed or { path = route.path, names = {} }
 end
 
 --- Checks one route.

@@ -271,15 +271,6 @@ describe("router", function()
     end)
   end)
 
-  it("checks a rewrite against the path", function()
-    assert.same({}, messages { path = "/users/{id}/{rest*}", rewrite = "/v2/{rest*}/{id}.json" })
-    local unknown = "has the unknown placeholder {idd}; the route's path has {id}"
-    assert.same({ 'rewrite "/{idd}" ' .. unknown }, messages { path = "/{id}", rewrite = "/{idd}" })
-    local found = messages { path = "/x", rewrite = "v2" }
-    assert.same({ 'rewrite "v2" does not begin with "/"' }, found)
-    assert.equal(1, #messages { path = "x", rewrite = "v2" })
-  end)
-
   it("reports everything at once, each where it was written", function()
     local errors, patterns = compile {
       { path = "/ok", at = "a.lua:1" },
