@@ -120,14 +120,6 @@ static uint64_t take(struct name_table_shared *shared, uint64_t units)
     return taken;
 }
 
-/* Gives it back if nothing was taken since; otherwise it stays unused. */
-static void give_back(struct name_table_shared *shared, uint64_t before, uint64_t units)
-{
-    uint64_t taken = before + (1ULL << 32 | units);
-    __atomic_compare_exchange_n(&shared->taken, &taken, before, false, __ATOMIC_ACQ_REL,
-                                __ATOMIC_RELAXED);
-}
-
 static void write_entry(struct entry *entry, uint32_t number, const struct wanted *wanted)
 {
     entry->hash = wanted->hash;
@@ -153,10 +145,8 @@ static uint32_t insert(struct name_table_shared *shared, const struct wanted *wa
     for (;;) { /* each round another process filled the place: at most `places` */
         uint64_t word;
         uint64_t *place = find(shared, wanted, &word);
-        if (word != 0) {
-            give_back(shared, taken, units);
+        if (word != 0)
             return entry_at(shared, word)->number;
-        }
         if (__atomic_compare_exchange_n(place, &word, mine, false, __ATOMIC_ACQ_REL,
                                         __ATOMIC_ACQUIRE))
             return (uint32_t)(taken >> 32);

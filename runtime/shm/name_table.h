@@ -6,9 +6,8 @@
  * valid as long as the segment is mapped. Names are never removed: what comes
  * and goes with the traffic does not belong here.
  *
- * Repair: a process killed before it published leaves one number and its text
- * unused, never a half name. One that loses a race for a name takes its own
- * entry back where it is still the last.
+ * Repair: a process that is killed before it published, or loses a race for a
+ * name, leaves one number and its text unused, never half a name.
  */
 #pragma once
 

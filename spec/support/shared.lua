@@ -19,8 +19,8 @@ for _, text in ipairs {
   "struct hash_key { uint64_t low, high; };",
   "struct segment { char *memory; size_t bytes; int fd; };",
   "struct name_table { void *shared; const struct hash_key *hash_key; };",
-  "struct series { void *shared; struct name_table names; uint64_t *values, *mine; size_t lane_words;"
-    .. " uint32_t lanes, rows, words; };",
+  "struct series { void *shared; struct name_table names; uint64_t *values, *mine;"
+    .. " size_t lane_words; uint32_t lanes, rows, words; };",
 } do declare(text) end
 
 ffi.cdef [[
@@ -140,6 +140,7 @@ ffi.cdef [[
 
   int spec_dup(int) __asm__("dup");
   int spec_usleep(unsigned) __asm__("usleep");
+  int spec_sched_yield(void) __asm__("sched_yield");
 ]]
 
 local C = ffi.C
@@ -198,6 +199,37 @@ function shared.crowd(count, body)
     if wait(crowd[i].pid) ~= 0 then failed = failed + 1 end
   end
   assert(failed == 0, failed .. " processes of the crowd failed")
+end
+
+--- Runs `body(1, round)` and `body(2, round)` at the same moment, again and again.
+---@param meeting ffi.cdata* words of shared memory, all zero
+---@param prepare fun(round: integer) before each round, while nobody runs
+---@param body fun(number: integer, round: integer)
+---@param check fun(round: integer) after each round, likewise
+function shared.duel(meeting, seconds, prepare, body, check)
+  local arrived, done = meeting, meeting + 8
+  local function await(word, value)
+    while word[0] < value do C.spec_sched_yield() end
+  end
+  local deadline = system.now() + seconds
+  local other = process.fork(in_child(function()
+    for round = 1, 1e9 do
+      await(arrived, round)
+      body(2, round)
+      done[0] = round
+    end
+  end))
+  local round = 0
+  while system.now() < deadline do
+    round = round + 1
+    prepare(round)
+    arrived[0] = round
+    body(1, round)
+    await(done, round)
+    check(round)
+  end
+  system.kill(other.pid, system.SIGKILL)
+  wait(other.pid)
 end
 
 --- Runs `body(1)` to `body(4)` at the same time, and kills all wherever they are after a

@@ -239,6 +239,38 @@ describe("limiter", function()
     assert.is_true(C.limiter_reused(limiter) > 0)
   end)
 
+  -- A place that one worker's clock lets it take is not yet free to another, so that each
+  -- inserts the key in a place of its own.
+  it("makes one entry of a key that two insert in different places", function()
+    make(8)
+    rate(1, 60)
+    local meeting = ffi.cast("volatile uint64_t *", C.segment_allot(segment, "meet", 1, 4096))
+    local cells = limiter.cells.cells
+    local early, late = 100 * SECOND, 200 * SECOND
+    local outcomes = ffi.cast("volatile int64_t *", meeting + 64)
+    local function prepare(round)
+      for i = 0, 7 do
+        cells[i].tag = 1000 + i
+        cells[i].word = i < 4 and late or early
+      end
+      outcomes[1], outcomes[2] = -1, -1
+      take.key = 1000000 + round
+    end
+    local function body(number, round)
+      take.key = 1000000 + round
+      take.now_ns = (number == 1 and early or late) + 10 * SECOND
+      outcomes[number] = try()
+    end
+    local function check(round)
+      local entries = 0
+      for i = 0, 7 do
+        if cells[i].tag == take.key then entries = entries + 1 end
+      end
+      assert(entries == 1, ("round %d: %d entries"):format(round, entries))
+    end
+    shared.duel(meeting, 1, prepare, body, check)
+  end)
+
   it("neither loses nor admits a unit too many when workers are killed", function()
     local KILLS, LIMIT = 500, 100000000
     make(64)
