@@ -17,6 +17,9 @@
 /* The most plain bytes in one TLS record (RFC 8446, 5.1). */
 #define RECORD_BYTES_MAX 16384
 
+/* A server sends two tickets, some send more; who sends this many between messages is not quiet. */
+#define QUIET_RECORDS_MAX 16
+
 /* Where a gathering write is in its vectors. */
 struct gather {
     const struct iovec *vectors;
@@ -221,6 +224,14 @@ ssize_t stream_tls_write(struct stream *stream, const struct iovec *vectors, int
     }
 }
 
+/* Whether the socket itself has nothing to say: OpenSSL stops after each ticket. */
+static bool is_socket_silent(const struct stream *stream)
+{
+    char byte;
+
+    return recv(stream->readable.fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+}
+
 bool stream_tls_is_quiet(struct stream *stream)
 {
     struct stream_tls *tls = stream->tls;
@@ -228,13 +239,16 @@ bool stream_tls_is_quiet(struct stream *stream)
 
     if (tls->is_broken || tls->handshaken != NULL)
         return false;
-    ERR_clear_error();
-    int got = SSL_peek(tls->ssl, &byte, 1);
-    if (got > 0)
-        return false;
-    int outcome = outcome_of(tls, got);
-    tls->is_drained = outcome == STREAM_AGAIN;
-    return outcome == STREAM_AGAIN;
+    for (int i = 0; i < QUIET_RECORDS_MAX; i++) {
+        ERR_clear_error();
+        int got = SSL_peek(tls->ssl, &byte, 1);
+        if (got > 0 || outcome_of(tls, got) != STREAM_AGAIN)
+            return false;
+        tls->is_drained = true;
+        if (is_socket_silent(stream))
+            return true;
+    }
+    return false;
 }
 
 /* False when close_notify did not fit into the socket: to be tried again. */

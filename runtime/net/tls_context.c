@@ -30,6 +30,8 @@ static SSL_CTX *create_ssl_context(struct tls_context *context, const SSL_METHOD
     SSL_CTX_set_options(made, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_mode(made, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
                                SSL_MODE_RELEASE_BUFFERS);
+    /* Or a peer that keeps sending new keys would hold the loop in one SSL_read. */
+    SSL_CTX_clear_mode(made, SSL_MODE_AUTO_RETRY);
     SSL_CTX_set_read_ahead(made, 1);
     SSL_CTX_set_app_data(made, context);
     return made;

@@ -34,6 +34,7 @@ ffi.cdef [[
   const void *net_x509_subject(const void *) __asm__("X509_get_subject_name");
   char *net_x509_name_text(const void *, char *, int) __asm__("X509_NAME_oneline");
   int net_ssl_shutdown(void *) __asm__("SSL_shutdown");
+  int net_ssl_do_handshake(void *) __asm__("SSL_do_handshake");
   int net_ssl_key_update(void *, int) __asm__("SSL_key_update");
 ]]
 

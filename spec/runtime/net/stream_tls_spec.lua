@@ -327,6 +327,18 @@ describe("stream with TLS", function()
     end)
   end
 
+  it("does not let a flood of new keys keep the loop from its turns", function()
+    local server, client, wire = pair_over_tcp()
+    for _ = 1, 3000 do
+      streams.C.net_ssl_key_update(client:tls(), 0)
+      assert.equal(1, streams.C.net_ssl_do_handshake(client:tls()))
+    end
+    client:write "after all"
+    loop:run(function() return server:text() == "after all" end)
+    assert.is_not_nil(wire)
+    assert.is_true(server.readables > 3, server.readables)
+  end)
+
   it("survives new keys in the middle", function()
     local server, client = pair()
     for round = 1, 3 do
