@@ -195,6 +195,16 @@ describe("route_matcher", function()
       end)
     end
 
+    it("leave no captures of another host's paths behind", function()
+      local made = sealed {
+        { path = "/{x}/b", hosts = { "a.test" } }, { path = "/{x}/c", hosts = { "*.test" } },
+        { path = "/{y}/d" }, { path = "/e/f" },
+      }
+      local function match(path) return { made:match { host = "a.test", path = path } } end
+      assert.same({ 3, { "1" } }, { unpack(match "/1/d", 1, 2) })
+      assert.same({ 4, {} }, { unpack(match "/e/f", 1, 2) })
+    end)
+
     it("go before paths, and fall back to less specific hosts", function()
       assert.equal("any, deeper", winners(ROUTES, { host = "a.example.com", path = "/x/y" }))
       local routes = { { path = "/{all*}", hosts = { "a.test" } }, { path = "/exact" } }
@@ -317,6 +327,15 @@ describe("route_matcher", function()
       }
       local request = { path = "/x", headers = { { "b", "1" }, { "a", "1" } } }
       assert.equal("a", winners(routes, request))
+    end)
+
+    it("a value goes before presence", function()
+      local routes = {
+        { name = "presence", path = "/x", headers = { a = true } },
+        { name = "value", path = "/x", headers = { a = "1" } },
+      }
+      assert.equal("value", winners(routes, { path = "/x", headers = { { "a", "1" } } }))
+      assert.equal("presence", winners(routes, { path = "/x", headers = { { "a", "2" } } }))
     end)
 
     it("a longer path goes before them", function()
