@@ -13,7 +13,7 @@
 #include "base/slice.h"
 
 /* Blocks of one size, kept for reuse by buffers of one thread. */
-#define BUFFER_BLOCK_BYTES 16384
+#define BUFFER_BLOCK_BYTES     16384
 #define BUFFER_POOL_BLOCKS_MAX 256
 
 struct buffer_pool {

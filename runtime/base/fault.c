@@ -12,10 +12,10 @@ struct fault_row {
     const char *type, *proxy_status, *text;
 };
 
-#define FAULT_ROW(name, status, retry, type, proxy_status, text)                                   \
+#define FAULT_ROW(name, status, retry, type, proxy_status, text) \
     [FAULT_##name] = {status, retry, type, proxy_status, text},
-static const struct fault_row ROWS[FAULT_COUNT] = {
-    [FAULT_NONE] = {0, false, "none", NULL, ""}, FAULTS(FAULT_ROW)};
+static const struct fault_row ROWS[FAULT_COUNT] = {[FAULT_NONE] = {0, false, "none", NULL, ""},
+                                                   FAULTS(FAULT_ROW)};
 #undef FAULT_ROW
 
 static const struct fault_row *row(enum fault fault)

@@ -11,7 +11,7 @@
 
 /* The struct of `type` whose member `member` is at `pointer`. */
 #define CONTAINER_OF(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
-#define ARRAY_LENGTH(array) (sizeof(array) / sizeof((array)[0]))
+#define ARRAY_LENGTH(array)                 (sizeof(array) / sizeof((array)[0]))
 
 void *mem_alloc(size_t bytes);
 void *mem_zeroed(size_t bytes);

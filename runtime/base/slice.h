@@ -18,7 +18,7 @@ struct slice {
 
 /* A slice over a string literal; also valid as a static initialiser. */
 #define SLICE(literal) ((struct slice){"" literal, sizeof(literal) - 1})
-#define SLICE_NONE ((struct slice){NULL, 0})
+#define SLICE_NONE     ((struct slice){NULL, 0})
 /* For printf's "%.*s". */
 #define SLICE_FORMAT(slice) (int)(slice).length, (slice).start
 
