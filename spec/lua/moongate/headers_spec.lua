@@ -68,7 +68,8 @@ describe("headers", function()
   end)
 
   it("are walked over in their order, names in lower case", function()
-    assert.equal("x-b=1|x-a=2|x-b=3", said("/each", { { "X-B", "1" }, { "X-a", "2" }, { "x-b", "3" } }))
+    assert.equal("x-b=1|x-a=2|x-b=3",
+      said("/each", { { "X-B", "1" }, { "X-a", "2" }, { "x-b", "3" } }))
   end)
 
   it("replace all of a name when set", function()

@@ -50,7 +50,8 @@ describe("json", function()
   end)
 
   it("says what is wrong with a text", function()
-    for _, text in ipairs { "", "{", "[1,]", "nul", "[] []", "[[]", '["[]', "[NaN]", ("["):rep(200) } do
+    local deep = ("["):rep(200)
+    for _, text in ipairs { "", "{", "[1,]", "nul", "[] []", "[[]", '["[]', "[NaN]", deep } do
       local value, reason = json.decode(text)
       assert.is_nil(value)
       assert.is_string(reason)

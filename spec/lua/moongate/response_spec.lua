@@ -11,7 +11,7 @@ describe("response", function()
   end
 
   setup(function()
-    upstream = peer.start "HTTP/1.1 201 Made\r\nContent-Length: 5\r\nX-Up: 1\r\nETag: \"e\"\r\n\r\nhello"
+    upstream = peer.start "HTTP/1.1 201 Made\r\nContent-Length: 5\r\nX-Up: 1\r\n\r\nhello"
     moongate = gateway.start { files = probe.files, config = ([==[
       listen "127.0.0.1:0"
       upstream "up" { "%s" }
@@ -27,8 +27,8 @@ describe("response", function()
         route(signature) { upstream = "up", plugins = { options } }
       end
       says("/facts", function(req, res)
-        return table.concat({ res.status, res.reason, res.content_length, tostring(res.from_gateway),
-          res.headers["x-up"], tostring(res.headers.none) }, " ")
+        return table.concat({ res.status, res.reason, res.content_length,
+          tostring(res.from_gateway), res.headers["x-up"], tostring(res.headers.none) }, " ")
       end)
       says("/status", function(req, res) res.status = 404 return res.reason end)
       says("/reason", function(req, res) res.reason = "So So" return res.reason end)

@@ -89,7 +89,8 @@ route "/a" { upstream = "up", name = "second" }
       ]],
       files = { ["plugins/life.lua"] = [[
         local moongate = require "moongate"
-        local life = { summary = "Says when.", options = { name = { type = "string", help = "x" } } }
+        local life = { summary = "Says when.", options = {
+          name = { type = "string", help = "x" } } }
         function life:start() moongate.log.info("started %s", self.name) end
         function life:stop() moongate.log.info("stopped %s", self.name) end
         function life:respond() return moongate.reply.text(200, self.name) end
@@ -142,7 +143,8 @@ route "/a" { upstream = "up", name = "second" }
       route "/small" { upstream = "up", body_limit = 3 }
       route "/in/{id}" { upstream = "up", rewrite = "/out/{id}/x" }
     ]]):format(upstream.url) }
-    local response = http.request(moongate.port, { method = "POST", path = "/small", body = "1234" })
+    local response = http.request(moongate.port,
+      { method = "POST", path = "/small", body = "1234" })
     assert.equal(413, response.status)
     body_of(moongate, "/in/7?q=1")
     local requests = upstream:requests()

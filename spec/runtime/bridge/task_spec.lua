@@ -18,7 +18,8 @@ describe("task", function()
         end
         does("sleep", function(m) m.sleep(0.01) return "slept" end)
         does("pcall", function(m)
-          return tostring(pcall(m.sleep, 0.01)) .. tostring(pcall(function() m.sleep(0) error "x" end))
+          local function raises() m.sleep(0) error "x" end
+          return tostring(pcall(m.sleep, 0.01)) .. tostring(pcall(raises))
         end)
         does("raise-later", function(m) m.sleep(0.01) error "later" end)
         does("long", function(m) m.log.info "sleeps long" m.sleep(3600) return "never" end)
@@ -120,7 +121,8 @@ describe("task", function()
   end)
 
   it("reads a body from a part of its own request, from nowhere else", function()
-    local response = http.request(moongate.port, { method = "POST", path = "/nested-body", body = "x" })
+    local response = http.request(moongate.port,
+      { method = "POST", path = "/nested-body", body = "x" })
     assert.equal("[x]", response.body)
     assert.equal("spawned", get("/spawn-body").body)
     moongate:wait_for_log "spawned says: [^\n]*only by its own request's plugins"
