@@ -1,0 +1,49 @@
+--- reading: the configuration as the verbs need it: read, built, never committed.
+
+local bridge = require "moongate.ffi"
+local json = require "moongate.json"
+
+local reading = {}
+
+--- Reads and builds; prints all that is wrong.
+---@param given Arguments
+---@return Model? model  nil: errors have been printed
+function reading.model(given)
+  bridge.set_generation(given.generation)
+  local build = require "moongate.build"
+  local config = require "moongate.config"
+  local model, errors = config.load(given.config, {
+    plugin_root = given.plugin_root,
+    normalise = build.normalise,
+  })
+  if model then
+    local _, wrong = build.generation(model)
+    errors = wrong
+    if not errors then return model end
+  end
+  reading.print_errors(given, errors)
+  return nil
+end
+
+local function text_of(one)
+  if type(one) == "string" then return one end
+  return ("%s: %s"):format(one.at, one.message)
+end
+
+--- Errors for people, or with --json for programs.
+---@param given Arguments
+---@param errors table
+function reading.print_errors(given, errors)
+  if given.json then
+    local list = {}
+    for i, one in ipairs(errors) do
+      local file, line, message = text_of(one):match "^(.-):(%d+): (.*)$"
+      list[i] = { file = file, line = tonumber(line), message = message or text_of(one) }
+    end
+    io.stdout:write(json.encode { ok = false, errors = json.array(list) }, "\n")
+    return
+  end
+  for _, one in ipairs(errors) do io.stderr:write(text_of(one), "\n") end
+end
+
+return reading
