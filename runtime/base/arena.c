@@ -61,6 +61,8 @@ void arena_reset(struct arena *arena)
 
 void arena_clear(struct arena *arena)
 {
+    if (arena->blocks == NULL)
+        return;
     arena_reset(arena);
     free(arena->blocks);
     *arena = (struct arena){0};

@@ -26,7 +26,8 @@ struct arena {
 void arena_init(struct arena *arena);
 /* Runs the deferred calls and forgets all memory but the first block. */
 void arena_reset(struct arena *arena);
-/* Runs the deferred calls and gives everything back to the heap. */
+/* Runs the deferred calls and gives everything back to the heap. Nothing for an arena that is all
+ * zero. */
 void arena_clear(struct arena *arena);
 
 void *arena_alloc_slow(struct arena *arena, size_t bytes);

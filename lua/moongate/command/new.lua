@@ -1,4 +1,4 @@
---- new: `moongate new plugin NAME`: writes a plugin, its spec and editor settings beside the configuration.
+--- new: `moongate new plugin NAME`: writes a plugin, its spec and editor settings.
 
 local verb = { usage = "new plugin NAME [-c FILE]", words = { 2, 2 } }
 
