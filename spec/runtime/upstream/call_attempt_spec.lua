@@ -213,17 +213,17 @@ describe("call over HTTP/1.1", function()
   end)
 
   it("gives a peer time that takes the request slowly, but not one that stops", function()
-    start { ["call.idle"] = 0.12 }
+    start { ["call.idle"] = 0.5 }
     local only = call "PUT"
     local connection = accept()
     only:bytes(8 * 1024 * 1024)
     only:finish()
-    for _ = 1, 10 do
+    for _ = 1, 14 do
       driver:run(0.05)
       connection:discard(256 * 1024)
     end
     assert.equal("", only:text())
-    only:wait_for("failed upstream%-write%-timeout", 2)
+    only:wait_for("failed upstream%-write%-timeout", 3)
   end)
 
   it("aborts the connection of a call that is given back in the middle", function()
