@@ -1,6 +1,7 @@
 /*
  * call_answer — what the upstream says during an attempt, and how long it may take to say it.
  */
+#include "base/log.h"
 #include "upstream/call_state.h"
 
 /* How long nobody may say anything in a tunnel before it is taken for dead. */
@@ -78,7 +79,9 @@ static void on_response(void *data, struct response *response)
     call->record.response_seconds = loop_monotonic(call_loop(call)) - call->started;
     call->keeps_body = false;
     buffer_clear(&call->body);
-    target_succeed(call->target);
+    if (target_succeed(call->target))
+        log_write(LOG_INFO, "upstream \"%.*s\": %.*s answers again",
+                  SLICE_FORMAT(call->cluster->name), SLICE_FORMAT(call->target->text));
     if (response->status == 101) { /* the request's end was one, the tunnel's is another */
         call->is_tunnel = true;
         call->is_ended = call->is_sent = call->told_sent = false;

@@ -3,6 +3,7 @@
  */
 #include <assert.h>
 
+#include "base/log.h"
 #include "upstream/call_state.h"
 
 static void detach(struct call *call)
@@ -39,6 +40,19 @@ static bool is_stale(const struct call *call, enum fault fault)
            fault == FAULT_UPSTREAM_CLOSED;
 }
 
+static void blame_target(const struct call *call)
+{
+    const struct cluster *cluster = call->cluster;
+    const char *detail = call->record.detail;
+    double now = loop_monotonic(call_loop(call));
+
+    if (target_fail(call->target, call->fault, call->is_probe, &cluster->tolerance, now))
+        log_write(LOG_WARNING, "upstream \"%.*s\": %.*s is set aside: %s%s%s",
+                  SLICE_FORMAT(cluster->name), SLICE_FORMAT(call->target->text),
+                  fault_type(call->fault), detail != NULL ? ", " : "",
+                  detail != NULL ? detail : "");
+}
+
 void call_attempt_fail(struct call *call, enum fault fault, const char *detail)
 {
     assert(fault != FAULT_NONE);
@@ -47,8 +61,7 @@ void call_attempt_fail(struct call *call, enum fault fault, const char *detail)
         detail != NULL ? arena_format(call->stream.arena, "%s", detail).start : NULL;
     call->is_untouched = call->inner != NULL && nothing_arrived(call);
     if (call->is_active && !is_stale(call, fault))
-        target_fail(call->target, fault, call->is_probe, &call->cluster->tolerance,
-                    loop_monotonic(call_loop(call)));
+        blame_target(call);
     call_attempt_end(call);
     call_wake(call);
 }

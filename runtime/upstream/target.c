@@ -98,10 +98,12 @@ void target_end(struct target *target, bool is_probe)
         target->is_probed = false;
 }
 
-void target_succeed(struct target *target)
+bool target_succeed(struct target *target)
 {
+    bool was_set_aside = target->is_set_aside;
     target->failures = 0;
     target->is_set_aside = false;
+    return was_set_aside;
 }
 
 static bool is_absence(enum fault fault)
@@ -121,17 +123,19 @@ static bool is_absence(enum fault fault)
     }
 }
 
-void target_fail(struct target *target, enum fault fault, bool is_probe,
+bool target_fail(struct target *target, enum fault fault, bool is_probe,
                  const struct target_tolerance *tolerance, double now)
 {
     assert(fault != FAULT_NONE);
     target->errors++;
     if (!is_probe && !is_absence(fault))
-        return;
+        return false;
     if (target->failures < UINT32_MAX)
         target->failures++;
     if (!is_probe && target->failures < tolerance->failures_max)
-        return;
+        return false;
+    bool is_news = !target->is_set_aside;
     target->is_set_aside = true;
     target->set_aside_until = now + tolerance->set_aside_seconds;
+    return is_news;
 }

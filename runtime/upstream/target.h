@@ -47,15 +47,17 @@ bool target_is_usable(const struct target *target, double now);
 bool target_begin(struct target *target, double now);
 /* An attempt ends, however it went. */
 void target_end(struct target *target, bool is_probe);
-/* It answered. */
-void target_succeed(struct target *target);
+/* It answered. True: it was set aside until now. */
+bool target_succeed(struct target *target);
 
 struct target_tolerance {
     unsigned failures_max;
     double set_aside_seconds;
 };
 
-/* The attempt failed. What says that nobody is there counts; an answer that is wrong or late does
- * not, but for a probe. */
-void target_fail(struct target *target, enum fault fault, bool is_probe,
+/*
+ * The attempt failed. What says that nobody is there counts; an answer that is wrong or late does
+ * not, but for a probe. True: it is set aside from now on, and was not before.
+ */
+bool target_fail(struct target *target, enum fault fault, bool is_probe,
                  const struct target_tolerance *tolerance, double now);

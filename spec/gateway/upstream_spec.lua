@@ -201,6 +201,9 @@ describe("an upstream", function()
       assert.equal(200, get(self, "/").status)
       return #back:requests() > 0
     end, 5, "requests at the target that is back")
+    local name = "127.0.0.1:" .. port
+    self:wait_for_log(('upstream "users": %s is set aside: upstream%%-refused'):format(name))
+    self:wait_for_log(('upstream "users": %s answers again'):format(name))
   end)
 
   it("can be a name", function()

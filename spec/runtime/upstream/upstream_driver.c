@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "fake_protocol.h"
 #include "http/h1_protocol.h"
@@ -90,6 +91,7 @@ struct driver *driver_create(void)
     struct driver *driver = mem_zeroed(sizeof(*driver));
     struct resolver_options options = {0};
 
+    log_configure(LOG_ERROR, LOG_TEXT);
     driver->loop = loop_create();
     driver->resolver = resolver_create(driver->loop, &options);
     driver->clusters = clusters_create(driver->loop, driver->resolver, &HTTP_SESSION_LIMITS);
