@@ -132,9 +132,7 @@ describe("the tree", function()
   it("keeps the spec of a C file at the file's own path", function()
     each(function(path) return path:find "^spec/runtime/.+_spec%.lua$" ~= nil end, function(path)
       local source = path:match "^spec/(.+)_spec%.lua$"
-      -- Or C beside the spec, which it drives.
-      local own = "spec/" .. source .. ".c"
-      if not TEXTS[source .. ".c"] and not TEXTS[source .. ".h"] and not TEXTS[own] then
+      if not TEXTS[source .. ".c"] and not TEXTS[source .. ".h"] then
         return ("there is neither %s.c nor .h"):format(source)
       end
     end)
