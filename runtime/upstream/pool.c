@@ -8,37 +8,13 @@
 
 #include <assert.h>
 
-#include "base/list.h"
 #include "base/mem.h"
-#include "net/timeout.h"
+#include "upstream/pool_parts.h"
 
 /* Deadlines this near are met: the timer and the list add up seconds in different order. */
 #define SWEEP_TOLERANCE_SECONDS 0.001
 
-struct pool {
-    struct loop *loop;
-    struct pool_limits limits;
-    struct list available; /* struct connection with capacity, last used first */
-    struct list occupied;  /* the others */
-    struct list idle;      /* by idle_node: no streams; last used first */
-    unsigned count;        /* in both lists, and reserved */
-    unsigned reserved, idle_count;
-    unsigned age;   /* connections of an earlier age are not lent */
-    bool is_ending; /* destroyed; freed with the last connection */
-    struct timeout sweep;
-};
-
-struct connection {
-    struct list node, idle_node;
-    struct pool *pool;
-    struct http_session *session; /* NULL: closed, but a stream has not been released yet */
-    unsigned streams, age;
-    uint64_t opened; /* streams so far */
-    double idle_since;
-    bool is_retired; /* drained: not lent again */
-};
-
-static void end_when_empty(struct pool *pool)
+void pool_end_when_empty(struct pool *pool)
 {
     if (!pool->is_ending || pool->count > 0)
         return;
@@ -46,7 +22,7 @@ static void end_when_empty(struct pool *pool)
     free(pool);
 }
 
-static void leave_idle(struct connection *connection)
+void pool_leave_idle(struct connection *connection)
 {
     if (list_is_empty(&connection->idle_node))
         return;
@@ -54,23 +30,9 @@ static void leave_idle(struct connection *connection)
     connection->pool->idle_count--;
 }
 
-static void connection_free(struct connection *connection)
+void pool_forget(struct connection *connection)
 {
-    struct pool *pool = connection->pool;
-
-    assert(connection->session == NULL && connection->streams == 0);
-    leave_idle(connection);
-    list_remove(&connection->node);
-    free(connection);
-    assert(pool->count > 0);
-    pool->count--;
-    end_when_empty(pool);
-}
-
-/* It is not lent again. */
-static void forget(struct connection *connection)
-{
-    leave_idle(connection);
+    pool_leave_idle(connection);
     list_remove(&connection->node);
     list_push_back(&connection->pool->occupied, &connection->node);
     connection->is_retired = true;
@@ -81,7 +43,7 @@ static void retire(struct connection *connection)
 {
     if (connection->is_retired)
         return;
-    forget(connection);
+    pool_forget(connection);
     http_session_drain(connection->session);
 }
 
@@ -103,8 +65,7 @@ static void join_idle(struct connection *connection)
         retire(longest_idle(pool));
 }
 
-/* Puts the connection where it belongs now. May free it. */
-static void settle(struct connection *connection)
+void pool_settle(struct connection *connection)
 {
     struct pool *pool = connection->pool;
 
@@ -119,7 +80,7 @@ static void settle(struct connection *connection)
         retire(connection);
         return;
     }
-    leave_idle(connection);
+    pool_leave_idle(connection);
     list_remove(&connection->node);
     if (http_session_capacity(connection->session) == 0) {
         list_push_front(&pool->occupied, &connection->node);
@@ -129,23 +90,6 @@ static void settle(struct connection *connection)
     if (connection->streams == 0)
         join_idle(connection);
 }
-
-static void on_available(void *data)
-{
-    settle(data);
-}
-
-static void on_closed(void *data)
-{
-    struct connection *connection = data;
-
-    connection->session = NULL;
-    forget(connection);
-    settle(connection);
-}
-
-static const struct http_session_events SESSION_EVENTS = {.on_available = on_available,
-                                                          .on_closed = on_closed};
 
 static void on_sweep(void *data)
 {
@@ -198,16 +142,7 @@ void pool_destroy(struct pool **pool)
     *pool = NULL;
     pool_renew(ending);
     ending->is_ending = true;
-    end_when_empty(ending);
-}
-
-void connection_close(struct connection **connection)
-{
-    struct connection *closing = *connection;
-    struct http_session *session = closing->session;
-    *connection = NULL;
-    assert(closing->streams == 0 && session != NULL);
-    http_session_destroy(&session);
+    pool_end_when_empty(ending);
 }
 
 struct connection *pool_find(struct pool *pool)
@@ -216,7 +151,7 @@ struct connection *pool_find(struct pool *pool)
         struct connection *newest = CONTAINER_OF(pool->available.next, struct connection, node);
         if (newest->age == pool->age && http_session_capacity(newest->session) > 0)
             return newest;
-        settle(newest);
+        pool_settle(newest);
     }
     return NULL;
 }
@@ -247,7 +182,7 @@ void pool_unreserve(struct pool *pool)
     assert(pool->reserved > 0);
     pool->reserved--;
     pool->count--;
-    end_when_empty(pool);
+    pool_end_when_empty(pool);
 }
 
 struct connection *pool_add(struct pool *pool, struct stream *stream,
@@ -263,43 +198,8 @@ struct connection *pool_add(struct pool *pool, struct stream *stream,
     list_init(&connection->idle_node);
     list_init(&connection->node);
     list_push_front(&pool->occupied, &connection->node);
-    connection->session = protocol->connect(stream, limits, &SESSION_EVENTS, connection);
+    connection->session = protocol->connect(stream, limits, &CONNECTION_EVENTS, connection);
     return connection;
-}
-
-struct http_stream *connection_open(struct connection *connection)
-{
-    assert(connection->session != NULL);
-    connection->streams++;
-    connection->opened++;
-    struct http_stream *stream = http_session_open(connection->session);
-    settle(connection);
-    return stream;
-}
-
-void connection_release(struct connection **connection, struct http_stream **stream)
-{
-    struct connection *lent = *connection;
-    *connection = NULL;
-    http_stream_release(stream);
-    assert(lent->streams > 0);
-    lent->streams--;
-    settle(lent);
-}
-
-bool connection_has_streams(const struct connection *connection)
-{
-    return connection->streams > 0;
-}
-
-bool connection_is_reused(const struct connection *connection)
-{
-    return connection->opened > 1;
-}
-
-struct stream *connection_transport(const struct connection *connection)
-{
-    return connection->session != NULL ? http_session_transport(connection->session) : NULL;
 }
 
 unsigned pool_idle(const struct pool *pool)
