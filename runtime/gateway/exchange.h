@@ -70,7 +70,7 @@ struct exchange {
     uint64_t request_body_bytes, response_body_bytes;
     bool is_aborted;      /* the response was cut off */
     bool is_gateway_made; /* the response did not come from an upstream */
-    void *task;           /* the phases implementation's own; NULL when nothing waits */
+    void *task;           /* the phases implementation's own, from acquire to release */
 
     /* private to the files of gateway/ */
     struct exchange_private {

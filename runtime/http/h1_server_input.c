@@ -88,11 +88,13 @@ static void on_head(struct h1_server *server, struct slice raw)
 static size_t read_head(struct h1_server *server, struct slice input)
 {
     bool begins = server->scanner.offset == 0;
+    size_t length;
 
     switch (h1_scanner_scan(&server->scanner, input)) {
     case H1_SCAN_DONE:
-        on_head(server, slice_of(input.start, server->scanner.offset));
-        return server->scanner.offset;
+        length = server->scanner.offset; /* the scanner may begin anew meanwhile */
+        on_head(server, slice_of(input.start, length));
+        return length;
     case H1_SCAN_REFUSED:
         h1_server_refuse(server, server->scanner.fault, server->scanner.fault_offset);
         return input.length;

@@ -87,6 +87,7 @@ static void watch_signals(struct worker *worker)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* Keys may be readable for root alone, so privileges go after this. */
 static bool build(struct worker *worker)
 {
     const struct worker_options *options = worker->options;
@@ -95,11 +96,21 @@ static bool build(struct worker *worker)
                                             .plugin_root = options->installation->plugin_root,
                                             .on_error = on_error};
     worker->generation = generation_build(&generation);
-    if (worker->generation == NULL)
-        return false;
+    return worker->generation != NULL;
+}
+
+static bool commit(struct worker *worker)
+{
+    const struct worker_options *options = worker->options;
     const struct gateway_options *gateway = generation_gateway_options(worker->generation);
-    worker->resolver =
-        resolver_create(worker->loop, generation_resolver_options(worker->generation));
+    const struct resolver_options *resolver = generation_resolver_options(worker->generation);
+
+    worker->resolver = resolver_create(worker->loop, resolver);
+    if (worker->resolver == NULL) {
+        log_write(LOG_ERROR, "the resolver's servers cannot be read: %s",
+                  resolver->servers != NULL ? resolver->servers : "/etc/resolv.conf");
+        return false;
+    }
     worker->clusters = clusters_create(worker->loop, worker->resolver, &gateway->limits);
     worker->gateway = gateway_create(worker->loop, gateway, &BRIDGE_PHASES, &worker->generation);
     worker->services = (struct services){.loop = worker->loop,
@@ -151,7 +162,7 @@ int worker_run(const struct worker_options *options)
     shared_attach(options->shared, options->index);
     worker.loop->on_turn = on_turn;
     worker.loop->on_turn_data = &worker;
-    bool is_built = privileges_drop(options->plan->user) && build(&worker);
+    bool is_built = build(&worker) && privileges_drop(options->plan->user) && commit(&worker);
     if (is_built)
         serve(&worker);
     tear_down(&worker);
