@@ -77,6 +77,13 @@ function Headers:remove(name)
   return C.moon_header_remove(alive(self), self[OF], name, #name)
 end
 
+--- Removes all fields whose names begin so, in any case; "_" is as good as "-".
+---@param prefix string
+---@return integer removed
+function Headers:remove_prefix(prefix)
+  return C.moon_header_remove_prefix(alive(self), self[OF], prefix, #prefix)
+end
+
 --- All values of that name, one by one, in their order.
 ---@param name string
 ---@return string[]
@@ -127,6 +134,17 @@ function meta.__newindex(self, name, value)
 end
 
 local headers = {}
+
+--- What is wrong with a field that a plugin is to send, for when it is loaded; nil: nothing.
+---@param name string
+---@param value string?
+---@return string?
+function headers.fault(name, value)
+  value = value or ""
+  local outcome = C.moon_field_check(name, #name, value, #value)
+  if outcome == 0 then return nil end
+  return ("header %q %s"):format(name, REASONS[outcome])
+end
 
 ---@param handle ffi.cdata*
 ---@param serial number

@@ -102,3 +102,9 @@ int moon_header_remove(struct exchange *exchange, int of, const char *name, size
         return 0;
     return (int)headers_remove(headers, field);
 }
+
+int moon_header_remove_prefix(struct exchange *exchange, int of, const char *prefix, size_t length)
+{
+    struct headers *headers = headers_of(exchange, of);
+    return headers == NULL ? 0 : (int)headers_remove_prefix(headers, exports_slice(prefix, length));
+}

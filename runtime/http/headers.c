@@ -143,6 +143,38 @@ size_t headers_remove_known(struct headers *headers, enum header_id id)
     return remove_from(headers, 0, id, SLICE_NONE);
 }
 
+static char folded(char octet)
+{
+    if (octet == '_')
+        return '-';
+    return octet >= 'A' && octet <= 'Z' ? (char)(octet | 0x20) : octet;
+}
+
+static bool begins_with(struct slice name, struct slice prefix)
+{
+    if (name.length < prefix.length)
+        return false;
+    for (size_t i = 0; i < prefix.length; i++) {
+        if (folded(name.start[i]) != folded(prefix.start[i]))
+            return false;
+    }
+    return true;
+}
+
+size_t headers_remove_prefix(struct headers *headers, struct slice prefix)
+{
+    size_t removed = 0;
+    for (uint32_t i = 0; i < headers->count; i++) {
+        struct header *item = &headers->items[i];
+        if (item->name.start == NULL || (header_flags_of(item->id) & HEADER_FRAMING) != 0 ||
+            !begins_with(item->name, prefix))
+            continue;
+        item->name = SLICE_NONE;
+        removed++;
+    }
+    return removed;
+}
+
 const struct header *headers_find(const struct headers *headers, struct slice name)
 {
     return find_from(headers, 0, header_id_of(name), name);

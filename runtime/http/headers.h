@@ -37,6 +37,11 @@ bool headers_set_known(struct headers *headers, struct arena *arena, enum header
 /* How many were removed. */
 size_t headers_remove(struct headers *headers, struct slice name);
 size_t headers_remove_known(struct headers *headers, enum header_id id);
+/*
+ * All whose names begin so; '_' is as good as '-', since CGI and what came after it make no
+ * difference. Those that frame the message stay.
+ */
+size_t headers_remove_prefix(struct headers *headers, struct slice prefix);
 
 /* The first field of that name, or NULL. Valid until fields are added. */
 const struct header *headers_find(const struct headers *headers, struct slice name);

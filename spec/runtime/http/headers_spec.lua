@@ -95,6 +95,13 @@ describe("headers", function()
     assert.same({}, all())
   end)
 
+  it("removes all that begin so, but what frames the message", function()
+    fill("X-User-Name: 1", "x_user_id: 2", "x-users: 3", "x-use: 4", "Content-Length: 5")
+    assert.equal(2, tonumber(C.headers_remove_prefix(headers, slice "x-user-")))
+    assert.equal(0, tonumber(C.headers_remove_prefix(headers, slice "content-")))
+    assert.same({ "x-users: 3", "x-use: 4", "Content-Length: 5" }, all())
+  end)
+
   it("does not find what was removed", function()
     fill("X: 1", "X: 2")
     C.headers_remove(headers, slice "x")
