@@ -1,0 +1,156 @@
+--- rate-limit: admits so many requests in a window, counted exactly over all workers (GCRA).
+--
+-- What was used belongs to the limit's name and to what it is counted by. So a reload that changes
+-- the numbers keeps it, and routes whose limits have one name share it. The fields are those of
+-- draft-ietf-httpapi-ratelimit-headers: in an answer to an admitted request `t` says when all of
+-- the allowance is back; in a 429 it says, as Retry-After does, when the next request may pass.
+
+local moongate = require "moongate"
+
+local json, limit, reply = moongate.json, moongate.limit, moongate.reply
+local ceil, max = math.ceil, math.max
+
+---@class RateLimit: Plugin
+---@field gate Limit
+---@field by fun(req: Request): string?
+---@field missing "share"|"deny"
+---@field policy string              the RateLimit-Policy field
+---@field subject string             how the RateLimit field begins
+---@field form { note: function, write: function }?
+---@field notes table<number, any>   what was said before, by its numbers
+---@field note_count integer
+---@field denials table<number, Reply>
+local rate_limit = {
+  summary = "Admits a number of requests in a window of time.",
+  options = {
+    limit = { type = "integer", required = true, min = 1, max = 1e9,
+      help = "requests in each window" },
+    window = { type = "duration", default = "1m", min = 0.001, help = "how long a window is" },
+    by = { type = "by", default = "address", help = "what has an allowance of its own" },
+    burst = { type = "integer", min = 1, max = 1e9,
+      help = "requests that may come at once; default: the limit" },
+    name = { type = "string",
+      help = "routes whose limits have one name share the allowance; default: the route's own" },
+    algorithm = { type = "string", values = { "gcra" }, default = "gcra",
+      help = "gcra: the allowance comes back evenly, not at the window's end" },
+    headers = { type = "string", values = { "draft", "legacy", "none" }, default = "draft",
+      help = "what the client is told: RateLimit and RateLimit-Policy, X-RateLimit-*, or nothing" },
+    missing = { type = "string", values = { "share", "deny" }, default = "share",
+      help = "requests without what is counted by share one allowance, or get a 403" },
+  },
+}
+
+-- Texts and replies are kept for numbers below KEPT_MAX, NOTES_MAX and DENIALS_MAX of them; beyond
+-- they are made for each request.
+local KEPT_MAX, NOTES_MAX, DENIALS_MAX = 2 ^ 21, 4096, 3600
+-- The limiter counts nanoseconds in 61 bits; a little less.
+local ALLOWANCE_SECONDS_MAX = 2e9
+
+local UNIDENTIFIED = reply.problem(403, "unidentified",
+  "The request lacks what its rate limit is counted by.")
+
+local FORMS = {}
+
+FORMS.draft = {
+  note = function(self, left, seconds) return self.subject .. left .. ";t=" .. seconds end,
+  write = function(self, res, note)
+    res.headers:add("ratelimit-policy", self.policy)
+    res.headers:add("ratelimit", note)
+  end,
+}
+
+FORMS.legacy = {
+  note = function(_, left, seconds) return { left = left, seconds = seconds } end,
+  write = function(self, res, note)
+    local before = tonumber(res.headers["x-ratelimit-remaining"])
+    if before and before < note.left then return end -- of several limits the tightest
+    res.headers["x-ratelimit-limit"] = self.gate.limit
+    res.headers["x-ratelimit-remaining"] = note.left
+    res.headers["x-ratelimit-reset"] = note.seconds
+  end,
+}
+
+-- Limits of one route by the order they are written in, so that each has a name of its own.
+local limits_of = {}
+
+local function own_name(route)
+  local name = route ~= "" and route or "use"
+  limits_of[name] = (limits_of[name] or 0) + 1
+  return limits_of[name] == 1 and name or ("%s (%d)"):format(name, limits_of[name])
+end
+
+-- A String of RFC 9651, 3.3.3.
+local function quoted(text)
+  return '"' .. text:gsub("[^\32-\126]", "?"):gsub('["\\]', "\\%0") .. '"'
+end
+
+function rate_limit.check(options)
+  local burst = options.burst or options.limit
+  if options.window / options.limit * burst > ALLOWANCE_SECONDS_MAX then
+    return "the allowance takes more than 60 years to come back"
+  end
+  return nil
+end
+
+function rate_limit.new(options, context)
+  local name = options.name or own_name(context.route)
+  local window = options.window % 1 == 0 and (";w=%d"):format(options.window) or ""
+  return {
+    name = name,
+    gate = limit.gcra { name = "rate-limit:" .. name, limit = options.limit,
+      window = options.window, burst = options.burst or nil },
+    policy = ("%s;q=%d%s"):format(quoted(name), options.limit, window),
+    subject = quoted(name) .. ";r=",
+    form = FORMS[options.headers],
+    notes = {}, note_count = 0, denials = {},
+  }
+end
+
+function rate_limit.phases(instance)
+  return { request = true, response = instance.form ~= nil }
+end
+
+-- What to say of these numbers; the same text each time.
+local function note_of(self, left, seconds)
+  if left >= KEPT_MAX or seconds >= KEPT_MAX then return self.form.note(self, left, seconds) end
+  local key = seconds * KEPT_MAX + left
+  local note = self.notes[key]
+  if note then return note end
+  note = self.form.note(self, left, seconds)
+  if self.note_count < NOTES_MAX then
+    self.notes[key] = note
+    self.note_count = self.note_count + 1
+  end
+  return note
+end
+
+local function denial(self, seconds)
+  local known = self.denials[seconds]
+  if known then return known end
+  local made = reply.problem(429, "quota-exceeded", "Too many requests.",
+    { ["retry-after"] = seconds }, { ["violated-policies"] = json.array { self.name } })
+  if seconds <= DENIALS_MAX then self.denials[seconds] = made end
+  return made
+end
+
+---@param req Request
+---@return Reply?  ends the request when present
+function rate_limit:request(req)
+  local scope = self.by(req)
+  if not scope and self.missing == "deny" then return UNIDENTIFIED end
+
+  local allowed, left, wait, reset = self.gate:take(scope and tostring(scope) or "")
+  local seconds = allowed and ceil(reset) or max(1, ceil(wait))
+  if self.form then req.context[self] = note_of(self, left, seconds) end
+  if allowed then return nil end
+  return denial(self, seconds)
+end
+
+---@param req Request
+---@param res Response
+function rate_limit:response(req, res)
+  local note = req.context[self]
+  if note then self.form.write(self, res, note) end
+end
+
+return rate_limit

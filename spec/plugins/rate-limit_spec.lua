@@ -1,0 +1,235 @@
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local json = require "cjson"
+local peer = require "spec.support.peer"
+local refusal = require "spec.support.refusal"
+local system = require "spec.support.system"
+local wait = require "spec.support.wait"
+
+describe("rate-limit", function()
+  local origin
+
+  setup(function() origin = peer.start() end)
+  after_each(function() gateway.stop_all() end)
+  teardown(function() peer.stop_all() end)
+
+  local function start(text)
+    return gateway.start { config = ([[
+      listen "127.0.0.1:0"
+      upstream "users" { "%s" }
+    ]]):format(origin.url) .. text }
+  end
+
+  -- A gateway with one route that is limited so.
+  local function limited(options)
+    return start(([[
+      consumer "mobile" { keys = { "k1" } }
+      consumer "desk" { keys = { "k2" } }
+      route "/{rest*}" { upstream = "users", plugins = { { "rate-limit", %s } } }
+    ]]):format(options))
+  end
+
+  local function get(self, path, headers)
+    return http.request(self.port, { path = path, headers = headers })
+  end
+
+  local function statuses(self, count, path, headers)
+    local seen = {}
+    for i = 1, count do seen[i] = get(self, path, headers).status end
+    return table.concat(seen, " ")
+  end
+
+  it("admits as many as the limit, then says when to come back", function()
+    local self = limited 'limit = 3, window = "1h", name = "calls"'
+    for left = 2, 0, -1 do
+      local answer = get(self)
+      assert.equal(200, answer.status)
+      assert.equal('"calls";q=3;w=3600', answer.headers["ratelimit-policy"])
+      assert.equal(('"calls";r=%d;t=%d'):format(left, (3 - left) * 1200),
+        answer.headers["ratelimit"])
+      assert.is_nil(answer.headers["retry-after"])
+    end
+
+    local answer = get(self)
+    assert.equal(429, answer.status)
+    local seconds = tonumber(answer.headers["retry-after"])
+    assert.is_true(seconds > 1190 and seconds <= 1200)
+    assert.equal(('"calls";r=0;t=%d'):format(seconds), answer.headers["ratelimit"])
+    assert.equal('"calls";q=3;w=3600', answer.headers["ratelimit-policy"])
+    local problem = json.decode(answer.body)
+    assert.matches("quota%-exceeded$", problem.type)
+    assert.same({ "calls" }, problem["violated-policies"])
+  end)
+
+  it("gives the allowance back evenly", function()
+    local self = limited 'limit = 2, window = "1s"'
+    assert.equal("200 200 429", statuses(self, 3))
+    local since = system.now()
+    wait.that(function() return get(self).status == 200 end, 5)
+    local waited = system.now() - since
+    assert.is_true(waited < 1.5, ("one came back after %g s"):format(waited))
+  end)
+
+  it("admits as many at once as the burst says", function()
+    local self = limited 'limit = 3600, window = "1h", burst = 2'
+    assert.equal("200 200 429", statuses(self, 3))
+  end)
+
+  it("counts to the unit over all workers and connections", function()
+    local self = start [[
+      workers(2)
+      route "/{rest*}" { upstream = "users",
+        plugins = { { "rate-limit", limit = 57, window = "24h" } } }
+    ]]
+    assert.equal(2, #self:worker_pids())
+    local connections = {}
+    for i = 1, 24 do connections[i] = http.connect(self.port) end
+    local counts = { [200] = 0, [429] = 0 }
+    for _ = 1, 6 do
+      for _, connection in ipairs(connections) do
+        connection:send "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
+      end
+      for _, connection in ipairs(connections) do
+        local status = connection:read_response().status
+        counts[status] = counts[status] + 1
+      end
+    end
+    for _, connection in ipairs(connections) do connection:close() end
+    assert.same({ [200] = 57, [429] = 24 * 6 - 57 }, counts)
+  end)
+
+  it("counts each address by itself", function()
+    local self = limited 'limit = 1, window = "1h"'
+    for _, address in ipairs { "127.0.0.1", "127.0.0.2" } do
+      assert.equal(200, http.request(self.port, { from = address }).status)
+      assert.equal(429, http.request(self.port, { from = address }).status)
+    end
+  end)
+
+  it("counts by consumer, by header, or by what a function says", function()
+    local self = start [[
+      consumer "mobile" { keys = { "k1" } }
+      consumer "desk" { keys = { "k2" } }
+      route "/consumer" { upstream = "users", plugins = { "key-auth",
+        { "rate-limit", limit = 1, window = "1h", by = "consumer" } } }
+      route "/header" { upstream = "users", plugins = {
+        { "rate-limit", limit = 1, window = "1h", by = "header:X-Team" } } }
+      route "/function" { upstream = "users", plugins = {
+        { "rate-limit", limit = 1, window = "1h",
+          by = function(req) return tonumber(req.query.n) end } } }
+    ]]
+    assert.equal("200 429", statuses(self, 2, "/consumer", { ["x-api-key"] = "k1" }))
+    assert.equal("200 429", statuses(self, 2, "/consumer", { ["x-api-key"] = "k2" }))
+    assert.equal("200 429", statuses(self, 2, "/header", { ["x-team"] = "a" }))
+    assert.equal("200 429", statuses(self, 2, "/header", { ["x-team"] = "b" }))
+    assert.equal("200 429", statuses(self, 2, "/function?n=1"))
+    assert.equal("200 429", statuses(self, 2, "/function?n=2"))
+  end)
+
+  it("lets requests without a value share one allowance, or refuses them", function()
+    local self = start [[
+      route "/share" { upstream = "users", plugins = {
+        { "rate-limit", limit = 1, window = "1h", by = "header:x-team" } } }
+      route "/deny" { upstream = "users", plugins = {
+        { "rate-limit", limit = 1, window = "1h", by = "header:x-team", missing = "deny" } } }
+    ]]
+    assert.equal("200 429", statuses(self, 2, "/share"))
+    assert.equal(200, get(self, "/share", { ["x-team"] = "a" }).status)
+    local answer = get(self, "/deny")
+    assert.equal(403, answer.status)
+    assert.matches("unidentified", answer.body)
+    assert.is_nil(answer.headers["ratelimit"])
+    assert.equal(200, get(self, "/deny", { ["x-team"] = "a" }).status)
+  end)
+
+  it("has an allowance for each route, or one for all that name it alike", function()
+    local self = start [[
+      for _, name in ipairs { "a", "b" } do
+        route("/own/" .. name) { upstream = "users", plugins = {
+          { "rate-limit", limit = 1, window = "1h" } } }
+        route("/one/" .. name) { upstream = "users", plugins = {
+          { "rate-limit", limit = 1, window = "1h", name = "one" } } }
+      end
+    ]]
+    assert.equal("200 429", statuses(self, 2, "/own/a"))
+    assert.equal("200 429", statuses(self, 2, "/own/b"))
+    assert.equal(200, get(self, "/one/a").status)
+    assert.equal(429, get(self, "/one/b").status)
+  end)
+
+  it("keeps several limits of one route apart, and tells of all", function()
+    local self = start [[
+      route "/" { name = 'the "users"', upstream = "users", plugins = {
+        { "rate-limit", limit = 10, window = "1h" },
+        { "rate-limit", limit = 2, window = "250ms", burst = 1000 },
+      } }
+    ]]
+    local answer = get(self)
+    local policies, states = {}, {}
+    for _, line in ipairs(answer.lines) do
+      local name, value = line[1], line[2]
+      if name:lower() == "ratelimit-policy" then policies[value] = true end
+      if name:lower() == "ratelimit" then states[value] = true end
+    end
+    assert.same({
+      [ [["the \"users\"";q=10;w=3600]] ] = true, [ [["the \"users\" (2)";q=2]] ] = true,
+    }, policies)
+    assert.same({
+      [ [["the \"users\"";r=9;t=360]] ] = true, [ [["the \"users\" (2)";r=999;t=1]] ] = true,
+    }, states)
+    assert.equal("200 200 200 200 200 200 200 200 200 429", statuses(self, 10))
+  end)
+
+  it("speaks of X-RateLimit, the tightest, where it is to", function()
+    local self = start [[
+      route "/" { upstream = "users", plugins = {
+        { "rate-limit", limit = 10, window = "1h", headers = "legacy" },
+        { "rate-limit", limit = 2, window = "1h", headers = "legacy" },
+        { "rate-limit", limit = 100, window = "1h", headers = "legacy" },
+      } }
+    ]]
+    local answer = get(self)
+    assert.equal("2", answer.headers["x-ratelimit-limit"])
+    assert.equal("1", answer.headers["x-ratelimit-remaining"])
+    assert.equal("1800", answer.headers["x-ratelimit-reset"])
+    assert.is_nil(answer.headers["ratelimit"])
+    get(self)
+    answer = get(self)
+    assert.equal(429, answer.status)
+    assert.equal("0", answer.headers["x-ratelimit-remaining"])
+    assert.equal(answer.headers["retry-after"], answer.headers["x-ratelimit-reset"])
+  end)
+
+  it("says nothing where it is to, but Retry-After", function()
+    local self = limited 'limit = 1, window = "1h", headers = "none"'
+    assert.is_nil(get(self).headers["ratelimit"])
+    local answer = get(self)
+    assert.equal(429, answer.status)
+    assert.is_nil(answer.headers["ratelimit"])
+    assert.is_nil(answer.headers["ratelimit-policy"])
+    assert.is_truthy(tonumber(answer.headers["retry-after"]))
+  end)
+
+  it("limits what has no route, in `use`", function()
+    local self = start [[
+      use { { "rate-limit", limit = 2, window = "1h" } }
+      route "/a" { upstream = "users" }
+    ]]
+    assert.equal("404 200 429", table.concat({
+      get(self, "/nowhere").status, get(self, "/a").status, get(self, "/nowhere").status }, " "))
+  end)
+
+  it("is refused with options that cannot be", function()
+    refusal.of_each {
+      ['"rate-limit"'] = "limit is missing",
+      ['"rate-limit", limit = 0'] = "limit is 0; expected",
+      ['"rate-limit", limit = 1.5'] = "limit is 1.5; expected a whole number",
+      ['"rate-limit", limit = 1, window = 0'] = "window is 0; expected",
+      ['"rate-limit", limit = 1, window = "1 minute"'] = "expected a duration",
+      ['"rate-limit", limit = 1, by = "header"'] = 'by is "header"; expected "consumer"',
+      ['"rate-limit", limit = 1, burst = 0'] = "burst is 0; expected",
+      ['"rate-limit", limit = 1, algorithm = "fixed"'] = 'expected one of "gcra"',
+      ['"rate-limit", limit = 1, window = "1d", burst = 100000'] = "60 years",
+    }
+  end)
+end)
