@@ -1,7 +1,9 @@
 /*
- * relay — the floor: for each client a connection to the origin, read and write, and nothing parsed.
+ * relay — the floor: for each client a connection to the origin, read and write, and nothing
+ * parsed.
  *
- * Usage: relay LISTEN_PORT ORIGIN_PORT, both on 127.0.0.1. One thread, epoll, no back-pressure: for benchmarks only.
+ * Usage: relay LISTEN_PORT ORIGIN_PORT, both on 127.0.0.1. One thread, epoll, no back-pressure: for
+ * benchmarks only.
  */
 #include <arpa/inet.h>
 #include <errno.h>
