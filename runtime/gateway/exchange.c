@@ -70,6 +70,8 @@ void exchange_decide(struct exchange *exchange)
         exchange->private.request_complete = true;
     if (fault != FAULT_NONE)
         exchange_fail(exchange, fault);
+    else if (outbound_ends_here(exchange))
+        exchange_reply(exchange, &(struct reply){.status = 204});
     else
         phases_of(exchange)->request(exchange);
 }

@@ -26,6 +26,9 @@ struct request *outbound_request(struct exchange *exchange);
  * LOOP_DETECTED. */
 enum fault outbound_inspect(struct exchange *exchange);
 
+/* OPTIONS with Max-Forwards: 0 is answered by whom it reaches (RFC 9110, 7.6.2). */
+bool outbound_ends_here(const struct exchange *exchange);
+
 /* More of the body being collected; its end. */
 void body_collection_data(struct exchange *exchange, struct slice bytes);
 void body_collection_end(struct exchange *exchange, enum fault fault);

@@ -61,6 +61,16 @@ enum fault outbound_inspect(struct exchange *exchange)
     return exchange->request->method == METHOD_TRACE ? FAULT_METHOD_NOT_ALLOWED : FAULT_NONE;
 }
 
+bool outbound_ends_here(const struct exchange *exchange)
+{
+    const struct request *request = exchange->request;
+    const struct header *field = headers_find_known(&request->headers, HEADER_MAX_FORWARDS);
+    uint64_t left;
+
+    return request->method == METHOD_OPTIONS && field != NULL &&
+           slice_to_uint64(field->value, &left) && left == 0;
+}
+
 /* Adds `value` to what a trusted proxy said, or replaces what anybody else did. */
 static void append_or_replace(struct exchange *exchange, struct headers *headers, enum header_id id,
                               struct slice value)
@@ -155,6 +165,22 @@ static void set_target(struct exchange *exchange, struct request *outbound)
         outbound->query = exchange->forward_query.length > 0 ? exchange->forward_query : SLICE_NONE;
 }
 
+/* The route's own, or what the client or a policy said; for HTTP/1.0 without any the cluster's
+ * name. */
+static struct slice host_for_upstream(const struct exchange *exchange)
+{
+    const struct route *route = exchange->route;
+    const struct header *host = headers_find_known(&exchange->request->headers, HEADER_HOST);
+
+    if (route != NULL && route->upstream_host.start != NULL)
+        return route->upstream_host;
+    if (host != NULL && host->value.length > 0)
+        return host->value;
+    if (exchange->request->authority.length > 0)
+        return exchange->request->authority;
+    return cluster_name(exchange->cluster);
+}
+
 struct request *outbound_request(struct exchange *exchange)
 {
     struct arena *arena = &exchange->arena;
@@ -167,9 +193,7 @@ struct request *outbound_request(struct exchange *exchange)
     struct headers *headers = &outbound->headers;
     headers_remove_hop_by_hop(headers);
     set_target(exchange, outbound);
-    bool has_own_host = route != NULL && route->upstream_host.start != NULL;
-    headers_set_known(headers, arena, HEADER_HOST,
-                      has_own_host ? route->upstream_host : request->authority);
+    headers_set_known(headers, arena, HEADER_HOST, host_for_upstream(exchange));
     set_forwarded(exchange, headers);
     add_via(exchange, headers);
     decrement_max_forwards(exchange, headers);
