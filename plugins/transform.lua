@@ -1,0 +1,177 @@
+--- transform: changes a request on its way to the upstream, and the answer on its way back.
+--
+-- In this order: headers are removed, renamed, set (replacing all of that name), added (beside
+-- those of that name); then the query is changed, then the path. Values may have places for what
+-- the request has, as {consumer} or {header:user-agent}: see lua/moongate/template.lua. Where none
+-- of them has a value what was to be set is removed, so that a client cannot slip in its own.
+
+local headers = require "moongate.headers"
+local moongate = require "moongate"
+local template = require "moongate.template"
+
+local reply = moongate.reply
+
+---@class HeaderChanges
+---@field remove string[]
+---@field rename { from: string, to: string }[]
+---@field set { name: string, value: Template }[]
+---@field add { name: string, value: Template }[]
+---@field count integer
+
+---@class Transform: Plugin
+---@field of_request HeaderChanges
+---@field of_response HeaderChanges
+---@field query { name: string, value: Template? }[]
+---@field new_path Template?
+---@field status integer?
+local transform = { summary = "Changes headers, query and path of requests, and answers." }
+
+local function header_options(of)
+  return {
+    remove_headers = { type = "list", items = { type = "string", help = "" }, default = {},
+      help = ("headers to remove from the %s"):format(of) },
+    rename_headers = { type = "map", items = { type = "string", help = "" }, default = {},
+      help = ("headers of the %s to rename: { [\"old\"] = \"new\" }"):format(of) },
+    set_headers = { type = "map", items = { type = "string", help = "" }, default = {},
+      help = ("headers to set in the %s, replacing those of that name"):format(of) },
+    add_headers = { type = "map", items = { type = "string", help = "" }, default = {},
+      help = ("headers to add to the %s, beside those of that name"):format(of) },
+  }
+end
+
+transform.options = header_options "request"
+transform.options.set_query = { type = "map", items = { type = "string", help = "" }, default = {},
+  help = "values to set in the query" }
+transform.options.remove_query = { type = "list", items = { type = "string", help = "" },
+  default = {}, help = "values to remove from the query" }
+transform.options.path = { type = "string",
+  help = "path to send upstream; {name} is a parameter of the route's path" }
+transform.options.response = { type = "table", fields = header_options "response", default = {},
+  help = "what to change in the answer" }
+transform.options.response.fields.status = { type = "integer", min = 200, max = 599,
+  help = "status to answer with instead of the upstream's; errors of the gateway keep theirs" }
+
+-- What is wrong is raised by these, and returned by new().
+
+local function sorted(map)
+  local names = {}
+  for name in pairs(map) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function checked_name(name, value)
+  local fault = headers.fault(name, value)
+  if fault then error({ text = fault }) end
+  return name
+end
+
+local function compiled(text, use)
+  local made, why = template.compile(text, use)
+  if not made then error({ text = ("%q: %s"):format(text, why) }) end
+  return made
+end
+
+local function fields_of(map)
+  local fields = {}
+  for i, name in ipairs(sorted(map)) do
+    local value = compiled(map[name], "field")
+    checked_name(name, #value.places == 0 and value.text or nil)
+    fields[i] = { name = name, value = value }
+  end
+  return fields
+end
+
+local function changes_of(options)
+  local changes = { remove = {}, rename = {}, set = fields_of(options.set_headers or {}),
+    add = fields_of(options.add_headers or {}) }
+  for i, name in ipairs(options.remove_headers or {}) do changes.remove[i] = checked_name(name) end
+  for i, name in ipairs(sorted(options.rename_headers or {})) do
+    changes.rename[i] = { from = checked_name(name),
+      to = checked_name(options.rename_headers[name]) }
+  end
+  changes.count = #changes.remove + #changes.rename + #changes.set + #changes.add
+  return changes
+end
+
+local function query_of(options)
+  local query = {}
+  for i, name in ipairs(options.remove_query) do query[i] = { name = name } end
+  for _, name in ipairs(sorted(options.set_query)) do
+    query[#query + 1] = { name = name, value = compiled(options.set_query[name], "text") }
+  end
+  return query
+end
+
+local function path_of(options)
+  if not options.path then return nil end
+  if options.path:sub(1, 1) ~= "/" or options.path:find "[?#]" then
+    error({ text = ("path is %q; expected a path that begins with a slash"):format(options.path) })
+  end
+  return compiled(options.path, "address")
+end
+
+function transform.new(options)
+  local instance = {}
+  local ok, fault = pcall(function()
+    instance.of_request = changes_of(options)
+    instance.of_response = changes_of(options.response)
+    instance.query = query_of(options)
+    instance.new_path = path_of(options)
+    instance.status = options.response.status
+  end)
+  if ok then return instance end
+  return nil, type(fault) == "table" and fault.text or tostring(fault)
+end
+
+function transform.phases(instance)
+  return {
+    request = instance.of_request.count + #instance.query > 0 or instance.new_path ~= nil,
+    response = instance.of_response.count > 0 or instance.status ~= nil,
+  }
+end
+
+local function rename(fields, from, to)
+  if fields[from] == nil then return end
+  local values = fields:all(from)
+  fields[from] = nil
+  fields[to] = nil
+  for _, value in ipairs(values) do fields:add(to, value) end
+end
+
+local function apply(changes, fields, req, res)
+  if changes.count == 0 then return end
+  for _, name in ipairs(changes.remove) do fields:remove(name) end
+  for _, change in ipairs(changes.rename) do rename(fields, change.from, change.to) end
+  for _, change in ipairs(changes.set) do fields[change.name] = change.value:render(req, res) end
+  for _, change in ipairs(changes.add) do
+    local value = change.value:render(req, res)
+    if value then fields:add(change.name, value) end
+  end
+end
+
+local BAD_PATH = reply.problem(400, "bad-path", "The path cannot be made of these values.")
+
+---@param req Request
+---@return Reply?  ends the request when present
+function transform:request(req)
+  apply(self.of_request, req.headers, req)
+  for _, change in ipairs(self.query) do
+    req.query[change.name] = change.value and change.value:render(req) or nil
+  end
+  if self.new_path then
+    local path = self.new_path:render(req)
+    if not path then return BAD_PATH end
+    req.path = path
+  end
+  return nil
+end
+
+---@param req Request
+---@param res Response
+function transform:response(req, res)
+  apply(self.of_response, res.headers, req, res)
+  if self.status and not res.from_gateway then res.status = self.status end
+end
+
+return transform
