@@ -11,9 +11,10 @@ files["conf"] = {
   std = {
     read_globals = {
       "workers", "memory", "listen", "admin", "upstream", "consumer", "use", "group", "route",
-      "include", "env", "file", "log", "limits", "trusted", "resolver", "plugins",
-      "ipairs", "pairs", "tostring", "tonumber", "type", "assert", "error", "select", "unpack",
-      "string", "table", "math",
+      "include", "env", "file", "log", "limits", "resolver", "plugins", "trusted_proxies",
+      "forwarded", "via", "user",
+      "ipairs", "pairs", "next", "tostring", "tonumber", "type", "assert", "error", "select",
+      "unpack", "string", "table", "math", "os",
     },
   },
 }

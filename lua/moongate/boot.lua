@@ -39,6 +39,7 @@ return function(generation, path, plugin_root)
   local model, wrong = config.load(path, {
     plugin_root = plugin_root,
     normalise = build.normalise,
+    conflicts = build.conflicts,
   })
   if not model then return nil, lines(wrong) end
   local dispatch, errors = build.generation(model)

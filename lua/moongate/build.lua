@@ -160,19 +160,24 @@ local function add_instances(builder, plugins)
   end
 end
 
-local function describe_route(builder, pattern, route, phases)
-  local timeout = route.timeout or {}
-  builder:text(C.MOON_BUILD_ROUTE_NAME, route.name)
+-- What tells a route from others.
+local function describe_pattern(builder, pattern)
+  builder:text(C.MOON_BUILD_ROUTE_NAME, pattern.route.name)
   builder:text(C.MOON_BUILD_PATH, pattern.path)
   builder:texts(C.MOON_BUILD_HOST, pattern.hosts)
   builder:texts(C.MOON_BUILD_METHOD, pattern.methods)
   add_conditions(builder, C.MOON_BUILD_HEADER, pattern.headers)
   add_conditions(builder, C.MOON_BUILD_QUERY, pattern.query)
   builder:text(C.MOON_BUILD_SNI, pattern.sni)
+  builder:number(C.MOON_BUILD_PRIORITY, pattern.priority)
+  builder:number(C.MOON_BUILD_HAS_WHEN, pattern.has_when)
+end
+
+local function describe_route(builder, route, phases)
+  local timeout = route.timeout or {}
   builder:text(C.MOON_BUILD_REWRITE, route.rewrite)
   builder:text(C.MOON_BUILD_UPSTREAM_HOST, route.upstream_host)
   builder:number(C.MOON_BUILD_CLUSTER, builder.clusters[route.upstream])
-  builder:number(C.MOON_BUILD_PRIORITY, pattern.priority)
   builder:number(C.MOON_BUILD_CONNECT_SECONDS, timeout.connect)
   builder:number(C.MOON_BUILD_RESPONSE_SECONDS, timeout.response)
   builder:number(C.MOON_BUILD_BODY_IDLE_SECONDS, timeout.idle)
@@ -181,7 +186,6 @@ local function describe_route(builder, pattern, route, phases)
   builder:number(C.MOON_BUILD_BODY_MAX, route.body_limit)
   builder:number(C.MOON_BUILD_UPGRADE, route.upgrade)
   builder:number(C.MOON_BUILD_PHASES, phases)
-  builder:number(C.MOON_BUILD_HAS_WHEN, pattern.has_when)
 end
 
 -- What router.compile calls for each route that is right in itself: true, or nil and what is in
@@ -191,7 +195,8 @@ local function add_route(builder, pattern, is_admin)
   local ok, shape, array = pcall(builder.chain, route.plugins)
   if not ok then return nil, shape end
   builder:begin(C.MOON_OBJECT_ROUTE, route.at)
-  describe_route(builder, pattern, route, shape.mask)
+  describe_pattern(builder, pattern)
+  describe_route(builder, route, shape.mask)
   builder:number(C.MOON_BUILD_IS_ADMIN, is_admin)
   local index, message = builder:finish()
   if not index then return nil, message end
@@ -221,6 +226,26 @@ local function add_use(builder, use)
 end
 
 local build = { normalise = normalise }
+
+--- Finds routes that cannot be told apart, in a model that is not complete; nothing else of it is
+--- built, and the generation is good for nothing afterwards.
+---@param model Model
+---@param report fun(at: string, message: string)
+function build.conflicts(model, report)
+  local builder = setmetatable({ generation = bridge.generation, clusters = {} }, Builder)
+  local function add(pattern)
+    builder:begin(C.MOON_OBJECT_ROUTE, pattern.route.at)
+    describe_pattern(builder, pattern)
+    return builder:finish()
+  end
+  local right = {}
+  for _, route in ipairs(model.routes) do
+    if route.is_right then right[#right + 1] = route end
+  end
+  for _, one in ipairs(router.compile(right, { add = add, normalise = normalise })) do
+    report(one.at, one.message)
+  end
+end
 
 --- The dispatcher, or nil and all that is wrong.
 ---@param model Model

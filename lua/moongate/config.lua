@@ -1,7 +1,8 @@
 --- config: reads a configuration into a model, or says all that is wrong with it.
 --
 -- In three steps, each of which goes on after an error: the files run (environment.lua) and leave
--- declarations, plugins are loaded, declarations are checked and joined into a model (assemble.lua).
+-- declarations, plugins are loaded, declarations are checked and joined into a model
+-- (assemble.lua).
 
 local assemble = require "moongate.config.assemble"
 local environment = require "moongate.config.environment"
@@ -13,18 +14,29 @@ local config = {}
 ---@field plugin_root string       folder of the bundled plugins
 ---@field getenv (fun(name: string): string?)?  default os.getenv
 ---@field normalise (fun(path: string): string?)?  uri_normalise_path; nil: paths stay as written
+---@field conflicts (fun(model: Model, report: fun(at: string, message: string)))?
+--- finds routes with `is_right` that cannot be told apart, when something else was wrong
 
 ---@class ConfigError
 ---@field at string        "conf/gateway.lua:12", or a file's name alone
 ---@field message string   what is wrong; what was expected
 
-local function by_place(one, other)
-  local file, line = one.at:match "^(.*):(%d+)$"
-  local other_file, other_line = other.at:match "^(.*):(%d+)$"
-  if file and file == other_file and line ~= other_line then
-    return tonumber(line) < tonumber(other_line)
+-- In the order of files, of lines, and of finding.
+local function sort(errors, files)
+  local rank = {}
+  for i, file in ipairs(files) do rank[file] = i end
+  for i, one in ipairs(errors) do
+    local file, line = one.at:match "^(.*):(%d+)$"
+    one.rank = { rank[file or one.at] or 0, tonumber(line) or 0, i }
   end
-  return one.order < other.order
+  table.sort(errors, function(one, other)
+    for i = 1, 2 do
+      if one.rank[i] ~= other.rank[i] then return one.rank[i] < other.rank[i] end
+    end
+    return one.rank[3] < other.rank[3]
+  end)
+  for _, one in ipairs(errors) do one.rank = nil end
+  return errors
 end
 
 --- Reads the configuration at `path` and everything that it includes.
@@ -34,16 +46,14 @@ end
 ---@return ConfigError[]? errors  in the order of files and lines, when there is no model
 function config.load(path, options)
   local errors = {}
-  local function report(at, message)
-    errors[#errors + 1] = { at = at, message = message, order = #errors }
-  end
+  local function report(at, message) errors[#errors + 1] = { at = at, message = message } end
 
   local declared = environment.run(path, options.getenv or os.getenv, report)
   local loader = plugins.loader(declared.plugin_folders, options.plugin_root, report)
   local model = assemble.model(declared, loader, report, options)
   if #errors == 0 then return model end
-  table.sort(errors, by_place)
-  return nil, errors
+  if options.conflicts then options.conflicts(model, report) end
+  return nil, sort(errors, declared.files)
 end
 
 return config

@@ -19,7 +19,7 @@
 ---@field upstreams ModelUpstream[]
 ---@field consumers ModelConsumer[]
 ---@field routes ModelRoute[]        in the order written
----@field use ModelStep[]            plugins of `use`: run before each route's, and for answers without a route
+---@field use ModelStep[]            plugins of `use`: also for answers without a route
 
 ---@class ModelLimits
 ---@field head integer               bytes of a request's head
@@ -52,7 +52,7 @@
 
 ---@class ModelUpstream
 ---@field name string
----@field targets { host: string, port: integer, weight: integer, tls: boolean }[] host "/path" for unix sockets
+---@field targets ModelTarget[]
 ---@field balance "round_robin"|"least_conn"
 ---@field protocol string?
 ---@field tls { verify: boolean, ca: string?, cert: string?, key: string?, server_name: string? }
@@ -65,6 +65,12 @@
 ---@field retry_budget_min integer
 ---@field at string
 
+---@class ModelTarget
+---@field host string                "/path" of a unix socket
+---@field port integer
+---@field weight integer
+---@field tls boolean
+
 ---@class ModelConsumer
 ---@field name string
 ---@field keys string[]
@@ -75,7 +81,8 @@
 ---@class ModelStep
 ---@field name string                "key-auth"
 ---@field plugin Plugin              the loaded module
----@field instance table             checked options; metatable __index is the plugin. Shared between routes where options are equal.
+---@field instance table             checked options; its __index is the plugin. Routes with equal
+--- options share it.
 ---@field when (fun(req: Request): boolean)?
 ---@field on_error "fail"|"continue"
 ---@field at string
@@ -98,30 +105,40 @@
 ---@field body_limit integer
 ---@field upgrade boolean            lets tunnels (WebSocket) through
 ---@field plugins ModelStep[]        `use`, then the groups', then its own
+---@field is_right boolean?          nothing is wrong with its pattern
 ---@field at string
 
 ---@class Plugin
 ---@field summary string
 ---@field options table<string, PluginOption>
----@field new (fun(options: table, context: { route: string, at: string }): table?, string?)?  adds to the checked options, or nil and what is wrong
----@field check (fun(options: table): string?)?      rules between options: a text when they do not fit
+---@field new (fun(options: table, context: { route: string, at: string }): table?, string?)?
+--- adds to the checked options, or nil and what is wrong
+---@field check (fun(options: table): string?)?  rules between options: a text when they do not fit
 ---@field start fun(self: table)?    once per generation and worker
 ---@field stop fun(self: table)?
 ---@field request (fun(self: table, req: Request): Reply?)?
 ---@field respond (fun(self: table, req: Request): Reply)?
 ---@field response (fun(self: table, req: Request, res: Response): Reply?)?
----@field response_chunk (fun(self: table, req: Request, res: Response, chunk: string, last: boolean): string?)?
+---@field response_chunk ResponseChunk?
 ---@field response_body (fun(self: table, req: Request, res: Response, body: string): string?)?
 ---@field log fun(self: table, req: Request, res: Response?)?
----@field phases (fun(instance: table): table<string, boolean>)?  which of its phases this instance needs; nil: all it has
+---@field phases (fun(instance: table): table<string, boolean>)?
+--- which of its phases this instance needs; nil: all it has
+
+---@alias ResponseChunk
+---| fun(self: table, req: Request, res: Response, chunk: string, last: boolean): string?
+
+---@alias OptionType "string"|"boolean"|"integer"|"number"|"duration"|"size"|"list"|"map"|"table"
+---|"function"|"by"|"any"
 
 ---@class PluginOption
----@field type "string"|"boolean"|"integer"|"number"|"duration"|"size"|"list"|"map"|"table"|"function"|"by"|"any"
+---@field type OptionType
 ---@field default any
 ---@field required boolean?
 ---@field help string
 ---@field values any[]?              the allowed ones
 ---@field min number?
+---@field zero boolean?             0 is allowed beside `min`
 ---@field max number?
 ---@field items PluginOption?        of a list or a map
 ---@field fields table<string, PluginOption>?  of a table

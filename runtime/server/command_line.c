@@ -20,7 +20,7 @@ static const char USAGE[] =
     "\n"
     "  run                    start the gateway in the foreground\n"
     "  check                  read the configuration, say all that is wrong with it\n"
-    "  routes                 list the routes, most specific first\n"
+    "  routes                 list the routes, in the order written\n"
     "  explain METHOD URL     say which route a request takes, and why\n"
     "                         [-H 'name: value']... [--sni NAME]\n"
     "  new plugin NAME        write a plugin, its spec and editor settings\n"

@@ -23,6 +23,30 @@ local function take(given, option, value)
   end
 end
 
+local function unknown(word, options)
+  local names = { "-c", "--json" }
+  for name in pairs(options) do names[#names + 1] = name end
+  return ("there is no option %s%s"):format(word, nearest.hint(word, names))
+end
+
+-- Takes one word, and its value when it is an option that has one: how many were taken.
+local function take_next(given, words, i, options)
+  local word = words[i]
+  if word:sub(1, 1) ~= "-" then
+    given.words[#given.words + 1] = word
+    return 1
+  end
+  local option = options[word] or COMMON[word]
+  if not option then return nil, unknown(word, options) end
+  if not option.value then
+    take(given, option, true)
+    return 1
+  end
+  if not words[i + 1] then return nil, word .. " needs a value" end
+  take(given, option, words[i + 1])
+  return 2
+end
+
 --- Takes the words behind the verb apart.
 ---@param words string[]
 ---@param options table<string, { key: string, value: boolean?, list: boolean? }>
@@ -30,28 +54,12 @@ end
 ---@return Arguments? given
 ---@return string? wrong
 function arguments.parse(words, options, count)
-  local known = setmetatable({}, { __index = function(_, name)
-    return options[name] or COMMON[name]
-  end })
   local given = { config = "conf/gateway.lua", words = {} }
   local i = 2
   while i <= #words do
-    local word = words[i]
-    local option = word:sub(1, 1) == "-" and known[word]
-    if option and option.value then
-      i = i + 1
-      if not words[i] then return nil, word .. " needs a value" end
-      take(given, option, words[i])
-    elseif option then
-      take(given, option, true)
-    elseif word:sub(1, 1) == "-" then
-      local names = { "-c", "--json" }
-      for name in pairs(options) do names[#names + 1] = name end
-      return nil, ("there is no option %s%s"):format(word, nearest.hint(word, names))
-    else
-      given.words[#given.words + 1] = word
-    end
-    i = i + 1
+    local taken, wrong = take_next(given, words, i, options)
+    if not taken then return nil, wrong end
+    i = i + taken
   end
   if #given.words < count[1] then return nil, "something is missing" end
   if #given.words > count[2] then

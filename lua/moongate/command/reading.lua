@@ -15,6 +15,7 @@ function reading.model(given)
   local model, errors = config.load(given.config, {
     plugin_root = given.plugin_root,
     normalise = build.normalise,
+    conflicts = build.conflicts,
   })
   if model then
     local _, wrong = build.generation(model)

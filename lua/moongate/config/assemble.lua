@@ -8,8 +8,6 @@ local upstreams = require "moongate.config.upstreams"
 
 local assemble = {}
 
-local WORKERS_MAX = 256
-
 local function checked_table(declared, name, report)
   local declaration = declared.settings[name] or { fields = {} }
   local at = declaration.at or declared.files[1]
@@ -65,7 +63,7 @@ local function consumers_of(declared, report)
 end
 
 local function via_of(declared, report)
-  local via = checked_value(declared, "via", { type = "string", default = "moongate", help = "" }, report)
+  local via = checked_value(declared, "via", schema.settings.via, report)
   if via and not via:find "^[%w!#$%%&'*+.^_`|~-]+$" then
     report(declared.settings.via.at, ("via is %q; expected a token (RFC 9110, 5.6.2)"):format(via))
   end
@@ -79,27 +77,25 @@ end
 ---@param options ConfigOptions
 ---@return Model
 function assemble.model(declared, loader, report, options)
-  local integer = { type = "integer", min = 0, max = WORKERS_MAX, default = 0, help = "" }
   local model = {
     files = declared.files,
-    workers = checked_value(declared, "workers", integer, report),
+    workers = checked_value(declared, "workers", schema.settings.workers, report),
     memory = checked_table(declared, "memory", report),
     log = checked_table(declared, "log", report),
     resolver = resolver_of(declared, report),
     limits = checked_table(declared, "limits", report),
-    trusted_proxies = checked_value(declared, "trusted_proxies",
-      { type = "list", items = { type = "string" }, default = {}, help = "" }, report),
-    forwarded = checked_value(declared, "forwarded", { type = "boolean", default = false, help = "" },
+    trusted_proxies = checked_value(declared, "trusted_proxies", schema.settings.trusted_proxies,
       report),
+    forwarded = checked_value(declared, "forwarded", schema.settings.forwarded, report),
     via = via_of(declared, report),
-    user = checked_value(declared, "user", { type = "string", help = "" }, report),
+    user = checked_value(declared, "user", schema.settings.user, report),
     consumers = consumers_of(declared, report),
     secrets = declared.secrets,
   }
   model.listeners = listeners.of(declared, report)
   model.upstreams = upstreams.of(declared, report)
   routes.add(model, declared, loader, report, options)
-  if #model.listeners == 0 and #declared.files > 0 then
+  if #model.listeners == 0 and not declared.is_broken then
     report(declared.files[1], 'nothing listens; expected listen ":8080"')
   end
   return model

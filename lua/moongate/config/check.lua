@@ -63,6 +63,12 @@ local function bounds_text(option)
   return option.min and ("at least " .. option.min) or ("at most " .. option.max)
 end
 
+-- `zero` lets 0 stand for "none" or "the default" beside a minimum.
+local function is_within(option, number)
+  if number == 0 and option.zero then return true end
+  return (not option.min or number >= option.min) and (not option.max or number <= option.max)
+end
+
 local function shown(option, value)
   return option.secret and "what was given" or values.show(value)
 end
@@ -73,7 +79,7 @@ local function check_scalar(option, value, name, report)
     report(("%s is %s; expected %s"):format(name, shown(option, value), EXPECTED[option.type]))
   elseif not is_allowed(option, converted) then
     report(("%s is %s; expected %s"):format(name, shown(option, value), allowed_text(option)))
-  elseif (option.min and converted < option.min) or (option.max and converted > option.max) then
+  elseif not is_within(option, converted) then
     report(("%s is %s; expected %s"):format(name, shown(option, value), bounds_text(option)))
   else
     return converted
@@ -158,7 +164,8 @@ function check.options(options, given, report, prefix)
     elseif type(key) == "string" then
       report(("%s is not known here%s"):format(name_of(key), nearest.hint(key, options)))
     else
-      report(("%s has an entry without a name: %s"):format(prefix or "the table", values.show(value)))
+      report(("%s has an entry without a name: %s"):format(prefix or "the table",
+        values.show(value)))
     end
   end
   for key, option in pairs(options) do

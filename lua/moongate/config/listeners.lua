@@ -44,24 +44,30 @@ local function absolute(folder, path)
 end
 listeners.absolute = absolute
 
-local function tls_of(given, folder, report)
-  if not given then return nil end
-  local certificates = {}
-  if given.cert or given.key or #(given.certificates or {}) == 0 then
+local function pair_of(given, folder)
+  return { cert = absolute(folder, given.cert), key = absolute(folder, given.key) }
+end
+
+local function certificates_of(given, folder, report)
+  local certificates, further = {}, given.certificates or {}
+  if given.cert or given.key or #further == 0 then
     if not given.cert then report "tls.cert is missing; it is the certificate chain" end
     if not given.key then report "tls.key is missing; it is the certificate's key" end
-    certificates[1] = { cert = absolute(folder, given.cert), key = absolute(folder, given.key) }
+    certificates[1] = pair_of(given, folder)
   end
-  for _, pair in ipairs(given.certificates or {}) do
-    certificates[#certificates + 1] = {
-      cert = absolute(folder, pair.cert), key = absolute(folder, pair.key),
-    }
-  end
+  for _, pair in ipairs(further) do certificates[#certificates + 1] = pair_of(pair, folder) end
+  return certificates
+end
+
+local function tls_of(given, folder, report)
+  if not given then return nil end
   if given.client ~= "none" and not given.client_ca then
     report "tls.client_ca is missing; client certificates are checked against it"
   end
   return {
-    certificates = certificates, client = given.client, version = given.version,
+    certificates = certificates_of(given, folder, report),
+    client = given.client,
+    version = given.version,
     client_ca = absolute(folder, given.client_ca),
   }
 end
@@ -74,26 +80,32 @@ local function without_first(fields)
   return rest
 end
 
-local function one(declaration, folder, report_at)
-  local fields = declaration.fields
-  if type(fields) ~= "table" then fields = { fields } end
-  local what = declaration.is_admin and "admin" or "listen"
-  local function report(message) report_at(declaration.at, ("%s: %s"):format(what, message)) end
+local function address_of(address, report)
+  if is_address(address) then return address end
+  report(("the address is %s; expected %s"):format(values.show(address), EXPECTED))
+  return ":0"
+end
 
-  local address = fields[1]
-  if not is_address(address) then
-    report(("the address is %s; expected %s"):format(values.show(address), EXPECTED))
-    address = ":0"
-  end
-  local known = declaration.is_admin and schema.admin or schema.listener
-  local given = check.options(known, without_first(fields), report)
-  if declaration.is_admin and not listeners.is_local(address) and not given.token then
+local function check_token(address, token, is_admin, report)
+  if is_admin and not token and not listeners.is_local(address) then
     report(("%s can be reached from other machines, so it needs a token"):format(address))
   end
-  if given.token == "" then report "the token is empty" end
+  if token == "" then report "the token is empty" end
+end
+
+local function one(declaration, folder, report_at)
+  local fields, is_admin = declaration.fields, declaration.is_admin or false
+  if type(fields) ~= "table" then fields = { fields } end
+  local what = is_admin and "admin" or "listen"
+  local function report(message) report_at(declaration.at, ("%s: %s"):format(what, message)) end
+
+  local address = address_of(fields[1], report)
+  local known = is_admin and schema.admin or schema.listener
+  local given = check.options(known, without_first(fields), report)
+  check_token(address, given.token, is_admin, report)
   return {
     address = address,
-    admin = declaration.is_admin or false,
+    admin = is_admin,
     token = given.token,
     protocol = given.protocol,
     proxy_protocol = PROXY[given.proxy_protocol] or 0,

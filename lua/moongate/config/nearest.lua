@@ -26,7 +26,7 @@ end
 ---@param names table
 ---@return string?
 function nearest.of(name, names)
-  local best, edits = nil, math.max(2, math.floor(#name / 3)) + 1
+  local best, edits = nil, (#name < 4 and 1 or math.max(2, math.floor(#name / 3))) + 1
   for key, value in pairs(names) do
     local candidate = type(key) == "number" and value or key
     local count = distance(name, candidate)

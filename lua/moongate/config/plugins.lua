@@ -1,7 +1,8 @@
 --- plugins: finds, loads and holds on to plugins, and makes their instances.
 --
--- NAME.lua or NAME/init.lua, in the operator's folders first, then among the bundled ones. Instances
--- with equal options are one instance, so that ten thousand routes do not hold ten thousand tables.
+-- NAME.lua or NAME/init.lua, in the operator's folders first, then among the bundled ones.
+-- Instances with equal options are one instance, so that ten thousand routes do not hold ten
+-- thousand tables.
 
 local check = require "moongate.config.check"
 local nearest = require "moongate.config.nearest"
@@ -54,6 +55,20 @@ local function known_names(folders)
   return names
 end
 
+local function field_fault(field, value)
+  local expected = FIELDS[field]
+  if expected then
+    if type(value) == expected then return nil end
+    return ("%s is a %s; expected a %s"):format(field, type(value), expected)
+  end
+  -- Helpers of its own are a plugin's business; a misspelled phase is not.
+  local meant = type(value) == "function" and nearest.of(tostring(field), PHASES)
+  if meant and #meant == #tostring(field) then
+    return ("%s is no phase; did you mean %s?"):format(field, meant)
+  end
+  return nil
+end
+
 --- What is wrong with the shape of a plugin: a list of texts.
 ---@param plugin any  what its file returned
 ---@return string[]
@@ -62,18 +77,8 @@ function plugins.faults(plugin)
     return { ("it returns %s; expected a table"):format(type(plugin)) }
   end
   local faults = {}
-  for field, value in pairs(plugin) do
-    local expected = FIELDS[field]
-    if not expected and type(value) == "function" then
-      -- Helpers of its own are a plugin's business; a misspelled phase is not.
-      local meant = nearest.of(tostring(field), PHASES)
-      if meant and #meant == #tostring(field) then
-        faults[#faults + 1] = ("%s is no phase; did you mean %s?"):format(field, meant)
-      end
-    elseif expected and type(value) ~= expected then
-      faults[#faults + 1] = ("%s is a %s; expected a %s"):format(field, type(value), expected)
-    end
-  end
+  for field, value in pairs(plugin) do faults[#faults + 1] = field_fault(field, value) end
+  table.sort(faults)
   if type(plugin.summary) ~= "string" then faults[#faults + 1] = "it has no summary" end
   if plugin.options == nil then faults[#faults + 1] = "it has no options; expected a table" end
   return faults
@@ -138,27 +143,32 @@ function Loader:plugin(name, at)
   return plugin
 end
 
-local function make(self, name, plugin, checked, context)
-  local function report(message) self.report(context.at, ("%s: %s"):format(name, message)) end
-  if plugin.check then
-    local ok, wrong = pcall(plugin.check, checked)
-    if wrong then
-      report(ok and wrong or "its check raised: " .. tostring(wrong))
-      return nil
-    end
-  end
+-- What a plugin's own check says: nil, or what is wrong.
+local function fault_of_options(plugin, checked)
+  if not plugin.check then return nil end
+  local ok, wrong = pcall(plugin.check, checked)
+  if not ok then return "its check raised: " .. tostring(wrong) end
+  return wrong
+end
+
+-- The instance, or nil and what is wrong.
+local function made_by(plugin, checked, context)
   if not plugin.new then return setmetatable(checked, { __index = plugin }) end
   local ok, instance, wrong = pcall(plugin.new, checked, context)
-  if not ok then
-    report("new raised: " .. tostring(instance))
-    return nil
-  elseif not instance and wrong then
-    report(wrong)
-    return nil
+  if not ok then return nil, "new raised: " .. tostring(instance) end
+  if not instance and wrong then return nil, wrong end
+  if not instance or instance == checked then
+    return setmetatable(checked, { __index = plugin })
   end
-  instance = instance or checked
-  if instance ~= checked then setmetatable(checked, { __index = plugin }) end
-  return setmetatable(instance, { __index = instance ~= checked and checked or plugin })
+  return setmetatable(instance, { __index = setmetatable(checked, { __index = plugin }) })
+end
+
+local function make(self, name, plugin, checked, context)
+  local instance
+  local wrong = fault_of_options(plugin, checked)
+  if not wrong then instance, wrong = made_by(plugin, checked, context) end
+  if wrong then self.report(context.at, ("%s: %s"):format(name, wrong)) end
+  return instance
 end
 
 --- The instance for those options, shared with equal ones; nil when something was wrong.

@@ -37,7 +37,8 @@ local function step(entry, context, loader, report)
     report(context.at, ("%s: %s"):format(name, message))
   end)
   if own.on_error == "continue" and (plugin.request or plugin.respond) then
-    report(context.at, ('%s: on_error = "continue" is for observers; this plugin decides'):format(name))
+    report(context.at,
+      ('%s: on_error = "continue" is for observers; this plugin decides'):format(name))
   end
   local instance = loader:instance(name, plugin, given, context)
   if not instance then return nil end
@@ -134,6 +135,7 @@ local function upstream_of(model, name, at, report)
     model.upstreams[#model.upstreams + 1] = upstream
     return name
   end
+  if model.is_broken then return nil end -- it may have been declared behind what is broken
   report(("there is no upstream %q%s"):format(tostring(name),
     nearest.hint(tostring(name), model.by_upstream)))
   return nil
@@ -220,13 +222,15 @@ local function one(model, declaration, loader, report_at, options)
   local wanted = inherited(groups, fields, "upstream")
   route.upstream = upstream_of(model, wanted, at, report)
   local before = loader.count()
-  route.plugins = plugins_of(model, groups, fields, { route = route.name, at = at }, loader, report_at)
+  local context = { route = route.name, at = at }
+  route.plugins = plugins_of(model, groups, fields, context, loader, report_at)
   local all_loaded = loader.count() == before and next(loader.faulty) == nil
   check_answer(route, wanted ~= nil, all_loaded, report)
   if not failed then
     local _, messages = router.check(route, options.normalise)
     for _, message in ipairs(messages) do report(message) end
     check_rewrite(route, options.normalise, report)
+    route.is_right = #messages == 0
   end
   model.routes[#model.routes + 1] = route
 end
@@ -238,7 +242,7 @@ end
 ---@param report fun(at: string, message: string)
 ---@param options ConfigOptions
 function routes.add(model, declared, loader, report, options)
-  model.by_upstream = {}
+  model.by_upstream, model.is_broken = {}, declared.is_broken
   for _, upstream in ipairs(model.upstreams) do model.by_upstream[upstream.name] = true end
   model.use = uses_of(declared, loader, report)
   model.routes = {}
@@ -246,7 +250,7 @@ function routes.add(model, declared, loader, report, options)
   for _, declaration in ipairs(declared.routes) do
     one(model, declaration, loader, report, checked)
   end
-  model.by_upstream = nil
+  model.by_upstream, model.is_broken = nil, nil
 end
 
 return routes

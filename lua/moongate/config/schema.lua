@@ -1,25 +1,40 @@
---- schema: the configuration's own tables, in the form of plugins' options: names, types, defaults, help.
+--- schema: the configuration's own tables, in the form of plugins' options.
 --
 -- conf/README.md's reference is made from this table.
 
 local schema = {}
 
-local CIDRS = { type = "list", items = { type = "string" }, default = {} }
-
 local function cidrs(help)
-  return { type = "list", items = CIDRS.items, default = {}, help = help }
+  return { type = "list", items = { type = "string" }, default = {}, help = help }
+end
+
+-- Set by a call with one value: workers(2).
+schema.settings = {
+  workers = { type = "integer", default = 0, min = 0, max = 256,
+    help = "processes that serve; 0: one per core" },
+  via = { type = "string", default = "moongate", help = "our name in Via and Proxy-Status" },
+  user = { type = "string", help = "whom workers run as when started as root" },
+  trusted_proxies = cidrs "whose Forwarded and X-Forwarded-* fields are believed (CIDR blocks)",
+  forwarded = { type = "boolean", default = false,
+    help = "also write the Forwarded field (RFC 7239)" },
+}
+
+-- Bounds of runtime/shm/shared.h.
+local function memory(help)
+  return { type = "size", default = 0, zero = true, min = 131072, max = 4294967296, help = help }
 end
 
 schema.memory = {
-  counters = { type = "size", default = "16m", min = 65536, help = "counters, gauges and histograms" },
-  limits = { type = "size", default = "16m", min = 65536, help = "state of rate limits" },
-  dict = { type = "size", default = "16m", min = 65536, help = "shared dictionaries of plugins" },
+  counters = memory "counters, gauges and histograms; 0: room for 16,384 histograms",
+  limits = memory "state of rate limits; 0: 16m",
+  dict = memory "shared dictionaries of plugins; 0: 16m",
 }
 
 schema.log = {
   level = { type = "string", values = { "debug", "info", "warning", "error" }, default = "info",
     help = "what is below is not logged" },
-  format = { type = "string", values = { "text", "json" }, default = "text", help = "form of a line" },
+  format = { type = "string", values = { "text", "json" }, default = "text",
+    help = "form of a line" },
 }
 
 schema.resolver = {
@@ -32,9 +47,12 @@ schema.resolver = {
 
 schema.limits = {
   head = { type = "size", default = "32k", min = 1024, max = 1048576, help = "head of a request" },
-  target = { type = "size", default = "8k", min = 256, max = 1048576, help = "target of a request" },
-  body = { type = "size", default = "10m", help = "body of a request, unless its route says otherwise" },
-  head_timeout = { type = "duration", default = "10s", min = 0.01, help = "for a head to be complete" },
+  target = { type = "size", default = "8k", min = 256, max = 1048576,
+    help = "target of a request" },
+  body = { type = "size", default = "10m",
+    help = "body of a request, unless its route says otherwise" },
+  head_timeout = { type = "duration", default = "10s", min = 0.01,
+    help = "for a head to be complete" },
   body_timeout = { type = "duration", default = "30s", min = 0.01,
     help = "between two pieces of a request's body" },
   idle_timeout = { type = "duration", default = "60s", min = 0.01, help = "between two requests" },
@@ -44,12 +62,15 @@ schema.limits = {
   connections = { type = "integer", default = 65536, min = 1, help = "open at a time, per worker" },
   connections_per_address = { type = "integer", default = 0, min = 0,
     help = "open at a time from one address (IPv6: one /64), per worker; 0: no limit" },
-  drain_timeout = { type = "duration", default = "30s", help = "for requests to end when stopping" },
+  drain_timeout = { type = "duration", default = "30s",
+    help = "for requests to end when stopping" },
 }
 
 local CERTIFICATE = {
-  cert = { type = "string", required = true, help = "the certificate chain: a PEM file, or its text" },
-  key = { type = "string", required = true, secret = true, help = "its key: a PEM file, or its text" },
+  cert = { type = "string", required = true,
+    help = "the certificate chain: a PEM file, or its text" },
+  key = { type = "string", required = true, secret = true,
+    help = "its key: a PEM file, or its text" },
 }
 
 schema.listener_tls = {
@@ -59,13 +80,16 @@ schema.listener_tls = {
     help = "further ones, chosen by the names in them (SNI)" },
   client = { type = "string", values = { "none", "optional", "required" }, default = "none",
     help = "whether clients show a certificate" },
-  client_ca = { type = "string", help = "PEM file of the authorities that client certificates come from" },
-  version = { type = "string", values = { "1.2", "1.3" }, default = "1.2", help = "the lowest allowed" },
+  client_ca = { type = "string",
+    help = "PEM file of the authorities that client certificates come from" },
+  version = { type = "string", values = { "1.2", "1.3" }, default = "1.2",
+    help = "the lowest allowed" },
 }
 
 schema.listener = {
   tls = { type = "table", fields = schema.listener_tls, help = "speak TLS" },
-  protocol = { type = "string", help = "the only one to speak; default: as TLS negotiates, else HTTP/1.1" },
+  protocol = { type = "string",
+    help = "the only one to speak; default: as TLS negotiates, else HTTP/1.1" },
   proxy_protocol = { type = "string", values = { "v1", "v2", "any" },
     help = "expect the PROXY protocol on every connection" },
   from = cidrs "who may send it (CIDR blocks); default: anyone",
@@ -74,7 +98,9 @@ schema.listener = {
 schema.admin = {
   tls = schema.listener.tls,
   token = { type = "string", secret = true,
-    help = "what clients send as Authorization: Bearer; needed unless the address is loopback or a unix socket" },
+
+         help = "what clients send as Authorization: Bearer; "
+      .. "needed unless the address is loopback or a unix socket" },
 }
 
 schema.upstream = {
@@ -82,33 +108,41 @@ schema.upstream = {
     help = "how the target of a request is chosen" },
   protocol = { type = "string", help = "default: HTTP/1.1" },
   tls = { type = "table", default = { verify = true }, help = "for https targets", fields = {
-    verify = { type = "boolean", default = true, help = "check the target's certificate and its name" },
+    verify = { type = "boolean", default = true,
+      help = "check the target's certificate and its name" },
     ca = { type = "string", help = "PEM file of its authorities; default: the system's" },
     cert = { type = "string", help = "our certificate: a PEM file, or its text" },
     key = { type = "string", secret = true, help = "its key: a PEM file, or its text" },
-    server_name = { type = "string", help = "name to ask for and to check; default: the target's host" },
+    server_name = { type = "string",
+      help = "name to ask for and to check; default: the target's host" },
   } },
   idle_connections = { type = "integer", default = 64, min = 0, max = 65536,
     help = "kept open per target and worker" },
-  idle_timeout = { type = "duration", default = "60s", min = 0.01, help = "for which they are kept" },
-  connections = { type = "integer", default = 0, min = 0, help = "per target and worker; 0: no limit" },
+  idle_timeout = { type = "duration", default = "60s", min = 0.01,
+    help = "for which they are kept" },
+  connections = { type = "integer", default = 0, min = 0,
+    help = "per target and worker; 0: no limit" },
   failures = { type = "integer", default = 3, min = 1,
     help = "failed connections in a row that set a target aside" },
   set_aside = { type = "duration", default = "5s", min = 0.01, help = "for which it stays aside" },
   retry_budget = { type = "number", default = 0.2, min = 0, max = 1,
     help = "share of requests that may be tried again" },
-  retry_budget_min = { type = "integer", default = 3, min = 0, help = "retries a second always allowed" },
+  retry_budget_min = { type = "integer", default = 3, min = 0,
+    help = "retries a second always allowed" },
 }
 
 schema.target = {
-  weight = { type = "integer", default = 1, min = 1, max = 1000, help = "its share among the targets" },
+  weight = { type = "integer", default = 1, min = 1, max = 1000,
+    help = "its share among the targets" },
 }
 
 schema.consumer = {
   keys = { type = "list", items = { type = "string", secret = true }, default = {},
     help = "its API keys" },
-  groups = { type = "list", items = { type = "string" }, default = {}, help = "groups it belongs to" },
-  tags = { type = "map", items = { type = "string" }, default = {}, help = "free texts for policies" },
+  groups = { type = "list", items = { type = "string" }, default = {},
+    help = "groups it belongs to" },
+  tags = { type = "map", items = { type = "string" }, default = {},
+    help = "free texts for policies" },
 }
 
 schema.timeout = {
@@ -122,11 +156,14 @@ schema.timeout = {
 schema.route = {
   name = { type = "string", help = "what logs and metrics call it; default: method and path" },
   host = { type = "any", help = 'name, "*.example.com", or a list of them' },
-  headers = { type = "map", help = "fields that must be there: a value, or true for any", default = {} },
-  query = { type = "map", help = "parameters that must be there: a value, or true for any", default = {} },
+  headers = { type = "map",
+    help = "fields that must be there: a value, or true for any", default = {} },
+  query = { type = "map",
+    help = "parameters that must be there: a value, or true for any", default = {} },
   sni = { type = "string", help = "server name of the TLS connection" },
   when = { type = "function", help = "a predicate of the request" },
-  priority = { type = "integer", default = 0, help = "the higher one wins before anything else is compared" },
+  priority = { type = "integer", default = 0,
+    help = "the higher one wins before anything else is compared" },
   upstream = { type = "string", help = "name of an upstream, or a URL" },
   rewrite = { type = "string", help = 'path sent upstream: "/v2/users/{id}"' },
   upstream_host = { type = "string", help = "Host sent upstream; default: the client's" },

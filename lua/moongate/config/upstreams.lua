@@ -10,27 +10,53 @@ local upstreams = {}
 local EXPECTED = '"http://host:port", "https://host:port" or "unix:/path"'
 local PORTS = { http = 80, https = 443 }
 
+local function host_and_port(authority, scheme)
+  local host, port = authority:match "^(.-):(%d+)$"
+  if not host then host, port = authority, PORTS[scheme] end
+  host, port = host:match "^%[(.+)%]$" or host, tonumber(port)
+  if host == "" or host:find "[%s%z]" or port < 1 or port > 65535 then return nil end
+  return host, port
+end
+
 --- Takes a target's URL apart.
 ---@param url any
 ---@return { host: string, port: integer, tls: boolean }?
 ---@return string? message
 function upstreams.target(url)
   local function wrong(why)
-    return nil, ("the target is %s; expected %s"):format(values.show(url), why or EXPECTED)
+    return nil, ("the target is %s; expected %s"):format(values.show(url), EXPECTED .. (why or ""))
   end
   if type(url) ~= "string" then return wrong() end
   local path = url:match "^unix:(/.+)$"
   if path then return { host = path, port = 0, tls = false } end
   local scheme, authority, rest = url:match "^(https?)://([^/?#]+)(.*)$"
   if not scheme then return wrong() end
-  if rest ~= "" and rest ~= "/" then return wrong(EXPECTED .. ", without a path") end
-  if authority:find "@" then return wrong(EXPECTED .. ", without a user") end
-  local host, port = authority:match "^(.-):(%d+)$"
-  if not host then host, port = authority, PORTS[scheme] end
-  host = host:match "^%[(.+)%]$" or host
-  port = tonumber(port)
-  if host == "" or port < 1 or port > 65535 or host:find "[%s%z]" then return wrong() end
+  if rest ~= "" and rest ~= "/" then return wrong ", without a path" end
+  if authority:find "@" then return wrong ", without a user" end
+  local host, port = host_and_port(authority, scheme)
+  if not host then return wrong() end
   return { host = host, port = port, tls = scheme == "https" }
+end
+
+local function without_first(entry)
+  local rest = {}
+  for key, value in pairs(entry) do
+    if key ~= 1 then rest[key] = value end
+  end
+  return rest
+end
+
+-- { "http://a:80", weight = 2 }, or the URL alone.
+local function target_of(entry, i, report)
+  if type(entry) ~= "table" then entry = { entry } end
+  local target, message = upstreams.target(entry[1])
+  if not target then
+    report(message)
+    return nil
+  end
+  local own = check.options(schema.target, without_first(entry), report, ("target %d"):format(i))
+  target.weight = own.weight
+  return target
 end
 
 local function targets_of(fields, report)
@@ -38,21 +64,7 @@ local function targets_of(fields, report)
   for key in pairs(fields) do
     if type(key) == "number" then count = count + 1 end
   end
-  for i = 1, count do
-    local entry = fields[i]
-    local url = type(entry) == "table" and entry[1] or entry
-    local target, message = upstreams.target(url)
-    if target then
-      local own = {}
-      for key, value in pairs(type(entry) == "table" and entry or {}) do
-        if key ~= 1 then own[key] = value end
-      end
-      target.weight = check.options(schema.target, own, report, ("target %d"):format(i)).weight
-      targets[#targets + 1] = target
-    else
-      report(message)
-    end
-  end
+  for i = 1, count do targets[#targets + 1] = target_of(fields[i], i, report) end
   if count == 0 then report("it has no target; expected " .. EXPECTED) end
   return targets
 end

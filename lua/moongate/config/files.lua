@@ -1,0 +1,121 @@
+--- files: reads and runs the files of a configuration, interpreted and under a count of steps.
+--
+-- An endless loop becomes an error. What a file has declared before it fails is kept, so that all
+-- that is wrong can be said at once.
+
+local files = {}
+
+local FILES_MAX = 10000
+local INSTRUCTIONS_MAX = 1e9
+local HOOK_STEP = 1e6
+
+---@param path string
+---@return string
+function files.folder_of(path) return path:match "^(.*)/[^/]*$" or "." end
+
+--- The path as seen from `folder`.
+---@param folder string
+---@param path string
+---@return string
+function files.within(folder, path)
+  if path:sub(1, 1) == "/" or folder == "." then return path end
+  return folder .. "/" .. path
+end
+
+--- The whole file, or nil and why not, without the path.
+---@param path string
+---@return string? text
+---@return string? why
+function files.read(path)
+  local handle, why = io.open(path, "rb")
+  if not handle then
+    return nil, why:sub(1, #path + 2) == path .. ": " and why:sub(#path + 3) or why
+  end
+  local text = handle:read "*a"
+  handle:close()
+  if not text then return nil, "it cannot be read; expected a file" end
+  return text
+end
+
+local function shell_pattern(pattern)
+  local escaped = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0")
+  return "^" .. escaped:gsub("%*", "[^/]*"):gsub("%?", "[^/]") .. "$"
+end
+
+--- Files that match a pattern with "*" or "?" in its last part, sorted.
+---@param path string
+---@return string[]
+function files.expand(path)
+  if not path:find "[*?]" then return { path } end
+  local list_folder = require "moongate.config.folder"
+  local folder, last = files.folder_of(path), path:match "[^/]*$"
+  local pattern, found = shell_pattern(last), {}
+  for _, name in ipairs(list_folder(folder) or {}) do
+    if name:sub(1, 1) ~= "." and name:find(pattern) then
+      found[#found + 1] = files.within(folder, name)
+    end
+  end
+  table.sort(found)
+  return found
+end
+
+-- Lua's own messages, in our words where they puzzle people.
+local function explain(message, path)
+  local at, text = message:match "^(.-:%d+): (.*)$"
+  text = text or message
+  if text:find("constant", 1, true) then
+    text = "the file has more than 65,536 constants (about 16,000 routes); "
+      .. "split it with include, or declare routes in a loop"
+  end
+  return at or path, text
+end
+
+--- Counts the steps of everything that runs until the function that it returns is called.
+---@return fun()
+function files.stop_endless()
+  local left = INSTRUCTIONS_MAX / HOOK_STEP
+  debug.sethook(function()
+    left = left - 1
+    if left < 0 then error("the configuration ran for too long; an endless loop?", 2) end
+  end, "", HOOK_STEP)
+  return function() debug.sethook() end
+end
+
+-- Compiled code is not counted; what stays of the file (`when`) may be compiled afterwards.
+local function run(chunk, env)
+  setfenv(chunk, env)
+  jit.off(chunk, true)
+  local ok, raised = pcall(chunk)
+  jit.on(chunk, true)
+  return ok, raised
+end
+
+--- Runs a file; what is wrong is reported, and the state remembers that something is missing.
+---@param state table  of environment.lua
+---@param path string
+---@param at string    where it is named
+function files.run(state, path, at)
+  local declared = state.declared
+  if state.is_file[path] then
+    state.report(at, ("%s is included already"):format(path))
+    return
+  end
+  if #declared.files == FILES_MAX then error("more than " .. FILES_MAX .. " files", 0) end
+  state.is_file[path] = true
+  declared.files[#declared.files + 1] = path
+  local text, why = files.read(path)
+  if not text then
+    declared.is_broken = true
+    state.report(at, at == path and why or ("%s: %s"):format(path, why))
+    return
+  end
+  local chunk, raised = loadstring(text, "@" .. path)
+  local ok = chunk ~= nil
+  if chunk then ok, raised = run(chunk, state.env) end
+  if not ok then
+    declared.is_broken = true
+    state.report(explain(tostring(raised), path))
+  end
+end
+
+return files
