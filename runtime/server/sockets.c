@@ -27,18 +27,34 @@ int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker)
     return *place(sockets, listener, worker);
 }
 
+/*
+ * SO_REUSEPORT lets a second gateway of the same user bind a port that the first one listens on,
+ * and the kernel would share connections out between them. So whoever opens a port has to get it
+ * alone first.
+ */
+static bool is_free(const struct address *address, char error[LISTENER_ERROR_BYTES])
+{
+    int fd = listener_open(address, false, BACKLOG, error);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 /* With port 0 the first worker's socket chooses, the others follow. */
 static bool open_listener(struct sockets *sockets, size_t listener, struct address *address,
                           char error[LISTENER_ERROR_BYTES])
 {
+    bool reuses_port = sockets->worker_count > 1 && !is_unix(address);
+
+    if (reuses_port && address_port(address) != 0 && !is_free(address, error))
+        return false;
     for (size_t worker = 0; worker < sockets->worker_count; worker++) {
         int *fd = place(sockets, listener, worker);
         if (worker > 0 && is_unix(address)) {
             *fd = *place(sockets, listener, 0);
             continue;
         }
-        *fd =
-            listener_open(address, sockets->worker_count > 1 && !is_unix(address), BACKLOG, error);
+        *fd = listener_open(address, reuses_port, BACKLOG, error);
         if (*fd < 0)
             return false;
         if (worker == 0 && !is_unix(address)) {
@@ -62,12 +78,12 @@ bool sockets_open(struct sockets *sockets, const struct plan *plan, unsigned wor
     for (size_t i = 0; i < plan->listener_count; i++) {
         const struct plan_listener *listener = &plan->listeners[i];
         struct address address;
-        char error[LISTENER_ERROR_BYTES] = "is not an address";
+        char error[LISTENER_ERROR_BYTES];
+        snprintf(error, sizeof(error), "%s is not an address", listener->address);
         if (address_parse(slice_from_string(listener->address), &address) &&
             open_listener(sockets, i, &address, error))
             continue;
-        fprintf(stderr, "%s: cannot listen on %s: %s\n", listener->source, listener->address,
-                error);
+        fprintf(stderr, "%s: %s\n", listener->source, error);
         all_open = false;
     }
     return all_open;
