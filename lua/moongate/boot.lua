@@ -6,7 +6,9 @@ local bridge = require "moongate.ffi"
 
 -- Modules that a serving state has no use for.
 local BUILDING = { "^moongate%.config", "^moongate%.build$", "^moongate%.router$",
-  "^moongate%.chain$", "^moongate%.path_pattern$", "^moongate%.route_", "^moongate%.boot$" }
+  "^moongate%.chain$",
+  "^moongate%.admin%.configuration$", "^moongate%.admin%.redact$",
+  "^moongate%.path_pattern$", "^moongate%.route_", "^moongate%.boot$" }
 
 local function drop_modules()
   for name in pairs(package.loaded) do

@@ -266,7 +266,12 @@ function build.generation(model)
   for _, consumer in ipairs(model.consumers) do add_consumer(builder, consumer) end
   add_use(builder, model.use)
   add_routes(builder, model.routes, false)
-  add_routes(builder, model.admin_routes or {}, true)
+  for _, listener in ipairs(model.listeners) do
+    if listener.admin then
+      add_routes(builder, require("moongate.admin").routes(model), true)
+      break
+    end
+  end
   if #builder.errors > 0 then return nil, builder.errors end
   return dispatch
 end

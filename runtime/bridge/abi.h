@@ -427,11 +427,42 @@ enum moon_worker_count {
     MOON_WORKER_PLUGIN_ERRORS,
     MOON_WORKER_INDEX,
     MOON_WORKER_COUNT,
-    MOON_WORKER_DRAINING
+    MOON_WORKER_DRAINING,
+    MOON_WORKER_LOG_DROPPED,
+    MOON_WORKER_SINK_DROPPED
 };
 double moon_worker_number(struct generation *generation, int which);
+
+/* Of the memory that all workers share: what is in use, and how often there was no room. */
+enum moon_shared_count {
+    MOON_SHARED_COUNTERS,
+    MOON_SHARED_COUNTERS_REFUSED,
+    MOON_SHARED_HISTOGRAMS,
+    MOON_SHARED_HISTOGRAMS_REFUSED,
+    MOON_SHARED_LIMITS_REFUSED,
+    MOON_SHARED_DICT_BYTES,
+    MOON_SHARED_DICT_REFUSED
+};
+double moon_shared_number(struct generation *generation, int which);
 
 /* Targets of the generation's upstreams: texts[0] the upstream, texts[1] the target; numbers:
  * weight, busy, idle, failures, set aside, attempts, errors. */
 bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,
                     struct slice *texts, double *numbers);
+
+/* While the generation is built: the configuration as the admin endpoints show it, kept in the
+ * generation's memory. */
+void moon_config_keep(struct generation *generation, const char *text, size_t length);
+bool moon_config_text(struct generation *generation, struct slice *text);
+/* Takes as long whatever the texts are, if they are of one length. */
+bool moon_secret_equals(const char *one, size_t one_length, const char *other, size_t other_length);
+const char *moon_version(void);
+
+/* ---- files that lines are appended to; only while the generation serves ---- */
+
+/* `path` is absolute or relative to the working directory, "stdout" or "stderr". The sink's number,
+ * or -1 with the reason in `error`; it is closed with the generation. */
+int moon_sink_open(struct generation *generation, const char *path, size_t length,
+                   struct slice *error);
+/* Appends a line feed. False when the line was dropped, which is counted. Never waits. */
+bool moon_sink_write(struct generation *generation, int sink, const char *line, size_t length);

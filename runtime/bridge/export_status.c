@@ -2,9 +2,12 @@
  * export_status — what the worker knows of itself and of the upstreams' targets, for the admin
  * endpoints.
  */
+#include "base/log.h"
 #include "bridge/exports.h"
 #include "bridge/generation_private.h"
+#include "bridge/sinks_open.h"
 #include "gateway/gateway.h"
+#include "shm/shared.h"
 
 double moon_worker_number(struct generation *generation, int which)
 {
@@ -32,8 +35,57 @@ double moon_worker_number(struct generation *generation, int which)
         return services->worker_count;
     case MOON_WORKER_DRAINING:
         return gateway_is_draining(services->gateway);
+    case MOON_WORKER_LOG_DROPPED:
+        return (double)log_dropped();
+    case MOON_WORKER_SINK_DROPPED:
+        return (double)sinks_open_dropped(&generation->sinks);
     }
     return -1;
+}
+
+double moon_shared_number(struct generation *generation, int which)
+{
+    const struct shared *shared = generation->services->shared;
+
+    switch ((enum moon_shared_count)which) {
+    case MOON_SHARED_COUNTERS:
+        return counter_count(&shared->counters);
+    case MOON_SHARED_COUNTERS_REFUSED:
+        return (double)counter_dropped(&shared->counters);
+    case MOON_SHARED_HISTOGRAMS:
+        return histogram_count(&shared->histograms);
+    case MOON_SHARED_HISTOGRAMS_REFUSED:
+        return (double)histogram_dropped(&shared->histograms);
+    case MOON_SHARED_LIMITS_REFUSED:
+        return (double)limiter_full(&shared->limiter);
+    case MOON_SHARED_DICT_BYTES:
+        return (double)dict_bytes_used(&shared->dict);
+    case MOON_SHARED_DICT_REFUSED:
+        return (double)dict_refused(&shared->dict);
+    }
+    return -1;
+}
+
+void moon_config_keep(struct generation *generation, const char *text, size_t length)
+{
+    assert(generation->services == NULL);
+    generation->config_text = arena_copy(&generation->arena, exports_slice(text, length));
+}
+
+bool moon_config_text(struct generation *generation, struct slice *text)
+{
+    *text = generation->config_text;
+    return text->start != NULL;
+}
+
+bool moon_secret_equals(const char *one, size_t one_length, const char *other, size_t other_length)
+{
+    return slice_equals_secret(exports_slice(one, one_length), exports_slice(other, other_length));
+}
+
+const char *moon_version(void)
+{
+    return MOONGATE_VERSION;
 }
 
 /* Looks for the target of a certain place. */

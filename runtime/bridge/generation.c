@@ -181,6 +181,7 @@ static void destroy(struct generation *generation)
     vm_destroy(&generation->vm);
     release_clusters(generation);
     fetch_targets_release(generation);
+    sinks_open_release(&generation->sinks);
     if (generation->draft != NULL)
         draft_destroy(&generation->draft);
     consumers_destroy(&generation->consumers);

@@ -5,6 +5,7 @@
 
 #include "bridge/consumers.h"
 #include "bridge/generation.h"
+#include "bridge/sinks_open.h"
 #include "bridge/task.h"
 #include "gateway/route_matcher.h"
 #include "net/resolver.h"
@@ -63,7 +64,9 @@ struct generation {
     uint32_t fetch_count;
     struct tls_context *fetch_tls;
     struct consumers *consumers;
-    unsigned use_phases; /* of the plugins of `use`, for answers without a route */
+    struct sinks_open sinks;  /* that plugins opened */
+    struct slice config_text; /* for the admin endpoints; SLICE_NONE without an admin listener */
+    unsigned use_phases;      /* of the plugins of `use`, for answers without a route */
     int functions[GENERATION_FUNCTION_COUNT]; /* registry references */
     uint64_t raised;                          /* errors of plugins */
     bool has_start_failed;

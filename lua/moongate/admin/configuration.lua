@@ -1,0 +1,120 @@
+--- configuration: the effective configuration as /config shows it, without secrets.
+--
+-- Made once, while a generation is built: defaults filled in, groups and `use` resolved into each
+-- route's own list of plugins.
+
+local json = require "moongate.json"
+local redact = require "moongate.admin.redact"
+local schema = require "moongate.config.schema"
+
+local configuration = {}
+
+local PROXY = { [0] = "none", "v1", "v2", "any" }
+
+local function by_schema(redaction, options, value)
+  local shown = {}
+  for name, option in pairs(options) do shown[name] = redaction:option(option, value[name]) end
+  shown.at = value.at
+  return shown
+end
+
+-- What an instance was given, without what its plugin has added.
+local function options_of(redaction, step)
+  local shown = {}
+  for name, option in pairs(step.plugin.options) do
+    local value = step.instance[name]
+    if value ~= step.plugin[name] and not (value == false and option.type ~= "boolean") then
+      shown[name] = redaction:option(option, value)
+    end
+  end
+  return shown
+end
+
+-- Instances are shared by many routes; so is what is shown of them.
+local function steps_of(redaction, steps)
+  local list = json.array {}
+  for i, step in ipairs(steps) do
+    local known = redaction.instances[step.instance]
+    if not known then
+      known = options_of(redaction, step)
+      redaction.instances[step.instance] = known
+    end
+    list[i] = { name = step.name, options = known, conditional = step.when ~= nil }
+  end
+  return list
+end
+
+local function listener_of(redaction, listener)
+  local tls = listener.tls
+  local certificates = tls and json.array {}
+  for i, files in ipairs(tls and tls.certificates or {}) do
+    certificates[i] = { cert = redaction:value(files.cert), key = "(secret)" }
+  end
+  return {
+    address = listener.address, admin = listener.admin, protocol = listener.protocol,
+    token = listener.token and "(secret)", at = listener.at,
+    proxy_protocol = PROXY[listener.proxy_protocol],
+    proxy_sources = redaction:list(listener.proxy_sources),
+    tls = tls and { certificates = certificates, client = tls.client, version = tls.version,
+      client_ca = redaction:value(tls.client_ca) },
+  }
+end
+
+local function upstream_of(redaction, upstream)
+  local shown = by_schema(redaction, schema.upstream, upstream)
+  shown.name, shown.targets = redaction:value(upstream.name), redaction:list(upstream.targets)
+  return shown
+end
+
+local function consumer_of(redaction, consumer)
+  return {
+    name = redaction:value(consumer.name), groups = redaction:list(consumer.groups),
+    tags = redaction:value(consumer.tags), key_count = #consumer.keys, at = consumer.at,
+  }
+end
+
+local function route_of(redaction, route)
+  return {
+    name = redaction:value(route.name), at = route.at, methods = json.array(route.methods),
+    path = route.path, hosts = redaction:list(route.hosts),
+    headers = redaction:value(route.headers), query = redaction:value(route.query),
+    sni = route.sni, conditional = route.when ~= nil, priority = route.priority,
+    upstream = redaction:value(route.upstream), rewrite = redaction:value(route.rewrite),
+    upstream_host = redaction:value(route.upstream_host), timeout = route.timeout,
+    retries = route.retries, body_limit = route.body_limit, upgrade = route.upgrade,
+    plugins = steps_of(redaction, route.plugins),
+  }
+end
+
+local function each(redaction, list, show)
+  local shown = json.array {}
+  for i, one in ipairs(list) do shown[i] = show(redaction, one) end
+  return shown
+end
+
+--- A table for JSON.
+---@param model Model
+---@return table
+function configuration.of(model)
+  local redaction = redact.with(model.secrets or {})
+  redaction.instances = {}
+  return {
+    files = json.array(model.files),
+    workers = model.workers,
+    memory = model.memory,
+    log = model.log,
+    resolver = model.resolver,
+    limits = model.limits,
+    trusted_proxies = redaction:list(model.trusted_proxies),
+    forwarded = model.forwarded,
+    via = model.via,
+    user = redaction:value(model.user),
+    listeners = each(redaction, model.listeners, listener_of),
+    upstreams = each(redaction, model.upstreams, upstream_of),
+    consumers = each(redaction, model.consumers, consumer_of),
+    use = steps_of(redaction, model.use),
+    routes = each(redaction, model.routes, route_of),
+  }
+end
+
+return configuration

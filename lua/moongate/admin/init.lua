@@ -1,0 +1,109 @@
+--- admin: the routes of the admin listeners: /metrics, /status, /ready and /config.
+--
+-- Endpoints in Lua like any other's; they are matched apart from the operator's routes, and none of
+-- the operator's plugins run on them. All of them only read: what is no GET or HEAD gets a 405.
+-- Whatever changes the gateway has to be a POST.
+
+local bridge = require "moongate.ffi"
+local guard = require "moongate.admin.guard"
+local json = require "moongate.json"
+local published = require "moongate.admin.published"
+local reply = require "moongate.reply"
+local status = require "moongate.admin.status"
+local text_format = require "moongate.admin.text_format"
+
+local C, found = bridge.C, bridge.found
+
+local admin = {}
+
+local HEADERS = { ["cache-control"] = "no-store", ["x-content-type-options"] = "nosniff" }
+local TIMEOUT = { connect = 5, response = 60, idle = 60, total = 0 }
+
+local UNKNOWN = reply.problem(404, "not-found",
+  "There is no such endpoint; there are /metrics, /status, /ready and /config.")
+local READ_ONLY = reply.problem(405, "method-not-allowed", "This endpoint is only read.",
+  { allow = "GET, HEAD" })
+local READY = reply.json(200, { status = "ready" }, HEADERS)
+local DRAINING = reply.json(503, { status = "draining" }, HEADERS)
+
+local function answer_metrics()
+  local headers = { ["content-type"] = text_format.TYPE }
+  for name, value in pairs(HEADERS) do headers[name] = value end
+  published.publish()
+  return reply.new(200, text_format.write(), headers)
+end
+
+local function answer_status(self)
+  published.publish()
+  return reply.json(200, status.read(self.facts), HEADERS)
+end
+
+local function answer_ready()
+  local is_draining = C.moon_worker_number(bridge.generation, C.MOON_WORKER_DRAINING) == 1
+  return is_draining and DRAINING or READY
+end
+
+local function answer_config()
+  local text = C.moon_config_text(bridge.generation, found) and bridge.text() or "{}"
+  local headers = { ["content-type"] = "application/json" }
+  for name, value in pairs(HEADERS) do headers[name] = value end
+  return reply.new(200, text, headers)
+end
+
+local ENDPOINTS = {
+  ["/metrics"] = answer_metrics,
+  ["/status"] = answer_status,
+  ["/ready"] = answer_ready,
+  ["/config"] = answer_config,
+}
+
+---@class AdminEndpoint: Plugin
+local endpoint = { summary = "Answers on the admin listener.", options = {} }
+
+---@param req Request
+---@return Reply
+function endpoint:respond(req)
+  local refusal = guard.check(self.guards[req.listener], req)
+  if refusal then return refusal end
+  if not self.answer then return UNKNOWN end
+  if req.method ~= "GET" and req.method ~= "HEAD" then return READ_ONLY end
+  return self:answer()
+end
+
+function endpoint.start() published.start() end
+
+local function route_of(path, answer, shared, at)
+  local instance = setmetatable({ answer = answer, guards = shared.guards, facts = shared.facts },
+    { __index = endpoint })
+  return {
+    name = "admin " .. path, methods = {}, path = path, hosts = {}, headers = {}, query = {},
+    priority = 0, timeout = TIMEOUT, retries = 0, body_limit = 65536, upgrade = false, at = at,
+    plugins = { { name = "admin", plugin = endpoint, instance = instance, on_error = "fail",
+      at = at } },
+  }
+end
+
+--- The routes of the admin listeners, none when nobody asked for one. What /config shows is made
+--- now, so that nothing of the model is kept in Lua.
+---@param model Model
+---@return ModelRoute[]
+function admin.routes(model)
+  local guards, at = {}, nil
+  for _, listener in ipairs(model.listeners) do
+    if listener.admin then
+      guards[listener.address], at = guard.of(listener), listener.at
+    end
+  end
+  if not at then return {} end
+  local text = json.encode(require("moongate.admin.configuration").of(model))
+  C.moon_config_keep(bridge.generation, text, #text)
+  local shared = { guards = guards,
+    facts = { routes = #model.routes, consumers = #model.consumers } }
+  local routes = { route_of("/{path*}", nil, shared, at) }
+  for path, answer in pairs(ENDPOINTS) do
+    routes[#routes + 1] = route_of(path, answer, shared, at)
+  end
+  return routes
+end
+
+return admin

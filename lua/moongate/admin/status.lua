@@ -1,0 +1,91 @@
+--- status: what /status shows: the gateway at one look.
+
+local bridge = require "moongate.ffi"
+local json = require "moongate.json"
+local published = require "moongate.admin.published"
+
+local C = bridge.C
+
+local status = {}
+
+local function own(which) return C.moon_worker_number(bridge.generation, which) end
+
+local function shared(which) return C.moon_shared_number(bridge.generation, which) end
+
+local function target_of(upstream, address, weight, worker_count)
+  local sums = published.target(upstream, address)
+  return {
+    target = address,
+    weight = weight,
+    healthy = sums.set_aside < worker_count,
+    set_aside_by = sums.set_aside,
+    connections = { busy = sums.busy, idle = sums.idle },
+    attempts = sums.attempts,
+    errors = sums.errors,
+  }
+end
+
+local function upstreams(worker_count)
+  local list, by_name = json.array {}, {}
+  local addresses = {}
+  published.each_target(function(upstream, address, numbers)
+    addresses[#addresses + 1] = { upstream, address, numbers[0] }
+  end)
+  for _, row in ipairs(addresses) do
+    local name = row[1]
+    if not by_name[name] then
+      by_name[name] = { name = name, targets = json.array {} }
+      list[#list + 1] = by_name[name]
+    end
+    local targets = by_name[name].targets
+    targets[#targets + 1] = target_of(name, row[2], row[3], worker_count)
+  end
+  return list
+end
+
+local function memory()
+  return {
+    counters = { used = shared(C.MOON_SHARED_COUNTERS),
+      refused = shared(C.MOON_SHARED_COUNTERS_REFUSED) },
+    histograms = { used = shared(C.MOON_SHARED_HISTOGRAMS),
+      refused = shared(C.MOON_SHARED_HISTOGRAMS_REFUSED) },
+    limits = { refused = shared(C.MOON_SHARED_LIMITS_REFUSED) },
+    dict = { bytes = shared(C.MOON_SHARED_DICT_BYTES),
+      refused = shared(C.MOON_SHARED_DICT_REFUSED) },
+  }
+end
+
+--- Sums over all workers, at most a second old.
+---@param facts { routes: integer, consumers: integer }
+---@return table
+function status.read(facts)
+  local totals, started = published.totals(), published.started()
+  return {
+    version = bridge.string(C.moon_version()),
+    started = started,
+    uptime = math.max(0, math.floor(C.moon_now(bridge.generation) - started)),
+    draining = own(C.MOON_WORKER_DRAINING) == 1,
+    workers = { configured = own(C.MOON_WORKER_COUNT), serving = totals.moongate_workers },
+    connections = {
+      active = totals.moongate_connections,
+      accepted = totals.moongate_connections_accepted_total,
+      refused = totals.moongate_connections_refused_total,
+    },
+    requests = {
+      active = totals.moongate_requests_active,
+      total = totals.moongate_http_requests_total,
+      malformed = totals.moongate_http_requests_malformed_total,
+    },
+    plugin_errors = totals.moongate_plugin_errors_total,
+    lines_dropped = {
+      log = totals.moongate_log_lines_dropped_total,
+      sinks = totals.moongate_sink_lines_dropped_total,
+    },
+    routes = facts.routes,
+    consumers = facts.consumers,
+    memory = memory(),
+    upstreams = upstreams(math.max(1, totals.moongate_workers)),
+  }
+end
+
+return status

@@ -1,0 +1,158 @@
+--- text_format: all metrics in Prometheus' text format 0.0.4.
+--
+-- Series come from shared memory in no order and are gathered by family in buffers, without a Lua
+-- string for each. After some hundred of them the loop has its turn.
+
+local bridge = require "moongate.ffi"
+local buffer = require "string.buffer"
+local metrics = require "moongate.metrics"
+local published = require "moongate.admin.published"
+local sleep = require "moongate.sleep"
+
+local C = bridge.C
+
+local text_format = { TYPE = "text/plain; version=0.0.4; charset=utf-8" }
+
+-- Series between two turns of the loop: about a millisecond.
+local SERIES_PER_TURN = 500
+
+local BUCKETS = C.moon_histogram_buckets()
+
+-- Families that C counts itself.
+local OWN_HELP = {
+  moongate_loop_turn_seconds = "How long turns of the event loops took, all workers.",
+}
+
+local SHARED = {
+  { C.MOON_SHARED_COUNTERS, "gauge", "moongate_shared_counters",
+    "Counters and gauges in shared memory." },
+  { C.MOON_SHARED_COUNTERS_REFUSED, "counter", "moongate_shared_counters_refused_total",
+    "Counters that found no room." },
+  { C.MOON_SHARED_HISTOGRAMS, "gauge", "moongate_shared_histograms",
+    "Histograms in shared memory." },
+  { C.MOON_SHARED_HISTOGRAMS_REFUSED, "counter", "moongate_shared_histograms_refused_total",
+    "Histograms that found no room." },
+  { C.MOON_SHARED_LIMITS_REFUSED, "counter", "moongate_shared_limits_refused_total",
+    "Requests denied since the table of limits was full." },
+  { C.MOON_SHARED_DICT_BYTES, "gauge", "moongate_shared_dict_bytes",
+    "Bytes in use of the shared dictionary." },
+  { C.MOON_SHARED_DICT_REFUSED, "counter", "moongate_shared_dict_refused_total",
+    "Values that the shared dictionary had no room for." },
+}
+
+local bounds = {}
+for i = 0, BUCKETS - 1 do
+  local bound = C.moon_histogram_bound(i)
+  bounds[i] = bound == math.huge and "+Inf" or ("%.10g"):format(bound)
+end
+
+local function number_text(number)
+  return number % 1 == 0 and ("%.0f"):format(number) or ("%.9f"):format(number)
+end
+
+local function put_labels(into, labels, more)
+  if labels.length == 0 and not more then return end
+  into:put "{"
+  if labels.length > 0 then into:putcdata(labels.start, labels.length) end
+  if more then into:put(labels.length > 0 and "," or "", more) end
+  into:put "}"
+end
+
+-- The buffers of families by name, made when their first series comes.
+local function gathering()
+  local families = {}
+  return families, function(slice, kind)
+    local name = bridge.string(slice.start, slice.length)
+    local family = families[name]
+    if not family then
+      family = { name = name, kind = kind, lines = buffer.new() }
+      families[name] = family
+    end
+    return family
+  end
+end
+
+local function counter_kind(number)
+  return number == C.MOON_COUNTER_GAUGE and "gauge" or "counter"
+end
+
+local function turn(count)
+  if count % SERIES_PER_TURN == 0 then sleep(0) end
+end
+
+local function gather_counters(family_of)
+  local cursor, texts = bridge.new "size_t[1]", bridge.new "struct slice[2]"
+  local numbers, count = bridge.new "double[2]", 0
+  while C.moon_counter_next(bridge.generation, cursor, texts, numbers) do
+    local family = family_of(texts[0], counter_kind(numbers[0]))
+    family.lines:put(family.name)
+    put_labels(family.lines, texts[1])
+    family.lines:put(" ", number_text(numbers[1]), "\n")
+    count = count + 1
+    turn(count)
+  end
+end
+
+local function put_histogram(family, labels, numbers)
+  local lines, name, sum = family.lines, family.name, 0
+  for i = 0, BUCKETS - 1 do
+    sum = sum + numbers[2 + i]
+    lines:put(name, "_bucket")
+    put_labels(lines, labels, 'le="' .. bounds[i] .. '"')
+    lines:put(" ", number_text(sum), "\n")
+  end
+  lines:put(name, "_sum")
+  put_labels(lines, labels)
+  lines:put(" ", number_text(numbers[0]), "\n", name, "_count")
+  put_labels(lines, labels)
+  lines:put(" ", number_text(sum), "\n")
+end
+
+local function gather_histograms(family_of)
+  local cursor, texts = bridge.new "size_t[1]", bridge.new "struct slice[2]"
+  local numbers, count = bridge.new("double[?]", 2 + BUCKETS), 0
+  while C.moon_histogram_next(bridge.generation, cursor, texts, numbers) do
+    put_histogram(family_of(texts[0], "histogram"), texts[1], numbers)
+    count = count + BUCKETS
+    turn(count)
+  end
+end
+
+local HELP_ESCAPES = { ["\\"] = "\\\\", ["\n"] = "\\n" }
+
+local function put_head(into, name, kind, help)
+  into:put("# HELP ", name, " ", (help:gsub("[\\\n]", HELP_ESCAPES)), "\n")
+  into:put("# TYPE ", name, " ", kind, "\n")
+end
+
+local function put_own(into)
+  put_head(into, "moongate_build_info", "gauge", "The version that runs.")
+  into:put('moongate_build_info{version="', bridge.string(C.moon_version()), '"} 1\n')
+  put_head(into, "moongate_start_time_seconds", "gauge", "When the gateway began, since the epoch.")
+  into:put("moongate_start_time_seconds ", number_text(published.started()), "\n")
+  for _, row in ipairs(SHARED) do
+    put_head(into, row[3], row[2], row[4])
+    into:put(row[3], " ", number_text(C.moon_shared_number(bridge.generation, row[1])), "\n")
+  end
+end
+
+--- Waits now and then when there are many series.
+---@return string
+function text_format.write()
+  local families, family_of = gathering()
+  gather_counters(family_of)
+  gather_histograms(family_of)
+  local names = {}
+  for name in pairs(families) do names[#names + 1] = name end
+  table.sort(names)
+  local text = buffer.new()
+  for _, name in ipairs(names) do
+    local family, known = families[name], metrics.families[name]
+    put_head(text, name, family.kind, known and known.help or OWN_HELP[name] or "")
+    text:put(family.lines)
+  end
+  put_own(text)
+  return text:tostring()
+end
+
+return text_format
