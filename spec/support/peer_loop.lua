@@ -44,9 +44,9 @@ function Connection:read_head()
   request_count = request_count + 1
   request.number = request_count
   record {
-    event = "request", connection = self.number, head = request.head, lines = request.lines,
-    headers = request.headers, method = request.method, target = request.target,
-    version = request.version,
+    event = "request", number = request_count, connection = self.number, head = request.head,
+    lines = request.lines, headers = request.headers, method = request.method,
+    target = request.target, version = request.version,
   }
   return request
 end
