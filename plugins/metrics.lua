@@ -8,7 +8,8 @@ local moongate = require "moongate"
 local families = moongate.metrics
 local C = bridge.C
 
-local requests = families.counter("moongate_requests_total", "Requests answered, by route and status.",
+local requests = families.counter("moongate_requests_total",
+  "Requests answered, by route and status.",
   { "route", "status" })
 local durations = families.histogram("moongate_request_seconds",
   "From the head of a request to the last byte of its answer, by route.", { "route" })

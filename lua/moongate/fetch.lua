@@ -84,6 +84,16 @@ local function host_of(headers, authority)
   return authority
 end
 
+-- Scheme, authority and path of a URL; raises for the caller's caller when it is none.
+local function parts_of(url)
+  local scheme, authority, path = tostring(url):match "^(https?)://([^/?#]+)([^#]*)"
+  if not scheme or authority:find "@" then
+    error(("%q is not a URL to fetch"):format(tostring(url)), 3)
+  end
+  if path:sub(1, 1) ~= "/" then path = "/" .. path end
+  return scheme, authority, path
+end
+
 --- Waits for the whole answer.
 ---@param options FetchOptions|string  a string is the URL
 ---@return FetchAnswer? answer  of any status
@@ -91,13 +101,9 @@ end
 ---@return string? text         a sentence about it
 return function(options)
   if type(options) == "string" then options = { url = options } end
-  local scheme, authority, path = tostring(options.url):match "^(https?)://([^/?#]+)([^#]*)"
-  if not scheme or authority:find "@" then
-    error(("%q is not a URL to fetch"):format(tostring(options.url)), 2)
-  end
+  local scheme, authority, path = parts_of(options.url)
   local target = target_of(scheme, authority)
   if not target then return nil, "upstream-limit", "Too many different hosts were fetched." end
-  if path:sub(1, 1) ~= "/" then path = "/" .. path end
   local method = options.method or (options.body and "POST" or "GET")
   local status, fields, body = core.call(target, method, path, host_of(options.headers, authority),
     flat(options.headers), options.body, options.connect_timeout or 0,

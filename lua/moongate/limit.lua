@@ -23,8 +23,8 @@ Limit.__index = Limit
 local keys = bridge.new "struct slice[2]"
 local numbers = bridge.new "double[3]"
 
---- A limit; made when a plugin is loaded.
----@param options { name: string, limit: number, window: number, burst: number? } burst: default the limit
+--- A limit; made when a plugin is loaded. Its burst is the limit unless another is given.
+---@param options { name: string, limit: number, window: number, burst: number? }
 ---@return Limit
 function limit.gcra(options)
   local burst = options.burst or options.limit

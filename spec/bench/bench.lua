@@ -1,4 +1,4 @@
---- bench: starts what is compared, loads it in alternating rounds, and prints what each request cost.
+--- bench: starts what is compared, loads it in alternating rounds, prints what a request cost.
 
 local json = require "cjson"
 local process = require "spec.support.process"
@@ -129,8 +129,8 @@ end
 
 local function load(subject, seconds)
   local before = cpu_ns(subject.pid)
-  local pipe = io.popen(("wrk -t1 -c%d -d%ds --latency -H 'x-api-key: secret' http://127.0.0.1:%d%s 2>&1")
-    :format(CONNECTIONS, seconds, subject.port, subject.path))
+  local pipe = io.popen(("wrk -t1 -c%d -d%ds --latency -H 'x-api-key: secret' "
+    .. "http://127.0.0.1:%d%s 2>&1"):format(CONNECTIONS, seconds, subject.port, subject.path))
   local text = pipe:read "*a"
   pipe:close()
   local requests = tonumber(text:match "(%d+) requests in")
@@ -195,7 +195,8 @@ end
 local function print_syscalls(subjects, directory)
   for _, subject in ipairs(subjects) do
     local path = directory .. "/syscalls." .. subject.name
-    local tracer = process.spawn({ "strace", "-c", "-f", "-p", tostring(subject.pid), "-o", path }, {
+    local command = { "strace", "-c", "-f", "-p", tostring(subject.pid), "-o", path }
+    local tracer = process.spawn(command, {
       stdout = directory .. "/strace.out", stderr = directory .. "/strace.log",
     })
     wait.that(function()
@@ -209,7 +210,8 @@ local function print_syscalls(subjects, directory)
     system.kill(tracer.pid, 2)
     tracer:wait(10)
     local text = system.read_file(path)
-    local total = tonumber(text:match "\n100.00%s+%S+%s+%S+%s+(%d+)" or text:match "(%d+)%s+%d*%s+total")
+    local total = tonumber(text:match "\n100.00%s+%S+%s+%S+%s+(%d+)"
+      or text:match "(%d+)%s+%d*%s+total")
     print(("%-8s %.2f system calls a request"):format(subject.name, total / requests))
   end
 end
@@ -260,7 +262,9 @@ function bench.main(arguments)
   local rounds = {}
   for round = 1, options.rounds do
     rounds[round] = {}
-    for _, subject in ipairs(subjects) do rounds[round][subject.name] = load(subject, options.seconds) end
+    for _, subject in ipairs(subjects) do
+      rounds[round][subject.name] = load(subject, options.seconds)
+    end
   end
   local rows = summary(subjects, rounds)
   if options.json then
