@@ -116,8 +116,9 @@ static void on_target(void *data, const struct cluster_target_status *status)
 bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,
                     struct slice *texts, double *numbers)
 {
-    struct search search = {.wanted = target, .texts = texts, .numbers = numbers};
+    struct search search = {.wanted = target, .texts = texts};
 
+    search.numbers = numbers;
     if (upstream >= generation->cluster_count)
         return false;
     struct cluster *cluster = generation->clusters[upstream].cluster;

@@ -45,6 +45,7 @@ static struct loop *loop_of(lua_State *thread)
     const struct services *services = task_generation_of(thread)->services;
     if (services == NULL)
         luaL_error(thread, "this call works only while the gateway serves");
+    assert(services != NULL); /* luaL_error() does not return */
     return services->loop;
 }
 

@@ -21,16 +21,19 @@ static void on_stall(void *data)
     output->events->on_broken(output->data, true);
 }
 
-void h1_output_init(struct h1_output *output, struct stream *stream, size_t window_bytes,
-                    double stall_seconds, const struct h1_output_events *events, void *data)
+void h1_output_init(struct h1_output *output, struct stream *stream,
+                    const struct http_session_limits *limits, const struct h1_output_events *events,
+                    void *data)
 {
+    size_t window_bytes = limits->window_bytes;
+
     assert(window_bytes > 0);
     *output = (struct h1_output){.stream = stream,
                                  .loop = stream_loop(stream),
                                  .events = events,
                                  .data = data,
                                  .window_bytes = window_bytes,
-                                 .stall_seconds = stall_seconds,
+                                 .stall_seconds = limits->send_idle_seconds,
                                  .flush.flush = on_flush};
     buffer_init(&output->queue, window_bytes + QUEUE_SLACK_BYTES, &output->loop->blocks);
     list_init(&output->flush.node);

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "http/http_session.h"
 #include "net/stream.h"
 #include "net/timeout.h"
 
@@ -39,8 +40,10 @@ struct h1_output {
     bool is_full, is_broken, has_told_broken;
 };
 
-void h1_output_init(struct h1_output *output, struct stream *stream, size_t window_bytes,
-                    double stall_seconds, const struct h1_output_events *events, void *data);
+/* Of `limits`, the window and the time for which a peer may take nothing. */
+void h1_output_init(struct h1_output *output, struct stream *stream,
+                    const struct http_session_limits *limits, const struct h1_output_events *events,
+                    void *data);
 void h1_output_clear(struct h1_output *output);
 
 /* Where heads and chunk lines are written; h1_output_touch() afterwards. */

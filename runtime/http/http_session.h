@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <assert.h>
+
 #include "http/http_stream.h"
 #include "net/stream.h"
 
@@ -90,6 +92,7 @@ static inline void http_session_drain(struct http_session *session)
 static inline void http_session_destroy(struct http_session **session)
 {
     struct http_session *destroyed = *session;
+    assert(destroyed != NULL);
     *session = NULL;
     destroyed->codec->destroy(destroyed);
 }

@@ -170,20 +170,27 @@ static void wait_for_news(struct master *master, double seconds)
     read_signals(master);
 }
 
+/* Starts or kills the workers whose time has come: seconds until the next one's, -1: none waits. */
+static double keep_time(struct master *master)
+{
+    struct workforce *workforce = &master->workforce;
+    double restart = workforce_restart_due(workforce);
+    double left = master->kill_at - monotonic_seconds();
+
+    if (!workforce->is_stopping)
+        return restart;
+    if (left > 0)
+        return left;
+    workforce_signal(workforce, SIGKILL);
+    return KILL_MARGIN_SECONDS;
+}
+
 static int supervise(struct master *master)
 {
     struct workforce *workforce = &master->workforce;
 
     while (!workforce->is_stopping || !workforce_is_empty(workforce)) {
-        double wait = workforce_restart_due(workforce);
-        if (workforce->is_stopping) {
-            wait = master->kill_at - monotonic_seconds();
-            if (wait <= 0) {
-                workforce_signal(workforce, SIGKILL);
-                wait = KILL_MARGIN_SECONDS;
-            }
-        }
-        wait_for_news(master, wait);
+        wait_for_news(master, keep_time(master));
         if (workforce->has_failed && !master->was_ready && !workforce->is_stopping)
             stop(master);
     }

@@ -27,7 +27,7 @@ describe("an admin listener on loopback", function()
         listen "127.0.0.1:0"
         admin "127.0.0.1:0"
         upstream "users" { "%s" }
-        consumer "mobile" { keys = { env "MOBILE_KEY" }, 
+        consumer "mobile" { keys = { env "MOBILE_KEY" },
           tags = { note = "see " .. env "NOTE", pin = env "PIN" } }
         route "/status/{code}" { upstream = "users",
           headers = { authorization = "Basic b3duZXI6eA==", ["x-open"] = "kept" } }
