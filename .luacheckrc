@@ -13,8 +13,8 @@ files["conf"] = {
       "workers", "memory", "listen", "admin", "upstream", "consumer", "use", "group", "route",
       "include", "env", "file", "log", "limits", "resolver", "plugins", "trusted_proxies",
       "forwarded", "via", "user",
-      "ipairs", "pairs", "next", "tostring", "tonumber", "type", "assert", "error", "select",
-      "unpack", "string", "table", "math", "os",
+      "ipairs", "pairs", "next", "tostring", "tonumber", "type", "assert", "error", "pcall",
+      "select", "unpack", "string", "table", "math", "os",
     },
   },
 }

@@ -1,7 +1,7 @@
 --- environment: runs configuration files, which declare; nothing is checked here but their shape.
 --
 -- The files see the functions below and Lua's harmless parts: no io, no os but its clock, no ffi,
--- no load, and no pcall, which would catch what ends an endless loop.
+-- no load.
 
 local files = require "moongate.config.files"
 local nearest = require "moongate.config.nearest"
@@ -169,6 +169,7 @@ end
 
 local function make_environment(state, getenv)
   local declared, env = state.declared, harmless()
+  env.pcall = files.pcall(state)
   for _, name in ipairs(SETTINGS) do env[name] = setting(state, name) end
   env.listen = plain(state, declared.listeners)
   env.use = plain(state, declared.uses)
@@ -204,7 +205,7 @@ function environment.run(path, getenv, report)
     current = path,
   }
   state.env = make_environment(state, getenv)
-  local stop = files.stop_endless()
+  local stop = files.stop_endless(state)
   files.run(state, path, path)
   stop()
   state.is_read = true

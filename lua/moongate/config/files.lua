@@ -70,15 +70,34 @@ local function explain(message, path)
   return at or path, text
 end
 
+local ENDLESS = "the configuration ran for too long; an endless loop?"
+
 --- Counts the steps of everything that runs until the function that it returns is called.
 ---@return fun()
-function files.stop_endless()
+function files.stop_endless(state)
   local left = INSTRUCTIONS_MAX / HOOK_STEP
   debug.sethook(function()
     left = left - 1
-    if left < 0 then error("the configuration ran for too long; an endless loop?", 2) end
+    if left < 0 then
+      state.is_endless = true
+      error(ENDLESS, 2)
+    end
   end, "", HOOK_STEP)
-  return function() debug.sethook() end
+  return function()
+    state.is_endless = false
+    debug.sethook()
+  end
+end
+
+--- A pcall that does not catch the end of an endless loop.
+---@param state table
+---@return fun(f: function, ...): boolean, ...
+function files.pcall(state)
+  local function pass(...)
+    if state.is_endless then error(ENDLESS, 0) end
+    return ...
+  end
+  return function(...) return pass(pcall(...)) end
 end
 
 -- Compiled code is not counted; what stays of the file (`when`) may be compiled afterwards.

@@ -48,26 +48,30 @@ local function step(entry, context, loader, report)
   }
 end
 
+-- The plugins of a list, and whether each of them is there.
 local function steps_of(list, context, loader, report)
-  local steps = {}
+  local steps, is_whole = {}, true
   if list ~= nil and type(list) ~= "table" then
     report(context.at, ("plugins is %s; expected a list"):format(values.show(list)))
-    return steps
+    return steps, false
   end
   for _, entry in ipairs(list or {}) do
     local made = step(entry, context, loader, report)
-    if made then steps[#steps + 1] = made end
+    steps[#steps + 1] = made
+    is_whole = is_whole and made ~= nil
   end
-  return steps
+  return steps, is_whole
+end
+
+local function append(list, more)
+  for _, one in ipairs(more) do list[#list + 1] = one end
 end
 
 local function uses_of(declared, loader, report)
   local use = {}
   for _, declaration in ipairs(declared.uses) do
     local context = { route = "", at = declaration.at }
-    for _, made in ipairs(steps_of(declaration.fields, context, loader, report)) do
-      use[#use + 1] = made
-    end
+    append(use, (steps_of(declaration.fields, context, loader, report)))
   end
   return use
 end
@@ -169,17 +173,19 @@ local function check_rewrite(route, normalise, report)
 end
 
 local function plugins_of(model, groups, fields, context, loader, report)
-  local steps = {}
-  for _, made in ipairs(model.use) do steps[#steps + 1] = made end
+  local steps, is_whole = {}, true
+  append(steps, model.use)
   for _, group in ipairs(groups) do
-    group.steps = group.steps
-      or steps_of(group.fields.plugins, { route = "", at = group.at }, loader, report)
-    for _, made in ipairs(group.steps) do steps[#steps + 1] = made end
+    if not group.steps then
+      group.steps, group.is_whole =
+        steps_of(group.fields.plugins, { route = "", at = group.at }, loader, report)
+    end
+    append(steps, group.steps)
+    is_whole = is_whole and group.is_whole
   end
-  for _, made in ipairs(steps_of(fields.plugins, context, loader, report)) do
-    steps[#steps + 1] = made
-  end
-  return steps
+  local own, has_own = steps_of(fields.plugins, context, loader, report)
+  append(steps, own)
+  return steps, is_whole and has_own
 end
 
 local function prefix_of(groups)
@@ -221,11 +227,10 @@ local function one(model, declaration, loader, report_at, options)
   route.host = nil
   local wanted = inherited(groups, fields, "upstream")
   route.upstream = upstream_of(model, wanted, at, report)
-  local before = loader.count()
   local context = { route = route.name, at = at }
-  route.plugins = plugins_of(model, groups, fields, context, loader, report_at)
-  local all_loaded = loader.count() == before and next(loader.faulty) == nil
-  check_answer(route, wanted ~= nil, all_loaded, report)
+  local is_whole
+  route.plugins, is_whole = plugins_of(model, groups, fields, context, loader, report_at)
+  check_answer(route, wanted ~= nil, is_whole, report)
   if not failed then
     local _, messages = router.check(route, options.normalise)
     for _, message in ipairs(messages) do report(message) end
