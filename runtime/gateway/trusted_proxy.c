@@ -40,32 +40,23 @@ static bool parse_entry(struct slice entry, struct address *address)
     return false;
 }
 
-static const struct header *last_field(const struct headers *headers)
-{
-    const struct header *last = headers_find_known(headers, HEADER_X_FORWARDED_FOR);
-    const struct header *next = last;
-    while (next != NULL) {
-        last = next;
-        next = headers_find_next(headers, last);
-    }
-    return last;
-}
-
 struct slice trusted_proxy_client(const struct gateway_options *options,
                                   const struct downstream *connection,
-                                  const struct headers *headers)
+                                  const struct headers *headers, struct arena *arena)
 {
     struct slice client = slice_of(connection->client_text, connection->client_text_length);
-    const struct header *field = connection->is_trusted ? last_field(headers) : NULL;
+    char text[ADDRESS_TEXT_BYTES];
 
-    if (field == NULL)
+    if (!connection->is_trusted)
         return client;
-    struct slice list = field->value, entry;
+    /* Proxies add to a field or add fields of their own. */
+    struct slice list = headers_joined(headers, arena, header_name_of(HEADER_X_FORWARDED_FOR));
+    struct slice entry;
     for (int hops = 0; hops < HOPS_MAX && take_last(&list, &entry); hops++) {
         struct address address;
         if (!parse_entry(entry, &address))
             break;
-        client = entry;
+        client = arena_copy(arena, address_format_host(&address, text));
         if (!trusted_proxy_has(options, &address))
             break;
     }

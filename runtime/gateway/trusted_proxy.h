@@ -12,4 +12,4 @@ bool trusted_proxy_has(const struct gateway_options *options, const struct addre
 /* The client's address text: the connection's own, or one out of the request's X-Forwarded-For. */
 struct slice trusted_proxy_client(const struct gateway_options *options,
                                   const struct downstream *connection,
-                                  const struct headers *headers);
+                                  const struct headers *headers, struct arena *arena);
