@@ -33,7 +33,8 @@ local SPEC = [[
 --- Run with: busted --lua=luajit %s
 -- Loads the plugin alone, with stand-ins for the request and the answer.
 
-package.path = "%s/?.lua;" .. package.path
+local folder = debug.getinfo(1, "S").source:match "^@(.*)/[^/]*$" or "."
+package.path = folder .. "/?.lua;" .. package.path
 local plugin = require "%s"
 
 describe("%s", function()
@@ -94,17 +95,21 @@ local function contents(name, folder, plugin_root)
   return {
     { ("%s/%s.lua"):format(folder, name),
       PLUGIN:format(name, class, id, name, id, id, id) },
-    { spec, SPEC:format(spec, folder, name, name, name, name, name) },
+    { spec, SPEC:format(spec, name, name, name, name, name) },
     { folder .. "/.luarc.json", SETTINGS:format((plugin_root:gsub("/plugins$", "/lua"))),
       keeps = true },
   }
+end
+
+local function is_name(text)
+  return text:find "^%l[%l%d-]*$" and not text:find "%-%-" and not text:find "%-$"
 end
 
 ---@param given Arguments
 ---@return integer code
 function verb.run(given)
   local kind, name = given.words[1], given.words[2]
-  if kind ~= "plugin" or not name:find "^%l[%l%d]*[%l%d-]*$" then
+  if kind ~= "plugin" or not is_name(name) then
     io.stderr:write("moongate new: a plugin's name has lower-case letters, digits and -, ",
       'like "key-auth"\nusage: moongate ', verb.usage, "\n")
     return 2
