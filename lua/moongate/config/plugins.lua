@@ -203,6 +203,7 @@ function plugins.loader(own_folders, bundled, report)
     package.path = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder) .. package.path
   end
   folders[#folders + 1] = bundled
+  package.path = package.path .. (";%s/?.lua;%s/?/init.lua"):format(bundled, bundled)
   return setmetatable({
     folders = folders, loaded = {}, faulty = {}, paths = {}, instances = {},
     count = function() return reported end,
