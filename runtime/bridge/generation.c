@@ -119,6 +119,15 @@ struct generation *generation_begin(const char *lua_root, const char *plugin_roo
     return generation;
 }
 
+/* The PROXY header and the handshake may take as long as a request's head, wherever they were
+ * declared. */
+static void limit_handshakes(struct generation *generation)
+{
+    for (size_t i = 0; i < generation->plan.listener_count; i++)
+        generation->listeners[i].listener.handshake_timeout =
+            generation->gateway_options.limits.head_seconds;
+}
+
 struct generation *generation_build(const struct generation_options *options)
 {
     struct generation *generation = generation_begin(options->lua_root, options->plugin_root);
@@ -128,6 +137,7 @@ struct generation *generation_build(const struct generation_options *options)
         return NULL;
     }
     draft_destroy(&generation->draft);
+    limit_handshakes(generation);
     route_matcher_seal(generation->matcher);
     route_matcher_seal(generation->admin_matcher);
     vm_settle(generation->vm);

@@ -52,8 +52,8 @@ enum fault outbound_inspect(struct exchange *exchange)
     const struct headers *headers = &exchange->request->headers;
     const struct header *trace = headers_find_known(headers, HEADER_TRACEPARENT);
 
-    exchange->client_host = trusted_proxy_client(options_of(exchange), exchange->connection,
-                                                 headers, &exchange->arena);
+    exchange->client_host =
+        trusted_proxy_client(options_of(exchange), exchange->connection, headers, &exchange->arena);
     if (trace != NULL)
         exchange->trace_id = trace_context_id(trace->value);
     if (times_in_via(exchange) >= LOOPS_MAX)
