@@ -198,6 +198,13 @@ static bool advance(const struct cell_table *table, uint64_t tag, const struct s
     return false;
 }
 
+/* A candidate beside a confirmed cell can only be in the way; whoever inserted it starts over. */
+static void drop(const struct cell_seen *candidate)
+{
+    if (candidate->cell != NULL)
+        cell_free(candidate);
+}
+
 bool cell_table_claim(const struct cell_table *table, uint64_t tag, cell_may_reuse *may_reuse,
                       const void *data, struct cell_seen *seen)
 {
@@ -208,8 +215,8 @@ bool cell_table_claim(const struct cell_table *table, uint64_t tag, cell_may_reu
         struct scan scan;
         look(table, tag, may_reuse, data, &scan);
         if (scan.settled.cell != NULL) {
-            if (held.cell != NULL)
-                cell_free(&held);
+            drop(&held);
+            drop(&scan.candidate);
             *seen = scan.settled;
             return true;
         }

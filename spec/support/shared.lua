@@ -232,15 +232,33 @@ function shared.duel(meeting, seconds, prepare, body, check)
   wait(other.pid)
 end
 
---- Runs `body(1)` to `body(4)` at the same time, and kills all wherever they are after a
---- fraction of a millisecond; `kills` processes in all.
+local function await_all(words, count, value)
+  local deadline = system.now() + 60
+  for i = 1, count do
+    while words[i] ~= value do
+      assert(system.now() < deadline, "a process did not begin in time")
+      C.spec_usleep(50)
+    end
+  end
+end
+
+--- Runs `body(1)` to `body(4)` at the same time, and kills all wherever they are a fraction of a
+--- millisecond after the last one began; `kills` processes in all.
 ---@param kills integer
 ---@param body fun(number: integer) does not return
 ---@param check? fun() after each four
 function shared.massacre(kills, body, check)
+  local segment = shared.segment(65536)
+  local begun = ffi.cast("volatile uint64_t *", shared.C.segment_allot(segment, "begun", 1, 64))
   for round = 1, kills / 4 do
     local victims = {}
-    for i = 1, 4 do victims[i] = process.fork(in_child(body, i)) end
+    for i = 1, 4 do
+      victims[i] = process.fork(in_child(function()
+        begun[i] = round
+        body(i)
+      end, i))
+    end
+    await_all(begun, 4, round)
     C.spec_usleep(300 + round % 17 * 50)
     for _, victim in ipairs(victims) do system.kill(victim.pid, system.SIGKILL) end
     for _, victim in ipairs(victims) do
