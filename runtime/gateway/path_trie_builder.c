@@ -79,6 +79,8 @@ static void grow_slots(struct path_trie_builder *builder)
 
 static struct slice label_of(const struct path_trie_builder *builder, const struct build_node *node)
 {
+    if (node->label_length == 0) /* there may be no text at all yet */
+        return SLICE_NONE;
     return slice_of(builder->text + node->label, node->label_length);
 }
 
