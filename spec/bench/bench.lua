@@ -1,145 +1,55 @@
---- bench: starts what is compared, loads it in alternating rounds, prints what a request cost.
+--- bench: loads the subjects in alternating rounds, and prints what each request cost.
 
 local json = require "cjson"
 local process = require "spec.support.process"
-local socket = require "spec.support.socket"
+local subjects = require "spec.bench.subjects"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
 local bench = {}
 
-local BODY = ("x"):rep(1024)
 local CONNECTIONS = 64
+local SIGINT = 2
+local LOAD = "wrk -t1 -c%d -d%ds --latency -H 'x-api-key: secret' http://127.0.0.1:%d%s 2>&1"
 
 local USAGE = [[
 usage: ./dev bench [--rounds N] [--seconds N] [--json] [--syscalls] [NAME...]
   names: relay nginx plain four (default: all)
+  --syscalls  also counts system calls for each request, under strace
 ]]
-
-local function free_port()
-  local listener = socket.listen("127.0.0.1")
-  local port = listener:port()
-  listener:close()
-  return port
-end
-
-local function wait_for_port(port, what)
-  wait.that(function()
-    local ok, connection = pcall(socket.connect, "127.0.0.1", port)
-    if ok and connection then connection:close() end
-    return ok and connection ~= nil
-  end, 10, what)
-end
-
-local function spawn(directory, name, arguments)
-  return process.spawn(arguments, {
-    stdout = ("%s/%s.out"):format(directory, name), stderr = ("%s/%s.log"):format(directory, name),
-  })
-end
-
-local NGINX = [[
-worker_processes 1;
-daemon off;
-pid %s/%s.pid;
-error_log %s/%s.error;
-events { worker_connections 4096; }
-http {
-  access_log off;
-  keepalive_requests 100000000;
-  client_body_temp_path %s/b; proxy_temp_path %s/p; fastcgi_temp_path %s/f;
-  uwsgi_temp_path %s/u; scgi_temp_path %s/s;
-  %s
-}
-]]
-
-local function start_nginx(directory, name, server)
-  local d = directory
-  local path = ("%s/%s.conf"):format(d, name)
-  system.write_file(path, NGINX:format(d, name, d, name, d, d, d, d, d, server))
-  return spawn(d, name, { "/usr/sbin/nginx", "-c", path, "-e", ("%s/%s.error"):format(d, name) })
-end
-
-local function child_of(pid)
-  local text
-  wait.that(function()
-    text = system.read_file(("/proc/%d/task/%d/children"):format(pid, pid))
-    return text and text:find "%d"
-  end, 10, "a worker process")
-  return tonumber(text:match "%d+")
-end
-
-local GATEWAY = [[
-workers(1)
-listen "127.0.0.1:%d"
-log { level = "warning" }
-upstream "origin" { "http://127.0.0.1:%d", idle_connections = 256 }
-consumer "bench" { keys = { "secret" } }
-route "GET /plain" { upstream = "origin" }
-route "GET /four" {
-  upstream = "origin",
-  plugins = {
-    { "key-auth" },
-    { "rate-limit", limit = 1000000000, window = "1s", by = "consumer" },
-    { "transform", set_headers = { ["x-team"] = "core" },
-                   response = { remove_headers = { "x-powered-by" } } },
-    { "metrics" },
-  },
-}
-]]
-
--- What is compared: how each is started; where requests go; whose CPU counts.
-local function start_all(directory)
-  local origin, relay, nginx, gateway = free_port(), free_port(), free_port(), free_port()
-  start_nginx(directory, "origin", ([[
-    server { listen 127.0.0.1:%d; location / { return 200 "%s"; } }]]):format(origin, BODY))
-  wait_for_port(origin, "the origin")
-  local relay_process = spawn(directory, "relay",
-    { "build/release/spec/relay", tostring(relay), tostring(origin) })
-  local nginx_process = start_nginx(directory, "nginx", ([[
-    upstream origin { server 127.0.0.1:%d; keepalive 256; keepalive_requests 100000000; }
-    server { listen 127.0.0.1:%d;
-      location / { proxy_pass http://origin; proxy_http_version 1.1;
-                   proxy_set_header Connection ""; } }]]):format(origin, nginx))
-  system.write_file(directory .. "/gateway.lua", GATEWAY:format(gateway, origin))
-  local gateway_process = spawn(directory, "gateway",
-    { "build/release/moongate", "run", "-c", directory .. "/gateway.lua" })
-  wait_for_port(relay, "the relay")
-  wait_for_port(nginx, "nginx")
-  wait_for_port(gateway, "the gateway")
-  local worker = child_of(gateway_process.pid)
-  return {
-    { name = "relay", port = relay, path = "/", pid = relay_process.pid },
-    { name = "nginx", port = nginx, path = "/", pid = child_of(nginx_process.pid) },
-    { name = "plain", port = gateway, path = "/plain", pid = worker },
-    { name = "four", port = gateway, path = "/four", pid = worker },
-  }
-end
 
 -- Nanoseconds on a CPU, exact where the ticks of /proc/PID/stat are not.
 local function cpu_ns(pid)
   return tonumber(system.read_file(("/proc/%d/schedstat"):format(pid)):match "^%d+")
 end
 
-local UNITS = { us = 1e-6, ms = 1e-3, s = 1 }
+local UNITS = { us = 1e-3, ms = 1, s = 1e3 }
 
-local function latency(text, percentile)
-  local number, unit = text:match(percentile .. "%%%s+([%d.]+)(%a+)")
-  return number and tonumber(number) * (UNITS[unit] or 1) or 0
+local function latency_ms(text, percentile)
+  local number, unit = text:match("\n%s+" .. percentile .. "%%%s+([%d.]+)(%a+)")
+  return number and tonumber(number) * UNITS[unit] or 0
 end
 
+-- Runs the load; its report, and how many requests it made. Any answer but 2xx is an error.
 local function load(subject, seconds)
-  local before = cpu_ns(subject.pid)
-  local pipe = io.popen(("wrk -t1 -c%d -d%ds --latency -H 'x-api-key: secret' "
-    .. "http://127.0.0.1:%d%s 2>&1"):format(CONNECTIONS, seconds, subject.port, subject.path))
+  local pipe = io.popen(LOAD:format(CONNECTIONS, seconds, subject.port, subject.path))
   local text = pipe:read "*a"
   pipe:close()
   local requests = tonumber(text:match "(%d+) requests in")
-  if not requests or text:find "Non%-2xx" then error(subject.name .. " failed:\n" .. text) end
+  if not requests or requests == 0 or text:find "Non%-2xx" or text:find "Socket errors" then
+    error(subject.name .. " failed under load:\n" .. text, 0)
+  end
+  return text, requests
+end
+
+local function measure(subject, seconds)
+  local before = cpu_ns(subject.pid)
+  local text, requests = load(subject, seconds)
   return {
     cpu_us = (cpu_ns(subject.pid) - before) / 1000 / requests,
     rps = tonumber(text:match "Requests/sec:%s+([%d.]+)"),
-    p50_ms = latency(text, "50") * 1000,
-    p99_ms = latency(text, "99") * 1000,
+    p50_ms = latency_ms(text, "50"),
+    p99_ms = latency_ms(text, "99"),
   }
 end
 
@@ -157,94 +67,114 @@ local function column(rounds, name, key)
   return list
 end
 
+-- Within a round: what else the machine did meanwhile hit both.
 local function ratios(rounds, name)
   local list = {}
   for i, round in ipairs(rounds) do list[i] = round[name].cpu_us / round.nginx.cpu_us end
   return list
 end
 
-local function summary(subjects, rounds)
+local function summary(list, rounds)
   local rows = {}
-  for i, subject in ipairs(subjects) do
+  for i, subject in ipairs(list) do
     local name = subject.name
-    local list = ratios(rounds, name)
+    local all = ratios(rounds, name)
     rows[i] = {
       name = name,
-      rps = median(column(rounds, name, "rps")),
-      cpu_us = median(column(rounds, name, "cpu_us")),
-      p50_ms = median(column(rounds, name, "p50_ms")),
-      p99_ms = median(column(rounds, name, "p99_ms")),
-      ratio = median(list),
-      ratio_min = math.min(unpack(list)),
-      ratio_max = math.max(unpack(list)),
+      ratio = median(all), ratio_min = math.min(unpack(all)), ratio_max = math.max(unpack(all)),
     }
+    for _, key in ipairs { "rps", "cpu_us", "p50_ms", "p99_ms" } do
+      rows[i][key] = median(column(rounds, name, key))
+    end
   end
   return rows
 end
 
 local function print_rows(rows)
-  print(("%-8s %10s %12s %9s %9s %22s"):format("", "requests/s", "CPU us/req", "p50 ms", "p99 ms",
-    "CPU over nginx's"))
+  local has_calls = rows[1].syscalls ~= nil
+  print(("%-8s %10s %11s %8s %8s %22s%s"):format("", "requests/s", "CPU us/req", "p50 ms", "p99 ms",
+    "CPU over nginx's", has_calls and "   syscalls/req" or ""))
   for _, row in ipairs(rows) do
-    print(("%-8s %10.0f %12.2f %9.2f %9.2f %7.2f (%.2f to %.2f)"):format(row.name, row.rps,
-      row.cpu_us, row.p50_ms, row.p99_ms, row.ratio, row.ratio_min, row.ratio_max))
+    local calls = has_calls and ("%15.2f"):format(row.syscalls) or ""
+    print(("%-8s %10.0f %11.2f %8.2f %8.2f %7.2f (%.2f to %.2f)%s"):format(row.name, row.rps,
+      row.cpu_us, row.p50_ms, row.p99_ms, row.ratio, row.ratio_min, row.ratio_max, calls))
   end
 end
 
--- System calls of one process while it serves: exact, whatever else the machine does.
-local function print_syscalls(subjects, directory)
-  for _, subject in ipairs(subjects) do
-    local path = directory .. "/syscalls." .. subject.name
-    local command = { "strace", "-c", "-f", "-p", tostring(subject.pid), "-o", path }
-    local tracer = process.spawn(command, {
-      stdout = directory .. "/strace.out", stderr = directory .. "/strace.log",
-    })
-    wait.that(function()
-      local status = system.read_file(("/proc/%d/status"):format(subject.pid))
-      return status:match "TracerPid:%s+(%d+)" ~= "0"
-    end, 5, "strace")
-    local pipe = io.popen(("wrk -t1 -c%d -d3s -H 'x-api-key: secret' http://127.0.0.1:%d%s")
-      :format(CONNECTIONS, subject.port, subject.path))
-    local requests = tonumber(pipe:read("*a"):match "(%d+) requests in")
-    pipe:close()
-    system.kill(tracer.pid, 2)
-    tracer:wait(10)
-    local text = system.read_file(path)
-    local total = tonumber(text:match "\n100.00%s+%S+%s+%S+%s+(%d+)"
-      or text:match "(%d+)%s+%d*%s+total")
-    print(("%-8s %.2f system calls a request"):format(subject.name, total / requests))
+--- System calls of a process for each request while it serves: exact, whatever else runs.
+---@param subject Subject
+---@param directory string for strace's report
+---@return number calls for each request
+---@return string report of `strace -c`
+function bench.count_calls(subject, directory)
+  local path = ("%s/syscalls.%s"):format(directory, subject.name)
+  local tracer = process.spawn { "strace", "-c", "-f", "-o", path, "-p", tostring(subject.pid) }
+  wait.that(function()
+    local status = system.read_file(("/proc/%d/status"):format(subject.pid))
+    return status:match "TracerPid:%s+(%d+)" ~= "0"
+  end, 10, "strace to attach")
+  local _, requests = load(subject, 2)
+  tracer:signal(SIGINT)
+  tracer:wait(10)
+  local report = system.read_file(path) or ""
+  local total = report:match "100%.00%s+%S+%s+%d*%s+(%d+)[%s%d]-total"
+  if not total then error("strace reports nothing:\n" .. report, 0) end
+  return tonumber(total) / requests, report
+end
+
+local function is_count(text)
+  local number = tonumber(text)
+  return number and number >= 1 and number == math.floor(number)
+end
+
+local function parse_option(options, key, value)
+  if key == "json" or key == "syscalls" then
+    options[key] = true
+    return 1
   end
+  if (key ~= "rounds" and key ~= "seconds") or not is_count(value) then return nil end
+  options[key] = tonumber(value)
+  return 2
 end
 
 local function parse(arguments)
   local options = { rounds = 5, seconds = 3, names = {} }
   local i = 1
   while arguments[i] do
-    local word = arguments[i]
-    local key = word:match "^%-%-(%l+)$"
-    if key == "json" or key == "syscalls" then
-      options[key] = true
-    elseif key == "rounds" or key == "seconds" then
-      i = i + 1
-      options[key] = tonumber(arguments[i])
-      if not options[key] then return nil end
-    elseif key then
-      return nil
+    local key = arguments[i]:match "^%-%-(%l+)$"
+    local words = 1
+    if key then
+      words = parse_option(options, key, arguments[i + 1])
+    elseif subjects.has(arguments[i]) then
+      options.names[arguments[i]] = true
     else
-      options.names[word] = true
+      words = nil
     end
-    i = i + 1
+    if not words then return nil end
+    i = i + words
+  end
+  if not next(options.names) then
+    options.names = { relay = true, nginx = true, plain = true, four = true }
   end
   return options
 end
 
-local function chosen(subjects, names)
-  if not next(names) then return subjects end
-  local list = {}
-  for _, subject in ipairs(subjects) do
-    if names[subject.name] or subject.name == "nginx" then list[#list + 1] = subject end
+local function compare(set, options)
+  local rounds = {}
+  for _, subject in ipairs(set.list) do load(subject, 1) end
+  for i = 1, options.rounds do
+    rounds[i] = {}
+    for _, subject in ipairs(set.list) do
+      rounds[i][subject.name] = measure(subject, options.seconds)
+    end
   end
-  return list
+  local rows = summary(set.list, rounds)
+  if options.syscalls then
+    for i, subject in ipairs(set.list) do
+      rows[i].syscalls = bench.count_calls(subject, set.directory)
+    end
+  end
+  return rows
 end
 
 --- The command line's work; the exit code.
@@ -256,23 +186,16 @@ function bench.main(arguments)
     io.stderr:write(USAGE)
     return 2
   end
-  local directory = system.temporary_directory()
-  local subjects = chosen(start_all(directory), options.names)
-  for _, subject in ipairs(subjects) do load(subject, 1) end
-  local rounds = {}
-  for round = 1, options.rounds do
-    rounds[round] = {}
-    for _, subject in ipairs(subjects) do
-      rounds[round][subject.name] = load(subject, options.seconds)
-    end
+  local ok, rows = pcall(subjects.with, options.names, compare, options)
+  if not ok then
+    io.stderr:write("bench: ", rows, "\n")
+    return 1
   end
-  local rows = summary(subjects, rounds)
   if options.json then
     print(json.encode { rounds = options.rounds, seconds = options.seconds, rows = rows })
   else
     print_rows(rows)
   end
-  if options.syscalls then print_syscalls(subjects, directory) end
   return 0
 end
 
