@@ -17,6 +17,7 @@ local reply = moongate.reply
 ---@field set { name: string, value: Template }[]
 ---@field add { name: string, value: Template }[]
 ---@field count integer
+---@field apply fun(fields: Headers, req: Request, res: Response?)
 
 ---@class Transform: Plugin
 ---@field of_request HeaderChanges
@@ -111,11 +112,54 @@ local function path_of(options)
   return compiled(options.path, "address")
 end
 
+local function rename(fields, from, to)
+  if fields[from] == nil then return end
+  local values = fields:all(from)
+  fields[from] = nil
+  fields[to] = nil
+  for _, value in ipairs(values) do fields:add(to, value) end
+end
+
+local OPERATIONS = {
+  remove = "fields:remove(v[%d])",
+  rename = "rename(fields, v[%d].from, v[%d].to)",
+  fixed = "fields:set(v[%d].name, v[%d].value.text)",
+  set = "fields:set(v[%d].name, v[%d].value:render(req, res))",
+  add = "local value = v[%d].value:render(req, res)\n"
+    .. "if value then fields:add(v[%d].name, value) end",
+}
+
+-- The changes as straight code, made once: loops of one turn would keep LuaJIT from compiling what
+-- calls them.
+local function code_of(changes)
+  local values, lines = {}, { "local v, rename = ...", "return function(fields, req, res)" }
+  local function put(list, kind)
+    for _, value in ipairs(list) do
+      local form = kind or (#value.value.places == 0 and "fixed" or "set")
+      values[#values + 1] = value
+      lines[#lines + 1] = "do " .. OPERATIONS[form]:gsub("%%d", #values) .. " end"
+    end
+  end
+  put(changes.remove, "remove")
+  put(changes.rename, "rename")
+  put(changes.set)
+  put(changes.add, "add")
+  lines[#lines + 1] = "end"
+  return table.concat(lines, "\n"), values
+end
+
+local function applier(changes)
+  local code, values = code_of(changes)
+  return assert(loadstring(code, "=transform"))(values, rename)
+end
+
 function transform.new(options)
   local instance = {}
   local ok, fault = pcall(function()
     instance.of_request = changes_of(options)
     instance.of_response = changes_of(options.response)
+    instance.of_request.apply = applier(instance.of_request)
+    instance.of_response.apply = applier(instance.of_response)
     instance.query = query_of(options)
     instance.new_path = path_of(options)
     instance.status = options.response.status
@@ -131,22 +175,9 @@ function transform.phases(instance)
   }
 end
 
-local function rename(fields, from, to)
-  if fields[from] == nil then return end
-  local values = fields:all(from)
-  fields[from] = nil
-  fields[to] = nil
-  for _, value in ipairs(values) do fields:add(to, value) end
-end
-
-local function apply(changes, fields, req, res)
-  if changes.count == 0 then return end
-  for _, name in ipairs(changes.remove) do fields:remove(name) end
-  for _, change in ipairs(changes.rename) do rename(fields, change.from, change.to) end
-  for _, change in ipairs(changes.set) do fields[change.name] = change.value:render(req, res) end
-  for _, change in ipairs(changes.add) do
-    local value = change.value:render(req, res)
-    if value then fields:add(change.name, value) end
+local function change_query(changes, req)
+  for _, change in ipairs(changes) do
+    req.query[change.name] = change.value and change.value:render(req) or nil
   end
 end
 
@@ -155,10 +186,8 @@ local BAD_PATH = reply.problem(400, "bad-path", "The path cannot be made of thes
 ---@param req Request
 ---@return Reply?  ends the request when present
 function transform:request(req)
-  apply(self.of_request, req.headers, req)
-  for _, change in ipairs(self.query) do
-    req.query[change.name] = change.value and change.value:render(req) or nil
-  end
+  if self.of_request.count > 0 then self.of_request.apply(req.headers, req) end
+  if #self.query > 0 then change_query(self.query, req) end
   if self.new_path then
     local path = self.new_path:render(req)
     if not path then return BAD_PATH end
@@ -170,7 +199,7 @@ end
 ---@param req Request
 ---@param res Response
 function transform:response(req, res)
-  apply(self.of_response, res.headers, req, res)
+  if self.of_response.count > 0 then self.of_response.apply(res.headers, req, res) end
   if self.status and not res.from_gateway then res.status = self.status end
 end
 

@@ -27,6 +27,14 @@ local function lines(errors)
   return texts
 end
 
+-- A chain is one long trace through plugins, libraries and the exported functions: the defaults of
+-- LuaJIT, made for single loops, would give up on it (each tail call counts as an unrolled loop),
+-- and throw all traces away once many chains have been compiled.
+local COMPILER = {
+  "maxtrace=4000", "maxrecord=16000", "maxirconst=2000", "maxsnap=2000", "maxmcode=8192",
+  "loopunroll=100",
+}
+
 --- Code of plugins whose phases all routes share is compiled when it is hot; what ran once is
 --- forgotten.
 ---@param generation ffi.cdata*
@@ -48,5 +56,6 @@ return function(generation, path, plugin_root)
   if not dispatch then return nil, errors end
   drop_modules()
   jit.flush()
+  jit.opt.start(unpack(COMPILER))
   return dispatch
 end

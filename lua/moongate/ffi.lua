@@ -36,7 +36,7 @@ end
 --- The text that a call has just put into `found`.
 ---@return string
 function bridge.text()
-  return ffi.string(found[0].start, found[0].length)
+  return (ffi.string(found[0].start, found[0].length))
 end
 
 --- The two texts that a call has just put into `found`.

@@ -44,7 +44,7 @@ end
 ---@param name string
 ---@return string? value  several are joined with ", "
 function Headers:get(name)
-  if C.moon_header_get(alive(self), self[OF], name, #name, found) then return text() end
+  if C.moon_header_get(alive(self), self[OF], name, #name, found) then return (text()) end
   return nil
 end
 
@@ -126,7 +126,7 @@ function Headers:each()
 end
 
 function meta.__index(self, name)
-  return Headers[name] or Headers.get(self, name)
+  return Headers[name] or (Headers.get(self, name))
 end
 
 function meta.__newindex(self, name, value)

@@ -73,7 +73,7 @@ end
 -- A getter of one text. Made at load time.
 local function text_of(which)
   return function(self)
-    if C.moon_text(alive(self), which, found) then return text() end
+    if C.moon_text(alive(self), which, found) then return (text()) end
     return nil
   end
 end
@@ -243,7 +243,7 @@ end
 
 function meta.__index(self, name)
   local getter = getters[name]
-  if getter then return getter(self) end
+  if getter then return (getter(self)) end
   local method = Request[name]
   if method then return method end
   error(("a request has no %q (things of your own go into req.context)"):format(tostring(name)), 2)

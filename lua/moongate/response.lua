@@ -28,7 +28,7 @@ function getters.status(self)
 end
 
 function getters.reason(self)
-  if C.moon_text(alive(self), C.MOON_TEXT_REASON, found) then return text() end
+  if C.moon_text(alive(self), C.MOON_TEXT_REASON, found) then return (text()) end
   return ""
 end
 
@@ -87,7 +87,7 @@ end
 
 function meta.__index(self, name)
   local getter = getters[name]
-  if getter then return getter(self) end
+  if getter then return (getter(self)) end
   local method = Response[name]
   if method then return method end
   error(("a response has no %q"):format(tostring(name)), 2)
