@@ -190,6 +190,17 @@ bool moon_consumer_group(struct generation *generation, int consumer, uint32_t a
 bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at,
                        struct slice *pair);
 
+/* ---- sets of address blocks ---- */
+
+/*
+ * Of a comma-separated list of blocks; lives as long as the generation. NULL with the element that
+ * is malformed in `wrong`; with nothing in it when the generation is built already.
+ */
+struct address_set *moon_address_set(struct generation *generation, const char *list,
+                                     size_t list_length, struct slice *wrong);
+/* False, too, for what is no address. */
+bool moon_address_set_has(const struct address_set *set, const char *text, size_t text_length);
+
 /* ---- the log, the clock ---- */
 
 /* A plugin raised where nobody gets an error for it: the text goes to the log, and is counted. */

@@ -11,6 +11,7 @@
 #include "base/slice.h"
 #include "gateway/exchange.h"
 
+struct address_set;
 struct generation;
 
 /* The text of abi.h as this binary was compiled with it, for ffi.cdef. */

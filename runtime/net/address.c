@@ -263,3 +263,13 @@ bool address_block_contains(const struct address_block *block, const struct addr
     struct host host = host_of(address);
     return host.family == block->family && prefix_equals(host.bytes, block->bytes, block->bits);
 }
+
+bool address_block_of(const struct address *address, struct address_block *block)
+{
+    struct host host = host_of(address);
+
+    block->family = host.family;
+    block->bits = host.family == AF_INET ? 32 : 128;
+    memcpy(block->bytes, host.bytes, sizeof(block->bytes));
+    return host.family != AF_UNSPEC;
+}

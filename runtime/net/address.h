@@ -72,3 +72,5 @@ bool address_equals(const struct address *one, const struct address *other);
  */
 bool address_block_parse(struct slice text, struct address_block *block);
 bool address_block_contains(const struct address_block *block, const struct address *address);
+/* The block of that address alone; false when it has no host. */
+bool address_block_of(const struct address *address, struct address_block *block);
