@@ -12,8 +12,10 @@
 -- What a template is for decides how values are written, so that none can be more than a value:
 --
 --     "text"     as they are
---     "field"    of a header: control characters are escaped as in addresses
 --     "json"     inside of a JSON string
+--     "query"    a value for req.query; nothing at all when none of its values is there
+--     "field"    the value of a header: control characters are escaped as in addresses; nothing at
+--                all when none of its values is there
 --     "address"  a path, or a whole URI: {scheme}, {host}, {authority}, {path} and {query} are as
 --                above, any other {NAME} is a parameter of the route's path. Values are escaped,
 --                {NAME*} keeps its slashes; values of nothing but dots are refused
@@ -47,8 +49,16 @@ for _, name in ipairs {
   NAMES[name] = function(req) return req[name] end
 end
 
+local function bracketed_host(req)
+  local host = req.host
+  return host and host:find(":", 1, true) and "[" .. host .. "]" or host
+end
+
 -- The names that an address knows; their values are written as they are.
-local ADDRESS_NAMES = { path = true, query = true, host = true, authority = true, scheme = true }
+local ADDRESS_NAMES = {
+  path = NAMES.path, query = NAMES.query, host = bracketed_host, authority = NAMES.authority,
+  scheme = NAMES.scheme,
+}
 
 local function percent(octet) return ("%%%02X"):format(octet:byte()) end
 
@@ -85,13 +95,14 @@ local function getter_of(inside, is_address)
   if kind then return by.parse(inside) or false end
   name = inside:match "^[%a_][%w_]*$"
   if not name then return nil end
-  if is_address and not ADDRESS_NAMES[name] then return by.parse("param:" .. name) end
+  if is_address then return ADDRESS_NAMES[name] or by.parse("param:" .. name) end
   return NAMES[name] or false
 end
 
 -- By what a template is for: how the value of a place is to be written.
 local ESCAPES = {
   text = function() return nil end,
+  query = function() return nil end, -- what sets it escapes it
   json = function() return escape_json end,
   -- What came in a field may go out in one.
   field = function(inside)
@@ -119,8 +130,8 @@ local function place_of(inside, use, before)
   return { get = get, escape = ESCAPES[use](inside, is_rest, before), after = "" }
 end
 
---- For each request: the text. nil when none of its values is there, or when one must not be where
---- it would be.
+--- For each request: the text. nil when one of its values must not be where it would be; of a field
+--- or a query also when none is there.
 ---@param req Request
 ---@param res Response?
 ---@return string?
@@ -145,9 +156,19 @@ end
 
 local template = {}
 
+-- What begins at an opening brace, a place or a text, and how many bytes of the template it is; or
+-- nil and what is wrong.
+local function piece_at(text, open, use)
+  local inside, place, why = text:match("^{([^{}]*)}", open), nil, nil
+  if inside then place, why = place_of(inside, use, text:sub(1, open)) end
+  if place == false then return nil, why end
+  if place then return place, #inside + 2 end
+  return "{", text:sub(open, open + 1) == "{{" and 2 or 1
+end
+
 --- Compiles a text. Of a template with `places` empty, `text` is the text for every request.
 ---@param text string
----@param use "text"|"field"|"json"|"address"
+---@param use "text"|"json"|"query"|"field"|"address"
 ---@return Template?
 ---@return string? why  when it is none
 function template.compile(text, use)
@@ -163,22 +184,20 @@ function template.compile(text, use)
     local open = text:find("{", at, true)
     literal = literal .. text:sub(at, (open or 0) - 1)
     if not open then break end
-    local inside = text:match("^{([^{}]*)}", open)
-    local place, why = nil, nil
-    if inside then place, why = place_of(inside, use, text:sub(1, open)) end
-    if place == false then return nil, why end
-    if place then
+    local piece, length = piece_at(text, open, use)
+    if not piece then return nil, length end
+    if type(piece) == "table" then
       finish_literal()
-      places[#places + 1] = place
-      at = open + #inside + 2
+      places[#places + 1] = piece
     else
-      literal = literal .. "{"
-      at = open + (text:sub(open, open + 1) == "{{" and 2 or 1)
+      literal = literal .. piece
     end
+    at = open + length
   end
   finish_literal()
   return setmetatable({
-    text = first, places = places, may_be_empty = #places == 0 or use == "address",
+    text = first, places = places,
+    may_be_empty = #places == 0 or not (use == "field" or use == "query"),
   }, Template)
 end
 

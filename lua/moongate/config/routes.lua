@@ -145,10 +145,15 @@ local function upstream_of(model, name, at, report)
   return nil
 end
 
+local function answers(made)
+  local plugin = made.plugin
+  return plugin.respond and (not plugin.phases or plugin.phases(made.instance).respond)
+end
+
 local function count_respond(steps)
   local count = 0
   for _, made in ipairs(steps) do
-    if made.plugin.respond then count = count + 1 end
+    if answers(made) then count = count + 1 end
   end
   return count
 end
