@@ -99,7 +99,7 @@ local function query_of(options)
   local query = {}
   for i, name in ipairs(options.remove_query) do query[i] = { name = name } end
   for _, name in ipairs(sorted(options.set_query)) do
-    query[#query + 1] = { name = name, value = compiled(options.set_query[name], "text") }
+    query[#query + 1] = { name = name, value = compiled(options.set_query[name], "query") }
   end
   return query
 end
