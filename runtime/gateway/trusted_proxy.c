@@ -30,11 +30,13 @@ static bool take_last(struct slice *list, struct slice *element)
     return false;
 }
 
-/* An entry is an address, maybe with a port or in brackets. */
+/* An entry is an address, maybe with a port or in brackets; not a port alone, not a path. */
 static bool parse_entry(struct slice entry, struct address *address)
 {
-    if (address_parse_host(entry, 0, address) || address_parse(entry, address))
+    if (address_parse_host(entry, 0, address))
         return true;
+    if (address_parse(entry, address))
+        return address->any.sa_family != AF_UNIX && !address->both_families;
     if (entry.length > 2 && entry.start[0] == '[' && entry.start[entry.length - 1] == ']')
         return address_parse_host(slice_of(entry.start + 1, entry.length - 2), 0, address);
     return false;
