@@ -118,6 +118,7 @@ static void stop(struct master *master)
     }
     log_write(LOG_INFO, "stopping");
     workforce->is_stopping = true;
+    sockets_close(&master->sockets); /* as workers do: who connects now is refused at once */
     master->kill_at = monotonic_seconds() + master->plan.drain_seconds + KILL_MARGIN_SECONDS;
     workforce_signal(workforce, SIGTERM);
 }
