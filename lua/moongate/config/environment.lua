@@ -85,20 +85,31 @@ local function setting(state, name)
   end
 end
 
+local function run_group(state, group, fields)
+  local routes = type(fields) == "table" and fields.routes
+  if type(routes) ~= "function" then
+    state.report(group.at, "a group has no routes; expected routes = function() ... end")
+    return
+  end
+  group.fields = fields
+  local outer = state.group
+  state.group = group
+  routes()
+  state.group = outer
+end
+
+-- group { fields }, or group "name" { fields }.
 local function group_of(state)
-  return function(name)
-    local group = { at = place(state), name = name, parent = state.group }
+  return function(given)
+    local group = { at = place(state), name = given, parent = state.group }
+    if type(given) == "table" then
+      group.name = nil
+      return run_group(state, group, given)
+    end
+    state.open[group] = "group"
     return function(fields)
-      local routes = type(fields) == "table" and fields.routes
-      if type(routes) ~= "function" then
-        state.report(group.at, "a group has no routes; expected routes = function() ... end")
-        return
-      end
-      group.fields = fields
-      local outer = state.group
-      state.group = group
-      routes()
-      state.group = outer
+      state.open[group] = nil
+      run_group(state, group, fields)
     end
   end
 end

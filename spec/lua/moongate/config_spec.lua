@@ -213,3 +213,56 @@ describe("env and file", function()
     assert.is_nil(table.concat(list):find("hunter2", 1, true))
   end)
 end)
+
+describe("group", function()
+  local function routes_of(config)
+    local code, out, err = gateway.run({ "routes", "--json" }, { config = config })
+    assert.same({ 0, "" }, { code, err })
+    local list = {}
+    for i, route in ipairs(require("cjson").decode(out)) do
+      list[i] = ("%s %s %s %s"):format(route.path, route.hosts[1] or "*", route.upstream,
+        table.concat(route.plugins, ","))
+    end
+    return list
+  end
+
+  it("gives its routes prefix, host, upstream and plugins, also from within another", function()
+    assert.same({
+      "/a/b/c in.example.com other metrics,request-id,key-auth",
+      "/a/d out.example.com users metrics",
+      "/e * users ",
+    }, routes_of [[
+      listen "127.0.0.1:0"
+      upstream "users" { "http://127.0.0.1:9" }
+      upstream "other" { "http://127.0.0.1:9" }
+      group {
+        prefix = "/a", host = "out.example.com", upstream = "users", plugins = { { "metrics" } },
+        routes = function()
+          group "inner" {
+            prefix = "/b", host = "in.example.com", plugins = { { "request-id" } },
+            routes = function()
+              route "GET /c" { upstream = "other", plugins = { { "key-auth" } } }
+            end,
+          }
+          route "GET /d" {}
+        end,
+      }
+      route "GET /e" { upstream = "users" }
+    ]])
+  end)
+
+  it("without routes, or without a table, is an error", function()
+    assert.same({ "gateway.lua:4: a group has no routes; expected routes = function() ... end" },
+      (errors_of(GOOD .. 'group { prefix = "/a" }')))
+    assert.same({ 'gateway.lua:4: group "a" has no table after it' },
+      (errors_of(GOOD .. 'group "a"')))
+  end)
+
+  it("has its options checked once", function()
+    assert.same({ 'gateway.lua:4: group: prefx is not known here; did you mean "prefix"?' },
+      (errors_of(GOOD .. [[group { prefx = "/a", upstream = "users", routes = function()
+        route "GET /1" {}
+        route "GET /2" {}
+      end }]])))
+  end)
+end)

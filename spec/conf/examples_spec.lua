@@ -1,0 +1,113 @@
+-- The configurations of conf/, and the tour through the first of them, as they are printed.
+
+local gateway = require "spec.support.gateway"
+local process = require "spec.support.process"
+local socket = require "spec.support.socket"
+local system = require "spec.support.system"
+
+local PORTS = { "8080", "8081", "8001" }
+
+local function read(path) return assert(system.read_file(path), path) end
+
+-- Ports that are free now, by those that the example has.
+local function free_ports()
+  local sockets, ports = {}, {}
+  for _, port in ipairs(PORTS) do
+    local server = socket.listen "127.0.0.1"
+    sockets[#sockets + 1], ports[port] = server, tostring(server:port())
+  end
+  for _, server in ipairs(sockets) do server:close() end
+  return ports
+end
+
+local function with_ports(text, ports)
+  return (text:gsub(":(%d+)", function(port) return ports[port] and ":" .. ports[port] end))
+end
+
+local function curl_lines(text, pattern)
+  local lines = {}
+  for line in text:gmatch(pattern) do lines[#lines + 1] = line end
+  return lines
+end
+
+-- What the tour promises of each line: the status, and something in the answer.
+local EXPECTED = {
+  { "/users/7", 200, '"name":"Ada"', '"id":"7"', "x%-request%-id: %x+" },
+  { "%-H 'x%-api%-key: try%-me' .*/orders", 200, '"item":"lamp"', 'ratelimit: .*;r=%d' },
+  { "/orders", 401, "urn:moongate:problem:missing%-key" },
+  { "/hello", 200, "Good evening, core team!", "cache%-control: no%-store" },
+  { "/nowhere", 404, "urn:moongate:problem:no%-route" },
+  { "%-X DELETE .*/users/7", 405, "allow: GET, HEAD" },
+  { "/dashboard/7", 200, '"name":"Ada"', '"item":"lamp"' },
+}
+
+local function expectation(line)
+  local found
+  for _, row in ipairs(EXPECTED) do
+    if line:find(row[1]) and (not found or #row[1] > #found[1]) then found = row end
+  end
+  return found
+end
+
+local function run(line, ports)
+  local code, out, err = process.run { "sh", "-c", with_ports(line, ports) .. " -sS" }
+  assert.equal(0, code, line .. ": " .. err)
+  return out
+end
+
+local function check_answer(line, out)
+  if line:find "/metrics" then
+    assert.matches('moongate_requests_total{route="GET /users/{id}",status="200"}', out)
+    return
+  elseif line:find "/status" then
+    assert.matches('"draining":false', out)
+    return
+  end
+  local expected = assert(expectation(line), "no expectation of " .. line)
+  assert.equal(expected[2], tonumber(out:match "^HTTP/1.1 (%d+)"), line .. "\n" .. out)
+  for i = 3, #expected do assert.matches(expected[i], out) end
+end
+
+describe("conf/", function()
+  after_each(gateway.stop_all)
+
+  it("has examples that are good", function()
+    local code, listing = process.run { "find", "conf", "-name", "*.lua" }
+    assert.equal(0, code)
+    local count = 0
+    for path in listing:gmatch "[^\n]+" do
+      count = count + 1
+      local status, _, err = process.run { gateway.binary(), "check", "-c", path }
+      assert.equal(0, status, err)
+    end
+    assert.is_true(count > 0)
+  end)
+
+  for _, page in ipairs {
+    { "conf/gateway.lua", "\n%-%- +(curl [^\n]+)" },
+    { "README.md", "\n(curl [^\n]+)" },
+  } do
+    it("has a first example that does what " .. page[1] .. " says", function()
+      local ports = free_ports()
+      gateway.start { config = with_ports(read "conf/gateway.lua", ports) }
+      local lines = curl_lines(read(page[1]), page[2])
+      assert.is_true(#lines >= 6)
+      for _, line in ipairs(lines) do check_answer(line, run(line, ports)) end
+    end)
+  end
+
+  it("has a first example whose limit holds", function()
+    local ports = free_ports()
+    gateway.start { config = with_ports(read "conf/gateway.lua", ports) }
+    local line = "curl -i -H 'x-api-key: try-me' http://localhost:8080/orders"
+    for _ = 1, 5 do assert.matches("^HTTP/1.1 200", run(line, ports)) end
+    assert.matches("^HTTP/1.1 429", run(line, ports))
+  end)
+
+  it("keeps its sample services to their own listener", function()
+    local ports = free_ports()
+    gateway.start { config = with_ports(read "conf/gateway.lua", ports) }
+    assert.matches("^HTTP/1.1 404", run("curl -i http://localhost:8080/samples/users/7", ports))
+    assert.matches("^HTTP/1.1 200", run("curl -i http://127.0.0.1:8081/samples/users/7", ports))
+  end)
+end)
