@@ -120,7 +120,12 @@ static bool task_run(struct task *task, int arguments)
 
 bool tasks_have_room(const struct tasks *tasks)
 {
-    return tasks->live_count < TASKS_MAX;
+    return tasks_have_room_for(tasks, 1);
+}
+
+bool tasks_have_room_for(const struct tasks *tasks, unsigned count)
+{
+    return tasks->live_count <= TASKS_MAX && count <= TASKS_MAX - tasks->live_count;
 }
 
 struct task *task_start(struct tasks *tasks, int arguments, const struct task_options *options)

@@ -75,6 +75,7 @@ struct task_options {
  */
 struct task *task_start(struct tasks *tasks, int arguments, const struct task_options *options);
 bool tasks_have_room(const struct tasks *tasks);
+bool tasks_have_room_for(const struct tasks *tasks, unsigned count);
 /* Lets it go on with the `results` values on top of its thread. */
 void task_resume(struct task *task, int results);
 /* Only while it waits; `ended` is not called. Clears `*task`. */

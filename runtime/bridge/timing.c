@@ -198,6 +198,8 @@ static int join(lua_State *thread)
 
     if (count > GROUP_MAX)
         return luaL_error(thread, "at most %d tasks at once", GROUP_MAX);
+    if (!tasks_have_room_for(&generation->tasks, (unsigned)count))
+        return luaL_error(thread, "too many tasks");
     struct group *group = group_create(thread, count);
     for (int i = 0; i < count; i++) {
         struct member *member = &group->members[i];

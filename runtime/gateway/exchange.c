@@ -63,6 +63,8 @@ void exchange_decide(struct exchange *exchange)
     assert(exchange->step == EXCHANGE_RECEIVING);
 
     exchange->step = EXCHANGE_DECIDING;
+    /* Before policies add fields: a client may not nominate those away. */
+    headers_remove_hop_by_hop(&exchange->request->headers);
     enum fault fault = outbound_inspect(exchange);
     if (exchange->request->body != BODY_NONE)
         http_stream_pause(exchange->downstream);
@@ -170,6 +172,7 @@ void exchange_answer_fault(struct exchange *exchange, enum fault fault, bool ask
     assert(!exchange->private.is_head_sent);
     if (exchange_is_waiting(exchange))
         phases_of(exchange)->cancel(exchange);
+    exchange->private.collection.is_active = false; /* who waited for it has been cancelled */
     exchange->fault = fault;
     exchange_drop_upstream(exchange);
     struct reply reply = problem_reply_of_fault(exchange, fault);

@@ -84,6 +84,7 @@ struct exchange {
         bool is_last_chunk;            /* ... and it was asked about the last one */
         bool is_upstream_failed;       /* while the response phase was waiting */
         bool is_tunnel_down_ended, is_tunnel_up_ended;
+        bool is_tunnel_sent; /* all that the upstream said is with the client's kernel */
         bool has_request_body, has_response_body; /* memory bodies below are to be sent */
         struct slice request_body, response_body; /* what is left of bodies sent from memory */
         struct collection {                       /* of a whole body, while a policy waits for it */

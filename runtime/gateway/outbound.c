@@ -191,7 +191,6 @@ struct request *outbound_request(struct exchange *exchange)
     *outbound = *request;
     headers_copy(&outbound->headers, &request->headers, arena);
     struct headers *headers = &outbound->headers;
-    headers_remove_hop_by_hop(headers);
     set_target(exchange, outbound);
     headers_set_known(headers, arena, HEADER_HOST, host_for_upstream(exchange));
     set_forwarded(exchange, headers);
@@ -204,6 +203,8 @@ struct request *outbound_request(struct exchange *exchange)
         outbound->content_length = exchange->private.request_body.length;
         outbound->expects_continue = false;
         headers_remove_known(headers, HEADER_EXPECT);
+        if (!exchange->private.request_complete) /* its rest would be the tunnel's first bytes */
+            outbound->upgrade = SLICE_NONE;
     }
     return outbound;
 }

@@ -130,15 +130,15 @@ static void on_request_data(void *data, struct slice bytes)
         http_stream_pause(exchange->downstream);
 }
 
+/* A side may say more than once that it has ended. */
 static void end_tunnel_side(struct exchange *exchange, bool *is_ended, struct http_stream *other)
 {
-    *is_ended = true;
-    if (exchange->private.is_tunnel_down_ended && exchange->private.is_tunnel_up_ended &&
-        other == exchange->upstream) {
-        exchange_finish(exchange);
+    if (*is_ended)
         return;
-    }
-    if (other != NULL)
+    *is_ended = true;
+    if (exchange->private.is_tunnel_sent)
+        exchange_finish(exchange);
+    else if (other != NULL)
         http_stream_send_end(other, NULL);
 }
 
@@ -175,7 +175,8 @@ static void on_response_sent(void *data)
 {
     struct exchange *exchange = data;
 
-    if (exchange->step == EXCHANGE_TUNNEL && !exchange->private.is_tunnel_down_ended)
+    exchange->private.is_tunnel_sent = exchange->step == EXCHANGE_TUNNEL;
+    if (exchange->private.is_tunnel_sent && !exchange->private.is_tunnel_down_ended)
         return; /* our half is closed, the client's is not */
     exchange_finish(exchange);
 }

@@ -92,8 +92,9 @@ static void send_end(struct http_stream *stream, const struct headers *trailers)
     if (client->step ==
         H1_CLIENT_TUNNEL) /* the request's own end came before: this is a half-close */
         client->sent_told = false;
-    else if (client->is_chunked)
-        h1_writer_last_chunk(h1_output_queue(&client->output), trailers);
+    else if (client->is_chunked &&
+             !h1_writer_last_chunk(h1_output_queue(&client->output), trailers))
+        client->output.is_broken = true;
     client->end_sent = true;
     loop_flush_later(client->output.loop, &client->output.flush);
 }

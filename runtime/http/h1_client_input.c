@@ -37,7 +37,8 @@ static void on_informational(struct h1_client *client, struct response *response
 
 static void on_switching(struct h1_client *client, struct response *response)
 {
-    if (!client->asks_upgrade) {
+    /* Not before the request is complete: the rest of its body would be the tunnel's. */
+    if (!client->asks_upgrade || !client->end_sent) {
         h1_client_close(client, FAULT_UPSTREAM_UPGRADE);
         return;
     }

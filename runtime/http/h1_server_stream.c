@@ -127,8 +127,9 @@ static void send_end(struct http_stream *stream, const struct headers *trailers)
     if (server->step == H1_SERVER_CLOSED)
         return;
     server->end_sent = true;
-    if (server->framing == H1_SERVER_CHUNKED)
-        h1_writer_last_chunk(h1_output_queue(&server->output), trailers);
+    if (server->framing == H1_SERVER_CHUNKED &&
+        !h1_writer_last_chunk(h1_output_queue(&server->output), trailers))
+        server->output.is_broken = true;
     loop_flush_later(server->output.loop, &server->output.flush);
 }
 
@@ -144,6 +145,8 @@ static void resume_stream(struct http_stream *stream)
     if (!server->is_paused)
         return;
     server->is_paused = false;
+    if (server->step == H1_SERVER_BODY) /* the pause was not the client's fault */
+        timeout_set(&server->timeout, server->limits->body_idle_seconds);
     if (buffer_length(&server->input) > 0 || server->is_read_paused || server->has_ended_input ||
         (server->step == H1_SERVER_BODY && server->body.is_complete))
         h1_server_read_again(server);
