@@ -1,4 +1,5 @@
--- What `./dev docs` checks: a plugin that writes the generated parts of the documentation.
+--- gateway: what `./dev docs` checks: a plugin that writes the generated parts of the pages.
+
 listen "127.0.0.1:0"
 
 route "GET /" {
