@@ -117,9 +117,12 @@ static void send_body(struct fetch *fetch)
         http_stream_send_end(fetch->stream, NULL);
 }
 
+/* Also comes when the last piece did not find a connection yet. */
 static void on_writable(void *data)
 {
-    send_body(data);
+    struct fetch *fetch = data;
+    if (fetch->body_left.length > 0)
+        send_body(fetch);
 }
 
 static const struct http_stream_events EVENTS = {
