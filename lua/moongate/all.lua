@@ -9,19 +9,22 @@
 local core = require "moongate.core.task"
 
 ---@param functions table<any, fun(): any, string?>  by any keys, at most 256
+---@param ends_early boolean?  once one has raised or returned false or nil, the others are
+--- cancelled and have no results
 ---@return table values  first results by the same keys
 ---@return table why     second results: with nil and a message, the message
-return function(functions)
+return function(functions, ends_early)
   local keys, list = {}, {}
   for key, run in pairs(functions) do
     keys[#keys + 1] = key
     list[#list + 1] = run
   end
-  local results = core.join(list)
+  local results = core.join(list, ends_early)
   local values, why = {}, {}
   for i, key in ipairs(keys) do
-    if results[i].error then error(results[i].error, 0) end
-    values[key], why[key] = results[i][1], results[i][2]
+    local result = results[i] or {}
+    if result.error then error(result.error, 0) end
+    values[key], why[key] = result[1], result[2]
   end
   return values, why
 end

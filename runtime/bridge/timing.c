@@ -115,6 +115,8 @@ struct group {
     struct task *waiting; /* NULL while the members are being started */
     int results;          /* registry reference: results by index, then errors under "error" */
     int left, count;
+    bool ends_early; /* with the first that raises or returns false; the others are cancelled */
+    bool is_over;
     struct member members[];
 };
 
@@ -157,6 +159,19 @@ static void keep_results(const struct member *member, enum task_end end, lua_Sta
     lua_pop(vm, 1);
 }
 
+static void cancel_members(struct group *group)
+{
+    for (int i = 0; i < group->count; i++) {
+        if (group->members[i].task != NULL)
+            task_cancel(&group->members[i].task);
+    }
+}
+
+static bool has_failed(enum task_end end, lua_State *thread)
+{
+    return end == TASK_RAISED || (lua_gettop(thread) > 0 && !lua_toboolean(thread, 1));
+}
+
 static void on_member_ended(enum task_end end, lua_State *thread, void *data)
 {
     struct member *member = data;
@@ -164,17 +179,19 @@ static void on_member_ended(enum task_end end, lua_State *thread, void *data)
 
     member->task = NULL;
     keep_results(member, end, thread);
-    if (--group->left == 0 && group->waiting != NULL)
+    group->left--;
+    if (group->ends_early && has_failed(end, thread)) {
+        group->is_over = true;
+        cancel_members(group);
+    }
+    if (group->waiting != NULL && (group->is_over || group->left == 0))
         group_resume(group);
 }
 
 static void on_group_cancelled(void *wait)
 {
     struct group *group = wait;
-    for (int i = 0; i < group->count; i++) {
-        if (group->members[i].task != NULL)
-            task_cancel(&group->members[i].task);
-    }
+    cancel_members(group);
     group_free(group);
 }
 
@@ -188,33 +205,40 @@ static struct group *group_create(lua_State *thread, int count)
     return group;
 }
 
-/* (list of functions) -> list of { results } or { error = text }, when all have ended. */
+/* Starts the functions of the list at 1. */
+static void start_members(lua_State *thread, struct group *group, struct exchange *exchange)
+{
+    for (int i = 0; i < group->count && !group->is_over; i++) {
+        struct member *member = &group->members[i];
+        struct task_options options = {
+            .ended = on_member_ended, .data = member, .exchange = exchange, .may_wait = true};
+        *member = (struct member){.group = group, .index = i + 1};
+        lua_rawgeti(thread, 1, i + 1);
+        lua_xmove(thread, group->generation->vm, 1);
+        struct task *started = task_start(&group->generation->tasks, 0, &options);
+        if (started != NULL)
+            member->task = started;
+    }
+}
+
+/*
+ * (list of functions, ends early) -> list of { results } or { error = text }, when all have ended,
+ * or, if it ends early, one has failed: then what was cancelled has no results.
+ */
 static int join(lua_State *thread)
 {
     luaL_checktype(thread, 1, LUA_TTABLE);
     struct task *task = task_awaiting(thread);
-    struct generation *generation = task_generation_of(thread);
     int count = (int)lua_objlen(thread, 1);
 
     if (count > GROUP_MAX)
         return luaL_error(thread, "at most %d tasks at once", GROUP_MAX);
-    if (!tasks_have_room_for(&generation->tasks, (unsigned)count))
+    if (!tasks_have_room_for(&task_generation_of(thread)->tasks, (unsigned)count))
         return luaL_error(thread, "too many tasks");
     struct group *group = group_create(thread, count);
-    for (int i = 0; i < count; i++) {
-        struct member *member = &group->members[i];
-        struct task_options options = {.ended = on_member_ended,
-                                       .data = member,
-                                       .exchange = task_exchange(task),
-                                       .may_wait = true};
-        *member = (struct member){.group = group, .index = i + 1};
-        lua_rawgeti(thread, 1, i + 1);
-        lua_xmove(thread, generation->vm, 1);
-        struct task *started = task_start(&generation->tasks, 0, &options);
-        if (started != NULL)
-            member->task = started;
-    }
-    if (group->left == 0) {
+    group->ends_early = lua_toboolean(thread, 2) != 0;
+    start_members(thread, group, task_exchange(task));
+    if (group->left == 0 || group->is_over) {
         lua_rawgeti(thread, LUA_REGISTRYINDEX, group->results);
         group_free(group);
         return 1;
