@@ -1,0 +1,216 @@
+--- template: addresses, headers and bodies of parts, with places for values.
+--
+--     {user}             what the route's path captured
+--     {profile.id}       from another part's answer, which is waited for; in arrays numbers from 0
+--     {query:page}       and {header:NAME}, {cookie:NAME}, {claim:NAME}, {consumer}, {address}
+--
+-- Values are escaped for where they stand, so that none can be more than a value.
+
+local by = require "moongate.by"
+local json = require "moongate.json"
+local json_text = require "aggregate.json_text"
+local nearest = require "moongate.config.nearest"
+
+local template = {}
+
+local BODY_DEPTH_MAX = 16
+
+local function percent(octet) return ("%%%02X"):format(octet:byte()) end
+
+-- By where a value stands; nil: it must not stand there.
+local ESCAPES = {
+  path = function(value)
+    if value == "" or value:find "^%.+$" then return nil end
+    return (value:gsub("[^%w%-._~!$&'()*+,;=:@]", percent))
+  end,
+  query = function(value) return (value:gsub("[^%w%-._~]", percent)) end,
+  header = function(value) return not value:find "%c" and value or nil end,
+  json = function(value) return json.encode(value):sub(2, -2) end,
+  text = function(value) return value end,
+}
+
+local function read_part(name, path, place)
+  return function(_, results)
+    local result = results[name]
+    local value = result and result.value and json_text.at(result.value, path)
+    if place == "value" then return value end
+    value = value and json_text.scalar(value)
+    return value and ESCAPES[place](value)
+  end
+end
+
+local function read_request(get, place, is_needed)
+  return function(req)
+    local value = get(req)
+    if value == nil then
+      if is_needed then return nil end
+      return place == "value" and "null" or ""
+    end
+    return place == "value" and json.encode(value) or ESCAPES[place](value)
+  end
+end
+
+local function param_of(name) return function(req) return req.params[name] end end
+
+local function split(path)
+  local names = {}
+  for name in path:gmatch "[^.]+" do names[#names + 1] = name end
+  return names
+end
+
+-- Reads the value of what stands between braces. nil and what is wrong.
+local function reader_of(inside, place, compiler)
+  local part, path = inside:match "^([%w_-]+)%.(.+)$"
+  if part then
+    if not compiler.names[part] then
+      return nil, ("{%s} names the part %q, which does not exist%s"):format(inside, part,
+        nearest.hint(part, compiler.names))
+    end
+    compiler.edges[part] = true
+    return read_part(part, split(path), place)
+  end
+  local get = by.parse(inside)
+  if get then return read_request(get, place, place == "path") end
+  if not inside:find "^[%a_][%w_]*$" then
+    return nil, ("{%s} is not understood; expected {param}, {part.name} or {header:NAME}")
+      :format(inside)
+  end
+  return read_request(param_of(inside), place, true)
+end
+
+local function add_text(compiler, text)
+  if text ~= "" then compiler.pieces[#compiler.pieces + 1] = { text = text } end
+end
+
+local function add_reader(compiler, inside, place)
+  local read, wrong = reader_of(inside, place, compiler)
+  if not read then
+    compiler.wrong = compiler.wrong or wrong
+    return
+  end
+  compiler.pieces[#compiler.pieces + 1] = { read = read, inside = inside }
+end
+
+-- `place` is a name, or a function of the text before.
+local function add_template(compiler, text, place, literal)
+  local at = 1
+  for before, inside, behind in text:gmatch "([^{}]*){([^{}]*)}()" do
+    add_text(compiler, literal and literal(before) or before)
+    local where = type(place) == "function" and place(text:sub(1, behind)) or place
+    add_reader(compiler, inside, where)
+    at = behind
+  end
+  local rest = text:sub(at)
+  if rest:find "[{}]" then
+    compiler.wrong = compiler.wrong or ("%q has a lone brace"):format(text)
+  end
+  add_text(compiler, literal and literal(rest) or rest)
+end
+
+local function compiler_of(names, edges)
+  return { names = names, edges = edges, pieces = {} }
+end
+
+local function finish(compiler)
+  if compiler.wrong then return nil, compiler.wrong end
+  local pieces = compiler.pieces
+  return function(req, results)
+    local texts = {}
+    for i, piece in ipairs(pieces) do
+      local text = piece.text or piece.read(req, results)
+      if not text then return nil, piece.inside end
+      texts[i] = text
+    end
+    return table.concat(texts)
+  end
+end
+
+---@alias AggregateText fun(req: Request, results: table): string?, string?  or nil and what lacks
+
+--- The address of a part; scheme and host are fixed.
+---@param url string
+---@param names table<string, any>      the parts there are
+---@param edges table<string, boolean>  gets the parts that are needed
+---@return AggregateText?
+---@return string? wrong
+function template.url(url, names, edges)
+  local head = url:match "^https?://[^/?#]+"
+  if not head or head:find "@" then
+    return nil, ("%q is not an address; expected http://upstream/path"):format(url)
+  end
+  if head:find "[{}]" then return nil, ("%q has a brace in its host"):format(url) end
+  if url:find "[#%s%c]" then return nil, ("%q has a # or a blank in it"):format(url) end
+  local compiler = compiler_of(names, edges)
+  add_template(compiler, url, function(before)
+    return before:find("?", 1, true) and "query" or "path"
+  end)
+  return finish(compiler)
+end
+
+--- A text for a header or a body: `place` says for which.
+---@param text string
+---@param place "header"|"json"|"query"|"text"
+---@return AggregateText?
+---@return string? wrong
+function template.text(text, place, names, edges)
+  local compiler = compiler_of(names, edges)
+  add_template(compiler, text, place)
+  return finish(compiler)
+end
+
+local add_value
+
+local function add_list(compiler, list, depth)
+  add_text(compiler, "[")
+  for i, item in ipairs(list) do
+    if i > 1 then add_text(compiler, ",") end
+    add_value(compiler, item, depth)
+  end
+  add_text(compiler, "]")
+end
+
+local function add_object(compiler, object, depth)
+  local names = {}
+  for name in pairs(object) do names[#names + 1] = tostring(name) end
+  table.sort(names)
+  add_text(compiler, "{")
+  for i, name in ipairs(names) do
+    add_text(compiler, (i > 1 and "," or "") .. json.encode(name) .. ":")
+    add_value(compiler, object[name], depth)
+  end
+  add_text(compiler, "}")
+end
+
+local function add_string(compiler, text)
+  local inside = text:match "^{([^{}]*)}$"
+  if inside then return add_reader(compiler, inside, "value") end
+  add_text(compiler, '"')
+  add_template(compiler, text, "json", ESCAPES.json)
+  add_text(compiler, '"')
+end
+
+function add_value(compiler, value, depth)
+  if depth > BODY_DEPTH_MAX then
+    compiler.wrong = "the body is nested too deeply"
+  elseif type(value) == "string" then
+    add_string(compiler, value)
+  elseif type(value) ~= "table" then
+    add_text(compiler, json.encode(value))
+  elseif #value > 0 or getmetatable(value) then
+    add_list(compiler, value, depth + 1)
+  else
+    add_object(compiler, value, depth + 1)
+  end
+end
+
+--- A JSON body from a table: a string that is one place alone becomes the value with its type.
+---@param value table
+---@return AggregateText?
+---@return string? wrong
+function template.json(value, names, edges)
+  local compiler = compiler_of(names, edges)
+  add_value(compiler, value, 0)
+  return finish(compiler)
+end
+
+return template

@@ -1,0 +1,252 @@
+--- aggregate: parts side by side, parts that wait for others, and what failing ones cost.
+
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local json = require "cjson"
+local peer = require "spec.support.peer"
+local system = require "spec.support.system"
+
+-- What the upstream says, by path: status, body, fields, seconds to wait before.
+local ANSWERS = {
+  ["/profile"] = { 200,
+    ' { "id" : 12345678901234567890.10, "name":"A/B ü?", "x":{"y":[7,"z"]} } ' },
+  ["/orders"] = { 200, "[1.0,2e3]" },
+  ["/null"] = { 200, "null" },
+  ["/none"] = { 204, "" },
+  ["/accepted"] = { 202, '{"later":true}' },
+  ["/slow"] = { 200, '"late"', nil, 0.3 },
+  ["/never"] = { 200, '"never"', nil, 60 },
+  ["/broken"] = { 200, '{"a":01}' },
+  ["/bytes"] = { 200, '"\255"' },
+  ["/open"] = { 200, '{"a":[1,2}' },
+  ["/comma"] = { 200, '{"a":1,}' },
+  ["/two"] = { 200, "1 2" },
+  ["/deep"] = { 200, ("["):rep(100000) },
+  ["/html"] = { 200, "<html>" },
+  ["/big"] = { 200, '"' .. ("x"):rep(5000) .. '"' },
+  ["/a"] = { 200, '{"k":"a","s":1.10,"only_a":[]}' },
+  ["/b"] = { 200, '{"\\u006b":"b","only_b":{}}' },
+  ["/401"] = { 401, "{}", { ["WWW-Authenticate"] = "Basic" } },
+  ["/429"] = { 429, "{}", { ["Retry-After"] = "7" } },
+}
+
+local function handler(connection)
+  while true do
+    local request = connection:read_request()
+    if not request then return end
+    local path = request.target:match "^[^?]*"
+    local answer = ANSWERS[path] or { tonumber(path:match "^/(%d%d%d)$") or 200,
+      json.encode { target = request.target, body = request.body or "", headers = request.headers,
+        method = request.method } }
+    if answer[4] then connection:sleep(answer[4]) end
+    if not connection:answer(answer[1], answer[3], answer[2]) then return end
+  end
+end
+
+describe("aggregate", function()
+  local upstream, moongate
+
+  setup(function() upstream = peer.start(handler) end)
+  teardown(function() peer.stop_all() end)
+  after_each(function() gateway.stop_all() end)
+
+  -- A gateway whose /go/{user} aggregates as `options` say; "u" is the upstream.
+  local function start(options)
+    moongate = gateway.start { config = ([[
+      listen "127.0.0.1:0"
+      upstream "u" { "%s" }
+      upstream "dead" { "http://127.0.0.1:1", failures = 1000 }
+      consumer "ann" { keys = { "k1" } }
+      route "/go/{user}" { plugins = { { "aggregate", %s } } }
+    ]]):format(upstream.url, options) }
+  end
+
+  local function get(path, headers)
+    return http.request(moongate.port, { path = path or "/go/7", headers = headers })
+  end
+
+  local function body_of(options, path, headers)
+    start(options)
+    local answer = get(path, headers)
+    assert.equal(200, answer.status, answer.body)
+    assert.equal("application/json", answer.headers["content-type"])
+    return answer.body
+  end
+
+  local function check(options)
+    local code, _, err = gateway.run({ "check" }, { config = ([[
+      listen "127.0.0.1:0"
+      route "/go/{user}" { plugins = { { "aggregate", %s } } }
+    ]]):format(options) })
+    return code, err
+  end
+
+  it("puts parts together byte for byte, sorted by name", function()
+    assert.equal([[{"orders":[1.0,2e3],]]
+      .. [["profile":{ "id" : 12345678901234567890.10, "name":"A/B ü?", "x":{"y":[7,"z"]} }}]],
+      body_of [[parts = { profile = "http://u/profile", orders = { "http://u/orders" } }]])
+  end)
+
+  it("merges members where asked, the last name winning", function()
+    assert.equal('{"k":"b","s":1.10,"only_a":[],"only_b":{},"o":[1.0,2e3]}',
+      body_of [[merge = "merge", parts = { a = "http://u/a", b = "http://u/b",
+        o = "http://u/orders", n = "http://u/null" }]])
+  end)
+
+  it("takes any 2xx, and nothing at all as null", function()
+    assert.equal('{"a":{"later":true},"n":null}',
+      body_of [[parts = { a = { "http://u/accepted", required = true },
+        n = { "http://u/none", required = true } }]])
+  end)
+
+  it("extracts", function()
+    assert.equal('{"i":12345678901234567890.10,"z":"z"}', body_of [[parts = {
+      i = { "http://u/profile", extract = "id" }, z = { "http://u/profile", extract = "x.y.1" } }]])
+  end)
+
+  it("hands values from part to part, escaped for where they stand", function()
+    local answer = json.decode(body_of([[parts = {
+      p = "http://u/profile",
+      q = { "http://u/e/{p.name}/{user}?i={p.id}&n={p.name}&u={user}&page={query:page}",
+        headers = { ["x-id"] = "<{p.x.y.0}>" } },
+      r = { "http://u/e/{q.method}", method = "PUT",
+        body = { id = "{p.id}", list = "{p.x.y}", text = "n: {p.name}\"", n = 5,
+          none = "{query:no}", sub = { user = "{user}" } } },
+      s = { "http://u/e", body = "a={p.name}",
+        headers = { ["content-type"] = "application/x-www-form-urlencoded" } },
+    }]], '/go/a%2F%22b?page=2%263'))
+    assert.equal("/e/A%2FB%20%C3%BC%3F/a%2F%22b?i=12345678901234567890.10"
+      .. "&n=A%2FB%20%C3%BC%3F&u=a%2F%22b&page=2%263", answer.q.target)
+    assert.equal("<7>", answer.q.headers["x-id"])
+    assert.equal("/e/GET", answer.r.target)
+    assert.equal("PUT", answer.r.method)
+    assert.equal("application/json", answer.r.headers["content-type"])
+    assert.equal([[{"id":12345678901234567890.10,"list":[7,"z"],"n":5,"none":null,]]
+      .. [["sub":{"user":"a/\"b"},"text":"n: A/B ü?\""}]], (answer.r.body:gsub("\\/", "/")))
+    assert.equal("POST", answer.s.method)
+    assert.equal("a=A%2FB%20%C3%BC%3F", answer.s.body)
+  end)
+
+  it("runs parts side by side, each as soon as it can", function()
+    start [[parts = { a = "http://u/slow", b = "http://u/slow", c = "http://u/slow",
+      d = "http://u/slow", quick = "http://u/profile", after = "http://u/slow?{quick.id}" }]]
+    local began = system.now()
+    assert.equal(200, get().status)
+    local seconds = system.now() - began
+    assert.is_true(seconds > 0.25 and seconds < 0.58, "took " .. seconds)
+  end)
+
+  it("waits for all that a part needs", function()
+    local answer = json.decode(body_of [[parts = {
+      one = "http://u/profile", two = { "http://u/slow" }, three = "http://u/e?{one.id}",
+      four = { "http://u/e?{three.method}&{one.x.y.1}" },
+      five = "http://u/e?{four.method}{three.method}",
+    }]])
+    assert.equal("/e?GET&z", answer.four.target)
+    assert.equal("/e?GETGET", answer.five.target)
+  end)
+
+  it("forwards the fields that are listed and no other", function()
+    local answer = json.decode(body_of([[forward_headers = { "X-Tenant" },
+      parts = { a = { "http://u/e", headers = { ["x-own"] = "v" } } }]], nil,
+      { ["x-tenant"] = "t1", authorization = "Basic x", cookie = "c=1" })).a.headers
+    assert.equal("t1", answer["x-tenant"])
+    assert.equal("v", answer["x-own"])
+    assert.is_nil(answer.authorization)
+    assert.is_nil(answer.cookie)
+    assert.equal("u", answer.host)
+  end)
+
+  it("goes on without an optional part, and says so", function()
+    local answer = json.decode(body_of [[parts = {
+      a = "http://u/500", b = { "http://dead/x", default = { 1 } }, c = "http://u/broken",
+      d = { "http://u/never", timeout = "50ms", default = "late" }, e = "http://u/e?{a.id}",
+      f = { "http://u/never", when = function(req) return req.headers["x-f"] ~= nil end },
+      g = { "http://u/never", when = function() return false end, default = 5 },
+      ok = "http://u/orders" }]])
+    assert.same({ a = json.null, b = { 1 }, c = json.null, d = "late", e = json.null, g = 5,
+      ok = { 1, 2000 }, errors = {
+        { part = "a", reason = "status", status = 500 },
+        { part = "b", reason = "upstream-refused" },
+        { part = "c", reason = "not-json", status = 200 },
+        { part = "d", reason = "timeout" },
+        { part = "e", reason = "no-value" },
+      } }, answer)
+  end)
+
+  it("has no list of errors where none is wanted", function()
+    assert.equal('{"a":null}', body_of [[errors = "", parts = { a = "http://u/500" }]])
+    moongate:stop()
+    assert.equal('{"a":null,"oops":[{"part":"a","reason":"status","status":500}]}',
+      body_of [[errors = "oops", parts = { a = "http://u/500" }]])
+  end)
+
+  it("fails with a required part, with the status that says why", function()
+    for given, status in pairs {
+      ['"http://u/401"'] = 401, ['"http://u/403"'] = 403, ['"http://u/404"'] = 404,
+      ['"http://u/410"'] = 410, ['"http://u/429"'] = 429, ['"http://u/503"'] = 503,
+      ['"http://u/500"'] = 502, ['"http://u/400"'] = 502, ['"http://u/302"'] = 502,
+      ['"http://dead/"'] = 502, ['"http://u/html"'] = 502, ['"http://u/bytes"'] = 502,
+      ['"http://u/open"'] = 502, ['"http://u/comma"'] = 502, ['"http://u/two"'] = 502,
+      ['"http://u/deep"'] = 502, ['"http://u/profile", extract = "x.no"'] = 502,
+      ['"http://u/big", limit = "1k"'] = 502, ['"http://u/never", timeout = "20ms"'] = 504,
+      ['"http://u/e/{opt.id}"'] = 502,
+    } do
+      start(("parts = { opt = 'http://u/500', must = { %s, required = true } }"):format(given))
+      local answer = get()
+      assert.equal(status, answer.status, given)
+      assert.equal("application/problem+json", answer.headers["content-type"])
+      assert.equal("must", json.decode(answer.body).part)
+      assert.equal(given:find "401" and "Basic" or nil, answer.headers["www-authenticate"])
+      assert.equal(given:find "429" and "7" or nil, answer.headers["retry-after"])
+      moongate:stop()
+    end
+  end)
+
+  it("ends at once with a required part that fails, and in its whole time", function()
+    start [[timeout = "400ms", parts = { a = "http://u/never",
+      b = { "http://u/{query:b}", required = true }, c = { "http://u/never?{b.target}" } }]]
+    local began = system.now()
+    assert.equal(404, get("/go/1?b=404").status)
+    assert.is_true(system.now() - began < 0.3)
+    began = system.now()
+    assert.same({ { part = "a", reason = "timeout" },
+      { part = "c", reason = "timeout" } }, json.decode(get("/go/1?b=e").body).errors)
+    local seconds = system.now() - began
+    assert.is_true(seconds > 0.35 and seconds < 5, "took " .. seconds)
+  end)
+
+  it("does not let a value leave its segment", function()
+    start [[parts = { a = { "http://u/e/{query:x}/end", required = true } }]]
+    assert.equal(502, get "/go/1?x=..".status)
+    assert.equal(502, get "/go/1?x=".status)
+    assert.equal(502, get("/go/1").status)
+    assert.equal("/e/..%2Fx%3F/end", json.decode(get("/go/1?x=..%2Fx%3F").body).a.target)
+  end)
+
+  it("is checked when the configuration is read", function()
+    local function refused(options, pattern)
+      local code, err = check(options)
+      assert.equal(1, code)
+      assert.matches(pattern, err)
+    end
+    refused("parts = {}", "parts is empty")
+    refused([[parts = { a = "http://u/{b.x}", b = "http://u/{c.x}", c = "http://u/{a.x}" }]],
+      "wait for each other: a %-> b %-> c %-> a")
+    refused([[parts = { a = "http://u/{a.x}" }]], "wait for each other: a %-> a")
+    refused([[parts = { profile = "http://u/", b = "http://u/{profil.id}" }]],
+      'parts%.b: {profil%.id} names the part "profil".*did you mean "profile"')
+    refused([[parts = { a = "http://{user}/" }]], "brace in its host")
+    refused([[parts = { a = "ftp://u/" }]], "is not an address")
+    refused([[parts = { a = "http://x@u/" }]], "is not an address")
+    refused([[parts = { a = {} }]], "parts%.a: its address is missing")
+    refused([[parts = { a = { "http://u/", requird = true } }]], 'did you mean "required"')
+    refused([[parts = { a = "http://u/{user" }]], "lone brace")
+    refused([[parts = { errors = "http://u/" }]], 'part is called "errors"')
+    refused([[parts = { a = { "http://u/", headers = { ["a b"] = "c" } } }]], "a b")
+    local many = {}
+    for i = 1, 33 do many[i] = ("p%d = 'http://u/'"):format(i) end
+    refused("parts = { " .. table.concat(many, ",") .. " }", "33 entries; expected at most 32")
+    assert.equal(0, (check [[parts = { a = "http://u/{user}" }]]))
+  end)
+end)
