@@ -1,5 +1,6 @@
 -- What the documentation shows is run; what is generated in it is as the code says.
 
+local certificates = require "spec.support.certificates"
 local gateway = require "spec.support.gateway"
 local process = require "spec.support.process"
 local system = require "spec.support.system"
@@ -30,6 +31,20 @@ local function regenerated()
   process.remove(directory)
   assert.equal(0, code, err)
   return texts
+end
+
+-- The files that configurations on the pages name.
+local function certificate_files()
+  local directory = system.temporary_directory()
+  local authority = certificates.authority(directory, "clients")
+  local files = { ["certs/clients.pem"] = read(authority.certificate) }
+  for _, name in ipairs { "api", "other" } do
+    local issued = authority:issue { name = name, alternatives = "DNS:" .. name .. ".example.com" }
+    files[("certs/%s.pem"):format(name)] = read(issued.certificate)
+    files[("certs/%s.key"):format(name)] = read(issued.key)
+  end
+  process.remove(directory)
+  return files
 end
 
 describe("the documentation", function()
@@ -64,16 +79,16 @@ describe("the documentation", function()
   end)
 
   it("shows configurations that are good", function()
-    local count = 0
+    local count, files = 0, certificate_files()
     for _, page in ipairs(PAGES) do
       for _, block in ipairs(blocks(page, "lua check")) do
         count = count + 1
-        local code, _, err = gateway.run({ "check" }, { config = block,
+        local code, _, err = gateway.run({ "check" }, { config = block, files = files,
           env = { MOBILE_KEY = "a", ADMIN_TOKEN = "b" } })
         assert.equal(0, code, page .. ": " .. err)
       end
     end
-    assert.is_true(count >= 2)
+    assert.is_true(count >= 3)
   end)
 
   it("shows plugins that load and options that fit", function()

@@ -1,0 +1,36 @@
+-- What a gateway that faces the internet admits: sizes, times, connections and rates.
+
+listen "127.0.0.1:8080"
+upstream "api" { "http://127.0.0.1:9000" }
+
+-- Behind a load balancer the client's address is in X-Forwarded-For, if the balancer wrote it.
+trusted_proxies { "10.0.0.0/8" }
+
+limits {
+  head = "16k",
+  body = "1m",
+  head_timeout = "5s",
+  body_timeout = "10s",
+  idle_timeout = "30s",
+  connections_per_address = 100,
+  requests = 10000,
+}
+
+group {
+  upstream = "api",
+  plugins = {
+    -- Everybody together, then each address by itself.
+    { "rate-limit", name = "all", limit = 1000, window = "1s", by = function() return "all" end },
+    { "rate-limit", name = "address", limit = 60, window = "1m", by = "address" },
+  },
+  routes = function()
+    route "GET /public/{path*}" {}
+    route "/private/{path*}" {
+      plugins = {
+        { "ip-filter", allow = { "10.0.0.0/8", "192.0.2.0/24" } },
+        { "rate-limit", limit = 600, window = "1m", burst = 50, by = "header:x-tenant" },
+      },
+    }
+    route "POST /uploads" { body_limit = "100m" }
+  end,
+}

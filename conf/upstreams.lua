@@ -1,0 +1,36 @@
+-- Several targets, what is tried again, and what happens when they fail.
+
+listen "127.0.0.1:8080"
+
+-- Requests go to the target with the fewest of them; the second takes twice as many. One that
+-- refuses three times in a row is set aside for ten seconds.
+upstream "catalog" {
+  "http://10.0.0.11:9000",
+  { "http://10.0.0.12:9000", weight = 2 },
+  balance = "least_conn",
+  failures = 3,
+  set_aside = "10s",
+}
+
+-- Over TLS, verified with an authority of one's own, under another name than the target's.
+upstream "payments" {
+  "https://10.0.0.21:8443",
+  tls = { server_name = "payments.internal", ca = "/etc/ssl/certs/ca-certificates.crt" },
+  connections = 256,
+  retry_budget = 0.1,
+}
+
+-- Over a unix socket.
+upstream "local" { "unix:/run/app/http.sock" }
+
+route "GET /catalog/{path*}" {
+  upstream = "catalog",
+  rewrite = "/{path}",
+  timeout = { connect = "250ms", response = "2s", total = "3s" },
+  retries = 2,
+}
+
+-- What may not be done twice is not tried twice; a large body is streamed.
+route "POST /payments" { upstream = "payments", retries = 0, body_limit = "64m" }
+
+route "/app/{path*}" { upstream = "local", upstream_host = "app.internal" }
