@@ -15,6 +15,7 @@
 ---@field every fun(seconds: number, run: function)
 ---@field counter table
 ---@field limit table
+---@field address_set fun(blocks: string[]): AddressSet?, string?
 ---@field dict table
 ---@field metrics table
 ---@field crypto table

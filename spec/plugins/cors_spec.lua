@@ -142,7 +142,8 @@ describe("cors", function()
         "https://b.example", "http://app.example", "https://app.example:8443",
         "https://app.example.evil", "https://example.com:8443", "https://.example.com:8443",
         "https://a.example.com", "https://evil/.example.com:8443", "https://aexample.com:8443",
-        "https://a@b.example.com:8443", "https://a.examp1e.com:8443", "*", "", "https://app.example, https://b.example",
+        "https://a@b.example.com:8443", "https://a.examp1e.com:8443",
+        "*", "", "https://app.example, https://b.example",
       } do
         local answer = get(strict, "/plain", origin)
         assert.equal(200, answer.status)

@@ -45,15 +45,17 @@ describe("rate-limit", function()
       local answer = get(self)
       assert.equal(200, answer.status)
       assert.equal('"calls";q=3;w=3600', answer.headers["ratelimit-policy"])
-      assert.equal(('"calls";r=%d;t=%d'):format(left, (3 - left) * 1200),
-        answer.headers["ratelimit"])
+      local r, t = answer.headers["ratelimit"]:match '^"calls";r=(%d+);t=(%d+)$'
+      assert.equal(left, tonumber(r))
+      local reset = (3 - left) * 1200
+      assert.is_true(tonumber(t) <= reset and tonumber(t) > reset - 60, t)
       assert.is_nil(answer.headers["retry-after"])
     end
 
     local answer = get(self)
     assert.equal(429, answer.status)
     local seconds = tonumber(answer.headers["retry-after"])
-    assert.is_true(seconds > 1190 and seconds <= 1200)
+    assert.is_true(seconds > 1140 and seconds <= 1200)
     assert.equal(('"calls";r=0;t=%d'):format(seconds), answer.headers["ratelimit"])
     assert.equal('"calls";q=3;w=3600', answer.headers["ratelimit-policy"])
     local problem = json.decode(answer.body)
@@ -62,12 +64,18 @@ describe("rate-limit", function()
   end)
 
   it("gives the allowance back evenly", function()
-    local self = limited 'limit = 2, window = "1s"'
-    assert.equal("200 200 429", statuses(self, 3))
+    local self = limited 'limit = 20, window = "20s"'
+    local admitted = 0
+    wait.that(function()
+      local status = get(self).status
+      admitted = admitted + (status == 200 and 1 or 0)
+      return status == 429
+    end)
+    assert.is_true(admitted >= 20)
     local since = system.now()
-    wait.that(function() return get(self).status == 200 end, 5)
+    wait.that(function() return get(self).status == 200 end)
     local waited = system.now() - since
-    assert.is_true(waited < 1.5, ("one came back after %g s"):format(waited))
+    assert.is_true(waited < 15, ("one came back after %g s"):format(waited))
   end)
 
   it("admits as many at once as the burst says", function()
