@@ -71,9 +71,24 @@ bool outbound_ends_here(const struct exchange *exchange)
            slice_to_uint64(field->value, &left) && left == 0;
 }
 
-/* Adds `value` to what a trusted proxy said, or replaces what anybody else did. */
-static void append_or_replace(struct exchange *exchange, struct headers *headers, enum header_id id,
-                              struct slice value)
+/*
+ * What we say ourselves, and nobody who is not trusted: not copied, so it need not be looked for.
+ * Via is added to, whoever wrote it.
+ */
+static uint64_t fields_of_ours(const struct exchange *exchange)
+{
+    uint64_t always = headers_bit(HEADER_X_REAL_IP);
+
+    if (exchange->connection->is_trusted)
+        return always;
+    return always | headers_bit(HEADER_X_FORWARDED_FOR) | headers_bit(HEADER_X_FORWARDED_PROTO) |
+           headers_bit(HEADER_X_FORWARDED_HOST) | headers_bit(HEADER_X_FORWARDED_PORT) |
+           headers_bit(HEADER_FORWARDED);
+}
+
+/* Adds `value` to what a trusted proxy said. */
+static void append(struct exchange *exchange, struct headers *headers, enum header_id id,
+                   struct slice value)
 {
     struct arena *arena = &exchange->arena;
     struct slice before = exchange->connection->is_trusted
@@ -81,19 +96,20 @@ static void append_or_replace(struct exchange *exchange, struct headers *headers
                               : SLICE_NONE;
     if (before.length > 0)
         value = arena_format(arena, "%.*s, %.*s", SLICE_FORMAT(before), SLICE_FORMAT(value));
-    headers_set_known(headers, arena, id, value);
+    if (before.start != NULL)
+        headers_set_known(headers, arena, id, value);
+    else
+        headers_add_known(headers, arena, id, value);
 }
 
-/* What the first proxy said stands; from others it is replaced. */
-static void keep_or_replace(struct exchange *exchange, struct headers *headers, enum header_id id,
-                            struct slice value)
+/* What the first proxy said stands. */
+static void add_if_missing(struct exchange *exchange, struct headers *headers, enum header_id id,
+                           struct slice value)
 {
     if (exchange->connection->is_trusted && headers_find_known(headers, id) != NULL)
         return;
     if (value.length > 0)
-        headers_set_known(headers, &exchange->arena, id, value);
-    else
-        headers_remove_known(headers, id);
+        headers_add_known(headers, &exchange->arena, id, value);
 }
 
 /* RFC 7239: an IPv6 address is quoted and bracketed. */
@@ -110,33 +126,36 @@ static struct slice forwarded_element(struct exchange *exchange, struct slice pe
                         SLICE_FORMAT(request->scheme));
 }
 
-static void set_forwarded(struct exchange *exchange, struct headers *headers)
+static void add_forwarded(struct exchange *exchange, struct headers *headers)
 {
     const struct downstream *connection = exchange->connection;
     const struct request *request = exchange->request;
     struct slice peer = slice_of(connection->client_text, connection->client_text_length);
 
-    append_or_replace(exchange, headers, HEADER_X_FORWARDED_FOR, peer);
-    keep_or_replace(exchange, headers, HEADER_X_FORWARDED_PROTO, request->scheme);
-    keep_or_replace(exchange, headers, HEADER_X_FORWARDED_HOST, request->authority);
-    keep_or_replace(exchange, headers, HEADER_X_FORWARDED_PORT, SLICE_NONE);
-    headers_set_known(headers, &exchange->arena, HEADER_X_REAL_IP, exchange->client_host);
+    append(exchange, headers, HEADER_X_FORWARDED_FOR, peer);
+    add_if_missing(exchange, headers, HEADER_X_FORWARDED_PROTO, request->scheme);
+    add_if_missing(exchange, headers, HEADER_X_FORWARDED_HOST, request->authority);
+    headers_add_known(headers, &exchange->arena, HEADER_X_REAL_IP, exchange->client_host);
     if (options_of(exchange)->adds_forwarded)
-        append_or_replace(exchange, headers, HEADER_FORWARDED, forwarded_element(exchange, peer));
-    else if (!connection->is_trusted)
-        headers_remove_known(headers, HEADER_FORWARDED);
+        append(exchange, headers, HEADER_FORWARDED, forwarded_element(exchange, peer));
 }
 
 static void add_via(struct exchange *exchange, struct headers *headers)
 {
     struct arena *arena = &exchange->arena;
-    struct slice before = headers_joined(headers, arena, SLICE("via"));
-    struct slice name = options_of(exchange)->via;
-    const char *separator = before.length > 0 ? ", " : "";
+    bool is_first = headers_find_known(headers, HEADER_VIA) == NULL;
+    struct slice version = exchange->request->minor_version == 0 ? SLICE("1.0 ") : SLICE("1.1 ");
+    struct slice own = arena_join(arena, version, options_of(exchange)->via);
 
-    headers_set_known(headers, arena, HEADER_VIA,
-                      arena_format(arena, "%.*s%s1.%u %.*s", SLICE_FORMAT(before), separator,
-                                   exchange->request->minor_version, SLICE_FORMAT(name)));
+    if (is_first) {
+        headers_add_known(headers, arena, HEADER_VIA, own);
+        return;
+    }
+    struct slice before = headers_joined(headers, arena, header_name_of(HEADER_VIA));
+    const char *separator = before.length > 0 ? ", " : "";
+    headers_set_known(
+        headers, arena, HEADER_VIA,
+        arena_format(arena, "%.*s%s%.*s", SLICE_FORMAT(before), separator, SLICE_FORMAT(own)));
 }
 
 /* For TRACE and OPTIONS (RFC 9110, 7.6.2); 0 is answered before. */
@@ -189,11 +208,11 @@ struct request *outbound_request(struct exchange *exchange)
     struct request *outbound = arena_alloc(arena, sizeof(*outbound));
 
     *outbound = *request;
-    headers_copy(&outbound->headers, &request->headers, arena);
+    headers_copy_without(&outbound->headers, &request->headers, arena, fields_of_ours(exchange));
     struct headers *headers = &outbound->headers;
     set_target(exchange, outbound);
     headers_set_known(headers, arena, HEADER_HOST, host_for_upstream(exchange));
-    set_forwarded(exchange, headers);
+    add_forwarded(exchange, headers);
     add_via(exchange, headers);
     decrement_max_forwards(exchange, headers);
     if (route == NULL || !route->allows_upgrade)

@@ -12,15 +12,14 @@
 #define SLOT_BITS   7
 #define HASH_FACTOR 0x1ad5ae4du
 
-struct header_name_row {
-    struct slice name;
-    unsigned flags;
-};
+#define HEADER_NAME(id, name, flags) [HEADER_##id] = {name, sizeof(name) - 1},
+static const struct slice NAMES[HEADER_ID_COUNT] = {[HEADER_OTHER] = {"", 0},
+                                                    HEADER_NAMES(HEADER_NAME)};
+#undef HEADER_NAME
 
-#define HEADER_ROW(id, name, flags) [HEADER_##id] = {{name, sizeof(name) - 1}, flags},
-static const struct header_name_row ROWS[HEADER_ID_COUNT] = {[HEADER_OTHER] = {{"", 0}, 0},
-                                                             HEADER_NAMES(HEADER_ROW)};
-#undef HEADER_ROW
+#define HEADER_FLAG(id, name, flags) [HEADER_##id] = flags,
+const uint8_t HEADER_FLAGS[HEADER_ID_COUNT] = {HEADER_NAMES(HEADER_FLAG)};
+#undef HEADER_FLAG
 
 /* clang-format off */
 static const uint8_t SLOTS[1 << SLOT_BITS] = {
@@ -67,17 +66,11 @@ enum header_id header_id_of(struct slice name)
     if (name.length < 2)
         return HEADER_OTHER;
     enum header_id id = SLOTS[slot_of(name)];
-    return is_same(name, ROWS[id].name) ? id : HEADER_OTHER;
+    return is_same(name, NAMES[id]) ? id : HEADER_OTHER;
 }
 
 struct slice header_name_of(enum header_id id)
 {
     assert((unsigned)id < HEADER_ID_COUNT);
-    return ROWS[id].name;
-}
-
-unsigned header_flags_of(enum header_id id)
-{
-    assert((unsigned)id < HEADER_ID_COUNT);
-    return ROWS[id].flags;
+    return NAMES[id];
 }

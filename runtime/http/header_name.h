@@ -6,6 +6,9 @@
  */
 #pragma once
 
+#include <assert.h>
+#include <stdint.h>
+
 #include "base/slice.h"
 
 /* Fields that describe one connection: never forwarded, never nominated end to end. */
@@ -75,4 +78,9 @@ enum header_id { HEADER_OTHER, HEADER_NAMES(HEADER_ID) HEADER_ID_COUNT };
 enum header_id header_id_of(struct slice name);
 /* Lower case; empty for HEADER_OTHER. */
 struct slice header_name_of(enum header_id id);
-unsigned header_flags_of(enum header_id id);
+extern const uint8_t HEADER_FLAGS[HEADER_ID_COUNT];
+static inline unsigned header_flags_of(enum header_id id)
+{
+    assert((unsigned)id < HEADER_ID_COUNT);
+    return HEADER_FLAGS[id];
+}

@@ -226,14 +226,22 @@ const struct header *headers_next(const struct headers *headers, uint32_t *at)
 
 void headers_copy(struct headers *target, const struct headers *source, struct arena *arena)
 {
+    headers_copy_without(target, source, arena, 0);
+}
+
+void headers_copy_without(struct headers *target, const struct headers *source, struct arena *arena,
+                          uint64_t without)
+{
     uint32_t capacity = source->count > CAPACITY_FIRST ? source->count : CAPACITY_FIRST;
     *target = (struct headers){
         .items = arena_alloc(arena, capacity * sizeof(struct header)),
         .capacity = capacity,
     };
-    uint32_t at = 0;
-    for (const struct header *h; (h = headers_next(source, &at)) != NULL;)
-        target->items[target->count++] = *h;
+    for (uint32_t i = 0; i < source->count; i++) {
+        const struct header *header = &source->items[i];
+        if (is_present(header) && (headers_bit(header->id) & without) == 0)
+            target->items[target->count++] = *header;
+    }
 }
 
 bool headers_is_name(struct slice name)
@@ -254,27 +262,23 @@ bool headers_is_value(struct slice value)
     return slice_trimmed(value).length == value.length;
 }
 
+/* Connection may nominate itself: all its lines are still to be read. */
 static void remove_nominated(struct headers *headers, struct slice name)
 {
     enum header_id id = header_id_of(name);
-    if ((header_flags_of(id) & HEADER_END_TO_END) == 0)
+    if (id != HEADER_CONNECTION && (header_flags_of(id) & HEADER_END_TO_END) == 0)
         remove_from(headers, 0, id, name);
 }
 
-/* Connection may nominate itself, so all its lines are read before any goes. */
 void headers_remove_hop_by_hop(struct headers *headers)
 {
     for (uint32_t i = 0; i < headers->count; i++) {
-        if (!is_named(&headers->items[i], HEADER_CONNECTION, SLICE_NONE))
+        struct header *header = &headers->items[i];
+        struct slice rest = header->value, nominated;
+        if (!is_present(header) || (header_flags_of(header->id) & HEADER_HOP_BY_HOP) == 0)
             continue;
-        struct slice rest = headers->items[i].value, nominated;
-        while (slice_next_element(&rest, &nominated)) {
-            if (header_id_of(nominated) != HEADER_CONNECTION)
-                remove_nominated(headers, nominated);
-        }
-    }
-    for (uint32_t i = 0; i < headers->count; i++) {
-        if ((header_flags_of(headers->items[i].id) & HEADER_HOP_BY_HOP) != 0)
-            headers->items[i].name = SLICE_NONE;
+        while (header->id == HEADER_CONNECTION && slice_next_element(&rest, &nominated))
+            remove_nominated(headers, nominated);
+        header->name = SLICE_NONE;
     }
 }

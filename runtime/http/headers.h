@@ -56,6 +56,16 @@ const struct header *headers_next(const struct headers *headers, uint32_t *at);
 /* A table of the same fields with room of its own; slices are shared. */
 void headers_copy(struct headers *target, const struct headers *source, struct arena *arena);
 
+/* The same without the fields whose ids have their bit in `without` (see headers_bit). */
+void headers_copy_without(struct headers *target, const struct headers *source, struct arena *arena,
+                          uint64_t without);
+
+_Static_assert(HEADER_ID_COUNT <= 64, "sets of known names are bits of an uint64_t");
+static inline uint64_t headers_bit(enum header_id id)
+{
+    return UINT64_C(1) << id;
+}
+
 /* A name is a token; a value has no controls but tab, no blanks at its ends (RFC 9110, 5). */
 bool headers_is_name(struct slice name);
 bool headers_is_value(struct slice value);
