@@ -24,6 +24,7 @@ struct fetch {
     struct call_options options;
     struct request request;
     struct slice body_left;
+    bool has_sent_end;
     struct response *response;
     struct buffer received;
 };
@@ -113,8 +114,10 @@ static void send_body(struct fetch *fetch)
         may_go_on = http_stream_send_data(fetch->stream, slice_of(fetch->body_left.start, length));
         fetch->body_left = slice_after(fetch->body_left, length);
     }
-    if (fetch->body_left.length == 0)
-        http_stream_send_end(fetch->stream, NULL);
+    if (fetch->body_left.length > 0 || fetch->has_sent_end)
+        return; /* there may be room once more after the last piece */
+    fetch->has_sent_end = true;
+    http_stream_send_end(fetch->stream, NULL);
 }
 
 /* Also comes when the last piece did not find a connection yet. */

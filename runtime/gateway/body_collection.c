@@ -130,6 +130,16 @@ static struct slice keep(struct exchange *exchange)
     return body;
 }
 
+void body_collection_drop(struct exchange *exchange)
+{
+    struct collection *collection = &exchange->private.collection;
+
+    if (!collection->is_active)
+        return;
+    collection->is_active = false;
+    buffer_clear(&collection->buffer);
+}
+
 void body_collection_end(struct exchange *exchange, enum fault fault)
 {
     struct collection *collection = &exchange->private.collection;

@@ -172,7 +172,7 @@ void exchange_answer_fault(struct exchange *exchange, enum fault fault, bool ask
     assert(!exchange->private.is_head_sent);
     if (exchange_is_waiting(exchange))
         phases_of(exchange)->cancel(exchange);
-    exchange->private.collection.is_active = false; /* who waited for it has been cancelled */
+    body_collection_drop(exchange);
     exchange->fault = fault;
     exchange_drop_upstream(exchange);
     struct reply reply = problem_reply_of_fault(exchange, fault);

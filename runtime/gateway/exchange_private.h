@@ -32,6 +32,8 @@ bool outbound_ends_here(const struct exchange *exchange);
 /* More of the body being collected; its end. */
 void body_collection_data(struct exchange *exchange, struct slice bytes);
 void body_collection_end(struct exchange *exchange, enum fault fault);
+/* Who waited for it has been cancelled. */
+void body_collection_drop(struct exchange *exchange);
 
 /* The head has come: asks the policies. */
 void exchange_decide(struct exchange *exchange);

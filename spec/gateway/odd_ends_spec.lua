@@ -41,6 +41,26 @@ end
 return crowd
 ]]
 
+local ASK = [[
+local moongate = require "moongate"
+local ask = { summary = "fetches with a body", options = {} }
+function ask:request(req)
+  local size = tonumber(req.query.size)
+  local answer, why = moongate.fetch {
+    url = "http://origin/", method = "POST", body = ("x"):rep(size),
+  }
+  return moongate.reply.text(200, answer and answer.body or why)
+end
+return ask
+]]
+
+local READ_AGAIN = [[
+local again = { summary = "reads both bodies", options = {} }
+function again:request(req) req:body() end
+function again:response(req, res) res.headers["x-length"] = #res:body() end
+return again
+]]
+
 local UPGRADE = { Connection = "upgrade", Upgrade = "echo" }
 local SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
 
@@ -153,6 +173,26 @@ describe("a gateway", function()
       assert.equal(size, #client:read_until_close())
       client:close()
     end
+  end)
+
+  it("fetches with bodies of any size", function()
+    local self = start(peer.start(), ASK)
+    for _ = 1, 2 do
+      for _, size in ipairs { 1, 0, 10000, 200000, 5000000 } do
+        local response = http.request(self.port, { path = "/?size=" .. size })
+        assert.equal(size, json.decode(response.body).length)
+      end
+    end
+  end)
+
+  it("shows policies the answer to a body that broke off", function()
+    local self = start(peer.start(), READ_AGAIN)
+    local client = http.connect(self.port)
+    client:send "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nx"
+    local response = client:read_response()
+    assert.equal(400, response.status)
+    assert.equal(#response.body, tonumber(response.headers["x-length"]))
+    client:close()
   end)
 
   it("starts no more tasks than it has room for", function()
