@@ -4,6 +4,7 @@
 -- they are (lua-cjson alone would round to 14 digits). Empty arrays stay arrays: those that were
 -- decoded, and `json.array {}`; any other empty table is an object.
 
+local bridge = require "moongate.ffi"
 local cjson = require "cjson.safe"
 
 local DEPTH_MAX = 128
@@ -107,10 +108,13 @@ local function restore_empty_arrays(value)
   return value
 end
 
+--- Strict (RFC 8259): what lua-cjson takes beside JSON is refused before it sees it.
 ---@param text string
 ---@return any value       nil when it is not JSON
 ---@return string? reason
 function json.decode(text)
+  local wrong = bridge.C.moon_json_fault(text, #text)
+  if wrong >= 0 then return nil, ("not JSON at byte %d"):format(wrong) end
   if not text:find "%[%s*%]" then return codec.decode(text) end
   local value, reason = codec.decode(mark_empty_arrays(text))
   return restore_empty_arrays(value), reason

@@ -477,3 +477,6 @@ int moon_sink_open(struct generation *generation, const char *path, size_t lengt
                    struct slice *error);
 /* Appends a line feed. False when the line was dropped, which is counted. Never waits. */
 bool moon_sink_write(struct generation *generation, int sink, const char *line, size_t length);
+
+/* Offset of the first byte that is not JSON (RFC 8259), or -1 when all of it is. */
+double moon_json_fault(const char *text, size_t length);

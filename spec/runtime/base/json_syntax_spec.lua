@@ -1,0 +1,59 @@
+--- json_syntax_spec: what is JSON, and where a text stops being it.
+
+local ffi = require "ffi"
+local runtime = require "spec.support.runtime"
+
+local C = runtime.include "base/json_syntax.h"
+local slice = runtime.slice
+
+local SUITES = os.getenv "MOONGATE_SUITES" or "../shared/suites"
+
+describe("json_syntax", function()
+  local offset = ffi.new "size_t[1]"
+
+  -- Whether it is JSON, and where it is not.
+  local function check(text)
+    return C.json_syntax_check(slice(text), offset), tonumber(offset[0])
+  end
+
+  for _, text in ipairs {
+    "0", "-0", "10.5e-3", '""', '"\\u00e9\\n"', "true", "null", " [ ] ", "{}", "[[],{}]",
+    '{"a":[1,2,{"b":null}],"c":""}', "[1 , 2]", '"\127\195\169"',
+  } do
+    it(("takes %s"):format(text), function() assert.is_true((check(text))) end)
+  end
+
+  for text, where in pairs {
+    [""] = 0, ["01"] = 1, ["2."] = 2, ["-"] = 1, [".5"] = 0, ["1e"] = 2, ["+1"] = 0, ["[1,]"] = 3,
+    ["[,1]"] = 1, ['{"a"}'] = 4, ['{"a":1,}'] = 7, ["{1:2}"] = 1, ["[1}"] = 2, ['"a\nb"'] = 2,
+    ['"\\x"'] = 2, ['"\\u12g4"'] = 5, ["tru"] = 0, ["1 2"] = 2, ["\f1"] = 0, ["[1"] = 2,
+    ["1\0"] = 1, ['"a'] = 2, ["nan"] = 0,
+  } do
+    it(("refuses %q at byte %d"):format(text, where), function()
+      local fits, at = check(text)
+      assert.is_false(fits)
+      assert.equal(where, at)
+    end)
+  end
+
+  it("takes 128 levels and no more", function()
+    assert.is_true((check(("["):rep(128) .. ("]"):rep(128))))
+    assert.is_false((check(("["):rep(129) .. ("]"):rep(129))))
+  end)
+
+  it("agrees with the public test data, where that is there", function()
+    local list = io.popen(("ls '%s'/json-parsing/*.json 2>/dev/null"):format(SUITES))
+    local seen = 0
+    for path in list:lines() do
+      local name = path:match "[^/]+$"
+      local handle = io.open(path, "rb")
+      local fits = check(handle:read "*a")
+      handle:close()
+      seen = seen + 1
+      if name:find "^y_" then assert(fits, name .. " is refused") end
+      if name:find "^n_" then assert(not fits, name .. " is taken") end
+    end
+    list:close()
+    if seen == 0 then pending "no test data" end
+  end)
+end)
