@@ -1,5 +1,7 @@
 --- by: what a policy counts or chooses by: "consumer", "address", "route", "header:NAME" and so on.
 
+---@class moongate.by
+---@field EXPECTED string  what by.parse understands, for errors
 local by = {}
 
 local KINDS = {}
@@ -11,10 +13,10 @@ function KINDS.address() return function(req) return req.address end end
 function KINDS.route() return function(req) return req.route end end
 
 local NAMED = {
-  header = function(name) return function(req) return req.headers[name] end end,
-  query = function(name) return function(req) return req.query[name] end end,
-  cookie = function(name) return function(req) return req.cookies[name] end end,
-  param = function(name) return function(req) return req.params[name] end end,
+  header = function(name) return function(req) return req.headers:get(name) end end,
+  query = function(name) return function(req) return req.query:get(name) end end,
+  cookie = function(name) return function(req) return req.cookies:get(name) end end,
+  param = function(name) return function(req) return req.params:get(name) end end,
   claim = function(name)
     return function(req)
       local claims = req.context.claims

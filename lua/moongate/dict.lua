@@ -5,7 +5,7 @@
 
 local bridge = require "moongate.ffi"
 
-local C = bridge.C
+local C, must_serve = bridge.C, bridge.must_serve
 
 ---@class Dict
 ---@field prefix string
@@ -15,6 +15,9 @@ Dict.__index = Dict
 local text = bridge.new "struct slice[1]"
 local number = bridge.new "double[1]"
 
+-- Beyond it doubles are no longer exact.
+local WHOLE_MAX = 2 ^ 53
+
 local WHY = {
   [C.MOON_DICT_NOT_INTEGER] = "the value is not a number",
   [C.MOON_DICT_OUT_OF_RANGE] = "the sum is out of range",
@@ -22,10 +25,26 @@ local WHY = {
   [C.MOON_DICT_NO_ROOM] = "the dictionary is full",
 }
 
+local function check_number(value, level)
+  if type(value) ~= "number" or value % 1 ~= 0 or math.abs(value) > WHOLE_MAX then
+    error("a dictionary holds strings and whole numbers", level)
+  end
+end
+
+-- 0: for good.
+local function check_seconds(seconds, level)
+  if seconds == nil then return 0 end
+  if type(seconds) ~= "number" or seconds <= 0 or seconds ~= seconds then
+    error("what is stored lives for seconds above 0", level)
+  end
+  return seconds
+end
+
 --- The value, or nil when there is none.
 ---@param key string
 ---@return string|integer?
 function Dict:get(key)
+  must_serve "a dictionary"
   key = self.prefix .. key
   if C.moon_dict_get(bridge.generation, key, #key, text, number) ~= 0 then return nil end
   if text[0].start ~= nil then return bridge.string(text[0].start, text[0].length) end
@@ -33,11 +52,13 @@ function Dict:get(key)
 end
 
 local function store(self, key, value, seconds, only_new)
+  seconds = check_seconds(seconds, 4)
   key = self.prefix .. key
-  if type(value) == "number" then
-    return C.moon_dict_set(bridge.generation, key, #key, nil, 0, value, seconds or 0, only_new)
+  if type(value) == "string" then
+    return C.moon_dict_set(bridge.generation, key, #key, value, #value, 0, seconds, only_new)
   end
-  return C.moon_dict_set(bridge.generation, key, #key, value, #value, 0, seconds or 0, only_new)
+  check_number(value, 4)
+  return C.moon_dict_set(bridge.generation, key, #key, nil, 0, value, seconds, only_new)
 end
 
 --- Stores a value, for `seconds` or for good.
@@ -47,14 +68,19 @@ end
 ---@return boolean stored
 ---@return string? why   when it was not
 function Dict:set(key, value, seconds)
+  must_serve "a dictionary"
   local outcome = store(self, key, value, seconds, false)
   return outcome == 0, WHY[outcome]
 end
 
 --- Stores a value where there is none: false without a reason when there is one.
+---@param key string
+---@param value string|integer
+---@param seconds number?
 ---@return boolean stored
 ---@return string? why
 function Dict:add(key, value, seconds)
+  must_serve "a dictionary"
   local outcome = store(self, key, value, seconds, true)
   return outcome == 0, WHY[outcome]
 end
@@ -66,8 +92,12 @@ end
 ---@return integer? sum
 ---@return string? why
 function Dict:increment(key, amount, seconds)
+  must_serve "a dictionary"
+  amount = amount or 1
+  check_number(amount, 3)
+  check_seconds(seconds, 3)
   key = self.prefix .. key
-  number[0] = amount or 1
+  number[0] = amount
   local outcome = C.moon_dict_increment(bridge.generation, key, #key, number, seconds or 0)
   if outcome ~= 0 then return nil, WHY[outcome] end
   return number[0]
@@ -76,6 +106,7 @@ end
 ---@param key string
 ---@return boolean deleted  false when there was none
 function Dict:delete(key)
+  must_serve "a dictionary"
   key = self.prefix .. key
   return C.moon_dict_delete(bridge.generation, key, #key) == 0
 end
@@ -84,5 +115,6 @@ end
 ---@param name string
 ---@return Dict
 return function(name)
+  if type(name) ~= "string" then error("a dictionary needs a name", 2) end
   return setmetatable({ prefix = name .. "\0" }, Dict)
 end

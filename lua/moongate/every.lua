@@ -20,5 +20,6 @@ return function(seconds, run)
   if not (type(seconds) == "number" and seconds > 0) then
     error("every needs seconds above 0", 2)
   end
+  if type(run) ~= "function" then error("every needs a function to run", 2) end
   core.spawn(repeat_run, seconds, run)
 end

@@ -8,7 +8,6 @@
 
 local core = require "moongate.core.fetch"
 
-local PORTS = { http = 80, https = 443 }
 local LIMIT = 1048576
 local TIMEOUT = 30
 
@@ -31,28 +30,24 @@ local TIMEOUT = 30
 local targets, target_count = {}, 0
 local TARGETS_MAX = 1024
 
-local function find_target(scheme, authority)
-  local host, port = authority:match "^(.-):(%d+)$"
-  if not host then host = authority end
-  if not port then
-    local target = core.target(host)
-    if target then return target end
-  end
-  host = host:match "^%[(.*)%]$" or host
-  return core.target(host, tonumber(port) or PORTS[scheme], scheme == "https")
-end
-
-local function target_of(scheme, authority)
+-- nil when there are too many; raises for what has no host.
+local function target_of(url, scheme, authority)
   local key = scheme .. "://" .. authority
-  local target = targets[key]
-  if not target then
-    target = find_target(scheme, authority)
-    if target and target_count < TARGETS_MAX then
-      targets[key] = target
-      target_count = target_count + 1
-    end
+  if targets[key] then return targets[key] end
+  local target, why = core.target(authority, scheme == "https")
+  if why == false then error(("%q is not a URL to fetch"):format(url), 4) end
+  if target and target_count < TARGETS_MAX then
+    targets[key] = target
+    target_count = target_count + 1
   end
   return target
+end
+
+local function read_url(url)
+  local scheme, authority, path = tostring(url):match "^(https?)://([^/?#]+)([^#]*)"
+  if not scheme then error(("%q is not a URL to fetch"):format(tostring(url)), 3) end
+  if path:sub(1, 1) ~= "/" then path = "/" .. path end
+  return target_of(url, scheme, authority), authority, path
 end
 
 local function flat(headers)
@@ -84,25 +79,15 @@ local function host_of(headers, authority)
   return authority
 end
 
--- Scheme, authority and path of a URL; raises for the caller's caller when it is none.
-local function parts_of(url)
-  local scheme, authority, path = tostring(url):match "^(https?)://([^/?#]+)([^#]*)"
-  if not scheme or authority:find "@" then
-    error(("%q is not a URL to fetch"):format(tostring(url)), 3)
-  end
-  if path:sub(1, 1) ~= "/" then path = "/" .. path end
-  return scheme, authority, path
-end
-
---- Waits for the whole answer.
+--- Waits for the whole answer. Redirects are answers like others. Raises for what is no URL, and
+--- for headers that frame messages, which are the gateway's.
 ---@param options FetchOptions|string  a string is the URL
 ---@return FetchAnswer? answer  of any status
 ---@return string? fault        without an answer: "upstream-timeout", "upstream-refused" ...
 ---@return string? text         a sentence about it
 return function(options)
   if type(options) == "string" then options = { url = options } end
-  local scheme, authority, path = parts_of(options.url)
-  local target = target_of(scheme, authority)
+  local target, authority, path = read_url(options.url)
   if not target then return nil, "upstream-limit", "Too many different hosts were fetched." end
   local method = options.method or (options.body and "POST" or "GET")
   local status, fields, body = core.call(target, method, path, host_of(options.headers, authority),

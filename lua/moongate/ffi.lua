@@ -26,11 +26,28 @@ local bridge = {
 }
 
 local found = bridge.found
+local ROOM = 4096
+local room = ffi.new("char[?]", ROOM)
+
+--- Memory that a call may write a text into: read it before the next call.
+---@param size integer  bytes
+---@return ffi.cdata*
+function bridge.room(size)
+  return size <= ROOM and room or ffi.new("char[?]", size)
+end
 
 --- For boot.lua: whom this state belongs to.
 ---@param pointer userdata
 function bridge.set_generation(pointer)
   bridge.generation = ffi.cast("struct generation *", pointer)
+end
+
+--- Raises while a plugin is being loaded, when nothing may have an effect: before functions that
+--- need a generation that serves.
+---@param what string  "a limit"
+function bridge.must_serve(what)
+  if ffi.C.moon_is_live(bridge.generation) then return end
+  error(what .. " works only while the gateway serves, not while a plugin is loaded", 3)
 end
 
 --- The text that a call has just put into `found`.

@@ -8,19 +8,20 @@
 ---@field consumers moongate.consumers
 ---@field json moongate.json
 ---@field log moongate.log
----@field fetch fun(request: table|string): table?, string?
----@field all fun(...): ...
+---@field fetch fun(request: FetchOptions|string): FetchAnswer?, string?, string?
+---@field all fun(functions: table<any, fun(): any, string?>): table, table
 ---@field sleep fun(seconds: number)
 ---@field spawn fun(run: function, ...)
----@field every fun(seconds: number, run: function)
----@field counter table
----@field limit table
+---@field every fun(seconds: number, run: fun())
+---@field counter fun(name: string, help: string?): MetricFamily
+---@field limit moongate.limit
 ---@field address_set fun(blocks: string[]): AddressSet?, string?
----@field dict table
----@field metrics table
----@field crypto table
----@field uri table
----@field time table
+---@field dict fun(name: string): Dict
+---@field metrics moongate.metrics
+---@field by moongate.by
+---@field crypto moongate.crypto
+---@field uri moongate.uri
+---@field time moongate.time
 local moongate = {}
 
 return setmetatable(moongate, {

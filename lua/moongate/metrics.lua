@@ -8,8 +8,9 @@
 
 local bridge = require "moongate.ffi"
 
-local C = bridge.C
+local C, must_serve = bridge.C, bridge.must_serve
 
+---@class moongate.metrics
 local metrics = {}
 
 -- Series kept by one family in this state; what comes beyond shares the overflow slot.
@@ -40,20 +41,30 @@ Family.__index = Family
 ---@type table<string, MetricFamily>
 metrics.families = {}
 
+-- Longer values of labels are cut; a name and all its labels have 2048 bytes (shm/name_table.h).
+local VALUE_BYTES_MAX = 256
+
 local ESCAPES = { ["\\"] = "\\\\", ["\""] = "\\\"", ["\n"] = "\\n" }
+
+-- Who reads metrics refuses all of them for one byte that is not UTF-8, so what a client sent may
+-- have no such byte: in a value that has any, '?' stands for all beyond ASCII.
+local function label_value(value)
+  local text = tostring(value):sub(1, VALUE_BYTES_MAX)
+  if text:find "[\128-\255]" and not C.moon_is_utf8(text, #text) then
+    text = text:gsub("[\128-\255]", "?")
+  end
+  return (text:gsub('[\\"\n]', ESCAPES))
+end
 
 local function label_text(names, values)
   local parts = {}
   for i, name in ipairs(names) do
-    parts[i] = ('%s="%s"'):format(name, tostring(values[i] or ""):gsub('[\\"\n]', ESCAPES))
+    parts[i] = ('%s="%s"'):format(name, label_value(values[i]))
   end
   return table.concat(parts, ",")
 end
 
 local function slot_of(family, labels)
-  if not C.moon_is_live(bridge.generation) then
-    error("metrics can be counted only while the gateway serves, not while a plugin is loaded", 4)
-  end
   if family.type == "histogram" then
     return C.moon_histogram_slot(bridge.generation, family.name, #family.name, labels, #labels)
   end
@@ -62,13 +73,26 @@ local function slot_of(family, labels)
 end
 
 local function make_series(family, values)
+  must_serve "counting"
   local slot = 0
   if family.count < SERIES_MAX then slot = slot_of(family, label_text(family.labels, values)) end
   return setmetatable({ kind = family.kind, slot = slot }, Series)
 end
 
+-- What no table has as a key counts as none.
+local function label_key(value)
+  if value == nil or value ~= value then return "" end
+  return value
+end
+
+local function label_keys(...)
+  local keys = { ... }
+  for i = 1, select("#", ...) do keys[i] = label_key(keys[i]) end
+  return keys
+end
+
 --- The series with these values of the family's labels, in their order.
----@param ... string|number
+---@param ... string|number|boolean|nil  nil counts as ""
 ---@return MetricSeries
 function Family:with(...)
   local count = select("#", ...)
@@ -77,10 +101,10 @@ function Family:with(...)
   end
   local node = self.series
   for i = 1, count do
-    local value = (select(i, ...))
+    local value = label_key((select(i, ...)))
     local below = node[value]
     if below == nil then
-      below = i == count and make_series(self, { ... }) or {}
+      below = i == count and make_series(self, label_keys(...)) or {}
       if self.count < SERIES_MAX then
         node[value] = below
         if i == count then self.count = self.count + 1 end
@@ -96,12 +120,15 @@ function Family:with(...)
 end
 
 --- Adds to a counter or gauge without labels.
+---@param amount number?  default 1
 function Family:add(amount) self:with():add(amount) end
 
---- Sets a gauge without labels: this worker's part of it.
+--- Sets a gauge without labels: this worker's part of it, a whole number.
+---@param value number
 function Family:set(value) self:with():set(value) end
 
 --- Adds a duration in seconds to a histogram without labels.
+---@param seconds number
 function Family:observe(seconds) self:with():observe(seconds) end
 
 --- Adds to a counter (never less than 0) or gauge.
@@ -110,7 +137,7 @@ function Series:add(amount)
   C.moon_counter_add(bridge.generation, self.kind, self.slot, amount or 1)
 end
 
---- Sets this worker's part of a gauge.
+--- Sets this worker's part of a gauge, a whole number.
 ---@param value number
 function Series:set(value)
   C.moon_gauge_set(bridge.generation, self.slot, value)
@@ -128,13 +155,27 @@ function Series:value()
   return C.moon_counter_value(bridge.generation, self.kind, self.slot)
 end
 
+local function check_names(name, labels)
+  if type(name) ~= "string" or not name:find "^[%a_:][%w_:]*$" then
+    error(("%q is no name of a metric"):format(tostring(name)), 4)
+  end
+  if #labels > LABELS_MAX then error(name .. " has too many labels", 4) end
+  for _, label in ipairs(labels) do
+    if type(label) ~= "string" or not label:find "^[%a_][%w_]*$" then
+      error(("%q is no name of a label"):format(tostring(label)), 4)
+    end
+  end
+end
+
 local function family_of(kind, kind_name, name, help, labels)
-  if not name:find "^[%a_:][%w_:]*$" then error(("%q is no name of a metric"):format(name), 3) end
   labels = labels or {}
-  if #labels > LABELS_MAX then error(name .. " has too many labels", 3) end
+  check_names(name, labels)
   local known = metrics.families[name]
   if known then
-    if known.type ~= kind_name then error(("%s is a %s already"):format(name, known.type), 3) end
+    if known.kind ~= kind then error(("%s is a %s already"):format(name, known.type), 3) end
+    if table.concat(known.labels, ",") ~= table.concat(labels, ",") then
+      error(name .. " has other labels already", 3)
+    end
     return known
   end
   local family = setmetatable({
@@ -155,18 +196,27 @@ function metrics.counter(name, help, labels)
 end
 
 --- A sum of seconds that only grows.
+---@param name string
+---@param help string?
+---@param labels string[]?
 ---@return MetricFamily
 function metrics.seconds(name, help, labels)
   return family_of(KINDS.seconds, "counter", name, help, labels)
 end
 
 --- What is now; each worker has its part, readers see the sum.
+---@param name string
+---@param help string?
+---@param labels string[]?
 ---@return MetricFamily
 function metrics.gauge(name, help, labels)
   return family_of(KINDS.gauge, "gauge", name, help, labels)
 end
 
 --- Durations in buckets from 10 µs to 5 minutes.
+---@param name string
+---@param help string?
+---@param labels string[]?
 ---@return MetricFamily
 function metrics.histogram(name, help, labels)
   return family_of(-1, "histogram", name, help, labels)

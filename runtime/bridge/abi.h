@@ -209,7 +209,8 @@ void moon_plugin_raised(struct exchange *exchange, const char *text, size_t leng
 /* Level 0 debug to 3 error; under the id of the request whose task runs. */
 void moon_log(struct generation *generation, int level, const char *text, size_t length);
 bool moon_log_is_on(int level);
-/* Seconds since the epoch as of this turn of the loop; no system call. */
+/* Seconds since the epoch as of this turn of the loop; no system call while the generation
+ * serves. */
 double moon_now(struct generation *generation);
 /* Whether the generation serves: false while it is being built, when nothing may have an effect. */
 bool moon_is_live(struct generation *generation);
@@ -426,7 +427,52 @@ int moon_dict_increment(struct generation *generation, const char *key, size_t k
                         double *number, double seconds);
 int moon_dict_delete(struct generation *generation, const char *key, size_t key_length);
 
-/* ---- what the gateway counts itself, for /status and /metrics ---- */
+/* ---- digests, encodings, random bytes; results are written where the caller made room ---- */
+
+/* 32 bytes. False only where the library refuses. */
+bool moon_sha256(const char *bytes, size_t length, char *digest);
+bool moon_hmac_sha256(const char *key, size_t key_length, const char *bytes, size_t length,
+                      char *digest);
+/* From the system's cryptographic source. */
+bool moon_random(char *bytes, size_t length);
+/* In a time that depends on the length alone. */
+bool moon_equals(const char *one, const char *other, size_t length);
+/* Whether the bytes are UTF-8 (RFC 3629). */
+bool moon_is_utf8(const char *text, size_t length);
+/* Twice as many bytes; lower case. Decoding takes either case, false for what is not hex. */
+void moon_hex_encode(const char *bytes, size_t length, char *text);
+bool moon_hex_decode(const char *text, size_t length, char *bytes);
+/* RFC 4648, 4; `is_url`: section 5, without padding. At most 4 for every 3 bytes begun; returns
+ * how many. */
+size_t moon_base64_encode(const char *bytes, size_t length, bool is_url, char *text);
+/* Never longer than the text; returns the length, -1 for what moon_base64_encode would not write.
+ */
+double moon_base64_decode(const char *text, size_t length, bool is_url, char *bytes);
+
+/* ---- URIs, as http/uri.h does it; the length of what was written, -1 when malformed ---- */
+
+/* At most three times the length. `keep`: more characters that stay as they are. */
+double moon_uri_encode(const char *text, size_t length, const char *keep, char *out);
+/* At most the length. */
+double moon_uri_decode(const char *text, size_t length, bool plus_is_space, char *out);
+double moon_uri_normalise(const char *path, size_t length, char *out);
+enum moon_uri_part {
+    MOON_URI_SCHEME,
+    MOON_URI_AUTHORITY,
+    MOON_URI_HOST,
+    MOON_URI_PATH,
+    MOON_URI_QUERY,
+    MOON_URI_PARTS
+};
+/* An absolute URI, or a path with its query; the parts are slices of the text. Returns the port, 0
+ * when none is given. */
+double moon_uri_parse(const char *text, size_t length, struct slice *parts);
+
+/* Seconds of a clock that nobody sets. */
+double moon_monotonic(void);
+
+/* ---- what the gateway counts itself, for /status and /metrics; only while the generation serves
+ * ---- */
 
 enum moon_worker_count {
     MOON_WORKER_CONNECTIONS_ACTIVE,

@@ -119,7 +119,7 @@ bool moon_log_is_on(int level)
 
 double moon_now(struct generation *generation)
 {
-    return generation->services != NULL ? loop_now(generation->services->loop) : 0;
+    return generation->services != NULL ? loop_now(generation->services->loop) : ev_time();
 }
 
 bool moon_is_live(struct generation *generation)

@@ -12,6 +12,8 @@
 #define NANOSECONDS 1e9
 /* Doubles hold integers exactly up to here. */
 #define EXACT_MAX 9007199254740992.0
+/* 2^62, 146 years: with the time of day it is still a time. */
+#define NANOSECONDS_MAX 4611686018427387904.0
 
 _Static_assert((int)MOON_COUNTER_TOTAL == (int)COUNTER_TOTAL &&
                    (int)MOON_COUNTER_SECONDS == (int)COUNTER_NANOSECONDS &&
@@ -35,9 +37,18 @@ static uint64_t now_ns(const struct generation *generation)
 /* What a double says in whole units: nothing below 0, nothing that is no number. */
 static uint64_t whole(double number)
 {
-    if (!(number > 0))
-        return 0;
-    return number < EXACT_MAX ? (uint64_t)number : (uint64_t)EXACT_MAX;
+    return number > 0 ? (uint64_t)fmin(number, EXACT_MAX) : 0;
+}
+
+/* The same below 0, too. */
+static int64_t whole_signed(double number)
+{
+    return number < 0 ? -(int64_t)whole(-number) : (int64_t)whole(number);
+}
+
+static uint64_t nanoseconds(double seconds)
+{
+    return seconds > 0 ? (uint64_t)fmin(seconds * NANOSECONDS, NANOSECONDS_MAX) : 0;
 }
 
 /* Lua hands scalars over in registers; a struct of them would have to be filled for each call. */
@@ -55,15 +66,15 @@ void moon_counter_add(struct generation *generation, int kind, uint32_t slot, do
     const struct counter_table *counters = &shared_of(generation)->counters;
 
     if (kind == MOON_COUNTER_GAUGE)
-        counter_gauge_add(counters, slot, (int64_t)amount);
+        counter_gauge_add(counters, slot, whole_signed(amount));
     else
         counter_add(counters, slot,
-                    whole(kind == MOON_COUNTER_SECONDS ? amount * NANOSECONDS : amount));
+                    kind == MOON_COUNTER_SECONDS ? nanoseconds(amount) : whole(amount));
 }
 
 void moon_gauge_set(struct generation *generation, uint32_t slot, double value)
 {
-    counter_gauge_set(&shared_of(generation)->counters, slot, (int64_t)value);
+    counter_gauge_set(&shared_of(generation)->counters, slot, whole_signed(value));
 }
 
 static double shown(int kind, int64_t value)
@@ -99,7 +110,7 @@ uint32_t moon_histogram_slot(struct generation *generation, const char *name, si
 
 void moon_histogram_observe(struct generation *generation, uint32_t slot, double seconds)
 {
-    histogram_observe(&shared_of(generation)->histograms, slot, whole(seconds * NANOSECONDS));
+    histogram_observe(&shared_of(generation)->histograms, slot, nanoseconds(seconds));
 }
 
 bool moon_histogram_next(struct generation *generation, size_t *cursor, struct slice *texts,
@@ -139,7 +150,7 @@ int moon_limit_take(struct generation *generation, struct slice *name_and_scope,
     struct limiter_take take = {0};
     struct limiter_verdict verdict = {0};
 
-    if (!limiter_rate(whole(limit), whole(window_seconds * NANOSECONDS), whole(burst), &take))
+    if (!limiter_rate(whole(limit), nanoseconds(window_seconds), whole(burst), &take))
         return -1;
     take.key = limiter_key(limiter, name_and_scope[0], name_and_scope[1]);
     take.now_ns = now_ns(generation);
@@ -169,7 +180,7 @@ int moon_dict_get(struct generation *generation, const char *key, size_t key_len
 
 static uint64_t expiry(const struct generation *generation, double seconds)
 {
-    return seconds > 0 ? now_ns(generation) + whole(seconds * NANOSECONDS) : 0;
+    return seconds > 0 ? now_ns(generation) + nanoseconds(seconds) : 0;
 }
 
 int moon_dict_set(struct generation *generation, const char *key, size_t key_length,
@@ -178,7 +189,7 @@ int moon_dict_set(struct generation *generation, const char *key, size_t key_len
 {
     struct dict_value wanted = {.kind = value != NULL ? DICT_STRING : DICT_INTEGER,
                                 .string = exports_slice(value, value_length),
-                                .integer = (int64_t)number,
+                                .integer = whole_signed(number),
                                 .expires_ns = expiry(generation, seconds)};
     struct dict *dict = &shared_of(generation)->dict;
     struct slice name = exports_slice(key, key_length);
@@ -192,7 +203,7 @@ int moon_dict_increment(struct generation *generation, const char *key, size_t k
                         double *number, double seconds)
 {
     struct dict_value value = {.kind = DICT_INTEGER,
-                               .integer = (int64_t)*number,
+                               .integer = whole_signed(*number),
                                .expires_ns = expiry(generation, seconds)};
     enum dict_outcome outcome = dict_increment(
         &shared_of(generation)->dict, exports_slice(key, key_length), now_ns(generation), &value);

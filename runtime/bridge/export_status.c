@@ -12,6 +12,7 @@
 double moon_worker_number(struct generation *generation, int which)
 {
     const struct services *services = generation->services;
+    assert(services != NULL);
     const struct gateway_counts *counts = gateway_counts(services->gateway);
 
     switch ((enum moon_worker_count)which) {
@@ -122,6 +123,7 @@ bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t t
     if (upstream >= generation->cluster_count)
         return false;
     struct cluster *cluster = generation->clusters[upstream].cluster;
+    assert(cluster != NULL);
     texts[0] = cluster_name(cluster);
     cluster_inspect(cluster, on_target, &search);
     return search.is_found;

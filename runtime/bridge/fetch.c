@@ -6,16 +6,21 @@
  */
 #include <assert.h>
 #include <lauxlib.h>
+#include <math.h>
 
 #include "base/mem.h"
+#include "bridge/exports.h"
 #include "bridge/fetch_target.h"
 #include "bridge/generation_private.h"
 #include "bridge/libraries.h"
+#include "http/uri.h"
 #include "net/loop.h"
 #include "upstream/call.h"
 
 /* A body is handed over in pieces of this size. */
 #define PIECE_BYTES 65536
+/* Of an answer's body, whatever the caller says. */
+#define BODY_MAX 1073741824.0
 
 struct fetch {
     struct task *task;
@@ -27,6 +32,7 @@ struct fetch {
     bool has_sent_end;
     struct response *response;
     struct buffer received;
+    size_t received_max;
 };
 
 static void fetch_free(struct fetch *fetch)
@@ -95,7 +101,8 @@ static void on_response(void *data, struct response *response)
 static void on_data(void *data, struct slice bytes)
 {
     struct fetch *fetch = data;
-    if (!buffer_append(&fetch->received, bytes))
+    if (bytes.length > fetch->received_max - buffer_length(&fetch->received) ||
+        !buffer_append(&fetch->received, bytes))
         end_with_fault(fetch, FAULT_UPSTREAM_BODY_TOO_LARGE);
 }
 
@@ -123,9 +130,7 @@ static void send_body(struct fetch *fetch)
 /* Also comes when the last piece did not find a connection yet. */
 static void on_writable(void *data)
 {
-    struct fetch *fetch = data;
-    if (fetch->body_left.length > 0)
-        send_body(fetch);
+    send_body(data);
 }
 
 static const struct http_stream_events EVENTS = {
@@ -143,6 +148,13 @@ static struct slice text_argument(lua_State *thread, int at)
     return text;
 }
 
+/* Whether a plugin may send it: what frames the message is ours. */
+static bool is_field(struct slice name, struct slice value)
+{
+    return name.start != NULL && value.start != NULL &&
+           moon_field_check(name.start, name.length, value.start, value.length) == MOON_FIELD_OK;
+}
+
 /* The flat list of names and values at `at`; false when one of them is not what a field may be. */
 static bool read_fields(lua_State *thread, int at, struct fetch *fetch)
 {
@@ -155,8 +167,7 @@ static bool read_fields(lua_State *thread, int at, struct fetch *fetch)
         lua_rawgeti(thread, at, i + 1);
         name.start = lua_tolstring(thread, -2, &name.length);
         value.start = lua_tolstring(thread, -1, &value.length);
-        bool is_good = name.start != NULL && value.start != NULL && headers_is_name(name) &&
-                       headers_is_value(value);
+        bool is_good = is_field(name, value);
         if (is_good)
             all_fit &=
                 headers_add(&fetch->request.headers, &fetch->arena, arena_copy(&fetch->arena, name),
@@ -175,6 +186,13 @@ static bool is_path(struct slice path)
             return false;
     }
     return path.length > 0 && path.start[0] == '/';
+}
+
+/* What Host says: an authority, which has neither blanks nor line ends. */
+static bool is_authority(struct slice text)
+{
+    struct uri_authority parts;
+    return uri_parse_authority(text, &parts);
 }
 
 static bool read_request(lua_State *thread, struct fetch *fetch)
@@ -199,18 +217,33 @@ static bool read_request(lua_State *thread, struct fetch *fetch)
         request->content_length = fetch->body_left.length;
     }
     headers_set_known(&request->headers, arena, HEADER_HOST, request->authority);
-    return is_path(path) && headers_is_name(request->method_name) && read_fields(thread, 5, fetch);
+    return is_path(path) && is_authority(request->authority) &&
+           headers_is_name(request->method_name) && request->method != METHOD_CONNECT &&
+           read_fields(thread, 5, fetch);
 }
 
 static void read_options(lua_State *thread, struct fetch *fetch)
 {
     fetch->options = CALL_OPTIONS;
-    double connect = luaL_optnumber(thread, 7, 0), total = luaL_optnumber(thread, 8, 0);
+    double connect = lua_tonumber(thread, 7), total = lua_tonumber(thread, 8);
     if (connect > 0)
         fetch->options.connect_seconds = connect;
     fetch->options.total_seconds = total > 0 ? total : 0;
-    double limit = luaL_checknumber(thread, 9);
-    buffer_init(&fetch->received, limit >= 1 ? (size_t)limit : 1, NULL);
+    double limit = lua_tonumber(thread, 9);
+    fetch->received_max = limit > 0 ? (size_t)fmin(limit, BODY_MAX) : 0;
+    buffer_init(&fetch->received, (size_t)BODY_MAX, NULL);
+}
+
+/* Raises, so that nothing later has to. */
+static void check_arguments(lua_State *thread)
+{
+    for (int i = 2; i <= 4; i++)
+        luaL_checkstring(thread, i);
+    luaL_checktype(thread, 5, LUA_TTABLE);
+    if (!lua_isnil(thread, 6))
+        luaL_checkstring(thread, 6);
+    for (int i = 7; i <= 9; i++)
+        luaL_checknumber(thread, i);
 }
 
 /*
@@ -221,12 +254,7 @@ static int call_upstream(lua_State *thread)
 {
     struct task *task = task_awaiting(thread);
     struct cluster *cluster = fetch_target_argument(thread, 1);
-    for (int i = 2; i <= 4; i++)
-        luaL_checkstring(thread, i);
-    luaL_checktype(thread, 5, LUA_TTABLE);
-    luaL_checknumber(thread, 9);
-    if (!lua_isnil(thread, 6))
-        luaL_checkstring(thread, 6);
+    check_arguments(thread);
     struct fetch *fetch = mem_zeroed(sizeof(*fetch));
 
     arena_init(&fetch->arena);
@@ -234,8 +262,8 @@ static int call_upstream(lua_State *thread)
     read_options(thread, fetch);
     if (!read_request(thread, fetch)) {
         fetch_free(fetch);
-        return luaL_error(
-            thread, "a path, method or header of the fetch has characters that it cannot have");
+        return luaL_error(thread,
+                          "the host, path, method or a header of the fetch is not what it may be");
     }
     fetch->stream = call_start(cluster, &fetch->options, &EVENTS, fetch, &fetch->arena);
     http_stream_send_request(fetch->stream, &fetch->request);

@@ -3,14 +3,19 @@
  */
 #include "bridge/fetch_target.h"
 
+#include <assert.h>
 #include <lauxlib.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "bridge/generation_private.h"
+#include "http/uri.h"
 
+/* "https://", a host of at most 255 bytes, a port. */
 #define NAME_BYTES 320
+#define HTTP_PORT  80
+#define HTTPS_PORT 443
 
 static struct generation *serving(lua_State *thread)
 {
@@ -56,6 +61,7 @@ static struct cluster *make_cluster(struct generation *generation, struct slice 
     return clusters_acquire(generation->services->clusters, &options);
 }
 
+/* A number, or -1 when there are too many. */
 static int find_host(struct generation *generation, const struct cluster_target_options *target)
 {
     char text[NAME_BYTES];
@@ -63,8 +69,7 @@ static int find_host(struct generation *generation, const struct cluster_target_
                           SLICE_FORMAT(target->host), target->port);
     struct slice name = slice_of(text, (size_t)length);
 
-    if (length < 0 || length >= NAME_BYTES)
-        return -1;
+    assert(length > 0 && length < NAME_BYTES);
     for (uint32_t i = 0; i < generation->fetch_count; i++) {
         if (slice_equals(cluster_name(generation->fetch_clusters[i]), name))
             return (int)(generation->cluster_count + i);
@@ -78,24 +83,31 @@ static int find_host(struct generation *generation, const struct cluster_target_
     return (int)(generation->cluster_count + generation->fetch_count++);
 }
 
+static int find(struct generation *generation, const struct uri_authority *parts, bool is_tls)
+{
+    int found = parts->port == 0 ? find_upstream(generation, parts->host) : -1;
+    uint16_t usual_port = is_tls ? HTTPS_PORT : HTTP_PORT;
+    struct cluster_target_options target = {.host = parts->host,
+                                            .port = parts->port != 0 ? parts->port : usual_port,
+                                            .weight = 1,
+                                            .is_tls = is_tls};
+
+    return found >= 0 ? found : find_host(generation, &target);
+}
+
 int fetch_target_find(lua_State *thread)
 {
     struct generation *generation = serving(thread);
-    struct slice name;
-    int found;
+    struct uri_authority parts;
+    struct slice authority;
 
-    name.start = luaL_checklstring(thread, 1, &name.length);
-    if (lua_gettop(thread) == 1) {
-        found = find_upstream(generation, name);
-    } else {
-        double port = luaL_checknumber(thread, 2);
-        struct cluster_target_options target = {
-            .host = name,
-            .port = port > 0 && port <= UINT16_MAX ? (uint16_t)port : 0,
-            .weight = 1,
-            .is_tls = lua_toboolean(thread, 3)};
-        found = find_host(generation, &target);
+    authority.start = luaL_checklstring(thread, 1, &authority.length);
+    if (!uri_parse_authority(authority, &parts)) {
+        lua_pushnil(thread);
+        lua_pushboolean(thread, false);
+        return 2;
     }
+    int found = find(generation, &parts, lua_toboolean(thread, 2));
     if (found < 0)
         return 0;
     lua_pushinteger(thread, found);
@@ -105,14 +117,14 @@ int fetch_target_find(lua_State *thread)
 struct cluster *fetch_target_argument(lua_State *thread, int at)
 {
     struct generation *generation = serving(thread);
-    uint32_t target = (uint32_t)luaL_checknumber(thread, at);
+    double number = luaL_checknumber(thread, at);
+    uint32_t own_count = generation->cluster_count;
 
-    if (target < generation->cluster_count)
-        return generation->clusters[target].cluster;
-    target -= generation->cluster_count;
-    if (target >= generation->fetch_count)
+    if (!(number >= 0 && number < own_count + generation->fetch_count))
         luaL_error(thread, "there is no such target of a fetch");
-    return generation->fetch_clusters[target];
+    uint32_t target = (uint32_t)number;
+    return target < own_count ? generation->clusters[target].cluster
+                              : generation->fetch_clusters[target - own_count];
 }
 
 void fetch_targets_release(struct generation *generation)

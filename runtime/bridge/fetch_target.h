@@ -14,8 +14,8 @@
 
 struct generation;
 
-/* Lua: (upstream name) or (host, port, is_tls) -> target, a number; nil when there is no such
- * upstream, or too many hosts. */
+/* Lua: (authority, is_tls) -> target, a number: the upstream of that name where no port is given,
+ * else the host. nil when there are too many hosts; nil, false when it is no authority. */
 int fetch_target_find(lua_State *thread);
 /* The cluster that the number at `at` means; raises when it means none. */
 struct cluster *fetch_target_argument(lua_State *thread, int at);

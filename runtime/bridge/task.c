@@ -95,7 +95,9 @@ static bool task_go(struct task *task, int arguments)
     struct tasks *tasks = task->tasks;
     struct task *outer = tasks->running;
     tasks->running = task;
+    tasks->nested_count++;
     int status = lua_resume(task->thread, arguments);
+    tasks->nested_count--;
     tasks->running = outer;
     if (status == LUA_YIELD && task->cancel != NULL)
         return true;
@@ -120,12 +122,14 @@ static bool task_run(struct task *task, int arguments)
 
 bool tasks_have_room(const struct tasks *tasks)
 {
-    return tasks_have_room_for(tasks, 1);
+    return tasks->live_count < TASKS_MAX;
 }
 
-bool tasks_have_room_for(const struct tasks *tasks, unsigned count)
+const char *tasks_why_no_room(const struct tasks *tasks)
 {
-    return tasks->live_count <= TASKS_MAX && count <= TASKS_MAX - tasks->live_count;
+    if (!tasks_have_room(tasks))
+        return "there are too many tasks";
+    return tasks->nested_count < TASKS_NESTED_MAX ? NULL : "tasks start one another too deeply";
 }
 
 struct task *task_start(struct tasks *tasks, int arguments, const struct task_options *options)

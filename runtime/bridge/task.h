@@ -32,6 +32,8 @@
 
 /* Waiting and running tasks of one state together. */
 #define TASKS_MAX 262144
+/* Tasks that were started within one another: each takes some of the C stack while it runs. */
+#define TASKS_NESTED_MAX 100
 /* Coroutines kept for reuse. */
 #define TASKS_IDLE_MAX 1024
 
@@ -45,7 +47,7 @@ struct tasks {
     struct generation *generation;
     struct list live, idle;
     struct task *running; /* NULL outside of Lua */
-    unsigned live_count, idle_count;
+    unsigned live_count, idle_count, nested_count;
 };
 
 void tasks_init(struct tasks *tasks, lua_State *vm, struct generation *generation);
@@ -75,7 +77,8 @@ struct task_options {
  */
 struct task *task_start(struct tasks *tasks, int arguments, const struct task_options *options);
 bool tasks_have_room(const struct tasks *tasks);
-bool tasks_have_room_for(const struct tasks *tasks, unsigned count);
+/* NULL when a running task may start another one; else why it may not. */
+const char *tasks_why_no_room(const struct tasks *tasks);
 /* Lets it go on with the `results` values on top of its thread. */
 void task_resume(struct task *task, int results);
 /* Only while it waits; `ended` is not called. Clears `*task`. */

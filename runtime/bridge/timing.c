@@ -15,6 +15,10 @@
 
 /* Tasks that one call may start and wait for. */
 #define GROUP_MAX 256
+/* Of each of them that are kept: a value, and why there is none. */
+#define RESULTS_MAX 2
+/* Of a task that is spawned, its function included. */
+#define ARGUMENTS_MAX 256
 
 struct sleep {
     ev_timer timer;
@@ -65,11 +69,12 @@ static int sleep_for(lua_State *thread)
     return task_suspend(task, on_sleep_cancelled, sleep);
 }
 
-/* Moves function and arguments, all that is on `from` above `below`, to the state's main stack. */
-static int hand_over(lua_State *from, lua_State *vm, int below)
+/* Moves function and arguments, all that is on `from`, to the state's main stack. */
+static int hand_over(lua_State *from, lua_State *vm)
 {
-    int count = lua_gettop(from) - below;
-    luaL_checkstack(vm, count + 2, "too many arguments");
+    int count = lua_gettop(from);
+    if (count > ARGUMENTS_MAX)
+        luaL_error(from, "a task takes at most %d arguments", ARGUMENTS_MAX - 1);
     lua_xmove(from, vm, count);
     return count - 1;
 }
@@ -94,9 +99,10 @@ static int spawn(lua_State *thread)
 
     luaL_checktype(thread, 1, LUA_TFUNCTION);
     loop_of(thread);
-    if (!tasks_have_room(&generation->tasks))
-        return luaL_error(thread, "too many tasks");
-    int arguments = hand_over(thread, generation->vm, 0);
+    const char *why_not = tasks_why_no_room(&generation->tasks);
+    if (why_not != NULL)
+        return luaL_error(thread, "%s", why_not);
+    int arguments = hand_over(thread, generation->vm);
     task_start(&generation->tasks, arguments, &options);
     return 0;
 }
@@ -136,27 +142,39 @@ static void group_resume(struct group *group)
     task_resume(task, 1);
 }
 
-/* results[index] = { what it returned } or { error = text }. */
-static void keep_results(const struct member *member, enum task_end end, lua_State *thread)
+/* results[index] = the table on top of the main stack. */
+static void keep_row(const struct member *member)
 {
     lua_State *vm = member->group->generation->vm;
-    int count = end == TASK_RETURNED ? lua_gettop(thread) : 0;
-
     lua_rawgeti(vm, LUA_REGISTRYINDEX, member->group->results);
+    lua_insert(vm, -2);
+    lua_rawseti(vm, -2, member->index);
+    lua_pop(vm, 1);
+}
+
+/* { error = text } */
+static void keep_error(const struct member *member, struct slice text)
+{
+    lua_State *vm = member->group->generation->vm;
+    lua_createtable(vm, 0, 1);
+    lua_pushlstring(vm, text.start, text.length);
+    lua_setfield(vm, -2, "error");
+    keep_row(member);
+}
+
+/* { what it returned first } */
+static void keep_results(const struct member *member, lua_State *thread)
+{
+    lua_State *vm = member->group->generation->vm;
+    int count = lua_gettop(thread) < RESULTS_MAX ? lua_gettop(thread) : RESULTS_MAX;
+
     lua_createtable(vm, count, 0);
-    if (end == TASK_RAISED) {
-        struct slice text = generation_push_traceback(member->group->generation, thread);
-        lua_pushlstring(vm, text.start, text.length);
-        lua_setfield(vm, -3, "error");
-        lua_pop(vm, 1);
-    }
     for (int i = 1; i <= count; i++) {
         lua_pushvalue(thread, i);
         lua_xmove(thread, vm, 1);
         lua_rawseti(vm, -2, i);
     }
-    lua_rawseti(vm, -2, member->index);
-    lua_pop(vm, 1);
+    keep_row(member);
 }
 
 static void cancel_members(struct group *group)
@@ -172,18 +190,28 @@ static bool has_failed(enum task_end end, lua_State *thread)
     return end == TASK_RAISED || (lua_gettop(thread) > 0 && !lua_toboolean(thread, 1));
 }
 
+static void count_ended(struct group *group, bool is_failed)
+{
+    group->left--;
+    if (group->ends_early && is_failed) {
+        group->is_over = true;
+        cancel_members(group);
+    }
+}
+
 static void on_member_ended(enum task_end end, lua_State *thread, void *data)
 {
     struct member *member = data;
     struct group *group = member->group;
 
     member->task = NULL;
-    keep_results(member, end, thread);
-    group->left--;
-    if (group->ends_early && has_failed(end, thread)) {
-        group->is_over = true;
-        cancel_members(group);
+    if (end == TASK_RETURNED) {
+        keep_results(member, thread);
+    } else {
+        keep_error(member, generation_push_traceback(group->generation, thread));
+        lua_pop(group->generation->vm, 1);
     }
+    count_ended(group, has_failed(end, thread));
     if (group->waiting != NULL && (group->is_over || group->left == 0))
         group_resume(group);
 }
@@ -205,19 +233,35 @@ static struct group *group_create(lua_State *thread, int count)
     return group;
 }
 
+/* Runs the function on top of `thread`, up to its first wait. */
+static void start_member(struct member *member, lua_State *thread, struct exchange *exchange)
+{
+    struct group *group = member->group;
+    struct tasks *tasks = &group->generation->tasks;
+    struct task_options options = {
+        .ended = on_member_ended, .data = member, .exchange = exchange, .may_wait = true};
+    const char *why_not = tasks_why_no_room(tasks);
+
+    if (why_not != NULL) {
+        lua_pop(thread, 1);
+        keep_error(member, slice_from_string(why_not));
+        count_ended(group, true);
+        return;
+    }
+    lua_xmove(thread, tasks->vm, 1);
+    struct task *started = task_start(tasks, 0, &options);
+    if (started != NULL)
+        member->task = started;
+}
+
 /* Starts the functions of the list at 1. */
 static void start_members(lua_State *thread, struct group *group, struct exchange *exchange)
 {
     for (int i = 0; i < group->count && !group->is_over; i++) {
         struct member *member = &group->members[i];
-        struct task_options options = {
-            .ended = on_member_ended, .data = member, .exchange = exchange, .may_wait = true};
         *member = (struct member){.group = group, .index = i + 1};
         lua_rawgeti(thread, 1, i + 1);
-        lua_xmove(thread, group->generation->vm, 1);
-        struct task *started = task_start(&group->generation->tasks, 0, &options);
-        if (started != NULL)
-            member->task = started;
+        start_member(member, thread, exchange);
     }
 }
 
@@ -233,8 +277,6 @@ static int join(lua_State *thread)
 
     if (count > GROUP_MAX)
         return luaL_error(thread, "at most %d tasks at once", GROUP_MAX);
-    if (!tasks_have_room_for(&task_generation_of(thread)->tasks, (unsigned)count))
-        return luaL_error(thread, "too many tasks");
     struct group *group = group_create(thread, count);
     group->ends_early = lua_toboolean(thread, 2) != 0;
     start_members(thread, group, task_exchange(task));

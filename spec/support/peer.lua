@@ -68,9 +68,10 @@ end
 ---@return table[] requests method, target, version, headers (by lower-case name), lines (in
 --- order, as sent), head (raw), connection (number); body and length once the body was read
 function Peer:requests()
+  local bodies = events(self, "body") -- read first: what it is of has then been written
   local requests, by_number = events(self, "request"), {}
   for _, request in ipairs(requests) do by_number[request.number] = request end
-  for _, done in ipairs(events(self, "body")) do
+  for _, done in ipairs(bodies) do
     local request = by_number[done.request] or {} -- it may have been forgotten
     request.body, request.length, request.sha256 = done.body, done.length, done.sha256
     request.trailers = done.trailers

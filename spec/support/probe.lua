@@ -44,4 +44,31 @@ probe.files = {
   ["plugins/answer.lua"] = source { "respond", unpack(PHASES) },
 }
 
+--- The start of a configuration in which `says(path, function(req, moongate) ... end)` is a route
+--- that answers with what its function returned, or what it raised, as text.
+probe.says = [==[
+  listen "127.0.0.1:0"
+  local function says(signature, run)
+    route(signature) { plugins = { { "answer", on_respond = function(req, moongate)
+      local values = { pcall(run, req, moongate) }
+      for i = 2, math.max(2, table.maxn(values)) do values[i] = tostring(values[i]) end
+      return moongate.reply.text(200, table.concat(values, " ", 2))
+    end } } }
+  end
+]==]
+
+--- A plugin whose `during` runs while it is loaded: what it raises is what the gateway refuses to
+--- start with.
+---@param during string  Lua, with `moongate` in sight
+---@return table<string, string> files  with "loading" as the plugin's name
+function probe.loading(during)
+  return { ["plugins/loading.lua"] = ([[
+    local moongate = require "moongate"
+    local loading = { summary = "Does something while it is loaded.", options = {} }
+    function loading.new() %s return {} end
+    function loading:respond() return moongate.reply.text(200, "") end
+    return loading
+  ]]):format(during) }
+end
+
 return probe
