@@ -7,6 +7,8 @@
 --   curl -i -H 'x-api-key: try-me' http://localhost:8080/orders
 -- Changed on its way there and back:
 --   curl -i http://localhost:8080/hello
+-- Two services in one answer:
+--   curl -i http://localhost:8080/dashboard/7
 -- What nobody answers, and what has been counted:
 --   curl -i http://localhost:8080/nowhere
 --   curl -s http://127.0.0.1:8001/metrics
@@ -47,6 +49,15 @@ route "GET /hello" {
       set_headers = { ["x-team"] = "core" },
       set_query = { greeting = "Good evening" },
       response = { set_headers = { ["cache-control"] = "no-store" } } },
+  },
+}
+
+route "GET /dashboard/{user}" {
+  plugins = {
+    { "aggregate", parts = {
+      profile = { "http://users/samples/users/{user}", required = true },
+      orders = { "http://orders/samples/orders?user={user}", timeout = "500ms", default = {} },
+    } },
   },
 }
 

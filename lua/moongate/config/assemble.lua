@@ -5,6 +5,7 @@ local listeners = require "moongate.config.listeners"
 local routes = require "moongate.config.routes"
 local schema = require "moongate.config.schema"
 local upstreams = require "moongate.config.upstreams"
+local values = require "moongate.config.values"
 
 local assemble = {}
 
@@ -37,12 +38,21 @@ local function resolver_of(declared, report)
   }
 end
 
+local function consumer_of(declaration, report)
+  local fields = declaration.fields
+  if type(fields) ~= "table" then
+    report(("is %s; expected a table"):format(type(fields) == "string" and "a string"
+      or values.show(fields)))
+    fields = {}
+  end
+  return check.options(schema.consumer, fields, report)
+end
+
 local function consumers_of(declared, report)
   local list, by_name, by_key = {}, {}, {}
   for _, declaration in ipairs(declared.consumers) do
     local at, name = declaration.at, tostring(declaration.name)
-    local fields = type(declaration.fields) == "table" and declaration.fields or {}
-    local consumer = check.options(schema.consumer, fields, function(message)
+    local consumer = consumer_of(declaration, function(message)
       report(at, ("consumer %q: %s"):format(name, message))
     end)
     consumer.name, consumer.at = name, at
