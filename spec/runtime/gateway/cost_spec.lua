@@ -1,0 +1,133 @@
+--- cost: what a request may cost, in counts that do not depend on how fast the machine is.
+
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local peer = require "spec.support.peer"
+local process = require "spec.support.process"
+local system = require "spec.support.system"
+local wait = require "spec.support.wait"
+
+local CONNECTIONS, ROUNDS = 64, 20
+local REQUESTS = CONNECTIONS * ROUNDS
+
+local CONFIG = [[
+  listen "127.0.0.1:0"
+  upstream "origin" { "%s", idle_connections = 256 }
+  consumer "somebody" { keys = { "secret" } }
+  route "GET /bytes/plain" { upstream = "origin", rewrite = "/bytes/1000" }
+  route "GET /bytes/four" {
+    upstream = "origin", rewrite = "/bytes/1000",
+    plugins = {
+      { "key-auth" },
+      { "rate-limit", limit = 1000000000, window = "1s", by = "consumer" },
+      { "transform", set_headers = { ["x-team"] = "core" },
+                     response = { remove_headers = { "x-powered-by" } } },
+      { "metrics" },
+    },
+  }
+  route "GET /heap" { plugins = { { "heap" } } }
+]]
+
+-- Stops the collector, so that what is allocated shows.
+local HEAP = [[
+local moongate = require "moongate"
+return {
+  summary = "Tells the size of the Lua heap.",
+  options = {},
+  respond = function()
+    collectgarbage "stop"
+    return moongate.reply.text(200, ("%.0f"):format(collectgarbage "count" * 1024))
+  end,
+}
+]]
+
+describe("a request", function()
+  local moongate, clients
+
+  setup(function()
+    local origin = peer.start()
+    moongate = gateway.start {
+      config = CONFIG:format(origin.url), files = { ["plugins/heap.lua"] = HEAP },
+    }
+    clients = {}
+    for i = 1, CONNECTIONS do clients[i] = http.connect(moongate.port) end
+  end)
+
+  teardown(function()
+    gateway.stop_all()
+    peer.stop_all()
+  end)
+
+  -- All connections ask at once, then all read: as often as said.
+  local function load(path, rounds)
+    local text = http.format { path = path, headers = { ["x-api-key"] = "secret" } }
+    for _ = 1, rounds do
+      for _, client in ipairs(clients) do client:send(text) end
+      for _, client in ipairs(clients) do assert.equal(200, client:read_response().status) end
+    end
+  end
+
+  -- How often each system call was made while `body` ran, by name.
+  local function calls_during(body)
+    local pid = moongate:worker_pids()[1]
+    local path = moongate.directory .. "/calls"
+    local tracer = process.spawn { "strace", "-c", "-f", "-o", path, "-p", tostring(pid) }
+    wait.that(function()
+      local status = system.read_file(("/proc/%d/status"):format(pid))
+      return status:match "TracerPid:%s+(%d+)" ~= "0"
+    end, 20, "strace to attach")
+    body()
+    tracer:signal(system.SIGINT)
+    assert.is_truthy(tracer:wait(20))
+    local counts = {}
+    for line in system.read_file(path):gmatch "[^\n]+" do
+      local count, name = line:match "^%s*[%d.]+%s+[%d.]+%s+%d+%s+(%d+)%s+%d*%s*([%l_%d]+)$"
+      if count then counts[name] = tonumber(count) end
+    end
+    return counts
+  end
+
+  local function count(counts, names)
+    local sum = 0
+    for _, name in ipairs(names) do sum = sum + (counts[name] or 0) end
+    return sum
+  end
+
+  for _, path in ipairs { "/bytes/plain", "/bytes/four" } do
+    it("reads and writes once on either side, and watches nothing anew: " .. path, function()
+      load(path, 4)
+      local counts = calls_during(function() load(path, ROUNDS) end)
+      local moved = count(counts, { "recvfrom", "read", "recvmsg", "sendto", "sendmsg", "write" })
+      assert.is_true(moved >= 4 * REQUESTS, "strace missed some: " .. moved)
+      assert.is_true(moved <= 4.1 * REQUESTS, ("%.2f reads and writes"):format(moved / REQUESTS))
+      local all = moved + count(counts, { "epoll_wait", "epoll_pwait", "epoll_pwait2" })
+      assert.is_true(all <= 5.1 * REQUESTS, ("%.2f calls"):format(all / REQUESTS))
+      assert.is_true((counts.epoll_ctl or 0) <= 4, (counts.epoll_ctl or 0) .. " epoll_ctl")
+      assert.equal(0, count(counts, { "timerfd_settime", "socket", "connect", "accept4", "close" }))
+    end)
+  end
+
+  local function heap_bytes()
+    return tonumber(http.request(moongate.port, { path = "/heap" }).body)
+  end
+
+  local function garbage_of(path)
+    load(path, 30) -- compiled by then
+    heap_bytes()
+    load(path, 4)
+    local idle = heap_bytes()
+    local before = heap_bytes()
+    load(path, ROUNDS)
+    return (heap_bytes() - before - (before - idle)) / REQUESTS
+  end
+
+  it("leaves nothing in the Lua heap without plugins", function()
+    local bytes = garbage_of "/bytes/plain"
+    assert.is_true(bytes < 1, ("%.1f bytes"):format(bytes))
+  end)
+
+  it("leaves a bounded amount in the Lua heap with four plugins", function()
+    local bytes = garbage_of "/bytes/four"
+    assert.is_true(bytes > 0 and bytes <= 2048, ("%.1f bytes"):format(bytes))
+  end)
+end)
