@@ -1,11 +1,14 @@
 --- chaos: clients and origins that stop, vanish and lie at any byte; the worker serves on.
 
+local certificates = require "spec.support.certificates"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local message = require "spec.support.message"
 local peer = require "spec.support.peer"
 local probe = require "spec.support.probe"
+local process = require "spec.support.process"
 local rows = require "spec.support.strict_rows"
+local system = require "spec.support.system"
 
 local ROUNDS = tonumber(os.getenv "MOONGATE_SPEC_ROUNDS" or 1500)
 
@@ -28,9 +31,9 @@ local BODIES = {
 }
 
 local CONFIG = [[
-  listen "127.0.0.1:0"
+  listen { "127.0.0.1:0", tls = TLS }
   limits { head_timeout = "200ms", body_timeout = "100ms", idle_timeout = "300ms" }
-  upstream "origin" { "%s", failures = 1000000 }
+  upstream "origin" { ORIGIN, tls = { verify = false }, failures = 1000000 }
   local function through(name, options)
     options[1] = "probe"
     route("/plugin/" .. name .. "/{rest*}") { upstream = "origin", rewrite = "/{rest}",
@@ -90,16 +93,20 @@ describe("a worker among clients and origins that misbehave", function()
     function(client) client:reset() return true end,
   }
 
-  it("lives, loses nothing, and serves on", function()
-    local seed = tonumber(os.getenv "MOONGATE_SPEC_SEED") or os.time()
-    math.randomseed(seed)
-    local origin = peer.start()
-    local self = gateway.start { files = probe.files, config = CONFIG:format(origin.url) }
-    local worker = self:worker_pids()[1]
+  -- Certificates, or nothing, for both sides.
+  local function start(pair)
+    local origin = peer.start(nil, { tls = pair and { cert = pair.certificate, key = pair.key } })
+    local url = pair and origin.url:gsub("^http:", "https:") or origin.url
+    local tls = pair and ("{ cert = %q, key = %q }"):format(pair.certificate, pair.key) or "nil"
+    local config = CONFIG:gsub("TLS", tls, 1):gsub("ORIGIN", ("%q"):format(url), 1)
+    return gateway.start { files = probe.files, config = config }
+  end
+
+  local function misbehave(self, rounds, tls)
     local clients = {}
-    for _ = 1, ROUNDS do
+    for _ = 1, rounds do
       if #clients < 12 then
-        local client = http.connect(self.port)
+        local client = http.connect(self.port, { tls = tls })
         client.stream.seconds = 0.004
         clients[#clients + 1] = client
       end
@@ -107,10 +114,27 @@ describe("a worker among clients and origins that misbehave", function()
       if pick(DEEDS)(clients[i]) then table.remove(clients, i) end
     end
     for _, client in ipairs(clients) do client:close() end
+  end
+
+  local function check(rounds, pair)
+    local seed = tonumber(os.getenv "MOONGATE_SPEC_SEED") or os.time()
+    math.randomseed(seed)
+    local self, tls = start(pair), pair and {}
+    local worker = self:worker_pids()[1]
+    misbehave(self, rounds, tls)
     assert.equal(worker, self:worker_pids()[1], "the worker died; seed " .. seed)
-    local response = http.request(self.port, { path = "/bytes/10" })
+    local response = http.request(self.port, { path = "/bytes/10", tls = tls })
     assert.equal("0123456789", response.body, "seed " .. seed)
     -- Nothing is left over that stopping would have to wait for.
     self:stop { seconds = 10 }
+  end
+
+  it("lives, loses nothing, and serves on", function() check(ROUNDS) end)
+
+  it("does so with TLS on both sides", function()
+    local directory = system.temporary_directory()
+    local authority = certificates.authority(directory, "authority")
+    check(math.floor(ROUNDS / 3), authority:issue { name = "localhost" })
+    process.remove(directory)
   end)
 end)
