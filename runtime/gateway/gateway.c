@@ -42,6 +42,7 @@ struct gateway {
     time_t date_second;
     char date[DATE_BYTES];
 
+    uint64_t admin_connections; /* of the active ones: they do not hold up a drain */
     void (*drained)(void *data);
     void *drained_data;
 };
@@ -66,15 +67,24 @@ struct gateway *gateway_create(struct loop *loop, const struct gateway_options *
     return gateway;
 }
 
-void gateway_stop_listening(struct gateway *gateway)
+static void stop_listening(struct gateway *gateway, bool spares_admin)
 {
-    while (!list_is_empty(&gateway->listenings)) {
-        struct listening *listening =
-            CONTAINER_OF(gateway->listenings.next, struct listening, node);
+    struct list *node = gateway->listenings.next;
+
+    while (node != &gateway->listenings) {
+        struct listening *listening = CONTAINER_OF(node, struct listening, node);
+        node = node->next;
+        if (spares_admin && listening->options->is_admin)
+            continue;
         list_remove(&listening->node);
         listener_destroy(&listening->listener);
         free(listening);
     }
+}
+
+void gateway_stop_listening(struct gateway *gateway)
+{
+    stop_listening(gateway, false);
 }
 
 void gateway_destroy(struct gateway **pointer)
@@ -219,6 +229,11 @@ static void on_stream(void *data, struct http_stream *stream)
     exchange_begin(connection->gateway, connection, stream);
 }
 
+static bool is_drained(const struct gateway *gateway)
+{
+    return gateway->counts.connections_active == gateway->admin_connections;
+}
+
 static void on_closed(void *data)
 {
     struct downstream *connection = data;
@@ -228,8 +243,10 @@ static void on_closed(void *data)
     if (connection->is_counted)
         address_limits_leave(gateway->addresses, &connection->client);
     gateway->counts.connections_active--;
+    if (connection->listen->is_admin)
+        gateway->admin_connections--;
     free(connection);
-    if (gateway->drained != NULL && gateway->counts.connections_active == 0)
+    if (gateway->drained != NULL && is_drained(gateway))
         gateway->drained(gateway->drained_data);
 }
 
@@ -283,6 +300,7 @@ static void on_connection(void *data, struct stream *stream, const struct addres
     list_push_back(&gateway->connections, &connection->node);
     gateway->counts.connections_accepted++;
     gateway->counts.connections_active++;
+    gateway->admin_connections += listening->options->is_admin;
     connection->session = protocol_of(listening->options, stream)
                               ->serve(stream, &options->limits, &SESSION_EVENTS, connection);
 }
@@ -313,14 +331,15 @@ void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *d
 {
     struct list *node = gateway->connections.next;
 
-    gateway_stop_listening(gateway);
+    stop_listening(gateway, true);
     while (node != &gateway->connections) {
         struct downstream *connection = CONTAINER_OF(node, struct downstream, node);
         node = node->next; /* draining may close, and so free, this one */
-        http_session_drain(connection->session);
+        if (!connection->listen->is_admin)
+            http_session_drain(connection->session);
     }
     gateway->drained = drained;
     gateway->drained_data = data;
-    if (gateway->counts.connections_active == 0)
+    if (is_drained(gateway))
         drained(data);
 }

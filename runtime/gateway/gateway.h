@@ -47,7 +47,7 @@ void gateway_configure(struct gateway *gateway, const struct gateway_options *op
 void gateway_listen(struct gateway *gateway, int fd, const struct listen_options *listen);
 void gateway_stop_listening(struct gateway *gateway);
 /* Stops listening, closes idle connections, lets exchanges finish; `drained` is called when none is
- * left. */
+ * left. The admin listeners go on, and nobody waits for their connections: /ready tells of it. */
 void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *data);
 bool gateway_is_draining(const struct gateway *gateway);
 const struct gateway_counts *gateway_counts(const struct gateway *gateway);

@@ -107,17 +107,31 @@ void sockets_keep_only(struct sockets *sockets, unsigned worker)
     }
 }
 
+static void close_listener(struct sockets *sockets, size_t listener)
+{
+    for (size_t worker = 0; worker < sockets->worker_count; worker++) {
+        int fd = *place(sockets, listener, worker);
+        if (fd >= 0 && (worker == 0 || !is_shared_with(sockets, listener, 0, fd)))
+            close(fd);
+    }
+    for (size_t worker = 0; worker < sockets->worker_count; worker++)
+        *place(sockets, listener, worker) = -1;
+}
+
 void sockets_close(struct sockets *sockets)
 {
-    for (size_t i = 0; i < sockets->listener_count; i++) {
-        for (size_t worker = 0; worker < sockets->worker_count; worker++) {
-            int fd = *place(sockets, i, worker);
-            if (fd >= 0 && (worker == 0 || !is_shared_with(sockets, i, 0, fd)))
-                close(fd);
-        }
-    }
+    for (size_t i = 0; i < sockets->listener_count; i++)
+        close_listener(sockets, i);
     free(sockets->fds);
     *sockets = (struct sockets){0};
+}
+
+void sockets_keep_admin(struct sockets *sockets, const struct plan *plan)
+{
+    for (size_t i = 0; i < sockets->listener_count; i++) {
+        if (!plan->listeners[i].is_admin)
+            close_listener(sockets, i);
+    }
 }
 
 void sockets_announce(const struct sockets *sockets, const struct plan *plan)

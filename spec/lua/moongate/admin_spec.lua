@@ -4,6 +4,7 @@ local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
 local peer = require "spec.support.peer"
+local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
 local function get(moongate, path, headers, method)
@@ -181,6 +182,31 @@ describe("an admin listener with a token", function()
     local answer = get(moongate, "/config", { Authorization = "Bearer open-s3same" })
     assert.is_nil(answer.body:find("s3same", 1, true))
     assert.equal("(secret)", json.decode(answer.body).listeners[2].token)
+  end)
+end)
+
+describe("an admin listener while the gateway drains", function()
+  it("is not ready, and holds nothing up", function()
+    local upstream = peer.start()
+    local moongate = gateway.start { config = ([[
+      listen "127.0.0.1:0"
+      admin "127.0.0.1:0"
+      route "/{rest*}" { upstream = "%s" }
+    ]]):format(upstream.url) }
+    local watcher = http.connect(moongate.admin_port)
+    assert.equal(200, watcher:request({ path = "/ready" }).status)
+    upstream:freeze()
+    local client = http.connect(moongate.port)
+    client:send(http.format { path = "/bytes/5" })
+    wait.that(function() return status(moongate).upstreams[1].targets[1].connections.busy == 1 end)
+    moongate:signal(system.SIGTERM)
+    wait.that(function() return get(moongate, "/ready").status == 503 end)
+    assert.same({ status = "draining" }, json.decode(watcher:request({ path = "/ready" }).body))
+    assert.is_true(status(moongate).draining)
+    upstream:thaw()
+    assert.equal(200, client:read_response().status)
+    moongate:stop()
+    peer.stop_all()
   end)
 end)
 
