@@ -11,30 +11,72 @@ enum dress { DRESS_JSON, DRESS_HTML, DRESS_TEXT };
 
 #define HEADERS_OF_OURS_MAX 4
 
-/* The first of the types we speak that Accept names without q=0; JSON when it names none before a
- * wildcard. */
-static enum dress dress_for(const struct exchange *exchange)
+/* What follows "q=", in thousandths (RFC 9110, 12.4.2). */
+static unsigned thousandths(struct slice text)
 {
-    const struct header *accept = NULL;
+    unsigned value = 0, unit = 1000;
+
+    for (size_t i = 0; i < text.length && unit > 0; i++) {
+        if (text.start[i] == '.' && i == 1)
+            continue;
+        if (text.start[i] < '0' || text.start[i] > '9')
+            break;
+        value += (unsigned)(text.start[i] - '0') * unit;
+        unit /= 10;
+    }
+    return value < 1000 ? value : 1000;
+}
+
+/* How much an element of Accept is wanted, 0 to 1000. */
+static unsigned weight_of(struct slice element)
+{
+    size_t at = slice_find(element, ';');
+
+    while (at < element.length) {
+        struct slice rest = slice_after(element, at + 1);
+        struct slice parameter = slice_trimmed(slice_of(rest.start, slice_find(rest, ';')));
+        if (parameter.length > 2 && slice_lower(parameter.start[0]) == 'q' &&
+            parameter.start[1] == '=')
+            return thousandths(slice_after(parameter, 2));
+        at += 1 + slice_find(rest, ';');
+    }
+    return 1000;
+}
+
+static bool names_dress(struct slice type, enum dress *dress)
+{
+    if (slice_equals_ignoring_case(type, SLICE("text/html")))
+        *dress = DRESS_HTML;
+    else if (slice_equals_ignoring_case(type, SLICE("text/plain")))
+        *dress = DRESS_TEXT;
+    else if (slice_equals_ignoring_case(type, SLICE("application/problem+json")) ||
+             slice_equals_ignoring_case(type, SLICE("application/json")) ||
+             slice_equals(type, SLICE("*/*")))
+        *dress = DRESS_JSON;
+    else
+        return false;
+    return true;
+}
+
+/* Of the types we speak the one that Accept wants most, the first of equals; else JSON. */
+static enum dress dress_for(struct exchange *exchange)
+{
+    enum dress dress, best = DRESS_JSON;
+    unsigned best_weight = 0;
     struct slice rest, element;
 
-    if (exchange->request != NULL)
-        accept = headers_find_known(&exchange->request->headers, HEADER_ACCEPT);
-    if (accept == NULL)
+    if (exchange->request == NULL)
         return DRESS_JSON;
-    rest = accept->value;
+    rest = headers_joined(&exchange->request->headers, &exchange->arena, SLICE("accept"));
     while (slice_next_element(&rest, &element)) {
         struct slice type = slice_trimmed(slice_of(element.start, slice_find(element, ';')));
-        if (slice_equals_ignoring_case(type, SLICE("text/html")))
-            return DRESS_HTML;
-        if (slice_equals_ignoring_case(type, SLICE("text/plain")))
-            return DRESS_TEXT;
-        if (slice_equals_ignoring_case(type, SLICE("application/problem+json")) ||
-            slice_equals_ignoring_case(type, SLICE("application/json")) ||
-            slice_equals(type, SLICE("*/*")))
-            return DRESS_JSON;
+        unsigned weight = weight_of(element);
+        if (weight > best_weight && names_dress(type, &dress)) {
+            best = dress;
+            best_weight = weight;
+        }
     }
-    return DRESS_JSON;
+    return best;
 }
 
 static size_t escape_json(char *at, unsigned char c)
