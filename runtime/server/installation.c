@@ -4,6 +4,7 @@
 #include "server/installation.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -24,7 +25,7 @@ static bool has_lua(const char *root, struct installation *installation)
 
 bool installation_find(struct installation *installation)
 {
-    char folder[PATH_MAX], root[PATH_MAX];
+    char folder[PATH_MAX], place[PATH_MAX], root[PATH_MAX];
     ssize_t length = readlink("/proc/self/exe", folder, sizeof(folder) - 1);
 
     if (length < 0)
@@ -32,9 +33,10 @@ bool installation_find(struct installation *installation)
     folder[length] = '\0';
     *strrchr(folder, '/') = '\0';
     for (size_t i = 0; i < sizeof(PLACES) / sizeof(PLACES[0]); i++) {
-        if (snprintf(root, sizeof(root), "%s/%s", folder, PLACES[i]) >= (int)sizeof(root))
+        if (snprintf(place, sizeof(place), "%s/%s", folder, PLACES[i]) >= (int)sizeof(place))
             continue;
-        if (has_lua(root, installation))
+        /* Without "..": it is shown in tracebacks, and written into editors' settings. */
+        if (realpath(place, root) != NULL && has_lua(root, installation))
             return true;
     }
     return false;

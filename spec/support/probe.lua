@@ -48,11 +48,14 @@ probe.files = {
 --- that answers with what its function returned, or what it raised, as text.
 probe.says = [==[
   listen "127.0.0.1:0"
+  local function text_of(ok, ...)
+    local texts = {}
+    for i = 1, math.max(1, select("#", ...)) do texts[i] = tostring((select(i, ...))) end
+    return table.concat(texts, " ")
+  end
   local function says(signature, run)
     route(signature) { plugins = { { "answer", on_respond = function(req, moongate)
-      local values = { pcall(run, req, moongate) }
-      for i = 2, math.max(2, table.maxn(values)) do values[i] = tostring(values[i]) end
-      return moongate.reply.text(200, table.concat(values, " ", 2))
+      return moongate.reply.text(200, text_of(pcall(run, req, moongate)))
     end } } }
   end
 ]==]
