@@ -238,15 +238,21 @@ void exchange_chunk_done(struct exchange *exchange, struct slice replacement)
     assert(private->is_chunk_pending);
 
     private->is_chunk_pending = false;
+    if (replacement.length > RELAY_PIECE_BYTES) {
+        relay_send_large_chunk(exchange, replacement);
+        return;
+    }
     exchange->response_body_bytes += replacement.length;
-    bool may_go_on = http_stream_send_data(exchange->downstream, replacement);
-    if (private->is_last_chunk)
+    exchange_chunk_sent(exchange, http_stream_send_data(exchange->downstream, replacement));
+}
+
+void exchange_chunk_sent(struct exchange *exchange, bool may_go_on)
+{
+    if (exchange->private.is_last_chunk)
         http_stream_send_end(exchange->downstream, NULL);
-    else if (private->has_response_body)
-        relay_pump_response_body(exchange);
     else if (exchange->upstream != NULL && may_go_on)
         http_stream_resume(exchange->upstream);
-    else if (private->is_upstream_failed)
+    else if (exchange->private.is_upstream_failed)
         exchange_break_off(exchange, exchange->fault);
 }
 

@@ -8,6 +8,9 @@
 
 #include "gateway/exchange.h"
 
+/* Bodies in memory are handed over in pieces of this size. */
+#define RELAY_PIECE_BYTES 65536
+
 /* The two streams' events; `data` is the exchange. */
 extern const struct http_stream_events RELAY_DOWNSTREAM_EVENTS;
 extern const struct http_stream_events RELAY_UPSTREAM_EVENTS;
@@ -18,6 +21,11 @@ void relay_pump_response_body(struct exchange *exchange);
 /* To the client, through the response_chunk phase where a plugin has one. */
 void relay_response_data(struct exchange *exchange, struct slice bytes);
 void relay_response_end(struct exchange *exchange);
+/* A policy's answer to a chunk that is more than one piece; exchange_chunk_sent() follows. Copied.
+ */
+void relay_send_large_chunk(struct exchange *exchange, struct slice chunk);
+/* What comes after an answer to a chunk; `may_go_on`: there is room for more. */
+void exchange_chunk_sent(struct exchange *exchange, bool may_go_on);
 
 /* The request as it goes upstream: hop-by-hop fields removed, Host, Via and forwarded fields set.
  * In the arena. */

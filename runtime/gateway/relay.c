@@ -11,15 +11,12 @@
 #include "base/log.h"
 #include "gateway/gateway.h"
 
-/* Bodies in memory are handed over in pieces of this size. */
-#define PIECE_BYTES 65536
-
 /* Hands over as much of `*body` as the stream takes; true when nothing is left. */
 static bool pump(struct http_stream *stream, struct slice *body)
 {
     bool may_go_on = true;
     while (body->length > 0 && may_go_on) {
-        size_t length = body->length < PIECE_BYTES ? body->length : PIECE_BYTES;
+        size_t length = body->length < RELAY_PIECE_BYTES ? body->length : RELAY_PIECE_BYTES;
         may_go_on = http_stream_send_data(stream, slice_of(body->start, length));
         *body = slice_after(*body, length);
     }
@@ -45,8 +42,30 @@ void relay_pump_response_body(struct exchange *exchange)
     if (!is_done)
         return;
     private->has_response_body = false;
+    if (private->is_large_chunk) {
+        private->is_large_chunk = false;
+        buffer_clear(&private->collection.buffer);
+        exchange_chunk_sent(exchange, true);
+        return;
+    }
     private->response_complete = true;
     http_stream_send_end(exchange->downstream, NULL);
+}
+
+/* What the client does not take at once is held here, as the output's queue is no place for it. */
+void relay_send_large_chunk(struct exchange *exchange, struct slice chunk)
+{
+    struct exchange_private *private = &exchange->private;
+    struct buffer *held = &private->collection.buffer; /* bodies are not collected any more */
+
+    assert(held->data == NULL);
+    buffer_init(held, chunk.length, NULL);
+    bool fits = buffer_append(held, chunk);
+    assert(fits);
+    (void)fits;
+    private->response_body = buffer_slice(held);
+    private->has_response_body = private->is_large_chunk = true;
+    relay_pump_response_body(exchange);
 }
 
 static void ask_about_chunk(struct exchange *exchange, struct slice bytes, bool last)

@@ -61,6 +61,16 @@ function again:response(req, res) res.headers["x-length"] = #res:body() end
 return again
 ]]
 
+local GATHER = [[
+local gather = { summary = "holds all back until the end", options = {} }
+function gather:response_chunk(req, res, chunk, last)
+  local pieces = req.context
+  pieces[#pieces + 1] = chunk
+  return last and table.concat(pieces) or ""
+end
+return gather
+]]
+
 local UPGRADE = { Connection = "upgrade", Upgrade = "echo" }
 local SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
 
@@ -183,6 +193,17 @@ describe("a gateway", function()
         assert.equal(size, json.decode(response.body).length)
       end
     end
+  end)
+
+  it("sends what a policy made of a body's pieces, however large", function()
+    local self = start(peer.start(), GATHER)
+    local client = http.connect(self.port)
+    for _ = 1, 2 do
+      client:send(http.format { path = "/bytes/20000000" })
+      system.sleep(0.3) -- more than the kernel holds
+      assert.equal(20000000, client:read_response("GET", { count = true }).length)
+    end
+    client:close()
   end)
 
   it("shows policies the answer to a body that broke off", function()
