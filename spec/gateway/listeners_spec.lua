@@ -69,6 +69,24 @@ describe("a listener", function()
     end
   end)
 
+  it("of all addresses knows IPv4 clients by their own addresses", function()
+    local self = start [[
+      listen ":0"
+      trusted_proxies { "127.0.0.2/32" }
+      limits { connections_per_address = 1 }
+    ]]
+    local said = { ["X-Forwarded-For"] = "192.0.2.9" }
+    local function real(from)
+      return see(self.port, { from = from, headers = said }).headers["x-real-ip"]
+    end
+    assert.equal("192.0.2.9", real "127.0.0.2")
+    assert.equal("127.0.0.3", real "127.0.0.3")
+    local first = http.connect(self.port, { from = "127.0.0.5" })
+    first:request {}
+    assert.equal("127.0.0.4", real "127.0.0.4")
+    first:close()
+  end)
+
   it("may be a unix socket", function()
     local path = directory .. "/gateway.sock"
     start(('forwarded(true) workers(2) listen "unix:%s"'):format(path))
