@@ -8,9 +8,6 @@
 #include "bridge/exports.h"
 #include "net/stream.h"
 
-/* Longest text of a name in a certificate. */
-#define NAME_BYTES_MAX 1024
-
 /* NULL without TLS, or when the client has gone. */
 static SSL *tls_of(const struct exchange *exchange)
 {
@@ -22,14 +19,17 @@ static SSL *tls_of(const struct exchange *exchange)
 
 static struct slice name_text(struct arena *arena, const X509_NAME *name)
 {
-    char text[NAME_BYTES_MAX];
+    struct slice text = SLICE_NONE;
     BIO *memory = BIO_new(BIO_s_mem());
-    int length = 0;
+    char *bytes = NULL;
 
-    if (memory != NULL && X509_NAME_print_ex(memory, name, 0, XN_FLAG_RFC2253) >= 0)
-        length = BIO_read(memory, text, sizeof(text));
+    if (memory != NULL && X509_NAME_print_ex(memory, name, 0, XN_FLAG_RFC2253) >= 0) {
+        long length = BIO_get_mem_data(memory, &bytes);
+        if (length > 0)
+            text = arena_copy(arena, slice_of(bytes, (size_t)length));
+    }
     BIO_free(memory);
-    return length > 0 ? arena_copy(arena, slice_of(text, (size_t)length)) : SLICE_NONE;
+    return text;
 }
 
 static struct slice hex_text(struct arena *arena, const unsigned char *bytes, size_t count)
