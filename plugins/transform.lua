@@ -148,9 +148,13 @@ local function code_of(changes)
   return table.concat(lines, "\n"), values
 end
 
+local loaded = {}
+
+-- Changes of one form share their code, so that a thousand routes do not compile a thousand traces.
 local function applier(changes)
   local code, values = code_of(changes)
-  return assert(loadstring(code, "=transform"))(values, rename)
+  loaded[code] = loaded[code] or assert(loadstring(code, "=transform"))
+  return loaded[code](values, rename)
 end
 
 function transform.new(options)

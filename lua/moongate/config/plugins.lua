@@ -94,17 +94,33 @@ local function load_file(path)
   return plugin
 end
 
--- One text for equal options; functions and tables with metatables are equal to themselves only.
-local function fingerprint(value)
-  if type(value) ~= "table" or getmetatable(value) then
-    return type(value) == "string" and ("%q"):format(value) or tostring(value)
+local function by_kind(one, other)
+  if type(one) ~= type(other) then return type(one) < type(other) end
+  if type(one) == "number" then return one < other end
+  return tostring(one) < tostring(other)
+end
+
+local function below(node, key)
+  local child = node[key]
+  if child == nil then
+    child = {}
+    node[key] = child
   end
-  local parts = {}
-  for key, item in pairs(value) do
-    parts[#parts + 1] = ("[%s]=%s"):format(fingerprint(key), fingerprint(item))
-  end
-  table.sort(parts)
-  return "{" .. table.concat(parts, ",") .. "}"
+  return child
+end
+
+-- The same table for equal options, found in the tree below `root`; functions and tables with
+-- metatables are equal to themselves only. A text of all options would not do: LuaJIT hashes a few
+-- characters of a long string, and those of ten thousand routes differ in others.
+local function canonical(root, value)
+  if value ~= value then return "nan" end
+  if type(value) ~= "table" or getmetatable(value) then return value end
+  local keys = {}
+  for key in pairs(value) do keys[#keys + 1] = key end
+  table.sort(keys, by_kind)
+  local node = root
+  for _, key in ipairs(keys) do node = below(below(node, key), canonical(root, value[key])) end
+  return node
 end
 
 -- An option that is not given must not be mistaken for the phase of the same name.
@@ -185,7 +201,7 @@ function Loader:instance(name, plugin, given, context)
   if self.count() > before then return nil end
   hide_phases(plugin, checked)
   local is_shared = not plugin.new or debug.getinfo(plugin.new, "u").nparams < 2
-  local key = is_shared and name .. fingerprint(checked)
+  local key = is_shared and below(below(self.forms, name), canonical(self.forms, checked))
   if key and self.instances[key] then return self.instances[key] end
   local instance = make(self, name, plugin, checked, context)
   if key then self.instances[key] = instance end
@@ -205,7 +221,7 @@ function plugins.loader(own_folders, bundled, report)
   folders[#folders + 1] = bundled
   package.path = package.path .. (";%s/?.lua;%s/?/init.lua"):format(bundled, bundled)
   return setmetatable({
-    folders = folders, loaded = {}, faulty = {}, paths = {}, instances = {},
+    folders = folders, loaded = {}, faulty = {}, paths = {}, instances = {}, forms = {},
     count = function() return reported end,
     report = function(at, message)
       reported = reported + 1
