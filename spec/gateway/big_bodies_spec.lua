@@ -1,9 +1,11 @@
 --- big bodies: two gigabytes each way at once, and the worker stays as small as it was.
 
+local certificates = require "spec.support.certificates"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local peer = require "spec.support.peer"
 local process = require "spec.support.process"
+local system = require "spec.support.system"
 
 local BYTES = 2 * 1024 * 1024 * 1024
 -- A sanitizer keeps what was freed for a while.
@@ -100,5 +102,31 @@ describe("a side that is slow", function()
     assert.is_true(self:rss() - before < GROWTH_MAX)
     assert.equal(100000000, (client.stream:discard(100000000)))
     client:close()
+  end)
+
+  it("does so with TLS on both sides", function()
+    local directory = system.temporary_directory()
+    local pair = certificates.authority(directory, "authority"):issue { name = "localhost" }
+    local origin = peer.start(nil, { tls = { cert = pair.certificate, key = pair.key } })
+    local self = gateway.start { config = ([[
+      listen { "127.0.0.1:0", tls = { cert = %q, key = %q } }
+      limits { body = "1g" }
+      upstream "origin" { "https://%s", tls = { verify = false } }
+      route "/{rest*}" { upstream = "origin" }
+    ]]):format(pair.certificate, pair.key, origin.address) }
+    assert.equal(200, http.request(self.port, { path = "/bytes/100000", tls = {} }).status)
+    local before = self:rss()
+    local client = http.connect(self.port, { tls = {}, receive_buffer = 65536 })
+    client:send(http.format { path = "/bytes/50000000" })
+    assert.equal(200, client:read_head().status)
+    assert.equal(200, http.request(self.port, { path = "/delay/0.3", tls = {} }).status)
+    assert.is_true(self:rss() - before < GROWTH_MAX)
+    assert.equal(50000000, (client.stream:discard(50000000)))
+    client:send "POST /slow-count/0.3 HTTP/1.1\r\nHost: a\r\nContent-Length: 50000000\r\n\r\n"
+    for _ = 1, 50 do assert(client:send(("x"):rep(1000000))) end
+    assert.equal("50000000", client:read_response().body)
+    assert.is_true(self:rss() - before < GROWTH_MAX)
+    client:close()
+    process.remove(directory)
   end)
 end)
