@@ -118,8 +118,11 @@ function part.new(name, given, names, report)
   return self
 end
 
+---@alias AggregateReason
+---| "upstream-refused"|"timeout"|"status"|"not-json"|"nothing-extracted"|"no-value"
+
 ---@class AggregateFailure
----@field reason string    "upstream-refused", "timeout", "status", "not-json", "nothing-extracted", "no-value"
+---@field reason AggregateReason
 ---@field status integer?  that it answered
 ---@field answer FetchAnswer?
 

@@ -1,5 +1,5 @@
 /*
- * exports — the C view of abi.h: includes what its declarations need, then the declarations.
+ * exports — the C view of abi.h and abi_shared.h: what their declarations need, then these.
  */
 #pragma once
 
@@ -14,11 +14,12 @@
 struct address_set;
 struct generation;
 
-/* The text of abi.h as this binary was compiled with it, for ffi.cdef. */
+/* The text of both as this binary was compiled with it, for ffi.cdef. */
 const char *moon_abi_text(void);
 
 /* clang-format off */
 #include "bridge/abi.h"
+#include "bridge/abi_shared.h"
 /* clang-format on */
 
 /* What abi_text.c tells Lua of these two must be so. */

@@ -43,7 +43,7 @@ route "/a" { upstream = "up", name = "second" }
     local authority = certificates.authority(directory, "authority")
     local one, other = authority:issue { name = "a" }, authority:issue { name = "b" }
     local err = refusal(('listen { "127.0.0.1:0", tls = { cert = %q, key = %q } }\nroute "/" '
-      .. '{ plugins = { "answer" } }'):format(one.certificate, other.key))
+      .. '{ upstream = "http://127.0.0.1:1" }'):format(one.certificate, other.key))
     process.remove(directory)
     assert.matches("gateway.lua:1: [^\n]*key", err)
   end)

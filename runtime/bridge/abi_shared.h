@@ -1,0 +1,109 @@
+/*
+ * abi_shared — what Lua may call for what lies outside of exchanges: memory that all workers share,
+ * the gateway's own counts, files of lines.
+ *
+ * As abi.h, which it follows in the text that Lua loads. Only while the generation serves
+ * (moon_is_live).
+ */
+
+/* ---- counters, histograms, limits, the dictionary ---- */
+
+enum moon_counter_kind { MOON_COUNTER_TOTAL, MOON_COUNTER_SECONDS, MOON_COUNTER_GAUGE };
+/* The slot for a name with labels (`code="200",route="users"`); 0 when there is no room: it counts
+ * for all that found none. Look it up once. */
+uint32_t moon_counter_slot(struct generation *generation, int kind, const char *name,
+                           size_t name_length, const char *labels, size_t labels_length);
+/* Seconds where the kind is that. */
+void moon_counter_add(struct generation *generation, int kind, uint32_t slot, double amount);
+/* This worker's part of a gauge. */
+void moon_gauge_set(struct generation *generation, uint32_t slot, double value);
+/* The sum over all workers. */
+double moon_counter_value(struct generation *generation, int kind, uint32_t slot);
+/* Walks over all of them: start with *cursor = 0. texts[0] is the name, texts[1] the labels;
+ * numbers[0] the kind, numbers[1] the value. */
+bool moon_counter_next(struct generation *generation, size_t *cursor, struct slice *texts,
+                       double *numbers);
+uint32_t moon_histogram_slot(struct generation *generation, const char *name, size_t name_length,
+                             const char *labels, size_t labels_length);
+void moon_histogram_observe(struct generation *generation, uint32_t slot, double seconds);
+/* As moon_counter_next; numbers[0] is the sum in seconds, numbers[1] the count, then one count for
+ * each bucket, on its own. */
+bool moon_histogram_next(struct generation *generation, size_t *cursor, struct slice *texts,
+                         double *numbers);
+/* How many buckets there are, and what bucket holds at most, in seconds; the last one: infinity. */
+uint32_t moon_histogram_buckets(void);
+double moon_histogram_bound(uint32_t bucket);
+
+/*
+ * Takes `cost` units of a limit (GCRA) for the scope. 0: allowed, 1: denied, 2: denied, since the
+ * table of limits is full, -1: the numbers are out of range.
+ * numbers[0]: units that would be allowed at once now; [1]: seconds to wait before trying again
+ * (infinity: never); [2]: seconds until all of the allowance is back.
+ */
+int moon_limit_take(struct generation *generation, struct slice *name_and_scope, double limit,
+                    double window_seconds, double burst, double cost, double *numbers);
+
+enum moon_dict {
+    MOON_DICT_DONE,
+    MOON_DICT_MISSING,
+    MOON_DICT_EXISTS,
+    MOON_DICT_NOT_INTEGER,
+    MOON_DICT_OUT_OF_RANGE,
+    MOON_DICT_TOO_LARGE,
+    MOON_DICT_NO_ROOM
+};
+/* `text` is set for a string, else its start is NULL and *number is the integer. */
+int moon_dict_get(struct generation *generation, const char *key, size_t key_length,
+                  struct slice *text, double *number);
+/* value NULL: the integer `number`. `seconds` to live, 0: for good. `only_new`: as dict_add. */
+int moon_dict_set(struct generation *generation, const char *key, size_t key_length,
+                  const char *value, size_t value_length, double number, double seconds,
+                  bool only_new);
+/* *number is what to add, then the sum. */
+int moon_dict_increment(struct generation *generation, const char *key, size_t key_length,
+                        double *number, double seconds);
+int moon_dict_delete(struct generation *generation, const char *key, size_t key_length);
+
+/* ---- what the gateway counts itself, for /status and /metrics ---- */
+
+enum moon_worker_count {
+    MOON_WORKER_CONNECTIONS_ACTIVE,
+    MOON_WORKER_CONNECTIONS_ACCEPTED,
+    MOON_WORKER_CONNECTIONS_REFUSED,
+    MOON_WORKER_REQUESTS,
+    MOON_WORKER_MALFORMED,
+    MOON_WORKER_EXCHANGES_ACTIVE,
+    MOON_WORKER_PLUGIN_ERRORS,
+    MOON_WORKER_INDEX,
+    MOON_WORKER_COUNT,
+    MOON_WORKER_DRAINING,
+    MOON_WORKER_LOG_DROPPED,
+    MOON_WORKER_SINK_DROPPED
+};
+double moon_worker_number(struct generation *generation, int which);
+
+/* Of the memory that all workers share: what is in use, and how often there was no room. */
+enum moon_shared_count {
+    MOON_SHARED_COUNTERS,
+    MOON_SHARED_COUNTERS_REFUSED,
+    MOON_SHARED_HISTOGRAMS,
+    MOON_SHARED_HISTOGRAMS_REFUSED,
+    MOON_SHARED_LIMITS_REFUSED,
+    MOON_SHARED_DICT_BYTES,
+    MOON_SHARED_DICT_REFUSED
+};
+double moon_shared_number(struct generation *generation, int which);
+
+/* Targets of the generation's upstreams: texts[0] the upstream, texts[1] the target; numbers:
+ * weight, busy, idle, failures, set aside, attempts, errors. */
+bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,
+                    struct slice *texts, double *numbers);
+
+/* ---- files that lines are appended to ---- */
+
+/* `path` is absolute or relative to the working directory, "stdout" or "stderr". The sink's number,
+ * or -1 with the reason in `error`; it is closed with the generation. */
+int moon_sink_open(struct generation *generation, const char *path, size_t length,
+                   struct slice *error);
+/* Appends a line feed. False when the line was dropped, which is counted. Never waits. */
+bool moon_sink_write(struct generation *generation, int sink, const char *line, size_t length);
