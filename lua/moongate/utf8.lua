@@ -1,5 +1,7 @@
 --- utf8: whether bytes are UTF-8 (RFC 3629), and making them so.
 
+local C = require("moongate.ffi").C
+
 local utf8 = {}
 
 local REPLACEMENT = "\239\191\189" -- U+FFFD
@@ -46,14 +48,6 @@ end
 
 ---@param text string
 ---@return boolean
-function utf8.is_valid(text)
-  local at = text:find "[\128-\255]"
-  while at do
-    local length = length_at(text, at)
-    if not length then return false end
-    at = text:find("[\128-\255]", at + length)
-  end
-  return true
-end
+function utf8.is_valid(text) return C.moon_is_utf8(text, #text) end
 
 return utf8

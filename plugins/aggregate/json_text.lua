@@ -1,14 +1,18 @@
 --- json_text: walks over JSON texts without making values of them.
 --
 -- So what is taken out of one is put into another byte for byte: numbers keep their digits. Strict
--- (RFC 8259), without recursion, no deeper than DEPTH_MAX.
+-- (RFC 8259), without recursion, no deeper than DEPTH_MAX. In a long text the loop has its turn now
+-- and then, so only what may wait can call this.
 
 local json = require "moongate.json"
+local sleep = require "moongate.sleep"
 local utf8 = require "moongate.utf8"
 
 local json_text = {}
 
 local DEPTH_MAX = 128
+-- Values between two turns of the loop: about a millisecond.
+local VALUES_PER_TURN = 2000
 
 local function skip_blanks(text, at) return text:find("[^ \t\r\n]", at) or #text + 1 end
 
@@ -97,8 +101,12 @@ end
 
 -- Behind the value that begins at `at`.
 local function skip_value(text, at)
-  local closers, goes_on = {}, true
-  while at and goes_on do at, goes_on = step(text, at, closers) end
+  local closers, goes_on, count = {}, true, 0
+  while at and goes_on do
+    at, goes_on = step(text, at, closers)
+    count = count + 1
+    if count % VALUES_PER_TURN == 0 then sleep(0) end
+  end
   return at
 end
 

@@ -421,8 +421,6 @@ double moon_monotonic(void);
  * generation's memory. */
 void moon_config_keep(struct generation *generation, const char *text, size_t length);
 bool moon_config_text(struct generation *generation, struct slice *text);
-/* Takes as long whatever the texts are, if they are of one length. */
-bool moon_secret_equals(const char *one, size_t one_length, const char *other, size_t other_length);
 const char *moon_version(void);
 
 /* Offset of the first byte that is not JSON (RFC 8259), or -1 when all of it is. */

@@ -79,11 +79,6 @@ bool moon_config_text(struct generation *generation, struct slice *text)
     return text->start != NULL;
 }
 
-bool moon_secret_equals(const char *one, size_t one_length, const char *other, size_t other_length)
-{
-    return slice_equals_secret(exports_slice(one, one_length), exports_slice(other, other_length));
-}
-
 const char *moon_version(void)
 {
     return MOONGATE_VERSION;

@@ -27,6 +27,7 @@ local ANSWERS = {
   ["/big"] = { 200, '"' .. ("x"):rep(5000) .. '"' },
   ["/a"] = { 200, '{"k":"a","s":1.10,"only_a":[]}' },
   ["/b"] = { 200, '{"\\u006b":"b","only_b":{}}' },
+  ["/long"] = { 200, "[" .. ('{"k":[1,"two",null]},'):rep(40000) .. "0]" },
   ["/401"] = { 401, "{}", { ["WWW-Authenticate"] = "Basic" } },
   ["/429"] = { 429, "{}", { ["Retry-After"] = "7" } },
 }
@@ -126,6 +127,11 @@ describe("aggregate", function()
       .. [["sub":{"user":"a/\"b"},"text":"n: A/B ü?\""}]], (answer.r.body:gsub("\\/", "/")))
     assert.equal("POST", answer.s.method)
     assert.equal("a=A%2FB%20%C3%BC%3F", answer.s.body)
+  end)
+
+  it("takes long documents without holding the others up", function()
+    start [[parts = { a = { "http://u/long", required = true } }, timeout = "30s"]]
+    assert.equal(#ANSWERS["/long"][2] + #'{"a":}', #get().body)
   end)
 
   it("runs parts side by side, each as soon as it can", function()
