@@ -16,15 +16,19 @@ local function write(level, text, ...)
 end
 
 ---@param text string
+---@param ... any  values for string.format
 function log.debug(text, ...) write(0, text, ...) end
 
 ---@param text string
+---@param ... any  values for string.format
 function log.info(text, ...) write(1, text, ...) end
 
 ---@param text string
+---@param ... any  values for string.format
 function log.warning(text, ...) write(2, text, ...) end
 
 ---@param text string
+---@param ... any  values for string.format
 function log.error(text, ...) write(3, text, ...) end
 
 --- Whether lines of that level are written: before costly preparations.

@@ -34,6 +34,8 @@ describe("moongate new plugin", function()
     local settings = system.read_file(directory .. "/plugins/.luarc.json")
     local library = settings:match '"workspace.library": %["([^"]+)"%]'
     assert.is_string(system.read_file(library .. "/moongate/init.lua"))
+    assert.matches("^/", library)
+    assert.is_nil(library:find("..", 1, true))
   end)
 
   it("never writes over a file", function()
