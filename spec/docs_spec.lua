@@ -56,7 +56,7 @@ describe("the documentation", function()
 
   it("has a heading for each library of lua/moongate/init.lua", function()
     local page, count = read "lua/README.md", 0
-    for name in read("lua/moongate/init.lua"):gmatch "%-%-%-@field (%l+)" do
+    for name in read("lua/moongate/init.lua"):gmatch "%-%-%-@field ([%l_]+)" do
       if system.read_file(("lua/moongate/%s.lua"):format(name)) then
         count = count + 1
         assert.truthy(page:find("\n### moongate." .. name .. "\n", 1, true), name)
@@ -67,7 +67,7 @@ describe("the documentation", function()
 
   it("names every public function of the libraries", function()
     local page = read "lua/README.md"
-    for name in read("lua/moongate/init.lua"):gmatch "%-%-%-@field (%l+)" do
+    for name in read("lua/moongate/init.lua"):gmatch "%-%-%-@field ([%l_]+)" do
       local text = system.read_file(("lua/moongate/%s.lua"):format(name)) or ""
       for called in text:gmatch(("\nfunction %s%%.([%%w_]+)%%("):format(name)) do
         local shown = ("`moongate.%s.%s("):format(name, called)

@@ -135,7 +135,7 @@ local function lua_reference(root, reference)
     out[#out + 1] = ("### %s\n\n%s"):format(title, reference(text, name))
   end
   for _, name in ipairs(OBJECTS) do add(TITLES[name], name) end
-  for name in read(root .. "/lua/moongate/init.lua"):gmatch "%-%-%-@field (%l+)" do
+  for name in read(root .. "/lua/moongate/init.lua"):gmatch "%-%-%-@field ([%l_]+)" do
     add("moongate." .. name, name)
   end
   return table.concat(out, "\n")
