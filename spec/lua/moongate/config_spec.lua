@@ -96,9 +96,9 @@ listen "127.0.0.1:0"
       (errors_of 'route "GET /a" { upstream = "later" }\nx = = 2\nlisten ":0"\n'))
   end)
 
-  it("that raises gets the place", function()
+  it("that raises gets the place, and nothing is missed that may stand behind it", function()
     assert.same({ "gateway.lua:2: no region" },
-      (errors_of 'listen "127.0.0.1:0"\nerror "no region"\n'))
+      (errors_of 'route "GET /a" { upstream = "later" }\nerror "no region"\n'))
   end)
 
   it("wants something to listen on", function()

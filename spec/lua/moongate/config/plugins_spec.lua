@@ -48,6 +48,22 @@ describe("a plugin", function()
       'return { summary = "S.", options = {}, request = "x" }'))
   end)
 
+  it("may have functions of its own beside the phases", function()
+    assert.equal("", errors_of(own
+      'return { summary = "S.", options = {}, requests = function() end }'))
+  end)
+
+  it("that is missing is not missed as an answer, too", function()
+    local code, _, err = gateway.run({ "check" }, { config = [[
+listen "127.0.0.1:0"
+route "GET /" { plugins = { { "nothing-like-it" } } }
+]] })
+    assert.equal(1, code)
+    local _, lines = err:gsub("\n", "")
+    assert.equal(1, lines)
+    assert.matches('there is no plugin "nothing%-like%-it"', err)
+  end)
+
   it("has its fault told once, however many routes name it", function()
     local said = errors_of({}, '{ "nothing-like-it" } } }\nroute "GET /2" { upstream = '
       .. '"http://127.0.0.1:9", plugins = { { "nothing-like-it" }')

@@ -53,6 +53,15 @@ describe("config.upstreams", function()
       :find("tls.key is missing", 1, true))
   end)
 
+  it("has a name of its own", function()
+    local messages = {}
+    upstreams.of({ folder = ".", upstreams = {
+      { at = "g:1", name = "a", fields = "http://a" },
+      { at = "g:2", name = "a", fields = "http://b" },
+    } }, function(at, message) messages[#messages + 1] = at .. ": " .. message end)
+    assert.same({ 'g:2: upstream "a": is declared already at g:1' }, messages)
+  end)
+
   it("seeks TLS files beside the configuration", function()
     local upstream = of("users", { "https://a", tls = { ca = "ca.pem", server_name = "b" } })
     assert.same({ verify = true, ca = "conf/ca.pem", server_name = "b" }, upstream.tls)
