@@ -85,7 +85,9 @@ void exchange_replace_response_body(struct exchange *exchange, struct slice body
 
     exchange->private.has_response_body = true;
     exchange->private.response_body = arena_copy(&exchange->arena, body);
-    if (response->body != BODY_NONE) {
+    bool has_own_length =
+        (exchange->phases & ROUTE_RESPONSE_CHUNK) == 0 || exchange->is_gateway_made;
+    if (response->body != BODY_NONE && has_own_length) {
         response->body = BODY_LENGTH;
         response->content_length = body.length;
         headers_remove_known(&response->headers, HEADER_CONTENT_LENGTH);

@@ -225,7 +225,7 @@ void exchange_respond(struct exchange *exchange)
     gateway_add_date(exchange->gateway, exchange->response, &exchange->arena);
     http_stream_send_response(exchange->downstream, exchange->response);
     if (private->has_response_body)
-        relay_pump_response_body(exchange);
+        relay_begin_response_body(exchange);
     else if (private->is_upstream_failed)
         exchange_break_off(exchange, exchange->fault);
     else
@@ -250,6 +250,8 @@ void exchange_chunk_sent(struct exchange *exchange, bool may_go_on)
 {
     if (exchange->private.is_last_chunk)
         http_stream_send_end(exchange->downstream, NULL);
+    else if (exchange->private.is_whole_chunk)
+        relay_response_end(exchange);
     else if (exchange->upstream != NULL && may_go_on)
         http_stream_resume(exchange->upstream);
     else if (exchange->private.is_upstream_failed)

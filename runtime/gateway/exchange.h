@@ -82,8 +82,9 @@ struct exchange {
         bool is_head_sent;             /* the final response's */
         bool is_chunk_pending;         /* phases->response_chunk has not answered */
         bool is_last_chunk;            /* ... and it was asked about the last one */
-        bool is_large_chunk;           /* response_body is its answer, collection.buffer holds it */
-        bool is_upstream_failed;       /* while the response phase was waiting */
+        bool is_whole_chunk;     /* it was asked about a collected body: the last one is next */
+        bool is_large_chunk;     /* response_body is its answer, collection.buffer holds it */
+        bool is_upstream_failed; /* while the response phase was waiting */
         bool is_tunnel_down_ended, is_tunnel_up_ended;
         bool is_tunnel_sent; /* all that the upstream said is with the client's kernel */
         bool has_request_body, has_response_body; /* memory bodies below are to be sent */

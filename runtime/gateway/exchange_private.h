@@ -18,6 +18,8 @@ extern const struct http_stream_events RELAY_UPSTREAM_EVENTS;
 /* Sends what is left of a body in memory, as far as the stream takes it; then its end. */
 void relay_pump_request_body(struct exchange *exchange);
 void relay_pump_response_body(struct exchange *exchange);
+/* The same after the head has been sent, through the response_chunk phase like what follows. */
+void relay_begin_response_body(struct exchange *exchange);
 /* To the client, through the response_chunk phase where a plugin has one. */
 void relay_response_data(struct exchange *exchange, struct slice bytes);
 void relay_response_end(struct exchange *exchange);

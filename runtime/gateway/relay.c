@@ -100,6 +100,20 @@ void relay_response_end(struct exchange *exchange)
         http_stream_send_end(exchange->downstream, &exchange->response->trailers);
 }
 
+/* A collected body is one chunk, where a policy wants to see chunks. */
+void relay_begin_response_body(struct exchange *exchange)
+{
+    struct exchange_private *private = &exchange->private;
+
+    if (!has_chunk_phase(exchange) || exchange->response->body == BODY_NONE) {
+        relay_pump_response_body(exchange);
+        return;
+    }
+    private->has_response_body = false;
+    private->is_whole_chunk = true;
+    ask_about_chunk(exchange, private->response_body, false);
+}
+
 static void on_request(void *data, struct request *request)
 {
     struct exchange *exchange = data;

@@ -71,6 +71,18 @@ end
 return gather
 ]]
 
+local READ = [[
+local read = { summary = "reads the whole answer", options = {} }
+function read:response(req, res) res:body() end
+return read
+]]
+
+local SHOUT = [[
+local shout = { summary = "changes every chunk", options = {} }
+function shout:response_chunk(req, res, chunk, last) return last and "!" or chunk:upper() end
+return shout
+]]
+
 local UPGRADE = { Connection = "upgrade", Upgrade = "echo" }
 local SWITCHING = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
 
@@ -204,6 +216,19 @@ describe("a gateway", function()
       assert.equal(20000000, client:read_response("GET", { count = true }).length)
     end
     client:close()
+  end)
+
+  it("shows chunks to a policy though another one has read the whole body", function()
+    local origin = peer.start "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+    local self = gateway.start {
+      config = ([[
+        listen "127.0.0.1:0"
+        upstream "origin" { "%s" }
+        route "/" { upstream = "origin", plugins = { { "read" }, { "shout" } } }
+      ]]):format(origin.url),
+      files = { ["plugins/read.lua"] = READ, ["plugins/shout.lua"] = SHOUT },
+    }
+    for _ = 1, 2 do assert.equal("HELLO!", http.request(self.port, {}).body) end
   end)
 
   it("shows policies the answer to a body that broke off", function()
