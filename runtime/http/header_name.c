@@ -17,7 +17,7 @@ static const struct slice NAMES[HEADER_ID_COUNT] = {[HEADER_OTHER] = {"", 0},
                                                     HEADER_NAMES(HEADER_NAME)};
 #undef HEADER_NAME
 
-#define HEADER_FLAG(id, name, flags) [HEADER_##id] = flags,
+#define HEADER_FLAG(id, name, flags) [HEADER_##id] = (flags),
 const uint8_t HEADER_FLAGS[HEADER_ID_COUNT] = {HEADER_NAMES(HEADER_FLAG)};
 #undef HEADER_FLAG
 
