@@ -7,14 +7,11 @@
 #include "gateway/exchange_private.h"
 
 #include <assert.h>
-#include <openssl/rand.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/gateway.h"
 #include "gateway/problem.h"
-
-#define REQUEST_ID_BYTES 16
 
 static double now(const struct exchange *exchange)
 {
@@ -296,18 +293,10 @@ void exchange_finish(struct exchange *exchange)
 
 struct slice exchange_id(struct exchange *exchange)
 {
-    static const char DIGITS[] = "0123456789abcdef";
-    unsigned char random[REQUEST_ID_BYTES];
-
     if (exchange->id.length > 0)
         return exchange->id;
-    if (RAND_bytes(random, sizeof(random)) != 1)
-        memset(random, 0, sizeof(random));
-    char *text = arena_alloc(&exchange->arena, sizeof(random) * 2);
-    for (size_t i = 0; i < sizeof(random); i++) {
-        text[2 * i] = DIGITS[random[i] >> 4];
-        text[2 * i + 1] = DIGITS[random[i] & 15];
-    }
-    exchange->id = slice_of(text, sizeof(random) * 2);
+    char *text = arena_alloc(&exchange->arena, REQUEST_ID_TEXT_BYTES);
+    request_ids_next(gateway_request_ids(exchange->gateway), text);
+    exchange->id = slice_of(text, REQUEST_ID_TEXT_BYTES);
     return exchange->id;
 }

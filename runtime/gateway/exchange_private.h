@@ -7,6 +7,7 @@
 #pragma once
 
 #include "gateway/exchange.h"
+#include "gateway/request_ids.h"
 
 /* Bodies in memory are handed over in pieces of this size. */
 #define RELAY_PIECE_BYTES 65536
@@ -64,6 +65,7 @@ bool exchange_is_waiting(const struct exchange *exchange);
 /* gateway.c: the pool. */
 struct exchange *gateway_exchange_take(struct gateway *gateway);
 void gateway_exchange_give(struct gateway *gateway, struct exchange *exchange);
+struct request_ids *gateway_request_ids(struct gateway *gateway);
 const struct phases *gateway_phases(const struct gateway *gateway);
 struct gateway_counts *gateway_counts_of(struct gateway *gateway);
 /* Adds Date where it is missing (RFC 9110, 6.6.1): text made once a second. */

@@ -30,6 +30,7 @@ struct gateway {
     const struct phases *phases;
     void *phases_data;
     struct gateway_counts counts;
+    struct request_ids request_ids;
     struct list listenings, connections;
     struct address_limits *addresses;
 
@@ -119,6 +120,11 @@ struct loop *gateway_loop(const struct gateway *gateway)
 void *gateway_phases_data(const struct gateway *gateway)
 {
     return gateway->phases_data;
+}
+
+struct request_ids *gateway_request_ids(struct gateway *gateway)
+{
+    return &gateway->request_ids;
 }
 
 const struct phases *gateway_phases(const struct gateway *gateway)
