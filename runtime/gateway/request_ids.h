@@ -8,8 +8,8 @@
 
 #include <stddef.h>
 
-#define REQUEST_ID_BYTES      16
-#define REQUEST_ID_TEXT_BYTES (2 * REQUEST_ID_BYTES)
+#define REQUEST_ID_BYTES      ((size_t)16)
+#define REQUEST_ID_TEXT_BYTES ((size_t)2 * REQUEST_ID_BYTES)
 #define REQUEST_IDS_AT_A_TIME 128
 
 struct request_ids {
