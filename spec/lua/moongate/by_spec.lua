@@ -1,10 +1,16 @@
 local by = require "moongate.by"
 
+-- As headers, queries, cookies and captures are read.
+local function fields(values)
+  return { get = function(_, name) return values[name:lower()] end }
+end
+
 describe("by", function()
   local req = {
     consumer = { name = "mobile" }, address = "10.0.0.1", route = "GET /a",
-    headers = { ["x-tenant"] = "blue" }, query = { q = "1" }, cookies = { sid = "s" },
-    params = { id = "7" }, context = { claims = { sub = "u", level = 3, admin = false } },
+    headers = fields { ["x-tenant"] = "blue" }, query = fields { q = "1" },
+    cookies = fields { sid = "s" }, params = fields { id = "7" },
+    context = { claims = { sub = "u", level = 3, admin = false } },
   }
 
   it("reads each kind from the request", function()
@@ -17,7 +23,8 @@ describe("by", function()
   end)
 
   it("gives nil for what a request does not have", function()
-    local bare = { headers = {}, query = {}, cookies = {}, params = {}, context = {} }
+    local none = fields {}
+    local bare = { headers = none, query = none, cookies = none, params = none, context = {} }
     for _, text in ipairs { "consumer", "header:x", "query:q", "cookie:c", "param:p", "claim:c" } do
       assert.is_nil(by.parse(text)(bare), text)
     end

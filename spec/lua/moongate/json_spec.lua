@@ -1,3 +1,5 @@
+-- The functions of abi.h have to be seen by ffi.C, as they are in the binary.
+require "ffi".load(os.getenv "MOONGATE_SPEC_LIBRARY" or "build/release/libmoongate-spec.so", true)
 package.cpath = package.cpath .. ";./?.so"
 local json = require "moongate.json"
 

@@ -1,11 +1,18 @@
+-- The functions of abi.h have to be seen by ffi.C, as they are in the binary.
+require "ffi".load(os.getenv "MOONGATE_SPEC_LIBRARY" or "build/release/libmoongate-spec.so", true)
 local template = require "moongate.template"
 
 -- What templates read of a request.
+-- As headers, queries, cookies and captures are read.
+local function fields(values)
+  return { get = function(_, name) return values and values[name:lower()] end }
+end
+
 local function request(given)
   return {
     id = "r1", method = "GET", path = "/a%20b/c", query_string = "x=1&y=%20", host = "h",
-    timing = { total = 0.25 }, consumer = given.consumer, headers = given.headers or {},
-    query = given.query or {}, params = given.params or {}, cookies = given.cookies or {},
+    timing = { total = 0.25 }, consumer = given.consumer, headers = fields(given.headers),
+    query = fields(given.query), params = fields(given.params), cookies = fields(given.cookies),
     context = { claims = given.claims },
   }
 end
