@@ -6,7 +6,7 @@ local runtime = require "spec.support.runtime"
 local C = runtime.include "base/json_syntax.h"
 local slice = runtime.slice
 
-local SUITES = os.getenv "MOONGATE_SUITES" or "../shared/suites"
+local SUITES = os.getenv "MOONGATE_SUITES" or "build/suites"
 
 describe("json_syntax", function()
   local offset = ffi.new "size_t[1]"
@@ -41,19 +41,17 @@ describe("json_syntax", function()
     assert.is_false((check(("["):rep(129) .. ("]"):rep(129))))
   end)
 
-  it("agrees with the public test data, where that is there", function()
-    local list = io.popen(("ls '%s'/json-parsing/*.json 2>/dev/null"):format(SUITES))
-    local seen = 0
-    for path in list:lines() do
-      local name = path:match "[^/]+$"
+  -- The public test data is no part of the tree.
+  local list = io.popen(("ls '%s'/json-parsing/*.json 2>/dev/null"):format(SUITES))
+  for path in list:lines() do
+    local name = path:match "[^/]+$"
+    it("agrees with the public test data: " .. name, function()
       local handle = io.open(path, "rb")
       local fits = check(handle:read "*a")
       handle:close()
-      seen = seen + 1
       if name:find "^y_" then assert(fits, name .. " is refused") end
       if name:find "^n_" then assert(not fits, name .. " is taken") end
-    end
-    list:close()
-    if seen == 0 then pending "no test data" end
-  end)
+    end)
+  end
+  list:close()
 end)
