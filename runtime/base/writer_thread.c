@@ -6,12 +6,7 @@
 #include <signal.h>
 #include <time.h>
 
-static double monotonic_now(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
+#include "base/clock.h"
 
 void writer_thread_init(struct writer_thread *thread, bool (*work)(void))
 {
@@ -70,7 +65,7 @@ static void *run(void *data)
         thread->has_work = false;
         bool is_left = thread->work();
         thread->has_work = thread->has_work || is_left;
-        if (thread->is_stopping && (!thread->has_work || monotonic_now() > thread->stop_deadline))
+        if (thread->is_stopping && (!thread->has_work || clock_monotonic() > thread->stop_deadline))
             break;
         if (!thread->is_stopping)
             gather(thread);
@@ -102,7 +97,7 @@ void writer_thread_stop(struct writer_thread *thread)
     writer_thread_lock(thread);
     bool was_running = thread->is_running;
     thread->is_stopping = true;
-    thread->stop_deadline = monotonic_now() + WRITER_THREAD_STOP_SECONDS;
+    thread->stop_deadline = clock_monotonic() + WRITER_THREAD_STOP_SECONDS;
     pthread_cond_signal(&thread->wake);
     writer_thread_unlock(thread);
     if (!was_running)

@@ -3,8 +3,8 @@
  * the clocks.
  */
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "bridge/exports.h"
 #include "http/uri.h"
 
@@ -68,7 +68,5 @@ double moon_uri_parse(const char *text, size_t length, struct slice *parts)
 
 double moon_monotonic(void)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+    return clock_monotonic();
 }

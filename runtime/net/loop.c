@@ -6,19 +6,12 @@
 #include <assert.h>
 #include <signal.h>
 #include <stdio.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 /* Some thirty years: far enough to never fire, near enough for a double to keep microseconds. */
 #define CLOCK_SECONDS 1e9
-
-static double now_monotonic(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* Moves all of `from` into the empty list `to`. */
 static void list_move_all(struct list *from, struct list *to)
@@ -58,7 +51,7 @@ static void on_before_wait(struct ev_loop *ev, ev_prepare *watcher, int events)
 
     run_deferred(loop);
     if (loop->turn_started > 0 && loop->on_turn != NULL)
-        loop->on_turn(loop->on_turn_data, now_monotonic() - loop->turn_started);
+        loop->on_turn(loop->on_turn_data, clock_monotonic() - loop->turn_started);
     loop->turn_started = 0;
 }
 
@@ -67,7 +60,7 @@ static void on_after_wait(struct ev_loop *ev, ev_check *watcher, int events)
     struct loop *loop = watcher->data;
 
     if (loop->on_turn != NULL)
-        loop->turn_started = now_monotonic();
+        loop->turn_started = clock_monotonic();
 }
 
 /* Its being active is all that matters; on_before_wait() does the work. */

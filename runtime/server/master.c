@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <openssl/rand.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/tls_context.h"
 #include "server/command_line.h"
@@ -37,13 +37,6 @@ struct master {
     double kill_at; /* monotonic; 0: not stopping */
     bool was_ready;
 };
-
-static double monotonic_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static unsigned worker_count(const struct plan *plan)
 {
@@ -119,7 +112,7 @@ static void stop(struct master *master)
     log_write(LOG_INFO, "stopping");
     workforce->is_stopping = true;
     sockets_close(&master->sockets); /* as workers do: who connects now is refused at once */
-    master->kill_at = monotonic_seconds() + master->plan.drain_seconds + KILL_MARGIN_SECONDS;
+    master->kill_at = clock_monotonic() + master->plan.drain_seconds + KILL_MARGIN_SECONDS;
     workforce_signal(workforce, SIGTERM);
 }
 
@@ -176,7 +169,7 @@ static double keep_time(struct master *master)
 {
     struct workforce *workforce = &master->workforce;
     double restart = workforce_restart_due(workforce);
-    double left = master->kill_at - monotonic_seconds();
+    double left = master->kill_at - clock_monotonic();
 
     if (!workforce->is_stopping)
         return restart;
@@ -210,7 +203,7 @@ static void start_workers(struct master *master)
     workforce_init(&master->workforce, &options, count);
     for (unsigned i = 0; i < count; i++) {
         if (!workforce_start(&master->workforce, i))
-            master->workforce.members[i].restart_at = monotonic_seconds();
+            master->workforce.members[i].restart_at = clock_monotonic();
     }
 }
 

@@ -9,19 +9,12 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "shm/shared.h"
-
-static double monotonic_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 void workforce_init(struct workforce *workforce, const struct worker_options *options,
                     unsigned count)
@@ -78,7 +71,7 @@ bool workforce_start(struct workforce *workforce, unsigned index)
         return false;
     }
     *member =
-        (struct workforce_member){.pid = pid, .ready_fd = pipes[0], .started = monotonic_seconds()};
+        (struct workforce_member){.pid = pid, .ready_fd = pipes[0], .started = clock_monotonic()};
     return true;
 }
 
@@ -95,7 +88,7 @@ static void log_end(unsigned index, pid_t pid, int status)
 static void on_end(struct workforce *workforce, unsigned index, int status)
 {
     struct workforce_member *member = &workforce->members[index];
-    double now = monotonic_seconds();
+    double now = clock_monotonic();
 
     log_end(index, member->pid, status);
     if (member->is_ready)
@@ -126,7 +119,7 @@ void workforce_reap(struct workforce *workforce)
 
 double workforce_restart_due(struct workforce *workforce)
 {
-    double now = monotonic_seconds(), next = -1;
+    double now = clock_monotonic(), next = -1;
 
     for (unsigned i = 0; i < workforce->count; i++) {
         struct workforce_member *member = &workforce->members[i];
