@@ -119,6 +119,17 @@ struct loop *loop_create(void)
     return loop;
 }
 
+void loop_abandon(struct loop **loop)
+{
+    struct loop *gone = *loop;
+
+    ev_loop_destroy(gone->ev);
+    buffer_pool_clear(&gone->blocks);
+    free(gone->scratch);
+    free(gone);
+    *loop = NULL;
+}
+
 void loop_destroy(struct loop **loop)
 {
     struct loop *gone = *loop;
@@ -127,11 +138,7 @@ void loop_destroy(struct loop **loop)
     assert(list_is_empty(&gone->flushes));
     assert(list_is_empty(&gone->deferred));
     stop_watchers(gone);
-    ev_loop_destroy(gone->ev);
-    buffer_pool_clear(&gone->blocks);
-    free(gone->scratch);
-    free(gone);
-    *loop = NULL;
+    loop_abandon(loop);
 }
 
 void loop_run(struct loop *loop)

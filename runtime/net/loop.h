@@ -47,9 +47,10 @@ struct loop {
 
 /* The first loop of a process also makes it ignore SIGPIPE: a peer that left is an error code. */
 struct loop *loop_create(void);
-/* Whatever uses the loop must be gone. Clears `*loop`. */
-/* Runs what is deferred first; nothing else may be under way. */
+/* Runs what is deferred; then whatever uses the loop must be gone. Clears `*loop`. */
 void loop_destroy(struct loop **loop);
+/* In a forked child, where the parent's loop is of no use: only its memory and descriptors go. */
+void loop_abandon(struct loop **loop);
 /* Until loop_stop(), or until nothing is left to wait for. */
 void loop_run(struct loop *loop);
 /* Handles what is ready, waiting for at most one event. */

@@ -1,10 +1,8 @@
 /*
- * master — start-up in order, then a wait for signals.
+ * master — start-up in order, then a loop that waits for signals and workers.
  */
 #include "server/master.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -13,8 +11,8 @@
 
 #include <openssl/rand.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "net/loop.h"
 #include "net/tls_context.h"
 #include "server/command_line.h"
 #include "server/privileges.h"
@@ -32,10 +30,12 @@ struct master {
     struct plan plan;
     struct sockets sockets;
     struct shared *shared;
+    struct loop *loop;
     struct workforce workforce;
     int signal_fd;
-    double kill_at; /* monotonic; 0: not stopping */
-    bool was_ready;
+    ev_io signals;
+    ev_timer patience; /* while stopping: until workers are killed */
+    bool is_ready, has_failed;
 };
 
 static unsigned worker_count(const struct plan *plan)
@@ -55,7 +55,8 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static bool watch_signals(struct master *master)
+/* Blocked before the first fork, so that each worker unblocks them when it knows what to do. */
+static bool open_signals(struct master *master)
 {
     sigset_t signals;
 
@@ -66,7 +67,6 @@ static bool watch_signals(struct master *master)
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGUSR1);
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    signal(SIGPIPE, SIG_IGN);
     master->signal_fd = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
     return master->signal_fd >= 0;
 }
@@ -101,19 +101,25 @@ static bool prepare(struct master *master)
     return true;
 }
 
+static void on_patience_lost(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    struct master *master = timer->data;
+    workforce_signal(&master->workforce, SIGKILL);
+}
+
 static void stop(struct master *master)
 {
-    struct workforce *workforce = &master->workforce;
-
-    if (workforce->is_stopping) { /* asked again: no more patience */
-        workforce_signal(workforce, SIGKILL);
+    if (master->workforce.is_stopping) { /* asked again: no more patience */
+        workforce_signal(&master->workforce, SIGKILL);
         return;
     }
     log_write(LOG_INFO, "stopping");
-    workforce->is_stopping = true;
     sockets_close(&master->sockets); /* as workers do: who connects now is refused at once */
-    master->kill_at = clock_monotonic() + master->plan.drain_seconds + KILL_MARGIN_SECONDS;
-    workforce_signal(workforce, SIGTERM);
+    ev_timer_set(&master->patience, master->plan.drain_seconds + KILL_MARGIN_SECONDS,
+                 KILL_MARGIN_SECONDS);
+    ev_timer_start(master->loop->ev, &master->patience);
+    workforce_signal(&master->workforce, SIGTERM);
+    workforce_stop(&master->workforce);
 }
 
 static void on_signal(struct master *master, unsigned number)
@@ -138,73 +144,75 @@ static void on_signal(struct master *master, unsigned number)
     }
 }
 
-static void read_signals(struct master *master)
+static void on_signals(struct ev_loop *ev, ev_io *watcher, int events)
 {
+    struct master *master = watcher->data;
     struct signalfd_siginfo info;
+
     while (read(master->signal_fd, &info, sizeof(info)) == sizeof(info))
         on_signal(master, info.ssi_signo);
 }
 
-static void wait_for_news(struct master *master, double seconds)
+static void on_ready(void *data)
 {
-    struct workforce *workforce = &master->workforce;
-    struct pollfd fds[WORKERS_MAX + 1];
-    nfds_t count = 0;
+    struct master *master = data;
 
-    fds[count++] = (struct pollfd){.fd = master->signal_fd, .events = POLLIN};
-    for (unsigned i = 0; i < workforce->count; i++) {
-        if (workforce->members[i].ready_fd >= 0)
-            fds[count++] = (struct pollfd){.fd = workforce->members[i].ready_fd, .events = POLLIN};
-    }
-    poll(fds, count, seconds < 0 ? -1 : (int)(seconds * 1000) + 1);
-    if (workforce_hear(workforce) && !master->was_ready) {
-        master->was_ready = true;
+    if (!master->is_ready)
         log_write(LOG_INFO, "ready");
-    }
-    read_signals(master);
+    master->is_ready = true;
 }
 
-/* Starts or kills the workers whose time has come: seconds until the next one's, -1: none waits. */
-static double keep_time(struct master *master)
+/* Once all have served, a worker that cannot is tried again and again; before, it is the end. */
+static void on_failed(void *data)
 {
-    struct workforce *workforce = &master->workforce;
-    double restart = workforce_restart_due(workforce);
-    double left = master->kill_at - clock_monotonic();
+    struct master *master = data;
 
-    if (!workforce->is_stopping)
-        return restart;
-    if (left > 0)
-        return left;
-    workforce_signal(workforce, SIGKILL);
-    return KILL_MARGIN_SECONDS;
+    if (master->is_ready)
+        return;
+    master->has_failed = true;
+    stop(master);
 }
 
-static int supervise(struct master *master)
+static void on_empty(void *data)
 {
-    struct workforce *workforce = &master->workforce;
-
-    while (!workforce->is_stopping || !workforce_is_empty(workforce)) {
-        wait_for_news(master, keep_time(master));
-        if (workforce->has_failed && !master->was_ready && !workforce->is_stopping)
-            stop(master);
-    }
-    return workforce->has_failed && !master->was_ready ? EXIT_FAILED : EXIT_DONE;
+    struct master *master = data;
+    loop_stop(master->loop);
 }
 
-static void start_workers(struct master *master)
+static void in_child(void *data)
 {
-    struct worker_options options = {.config_path = master->options->config_path,
-                                     .installation = &master->options->installation,
-                                     .plan = &master->plan,
-                                     .sockets = &master->sockets,
-                                     .shared = master->shared};
-    unsigned count = worker_count(&master->plan);
+    struct master *master = data;
 
-    workforce_init(&master->workforce, &options, count);
-    for (unsigned i = 0; i < count; i++) {
-        if (!workforce_start(&master->workforce, i))
-            master->workforce.members[i].restart_at = clock_monotonic();
-    }
+    close(master->signal_fd);
+    loop_abandon(&master->loop);
+}
+
+static void supervise(struct master *master)
+{
+    struct workforce_options options = {.loop = master->loop,
+                                        .worker = {.config_path = master->options->config_path,
+                                                   .installation = &master->options->installation,
+                                                   .plan = &master->plan,
+                                                   .sockets = &master->sockets,
+                                                   .shared = master->shared},
+                                        .count = worker_count(&master->plan),
+                                        .on_ready = on_ready,
+                                        .on_failed = on_failed,
+                                        .on_empty = on_empty,
+                                        .in_child = in_child,
+                                        .data = master};
+
+    ev_io_init(&master->signals, on_signals, master->signal_fd, EV_READ);
+    ev_init(&master->patience, on_patience_lost);
+    master->signals.data = master->patience.data = master;
+    ev_io_start(master->loop->ev, &master->signals);
+    workforce_init(&master->workforce, &options);
+    workforce_start(&master->workforce);
+    loop_run(master->loop);
+    log_write(LOG_INFO, "stopped");
+    workforce_clear(&master->workforce);
+    ev_io_stop(master->loop->ev, &master->signals);
+    ev_timer_stop(master->loop->ev, &master->patience);
 }
 
 int master_run(const struct master_options *options)
@@ -212,12 +220,12 @@ int master_run(const struct master_options *options)
     struct master master = {.options = options, .signal_fd = -1};
     int code = EXIT_FAILED;
 
-    if (prepare(&master) && watch_signals(&master)) {
+    if (prepare(&master) && open_signals(&master)) {
         sockets_announce(&master.sockets, &master.plan);
-        start_workers(&master);
-        code = supervise(&master);
-        log_write(LOG_INFO, "stopped");
-        workforce_clear(&master.workforce);
+        master.loop = loop_create();
+        supervise(&master);
+        loop_destroy(&master.loop);
+        code = master.has_failed ? EXIT_FAILED : EXIT_DONE;
     }
     if (master.sockets.fds != NULL)
         sockets_close(&master.sockets);

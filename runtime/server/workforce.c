@@ -3,7 +3,6 @@
  */
 #include "server/workforce.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -14,47 +13,56 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/loop.h"
 #include "shm/shared.h"
 
-void workforce_init(struct workforce *workforce, const struct worker_options *options,
-                    unsigned count)
+static unsigned index_of(const struct workforce_member *member)
 {
-    *workforce = (struct workforce){.options = *options, .count = count};
-    workforce->members = mem_zeroed_array(count, sizeof(*workforce->members));
-    for (unsigned i = 0; i < count; i++)
-        workforce->members[i].ready_fd = -1;
+    return (unsigned)(member - member->workforce->members);
 }
 
-void workforce_clear(struct workforce *workforce)
+static struct ev_loop *loop_of(const struct workforce *workforce)
 {
-    for (unsigned i = 0; i < workforce->count; i++) {
-        if (workforce->members[i].ready_fd >= 0)
-            close(workforce->members[i].ready_fd);
-    }
-    free(workforce->members);
-    *workforce = (struct workforce){0};
+    return workforce->options.loop->ev;
 }
 
-static void become_worker(struct workforce *workforce, unsigned index, int ready_fd, pid_t master)
+static void plan_restart(struct workforce_member *member, double seconds)
 {
-    struct worker_options options = workforce->options;
+    ev_timer_set(&member->restart, seconds, 0);
+    ev_timer_start(loop_of(member->workforce), &member->restart);
+}
+
+static void stop_hearing(struct workforce_member *member)
+{
+    if (member->ready_fd < 0)
+        return;
+    ev_io_stop(loop_of(member->workforce), &member->hears);
+    close(member->ready_fd);
+    member->ready_fd = -1;
+}
+
+static void become_worker(struct workforce_member *member, int ready_fd, pid_t master)
+{
+    struct workforce *workforce = member->workforce;
+    struct worker_options options = workforce->options.worker;
 
     prctl(PR_SET_PDEATHSIG, SIGTERM); /* no worker outlives its master */
     if (getppid() != master)
         _exit(1);
-    for (unsigned i = 0; i < workforce->count; i++) {
+    options.index = index_of(member);
+    options.ready_fd = ready_fd;
+    for (unsigned i = 0; i < workforce->options.count; i++) {
         if (workforce->members[i].ready_fd >= 0)
             close(workforce->members[i].ready_fd);
     }
     free(workforce->members);
-    options.index = index;
-    options.ready_fd = ready_fd;
+    workforce->options.in_child(workforce->options.data);
     exit(worker_run(&options));
 }
 
-bool workforce_start(struct workforce *workforce, unsigned index)
+/* False when the system has no process to give. In the child it does not return. */
+static bool start(struct workforce_member *member)
 {
-    struct workforce_member *member = &workforce->members[index];
     pid_t master = getpid();
     int pipes[2];
 
@@ -63,16 +71,45 @@ bool workforce_start(struct workforce *workforce, unsigned index)
     pid_t pid = fork();
     if (pid == 0) {
         close(pipes[0]);
-        become_worker(workforce, index, pipes[1], master);
+        become_worker(member, pipes[1], master);
     }
     close(pipes[1]);
     if (pid < 0) {
         close(pipes[0]);
         return false;
     }
-    *member =
-        (struct workforce_member){.pid = pid, .ready_fd = pipes[0], .started = clock_monotonic()};
+    member->pid = pid;
+    member->started = clock_monotonic();
+    member->ready_fd = pipes[0];
+    ev_io_set(&member->hears, pipes[0], EV_READ);
+    ev_io_start(loop_of(member->workforce), &member->hears);
     return true;
+}
+
+static void on_restart(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    struct workforce_member *member = timer->data;
+
+    if (!start(member))
+        plan_restart(member, WORKFORCE_PAUSE_SECONDS);
+}
+
+static void on_heard(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    struct workforce_member *member = watcher->data;
+    struct workforce *workforce = member->workforce;
+    char byte;
+    ssize_t count = read(member->ready_fd, &byte, 1);
+
+    if (count < 0)
+        return;
+    stop_hearing(member);
+    if (count == 0)
+        return;
+    member->is_ready = true;
+    workforce->ready_count++;
+    if (workforce->ready_count == workforce->options.count)
+        workforce->options.on_ready(workforce->options.data);
 }
 
 static void log_end(unsigned index, pid_t pid, int status)
@@ -85,23 +122,84 @@ static void log_end(unsigned index, pid_t pid, int status)
                   WEXITSTATUS(status));
 }
 
-static void on_end(struct workforce *workforce, unsigned index, int status)
+static bool is_empty(const struct workforce *workforce)
 {
-    struct workforce_member *member = &workforce->members[index];
-    double now = clock_monotonic();
+    for (unsigned i = 0; i < workforce->options.count; i++) {
+        if (workforce->members[i].pid != 0)
+            return false;
+    }
+    return true;
+}
 
-    log_end(index, member->pid, status);
-    if (member->is_ready)
-        workforce->ready_count--;
-    else if (WIFEXITED(status) && WEXITSTATUS(status) == 1 && !workforce->is_stopping)
-        workforce->has_failed = true;
-    if (member->ready_fd >= 0)
-        close(member->ready_fd);
-    shared_forget_worker(workforce->options.shared, index);
-    bool was_short = now - member->started < WORKFORCE_PAUSE_SECONDS;
-    *member = (struct workforce_member){.ready_fd = -1};
-    if (!workforce->is_stopping)
-        member->restart_at = was_short ? now + WORKFORCE_PAUSE_SECONDS : now;
+static void on_end(struct workforce_member *member, int status)
+{
+    struct workforce *workforce = member->workforce;
+    const struct workforce_options *options = &workforce->options;
+    bool was_short = clock_monotonic() - member->started < WORKFORCE_PAUSE_SECONDS;
+    bool was_ready = member->is_ready;
+
+    log_end(index_of(member), member->pid, status);
+    stop_hearing(member);
+    shared_forget_worker(options->worker.shared, index_of(member));
+    member->pid = 0;
+    member->is_ready = false;
+    workforce->ready_count -= was_ready;
+    if (workforce->is_stopping) {
+        if (is_empty(workforce))
+            options->on_empty(options->data);
+        return;
+    }
+    plan_restart(member, was_short ? WORKFORCE_PAUSE_SECONDS : 0);
+    if (!was_ready && WIFEXITED(status) && WEXITSTATUS(status) == 1)
+        options->on_failed(options->data);
+}
+
+void workforce_init(struct workforce *workforce, const struct workforce_options *options)
+{
+    *workforce = (struct workforce){.options = *options};
+    workforce->members = mem_zeroed_array(options->count, sizeof(*workforce->members));
+    for (unsigned i = 0; i < options->count; i++) {
+        struct workforce_member *member = &workforce->members[i];
+        member->workforce = workforce;
+        member->ready_fd = -1;
+        ev_init(&member->hears, on_heard);
+        ev_init(&member->restart, on_restart);
+        member->hears.data = member->restart.data = member;
+    }
+}
+
+void workforce_clear(struct workforce *workforce)
+{
+    for (unsigned i = 0; i < workforce->options.count; i++) {
+        stop_hearing(&workforce->members[i]);
+        ev_timer_stop(loop_of(workforce), &workforce->members[i].restart);
+    }
+    free(workforce->members);
+    *workforce = (struct workforce){0};
+}
+
+void workforce_start(struct workforce *workforce)
+{
+    for (unsigned i = 0; i < workforce->options.count; i++)
+        plan_restart(&workforce->members[i], 0);
+}
+
+void workforce_stop(struct workforce *workforce)
+{
+    workforce->is_stopping = true;
+    for (unsigned i = 0; i < workforce->options.count; i++)
+        ev_timer_stop(loop_of(workforce), &workforce->members[i].restart);
+    if (is_empty(workforce))
+        workforce->options.on_empty(workforce->options.data);
+}
+
+static struct workforce_member *member_with(struct workforce *workforce, pid_t pid)
+{
+    for (unsigned i = 0; i < workforce->options.count; i++) {
+        if (workforce->members[i].pid == pid)
+            return &workforce->members[i];
+    }
+    return NULL;
 }
 
 void workforce_reap(struct workforce *workforce)
@@ -110,64 +208,16 @@ void workforce_reap(struct workforce *workforce)
     int status;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (unsigned i = 0; i < workforce->count; i++) {
-            if (workforce->members[i].pid == pid)
-                on_end(workforce, i, status);
-        }
+        struct workforce_member *member = member_with(workforce, pid);
+        if (member != NULL)
+            on_end(member, status);
     }
-}
-
-double workforce_restart_due(struct workforce *workforce)
-{
-    double now = clock_monotonic(), next = -1;
-
-    for (unsigned i = 0; i < workforce->count; i++) {
-        struct workforce_member *member = &workforce->members[i];
-        if (member->pid != 0 || member->restart_at == 0 || workforce->is_stopping)
-            continue;
-        if (member->restart_at <= now && !workforce_start(workforce, i))
-            member->restart_at = now + WORKFORCE_PAUSE_SECONDS;
-        if (member->pid == 0 && (next < 0 || member->restart_at - now < next))
-            next = member->restart_at - now;
-    }
-    return next;
-}
-
-bool workforce_hear(struct workforce *workforce)
-{
-    unsigned before = workforce->ready_count;
-    char byte;
-
-    for (unsigned i = 0; i < workforce->count; i++) {
-        struct workforce_member *member = &workforce->members[i];
-        if (member->ready_fd < 0)
-            continue;
-        ssize_t count = read(member->ready_fd, &byte, 1);
-        if (count < 0)
-            continue;
-        if (count == 1) {
-            member->is_ready = true;
-            workforce->ready_count++;
-        }
-        close(member->ready_fd);
-        member->ready_fd = -1;
-    }
-    return before < workforce->count && workforce->ready_count == workforce->count;
 }
 
 void workforce_signal(struct workforce *workforce, int signal_number)
 {
-    for (unsigned i = 0; i < workforce->count; i++) {
+    for (unsigned i = 0; i < workforce->options.count; i++) {
         if (workforce->members[i].pid != 0)
             kill(workforce->members[i].pid, signal_number);
     }
-}
-
-bool workforce_is_empty(const struct workforce *workforce)
-{
-    for (unsigned i = 0; i < workforce->count; i++) {
-        if (workforce->members[i].pid != 0)
-            return false;
-    }
-    return true;
 }

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <ev.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -11,31 +12,47 @@
 /* A worker that ends sooner than this after its start is replaced only after as long a pause. */
 #define WORKFORCE_PAUSE_SECONDS 1.0
 
+struct loop;
+
+struct workforce_options {
+    struct loop *loop;
+    struct worker_options worker; /* of all, but index and ready_fd */
+    unsigned count;
+    /* All serve; again each time after one that was missing has been replaced. */
+    void (*on_ready)(void *data);
+    /* One could not build what the rehearsal could; it will be tried again. */
+    void (*on_failed)(void *data);
+    /* The last one has ended, after workforce_stop(). */
+    void (*on_empty)(void *data);
+    /* In the child, first of all: closes what a worker has no use for. */
+    void (*in_child)(void *data);
+    void *data;
+};
+
 struct workforce_member {
+    struct workforce *workforce;
     pid_t pid;    /* 0: none */
     int ready_fd; /* read end; -1 once it has said that it is ready, or died */
     bool is_ready;
-    double started, restart_at; /* monotonic seconds; restart_at 0: not planned */
+    double started; /* monotonic seconds */
+    ev_io hears;    /* active while ready_fd is open */
+    ev_timer restart;
 };
 
 struct workforce {
-    struct worker_options options; /* of all, but index and ready_fd */
+    struct workforce_options options;
     struct workforce_member *members;
-    unsigned count, ready_count;
+    unsigned ready_count;
     bool is_stopping;
-    bool has_failed; /* a worker could not build what the rehearsal could */
 };
 
-void workforce_init(struct workforce *workforce, const struct worker_options *options,
-                    unsigned count);
+/* Starts nobody yet. */
+void workforce_init(struct workforce *workforce, const struct workforce_options *options);
 void workforce_clear(struct workforce *workforce);
-/* Starts one; false when the system has no process to give. In the child it does not return. */
-bool workforce_start(struct workforce *workforce, unsigned index);
-/* Takes note of all that have ended; plans their replacement unless stopping. */
+/* Starts all, soon: those for whom the system has no process to give are tried again. */
+void workforce_start(struct workforce *workforce);
+/* Nobody is replaced from now on; the workers are to be told by a signal. May call on_empty. */
+void workforce_stop(struct workforce *workforce);
+/* After SIGCHLD: takes note of all that have ended. */
 void workforce_reap(struct workforce *workforce);
-/* Starts those whose time has come; seconds until the next one, or a negative number. */
-double workforce_restart_due(struct workforce *workforce);
-/* Reads who is ready. True when that was the last one missing. */
-bool workforce_hear(struct workforce *workforce);
 void workforce_signal(struct workforce *workforce, int signal_number);
-bool workforce_is_empty(const struct workforce *workforce);
