@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/sink.h"
 #include "bridge/generation.h"
+#include "server/channel.h"
 #include "server/privileges.h"
 #include "shm/shared.h"
 
@@ -127,13 +128,13 @@ static bool commit(struct worker *worker)
 static void serve(struct worker *worker)
 {
     const struct worker_options *options = worker->options;
+    const struct channel_message ready = {.kind = CHANNEL_READY, .ok = true};
 
     for (size_t i = 0; i < options->plan->listener_count; i++)
         gateway_listen(worker->gateway, sockets_fd(options->sockets, i, options->index),
                        generation_listener(worker->generation, i));
-    if (write(options->ready_fd, "r", 1) != 1)
+    if (!channel_send(options->channel, &ready))
         log_write(LOG_WARNING, "the master does not hear that this worker is ready");
-    close(options->ready_fd);
     loop_run(worker->loop);
 }
 

@@ -7,6 +7,7 @@
 #include "server/installation.h"
 #include "server/sockets.h"
 
+struct channel;
 struct shared;
 
 struct worker_options {
@@ -15,8 +16,8 @@ struct worker_options {
     const struct plan *plan;
     struct sockets *sockets;
     struct shared *shared;
-    unsigned index; /* from 0 */
-    int ready_fd;   /* a byte is written when it serves */
+    unsigned index;          /* from 0 */
+    struct channel *channel; /* to the master, who is told when it serves */
 };
 
 /* In the forked process: serves until SIGTERM has drained it; the exit code. */

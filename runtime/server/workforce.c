@@ -1,9 +1,8 @@
 /*
- * workforce — fork, waitpid, and one pipe per worker that tells when it serves.
+ * workforce — fork, waitpid, and a channel to each worker.
  */
 #include "server/workforce.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -14,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/loop.h"
+#include "server/channel.h"
 #include "shm/shared.h"
 
 static unsigned index_of(const struct workforce_member *member)
@@ -34,14 +34,13 @@ static void plan_restart(struct workforce_member *member, double seconds)
 
 static void stop_hearing(struct workforce_member *member)
 {
-    if (member->ready_fd < 0)
+    if (member->channel == NULL)
         return;
     ev_io_stop(loop_of(member->workforce), &member->hears);
-    close(member->ready_fd);
-    member->ready_fd = -1;
+    channel_destroy(&member->channel);
 }
 
-static void become_worker(struct workforce_member *member, int ready_fd, pid_t master)
+static void become_worker(struct workforce_member *member, struct channel *channel, pid_t master)
 {
     struct workforce *workforce = member->workforce;
     struct worker_options options = workforce->options.worker;
@@ -50,38 +49,40 @@ static void become_worker(struct workforce_member *member, int ready_fd, pid_t m
     if (getppid() != master)
         _exit(1);
     options.index = index_of(member);
-    options.ready_fd = ready_fd;
+    options.channel = channel;
     for (unsigned i = 0; i < workforce->options.count; i++) {
-        if (workforce->members[i].ready_fd >= 0)
-            close(workforce->members[i].ready_fd);
+        if (workforce->members[i].channel != NULL)
+            channel_destroy(&workforce->members[i].channel);
     }
     free(workforce->members);
     workforce->options.in_child(workforce->options.data);
-    exit(worker_run(&options));
+    int code = worker_run(&options);
+    channel_destroy(&channel);
+    exit(code);
 }
 
 /* False when the system has no process to give. In the child it does not return. */
 static bool start(struct workforce_member *member)
 {
     pid_t master = getpid();
-    int pipes[2];
+    struct channel *ends[2];
 
-    if (pipe2(pipes, O_CLOEXEC | O_NONBLOCK) != 0)
+    if (!channel_create_pair(ends))
         return false;
     pid_t pid = fork();
     if (pid == 0) {
-        close(pipes[0]);
-        become_worker(member, pipes[1], master);
+        channel_destroy(&ends[0]);
+        become_worker(member, ends[1], master);
     }
-    close(pipes[1]);
+    channel_destroy(&ends[1]);
     if (pid < 0) {
-        close(pipes[0]);
+        channel_destroy(&ends[0]);
         return false;
     }
     member->pid = pid;
     member->started = clock_monotonic();
-    member->ready_fd = pipes[0];
-    ev_io_set(&member->hears, pipes[0], EV_READ);
+    member->channel = ends[0];
+    ev_io_set(&member->hears, channel_fd(member->channel), EV_READ);
     ev_io_start(loop_of(member->workforce), &member->hears);
     return true;
 }
@@ -94,22 +95,30 @@ static void on_restart(struct ev_loop *ev, ev_timer *timer, int events)
         plan_restart(member, WORKFORCE_PAUSE_SECONDS);
 }
 
-static void on_heard(struct ev_loop *ev, ev_io *watcher, int events)
+static void on_message(struct workforce_member *member, const struct channel_message *message)
 {
-    struct workforce_member *member = watcher->data;
     struct workforce *workforce = member->workforce;
-    char byte;
-    ssize_t count = read(member->ready_fd, &byte, 1);
 
-    if (count < 0)
-        return;
-    stop_hearing(member);
-    if (count == 0)
+    if (message->kind != CHANNEL_READY || member->is_ready)
         return;
     member->is_ready = true;
     workforce->ready_count++;
     if (workforce->ready_count == workforce->options.count)
         workforce->options.on_ready(workforce->options.data);
+}
+
+static void on_heard(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    struct workforce_member *member = watcher->data;
+    struct channel_message message;
+    enum channel_outcome outcome;
+
+    while ((outcome = channel_receive(member->channel, &message)) == CHANNEL_MESSAGE) {
+        on_message(member, &message);
+        channel_message_clear(&message);
+    }
+    if (outcome == CHANNEL_CLOSED)
+        stop_hearing(member);
 }
 
 static void log_end(unsigned index, pid_t pid, int status)
@@ -161,7 +170,6 @@ void workforce_init(struct workforce *workforce, const struct workforce_options 
     for (unsigned i = 0; i < options->count; i++) {
         struct workforce_member *member = &workforce->members[i];
         member->workforce = workforce;
-        member->ready_fd = -1;
         ev_init(&member->hears, on_heard);
         ev_init(&member->restart, on_restart);
         member->hears.data = member->restart.data = member;

@@ -12,11 +12,12 @@
 /* A worker that ends sooner than this after its start is replaced only after as long a pause. */
 #define WORKFORCE_PAUSE_SECONDS 1.0
 
+struct channel_message;
 struct loop;
 
 struct workforce_options {
     struct loop *loop;
-    struct worker_options worker; /* of all, but index and ready_fd */
+    struct worker_options worker; /* of all, but index and channel */
     unsigned count;
     /* All serve; again each time after one that was missing has been replaced. */
     void (*on_ready)(void *data);
@@ -31,11 +32,11 @@ struct workforce_options {
 
 struct workforce_member {
     struct workforce *workforce;
-    pid_t pid;    /* 0: none */
-    int ready_fd; /* read end; -1 once it has said that it is ready, or died */
+    pid_t pid;               /* 0: none */
+    struct channel *channel; /* NULL: there is none, or its worker has closed it */
     bool is_ready;
     double started; /* monotonic seconds */
-    ev_io hears;    /* active while ready_fd is open */
+    ev_io hears;    /* active while there is a channel */
     ev_timer restart;
 };
 

@@ -1,0 +1,68 @@
+/*
+ * channel — one end of the line between the master and a worker: whole messages, with descriptors.
+ *
+ * A SOCK_SEQPACKET socketpair: messages arrive whole and in order or not at all, and nobody waits.
+ * Descriptors travel beside a message; the receiver's are copies of the sender's.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/slice.h"
+
+/* What does not fit of a longer text is cut off, at its end. */
+#define CHANNEL_TEXT_BYTES_MAX 49152
+/* Of one message: a bundle, and a socket for each listener of a plan. */
+#define CHANNEL_FDS_MAX 65
+
+enum channel_kind {
+    /* Master to worker. BUILD, START and SWAP are the steps of a reload, each answered. */
+    CHANNEL_BUILD,   /* fds: the bundle, then the worker's socket for each listener that is new */
+    CHANNEL_START,   /* acquire clusters, run start() of plugins */
+    CHANNEL_SWAP,    /* it is current from now on */
+    CHANNEL_ABANDON, /* forget it, however far it was; not answered */
+    /* Worker to master. */
+    CHANNEL_READY,   /* it serves; once, at its start */
+    CHANNEL_BUILT,   /* ok, or not: text has the errors, a line each */
+    CHANNEL_STARTED, /* the same */
+    CHANNEL_SWAPPED,
+    CHANNEL_RETIRED, /* that generation is gone from the worker: its last request has ended */
+    CHANNEL_KIND_COUNT
+};
+
+struct channel_message {
+    enum channel_kind kind;
+    bool ok;
+    uint64_t generation; /* its number, from 1 */
+    struct slice text;   /* sent: borrowed. Received: valid until the channel receives again */
+    size_t fd_count;
+    /* Sent: borrowed. Received: the caller's, -1: taken; all or, when the process has no room for
+     * them, none. */
+    int fds[CHANNEL_FDS_MAX];
+};
+
+enum channel_outcome {
+    CHANNEL_NOTHING, /* no message waits */
+    CHANNEL_MESSAGE,
+    CHANNEL_CLOSED, /* the other end is gone, or sends what is no message */
+};
+
+struct channel;
+
+/* Two connected ends, non-blocking and closed by exec(). False, with errno, when there are no
+ * descriptors left. */
+bool channel_create_pair(struct channel *ends[2]);
+void channel_destroy(struct channel **channel);
+/* To watch for what can be received; the channel's. */
+int channel_fd(const struct channel *channel);
+
+/* False, with errno, when it was not sent: the other end is gone, or has not read for long
+ * (EAGAIN). */
+bool channel_send(const struct channel *channel, const struct channel_message *message);
+/* `message` is filled in for CHANNEL_MESSAGE alone; channel_message_clear() ends it. */
+enum channel_outcome channel_receive(struct channel *channel, struct channel_message *message);
+
+/* The i-th descriptor, which is the caller's from now on; -1 when there is none. */
+int channel_message_take(struct channel_message *message, size_t i);
+/* Closes the descriptors that nobody has taken. */
+void channel_message_clear(struct channel_message *message);
