@@ -230,10 +230,13 @@ bool moon_is_live(struct generation *generation);
 bool moon_normalise_path(struct generation *generation, const char *path, size_t length,
                          struct slice *normal);
 /*
- * Names in a folder, each ended by a zero byte, as many as fit into `names`. Returns the bytes of
- * all of them, -1 when there is no such folder.
+ * What a file has, and the names in a folder, each ended by a zero byte: from the generation's
+ * bundle. False with the reason in words. Lives as long as the generation is built.
  */
-double moon_folder_names(const char *path, char *names, size_t names_size);
+bool moon_file_text(struct generation *generation, const char *path, size_t length,
+                    struct slice *text);
+bool moon_folder_names(struct generation *generation, const char *path, size_t length,
+                       struct slice *names);
 
 enum moon_object {
     MOON_OBJECT_SETTINGS,

@@ -56,17 +56,6 @@ struct slice *draft_list(struct draft *draft, int which, size_t *count)
     return list;
 }
 
-static const char *terminated(struct draft *draft, struct slice text)
-{
-    return arena_format(&draft->scratch, "%.*s", SLICE_FORMAT(text)).start;
-}
-
-const char *draft_string(struct draft *draft, int which)
-{
-    struct slice text = draft->texts[which];
-    return text.start == NULL ? NULL : terminated(draft, text);
-}
-
 static void add_entry(struct draft *draft, const struct draft_entry *entry)
 {
     assert(draft->entry_count < DRAFT_ENTRIES_MAX);

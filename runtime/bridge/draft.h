@@ -52,8 +52,10 @@ double draft_number(const struct draft *draft, int which, double missing);
 uint64_t draft_count(const struct draft *draft, int which, uint64_t missing);
 /* All entries of that kind, their names or values, as an array in the scratch arena. */
 struct slice *draft_list(struct draft *draft, int which, size_t *count);
-/* Terminated, in the scratch arena; NULL when not given. */
-const char *draft_string(struct draft *draft, int which);
+
+/* The PEM text that `given` is or that stands in the file of that path; none for none. False with
+ * draft->error when it cannot be read. */
+bool draft_pem(struct generation *generation, struct slice given, struct tls_pem *pem);
 
 /* CIDR blocks of that list, in the generation's arena; NULL with draft->error when one is
  * malformed. */

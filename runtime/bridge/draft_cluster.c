@@ -37,20 +37,21 @@ static bool has_tls_target(const struct cluster_options *options)
     return false;
 }
 
-/* Reads certificates now, so that a wrong one is an error of the configuration. */
+/* Makes something of certificates now, so that a wrong one is an error of the configuration. */
 static bool finish_tls(struct generation *generation, struct cluster_options *options)
 {
     struct draft *draft = generation->draft;
     char error[TLS_CONTEXT_ERROR_BYTES];
     struct tls_client_options tls = {
         .verify = draft_number(draft, MOON_BUILD_TLS_VERIFY, 1) != 0,
-        .authority = draft_string(draft, MOON_BUILD_TLS_CA),
-        .certificate = {draft_string(draft, MOON_BUILD_TLS_CERTIFICATE),
-                        draft_string(draft, MOON_BUILD_TLS_KEY)},
     };
 
     if (!has_tls_target(options))
         return true;
+    if (!draft_pem(generation, draft->texts[MOON_BUILD_TLS_CA], &tls.authority) ||
+        !draft_pem(generation, draft->texts[MOON_BUILD_TLS_KEY], &tls.identity.key) ||
+        !draft_pem(generation, draft->texts[MOON_BUILD_TLS_CERTIFICATE], &tls.identity.certificate))
+        return false;
     options->tls = tls_context_create_client(&tls, error);
     if (options->tls == NULL)
         draft->error = arena_copy(&draft->scratch, slice_from_string(error));

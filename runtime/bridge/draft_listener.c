@@ -37,41 +37,47 @@ static size_t write_alpn(const struct http_protocol *only, unsigned char alpn[AL
     return length;
 }
 
-static const struct tls_certificate_files *certificates(struct draft *draft, size_t *count)
+/* NULL with draft->error when one cannot be read. */
+static const struct tls_identity *identities(struct generation *generation, size_t *count)
 {
-    struct tls_certificate_files *files =
-        arena_zeroed(&draft->scratch, (draft->entry_count + 1) * sizeof(*files));
+    struct draft *draft = generation->draft;
+    struct tls_identity *list =
+        arena_zeroed(&draft->scratch, (draft->entry_count + 1) * sizeof(*list));
 
     *count = 0;
     for (size_t i = 0; i < draft->entry_count; i++) {
         const struct draft_entry *entry = &draft->entries[i];
         if (entry->which != DRAFT_PAIR + MOON_BUILD_CERTIFICATE)
             continue;
-        files[(*count)++] = (struct tls_certificate_files){
-            arena_format(&draft->scratch, "%.*s", SLICE_FORMAT(entry->name)).start,
-            arena_format(&draft->scratch, "%.*s", SLICE_FORMAT(entry->value)).start,
-        };
+        struct tls_identity *identity = &list[(*count)++];
+        if (!draft_pem(generation, entry->value, &identity->key) ||
+            !draft_pem(generation, entry->name, &identity->certificate))
+            return NULL;
     }
-    return files;
+    return list;
 }
 
-static bool finish_tls(struct draft *draft, struct listen_options *options)
+static bool finish_tls(struct generation *generation, struct listen_options *options)
 {
+    struct draft *draft = generation->draft;
     unsigned char alpn[ALPN_BYTES_MAX];
     char error[TLS_CONTEXT_ERROR_BYTES];
     struct tls_server_options tls = {
         .client_certificate =
             (enum tls_client_certificate)draft_count(draft, MOON_BUILD_TLS_CLIENT, 0),
-        .client_authority = draft_string(draft, MOON_BUILD_CLIENT_CA),
         .alpn = alpn,
         .alpn_length = write_alpn(options->protocol, alpn),
         .version_min =
             draft_count(draft, MOON_BUILD_TLS_VERSION, 2) == 3 ? TLS1_3_VERSION : TLS1_2_VERSION,
     };
 
-    tls.certificates = certificates(draft, &tls.certificate_count);
-    if (tls.certificate_count == 0)
+    tls.identities = identities(generation, &tls.identity_count);
+    if (tls.identities == NULL)
+        return false;
+    if (tls.identity_count == 0)
         return true;
+    if (!draft_pem(generation, draft->texts[MOON_BUILD_CLIENT_CA], &tls.client_authority))
+        return false;
     options->listener.tls = tls_context_create_server(&tls, error);
     if (options->listener.tls == NULL)
         draft->error = arena_copy(&draft->scratch, slice_from_string(error));
@@ -114,7 +120,7 @@ double draft_finish_listener(struct generation *generation)
                                           SLICE_FORMAT(protocol)));
     options.listener.proxy_sources =
         draft_blocks(generation, MOON_BUILD_PROXY_SOURCE, &options.listener.proxy_source_count);
-    if (options.listener.proxy_sources == NULL || !finish_tls(draft, &options))
+    if (options.listener.proxy_sources == NULL || !finish_tls(generation, &options))
         return -1;
     generation->listeners[generation->plan.listener_count] = options;
     add_to_plan(generation, address, options.is_admin);

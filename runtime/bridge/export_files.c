@@ -1,30 +1,39 @@
 /*
- * export_files — what reading a configuration needs of C: the names in a folder, and the one normal
- * form of a path.
+ * export_files — what reading a configuration needs of C: files, the names in a folder, and the one
+ * normal form of a path.
  */
-#include <dirent.h>
-
+#include "bridge/bundle.h"
 #include "bridge/draft.h"
 #include "bridge/exports.h"
 #include "http/uri.h"
 
-double moon_folder_names(const char *path, char *names, size_t names_size)
+static bool answer(int error, struct slice *text)
 {
-    DIR *folder = opendir(path);
-    const struct dirent *entry;
-    size_t used = 0;
+    if (error != 0)
+        *text = slice_from_string(bundle_error_text(error));
+    return error == 0;
+}
 
-    if (folder == NULL)
-        return -1;
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): of a stream that nobody else has */
-    while ((entry = readdir(folder)) != NULL) {
-        size_t bytes = strlen(entry->d_name) + 1;
-        if (used + bytes <= names_size)
-            memcpy(names + used, entry->d_name, bytes);
-        used += bytes;
-    }
-    closedir(folder);
-    return (double)used;
+static bool refuse(struct slice *text)
+{
+    *text = SLICE("files are read only while a generation is built");
+    return false;
+}
+
+bool moon_file_text(struct generation *generation, const char *path, size_t length,
+                    struct slice *text)
+{
+    if (generation->bundle == NULL)
+        return refuse(text);
+    return answer(bundle_read(generation->bundle, exports_slice(path, length), text), text);
+}
+
+bool moon_folder_names(struct generation *generation, const char *path, size_t length,
+                       struct slice *names)
+{
+    if (generation->bundle == NULL)
+        return refuse(names);
+    return answer(bundle_list(generation->bundle, exports_slice(path, length), names), names);
 }
 
 bool moon_normalise_path(struct generation *generation, const char *path, size_t length,

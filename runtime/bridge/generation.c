@@ -100,12 +100,14 @@ static bool boot(struct generation *generation, const struct generation_options 
     return is_built;
 }
 
-struct generation *generation_begin(const char *lua_root, const char *plugin_root)
+struct generation *generation_begin(const char *lua_root, const char *plugin_root,
+                                    struct bundle *bundle)
 {
     struct generation *generation = mem_zeroed(sizeof(*generation));
-    struct vm_options vm_options = {lua_root, plugin_root};
+    struct vm_options vm_options = {lua_root, plugin_root, &generation->bundle};
 
     generation->references = 1;
+    generation->bundle = bundle;
     arena_init(&generation->arena);
     generation->gateway_options = GATEWAY_OPTIONS;
     generation->gateway_options.limits = HTTP_SESSION_LIMITS;
@@ -130,13 +132,15 @@ static void limit_handshakes(struct generation *generation)
 
 struct generation *generation_build(const struct generation_options *options)
 {
-    struct generation *generation = generation_begin(options->lua_root, options->plugin_root);
+    struct generation *generation =
+        generation_begin(options->lua_root, options->plugin_root, options->bundle);
 
     if (!boot(generation, options)) {
         generation_release(&generation);
         return NULL;
     }
     draft_destroy(&generation->draft);
+    generation->bundle = NULL;
     limit_handshakes(generation);
     route_matcher_seal(generation->matcher);
     route_matcher_seal(generation->admin_matcher);

@@ -14,8 +14,11 @@
 
 struct generation;
 
+struct bundle;
+
 struct generation_options {
     const char *config_path;
+    struct bundle *bundle;   /* where files are read; borrowed while building */
     const char *lua_root;    /* folder that holds moongate/ */
     const char *plugin_root; /* folder of the bundled plugins */
     /* Told of each error, "file:line: what is wrong; what was expected". */

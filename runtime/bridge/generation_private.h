@@ -70,12 +70,15 @@ struct generation {
     int functions[GENERATION_FUNCTION_COUNT]; /* registry references */
     uint64_t raised;                          /* errors of plugins */
     bool has_start_failed;
-    int requests;        /* registry reference: request objects by slot + 1 */
-    struct draft *draft; /* NULL once built */
+    int requests; /* registry reference: request objects by slot + 1 */
+    /* Both NULL once built. */
+    struct draft *draft;
+    struct bundle *bundle; /* borrowed */
 };
 
 /* Empty, with a state of its own, to be built into. */
-struct generation *generation_begin(const char *lua_root, const char *plugin_root);
+struct generation *generation_begin(const char *lua_root, const char *plugin_root,
+                                    struct bundle *bundle);
 /* Pushes that function of the dispatcher onto the main stack. */
 void generation_push_function(struct generation *generation, enum generation_function which);
 /* The text of what a coroutine raised with, with its traceback; on the main stack, which the caller

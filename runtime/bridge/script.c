@@ -6,6 +6,7 @@
 #include <lauxlib.h>
 #include <stdio.h>
 
+#include "bridge/bundle.h"
 #include "bridge/generation_private.h"
 
 static int on_raised(lua_State *vm)
@@ -46,9 +47,12 @@ static int run(lua_State *vm, struct generation *generation, const struct script
 
 int script_run(const struct script_options *options)
 {
-    struct generation *generation = generation_begin(options->lua_root, options->plugin_root);
+    struct bundle *bundle = bundle_create();
+    struct generation *generation =
+        generation_begin(options->lua_root, options->plugin_root, bundle);
     int code = run(generation->vm, generation, options);
     fflush(NULL);
     generation_release(&generation);
+    bundle_destroy(&bundle);
     return code;
 }

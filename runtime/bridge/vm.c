@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "bridge/libraries.h"
+#include "bridge/modules.h"
 
 static int on_panic(lua_State *vm)
 {
@@ -53,6 +54,7 @@ lua_State *vm_create(const struct vm_options *options)
     luaL_openlibs(vm);
     set_paths(vm, options);
     libraries_register(vm);
+    modules_register(vm, options->bundle);
     lua_gc(vm, LUA_GCRESTART, 0);
     return vm;
 }

@@ -5,9 +5,12 @@
 
 #include <lua.h>
 
+struct bundle;
+
 struct vm_options {
-    const char *lua_root;    /* the folder that holds moongate/ */
-    const char *plugin_root; /* the folder of the bundled plugins */
+    const char *lua_root;         /* the folder that holds moongate/ */
+    const char *plugin_root;      /* the folder of the bundled plugins */
+    struct bundle *const *bundle; /* see modules_register() */
 };
 
 /*

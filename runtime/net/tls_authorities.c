@@ -8,10 +8,15 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
+#include "base/file_content.h"
 #include "base/mem.h"
 #include "net/tls_certificate.h"
+
+/* Distributions' have less than one. */
+#define FILE_BYTES_MAX ((size_t)16 << 20)
 
 /*
  * Static, because contexts that know nothing of each other share it: the loader builds those of
@@ -50,12 +55,22 @@ static bool is_cached(const struct stat *file)
 
 static X509_STORE *read_bundle(const char *path, char *error)
 {
-    X509_STORE *store = X509_STORE_new();
+    struct tls_pem pem = {.name = slice_from_string(path)};
+    char *bytes = NULL;
+    int problem = file_content_read(path, FILE_BYTES_MAX, &bytes, &pem.text.length);
 
-    if (tls_certificate_trust(store, path, error))
-        return store;
-    X509_STORE_free(store);
-    return NULL;
+    if (problem != 0) {
+        snprintf(error, TLS_CONTEXT_ERROR_BYTES, "%s: %s", path, strerrordesc_np(problem));
+        return NULL;
+    }
+    pem.text.start = bytes;
+    X509_STORE *store = X509_STORE_new();
+    if (!tls_certificate_trust(store, &pem, error)) {
+        X509_STORE_free(store);
+        store = NULL;
+    }
+    free(bytes);
+    return store;
 }
 
 static X509_STORE *refresh(char *error)

@@ -3,36 +3,35 @@
  */
 #include "net/tls_certificate.h"
 
-#include <errno.h>
+#include <assert.h>
+#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static bool is_text(const char *pem)
-{
-    return slice_starts_with(slice_from_string(pem), SLICE("-----BEGIN"));
-}
-
-bool tls_certificate_refuse(char error[TLS_CONTEXT_ERROR_BYTES], const char *pem, const char *what)
+/* Writes "NAME: what: OpenSSL's reason" and forgets OpenSSL's errors. Returns false. */
+static bool refuse(char error[TLS_CONTEXT_ERROR_BYTES], const struct tls_pem *pem, const char *what)
 {
     unsigned long code = ERR_peek_error();
     const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
 
-    snprintf(error, TLS_CONTEXT_ERROR_BYTES, "%s: %s%s%s", is_text(pem) ? "the PEM text" : pem,
-             what, reason != NULL ? ": " : "", reason != NULL ? reason : "");
+    snprintf(error, TLS_CONTEXT_ERROR_BYTES, "%.*s: %s%s%s", SLICE_FORMAT(pem->name), what,
+             reason != NULL ? ": " : "", reason != NULL ? reason : "");
     ERR_clear_error();
     return false;
 }
 
-static BIO *open_pem(const char *pem, char error[TLS_CONTEXT_ERROR_BYTES])
+static BIO *open_pem(const struct tls_pem *pem)
 {
+    assert(pem->text.start != NULL && pem->text.length <= INT_MAX);
     ERR_clear_error();
-    BIO *bio = is_text(pem) ? BIO_new_mem_buf(pem, -1) : BIO_new_file(pem, "r");
+    BIO *bio = BIO_new_mem_buf(pem->text.start, (int)pem->text.length);
     if (bio == NULL) {
-        ERR_clear_error();
-        snprintf(error, TLS_CONTEXT_ERROR_BYTES, "%s: %s", pem, strerrordesc_np(errno));
+        fprintf(stderr, "moongate: OpenSSL is out of memory\n");
+        abort();
     }
     return bio;
 }
@@ -43,26 +42,21 @@ static int no_passphrase(char *text, int bytes, int is_writing, void *data)
     return -1;
 }
 
-static EVP_PKEY *read_key(const char *pem, char error[TLS_CONTEXT_ERROR_BYTES])
+static EVP_PKEY *read_key(const struct tls_pem *pem, char error[TLS_CONTEXT_ERROR_BYTES])
 {
-    BIO *bio = open_pem(pem, error);
-    if (bio == NULL)
-        return NULL;
-
+    BIO *bio = open_pem(pem);
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
     BIO_free(bio);
     if (key == NULL)
-        tls_certificate_refuse(error, pem, "not a private key in PEM without a passphrase");
+        refuse(error, pem, "not a private key in PEM without a passphrase");
     return key;
 }
 
-/* All certificates in the file, in order; NULL when there is none, or one that cannot be read. */
-static STACK_OF(X509) * read_certificates(const char *pem, char error[TLS_CONTEXT_ERROR_BYTES])
+/* All certificates in the text, in order; NULL when there is none, or one that cannot be read. */
+static STACK_OF(X509) *
+    read_certificates(const struct tls_pem *pem, char error[TLS_CONTEXT_ERROR_BYTES])
 {
-    BIO *bio = open_pem(pem, error);
-    if (bio == NULL)
-        return NULL;
-
+    BIO *bio = open_pem(pem);
     STACK_OF(X509) *certificates = sk_X509_new_null();
     X509 *certificate;
     while ((certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL)
@@ -74,18 +68,18 @@ static STACK_OF(X509) * read_certificates(const char *pem, char error[TLS_CONTEX
         ERR_clear_error();
         return certificates;
     }
-    tls_certificate_refuse(error, pem, "not a certificate in PEM");
+    refuse(error, pem, "not a certificate in PEM");
     sk_X509_pop_free(certificates, X509_free);
     return NULL;
 }
 
-bool tls_certificate_load(SSL_CTX *ssl_context, const struct tls_certificate_files *files,
+bool tls_certificate_load(SSL_CTX *ssl_context, const struct tls_identity *identity,
                           char error[TLS_CONTEXT_ERROR_BYTES])
 {
-    EVP_PKEY *key = read_key(files->key, error);
+    EVP_PKEY *key = read_key(&identity->key, error);
     if (key == NULL)
         return false;
-    STACK_OF(X509) *chain = read_certificates(files->certificate, error);
+    STACK_OF(X509) *chain = read_certificates(&identity->certificate, error);
     if (chain == NULL) {
         EVP_PKEY_free(key);
         return false;
@@ -94,7 +88,7 @@ bool tls_certificate_load(SSL_CTX *ssl_context, const struct tls_certificate_fil
     X509 *certificate = sk_X509_shift(chain);
     bool is_used = SSL_CTX_use_cert_and_key(ssl_context, certificate, key, chain, 1) == 1;
     if (!is_used)
-        tls_certificate_refuse(error, files->certificate, "cannot be used with its key");
+        refuse(error, &identity->certificate, "cannot be used with its key");
     X509_free(certificate);
     sk_X509_pop_free(chain, X509_free);
     EVP_PKEY_free(key);
@@ -135,7 +129,7 @@ void tls_certificate_names(X509 *certificate, struct tls_names *names, size_t in
     ERR_clear_error();
 }
 
-bool tls_certificate_trust(X509_STORE *store, const char *authority,
+bool tls_certificate_trust(X509_STORE *store, const struct tls_pem *authority,
                            char error[TLS_CONTEXT_ERROR_BYTES])
 {
     STACK_OF(X509) *certificates = read_certificates(authority, error);
@@ -144,7 +138,7 @@ bool tls_certificate_trust(X509_STORE *store, const char *authority,
     for (int i = 0; is_added && i < sk_X509_num(certificates); i++)
         is_added = X509_STORE_add_cert(store, sk_X509_value(certificates, i)) == 1;
     if (certificates != NULL && !is_added)
-        tls_certificate_refuse(error, authority, "cannot be trusted");
+        refuse(error, authority, "cannot be trusted");
     sk_X509_pop_free(certificates, X509_free);
     return is_added;
 }

@@ -1,7 +1,7 @@
 /*
- * tls_certificate — PEM files and texts into what OpenSSL signs and verifies with.
+ * tls_certificate — PEM texts into what OpenSSL signs and verifies with.
  *
- * Texts of errors name the path (a PEM text is "the PEM text") and the reason, never a key.
+ * Texts of errors have the name of what was given and the reason, never a key.
  */
 #pragma once
 
@@ -12,12 +12,10 @@
 #include "net/tls_names.h"
 
 /* Certificate, chain and key, which must belong together. */
-bool tls_certificate_load(SSL_CTX *ssl_context, const struct tls_certificate_files *files,
+bool tls_certificate_load(SSL_CTX *ssl_context, const struct tls_identity *identity,
                           char error[TLS_CONTEXT_ERROR_BYTES]);
 /* The DNS names it is for: its subjectAltNames or, where it has none, its common name. */
 void tls_certificate_names(X509 *certificate, struct tls_names *names, size_t index);
-/* Adds the CAs in `authority`, path or text, to `store`; there must be one at least. */
-bool tls_certificate_trust(X509_STORE *store, const char *authority,
+/* Adds the CAs in `authority` to `store`; there must be one at least. */
+bool tls_certificate_trust(X509_STORE *store, const struct tls_pem *authority,
                            char error[TLS_CONTEXT_ERROR_BYTES]);
-/* Writes "PATH: what: OpenSSL's reason" and forgets OpenSSL's errors. Returns false. */
-bool tls_certificate_refuse(char error[TLS_CONTEXT_ERROR_BYTES], const char *pem, const char *what);

@@ -30,8 +30,8 @@ static bool set_authorities(SSL_CTX *ssl_context, const struct tls_client_option
     if (!options->verify)
         return true;
     SSL_CTX_set_verify(ssl_context, SSL_VERIFY_PEER, NULL);
-    if (options->authority != NULL)
-        return tls_certificate_trust(SSL_CTX_get_cert_store(ssl_context), options->authority,
+    if (options->authority.text.start != NULL)
+        return tls_certificate_trust(SSL_CTX_get_cert_store(ssl_context), &options->authority,
                                      error);
 
     X509_STORE *system = tls_authorities_of_system(error);
@@ -49,8 +49,8 @@ static bool set_up(SSL_CTX *ssl_context, const struct tls_client_options *option
         SSL_CTX_set_alpn_protos(ssl_context, options->alpn, (unsigned)options->alpn_length);
     if (!set_authorities(ssl_context, options, error))
         return false;
-    return options->certificate.certificate == NULL ||
-           tls_certificate_load(ssl_context, &options->certificate, error);
+    return options->identity.certificate.text.start == NULL ||
+           tls_certificate_load(ssl_context, &options->identity, error);
 }
 
 struct tls_context *tls_context_create_client(const struct tls_client_options *options,

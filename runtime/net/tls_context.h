@@ -19,10 +19,15 @@ typedef struct ssl_st SSL;
 /* Longest text of an error, including the path it is about. */
 #define TLS_CONTEXT_ERROR_BYTES 512
 
-/* Each is a path, or the PEM text itself (which begins with "-----BEGIN"). */
-struct tls_certificate_files {
-    const char *certificate; /* the certificate, then its chain */
-    const char *key;         /* without a passphrase */
+/* A text in PEM, and what errors call it, such as the path it was read from. `text.start` NULL:
+ * none. */
+struct tls_pem {
+    struct slice name, text;
+};
+
+struct tls_identity {
+    struct tls_pem certificate; /* the certificate, then its chain */
+    struct tls_pem key;         /* without a passphrase */
 };
 
 /* OPTIONAL lets everybody through; who has no valid certificate shows in SSL_get_verify_result().
@@ -31,25 +36,25 @@ enum tls_client_certificate { TLS_CLIENT_NONE, TLS_CLIENT_OPTIONAL, TLS_CLIENT_R
 
 /* All is copied. */
 struct tls_server_options {
-    const struct tls_certificate_files *certificates; /* chosen by SNI; the first is the default */
-    size_t certificate_count;
+    const struct tls_identity *identities; /* chosen by SNI; the first is the default */
+    size_t identity_count;
     enum tls_client_certificate client_certificate;
-    const char *client_authority; /* CAs that client certificates are verified with, path or PEM */
-    const unsigned char *alpn;    /* wire format in order of preference, or NULL */
+    struct tls_pem client_authority; /* CAs that client certificates are verified with, or none */
+    const unsigned char *alpn;       /* wire format in order of preference, or NULL */
     size_t alpn_length;
     int version_min; /* TLS1_2_VERSION or TLS1_3_VERSION; 0: 1.2 */
 };
 
 struct tls_client_options {
-    bool verify;           /* the default is true; false only on an operator's explicit word */
-    const char *authority; /* own CAs, path or PEM, instead of the system's; NULL: the system's */
-    struct tls_certificate_files certificate; /* of ours, both NULL: none */
+    bool verify;              /* the default is true; false only on an operator's explicit word */
+    struct tls_pem authority; /* own CAs instead of the system's; none: the system's */
+    struct tls_identity identity; /* ours, or none */
     const unsigned char *alpn;
     size_t alpn_length;
 };
 
 /*
- * NULL on failure, with what is wrong in `error` (path and reason, no secret). A certificate that
+ * NULL on failure, with what is wrong in `error` (name and reason, no secret). A certificate that
  * does not match its key fails here. Certificates are chosen by the names they are for: the exact
  * one, then `*.` for one label; where several are for a name, the first in order.
  */

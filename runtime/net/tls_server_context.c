@@ -85,12 +85,12 @@ static bool set_client_certificate(struct tls_context *context,
 
     if (options->client_certificate == TLS_CLIENT_NONE)
         return true;
-    if (options->client_authority == NULL) {
+    if (options->client_authority.text.start == NULL) {
         snprintf(error, TLS_CONTEXT_ERROR_BYTES,
                  "client certificates need an authority to verify them with");
         return false;
     }
-    if (!tls_certificate_trust(SSL_CTX_get_cert_store(first), options->client_authority, error))
+    if (!tls_certificate_trust(SSL_CTX_get_cert_store(first), &options->client_authority, error))
         return false;
     for (size_t i = 0; i < context->count; i++) {
         SSL_CTX *each = context->ssl_contexts[i];
@@ -162,7 +162,7 @@ static bool load_certificates(struct tls_context *context, const struct tls_serv
 {
     for (size_t i = 0; i < context->count; i++) {
         SSL_CTX *each = context->ssl_contexts[i];
-        if (!tls_certificate_load(each, &options->certificates[i], error))
+        if (!tls_certificate_load(each, &options->identities[i], error))
             return false;
         tls_certificate_names(SSL_CTX_get0_certificate(each), &context->names, i);
     }
@@ -173,10 +173,9 @@ static bool load_certificates(struct tls_context *context, const struct tls_serv
 struct tls_context *tls_context_create_server(const struct tls_server_options *options,
                                               char error[TLS_CONTEXT_ERROR_BYTES])
 {
-    assert(options->certificate_count > 0);
+    assert(options->identity_count > 0);
 
-    struct tls_context *context =
-        tls_context_create(TLS_server_method(), options->certificate_count);
+    struct tls_context *context = tls_context_create(TLS_server_method(), options->identity_count);
     if (options->alpn_length > 0) {
         context->alpn = mem_alloc(options->alpn_length);
         memcpy(context->alpn, options->alpn, options->alpn_length);

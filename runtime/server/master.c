@@ -28,6 +28,7 @@
 struct master {
     const struct master_options *options;
     struct plan plan;
+    int bundle_fd; /* what was read of the configuration, for workers that start later, too */
     struct sockets sockets;
     struct shared *shared;
     struct loop *loop;
@@ -71,13 +72,30 @@ static bool open_signals(struct master *master)
     return master->signal_fd >= 0;
 }
 
+/* Errors of the configuration have been printed, all of them. */
+static bool rehearse(struct master *master)
+{
+    struct rehearsal_result result;
+
+    rehearsal_run(master->options->config_path, &master->options->installation, &result);
+    fputs(result.errors, stderr);
+    bool is_good = result.is_good;
+    if (is_good) {
+        master->plan = result.plan;
+        master->bundle_fd = result.bundle_fd;
+        result.bundle_fd = -1;
+    }
+    rehearsal_result_clear(&result);
+    return is_good;
+}
+
 /* What must be there before the first worker; each failure has been printed. */
 static bool prepare(struct master *master)
 {
     unsigned char secret[TLS_TICKET_SECRET_BYTES];
     struct plan *plan = &master->plan;
 
-    if (!rehearsal_run(master->options->config_path, &master->options->installation, plan))
+    if (!rehearse(master))
         return false;
     log_configure(plan->log_level, plan->log_format);
     log_set_process("master");
@@ -191,6 +209,7 @@ static void supervise(struct master *master)
 {
     struct workforce_options options = {.loop = master->loop,
                                         .worker = {.config_path = master->options->config_path,
+                                                   .bundle_fd = master->bundle_fd,
                                                    .installation = &master->options->installation,
                                                    .plan = &master->plan,
                                                    .sockets = &master->sockets,
@@ -217,7 +236,7 @@ static void supervise(struct master *master)
 
 int master_run(const struct master_options *options)
 {
-    struct master master = {.options = options, .signal_fd = -1};
+    struct master master = {.options = options, .bundle_fd = -1, .signal_fd = -1};
     int code = EXIT_FAILED;
 
     if (prepare(&master) && open_signals(&master)) {
@@ -233,5 +252,7 @@ int master_run(const struct master_options *options)
         shared_destroy(&master.shared);
     if (master.signal_fd >= 0)
         close(master.signal_fd);
+    if (master.bundle_fd >= 0)
+        close(master.bundle_fd);
     return code;
 }

@@ -1,90 +1,182 @@
 /*
- * rehearsal — a child builds a generation, writes its plan into a pipe and ends.
+ * rehearsal — starts the process, waits for its one message, says how it died without one.
  */
 #include "server/rehearsal.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "bridge/generation.h"
+#include "base/mem.h"
+#include "server/rehearsal_child.h"
 
-static void print_error(void *data, struct slice error)
+struct rehearsal {
+    pid_t pid;
+    int fd;
+    char *config_path;
+};
+
+struct rehearsal *rehearsal_start(const char *config_path, const struct installation *installation)
 {
-    fprintf(stderr, "%.*s\n", SLICE_FORMAT(error));
+    int ends[2];
+    pid_t master = getpid();
+
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+        return NULL;
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0)
+        rehearsal_child_run(config_path, installation, ends[1], master);
+    close(ends[1]);
+    if (pid < 0) {
+        close(ends[0]);
+        return NULL;
+    }
+    struct rehearsal *rehearsal = mem_alloc(sizeof(*rehearsal));
+    *rehearsal =
+        (struct rehearsal){.pid = pid, .fd = ends[0], .config_path = mem_string(config_path)};
+    return rehearsal;
 }
 
-static void build_and_tell(const char *config_path, const struct installation *installation, int fd)
+int rehearsal_fd(const struct rehearsal *rehearsal)
 {
-    struct generation_options options = {.config_path = config_path,
-                                         .lua_root = installation->lua_root,
-                                         .plugin_root = installation->plugin_root,
-                                         .on_error = print_error};
-    alarm(REHEARSAL_SECONDS_MAX);
-    struct generation *generation = generation_build(&options);
-    if (generation == NULL)
-        _exit(1);
-    const char *bytes = (const char *)generation_plan(generation);
-    for (size_t written = 0; written < sizeof(struct plan);) {
-        ssize_t count = write(fd, bytes + written, sizeof(struct plan) - written);
-        if (count < 0 && errno != EINTR)
-            _exit(1);
-        written += count > 0 ? (size_t)count : 0;
-    }
-    generation_release(&generation);
-    _exit(0);
+    return rehearsal->fd;
 }
 
-static bool read_plan(int fd, struct plan *plan)
+/* Its text from the start, at most what the process may say; the descriptor is closed. */
+static char *read_errors(int fd)
 {
-    size_t received = 0;
-    while (received < sizeof(*plan)) {
-        ssize_t count = read(fd, (char *)plan + received, sizeof(*plan) - received);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count <= 0)
-            return false;
-        received += (size_t)count;
-    }
+    char *text = mem_zeroed(REHEARSAL_ERRORS_BYTES_MAX + 1);
+    size_t length = 0;
+    ssize_t count;
+
+    while ((count = pread(fd, text + length, REHEARSAL_ERRORS_BYTES_MAX - length, (off_t)length)) >
+           0)
+        length += (size_t)count;
+    close(fd);
+    return mem_resize(text, length + 1);
+}
+
+/* The descriptors that came with a message, -1 for those that did not. */
+static void take_descriptors(struct msghdr *header, int fds[2])
+{
+    const struct cmsghdr *rights = CMSG_FIRSTHDR(header);
+
+    fds[0] = fds[1] = -1;
+    if (rights == NULL || rights->cmsg_type != SCM_RIGHTS)
+        return;
+    size_t bytes = rights->cmsg_len - CMSG_LEN(0);
+    memcpy(fds, CMSG_DATA(rights), bytes < 2 * sizeof(int) ? bytes : 2 * sizeof(int));
+}
+
+/* Waits for the message; false when the process ended without one. */
+static bool receive(int fd, struct rehearsal_result *result)
+{
+    struct rehearsal_message message;
+    struct iovec part = {&message, sizeof(message)};
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control,
+                            .msg_controllen = sizeof(control)};
+    int fds[2];
+    ssize_t count;
+
+    while ((count = recvmsg(fd, &header, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
+        continue;
+    if (count != (ssize_t)sizeof(message))
+        return false;
+    take_descriptors(&header, fds);
+    result->is_good = message.is_good;
+    result->plan = message.plan;
+    result->errors = read_errors(fds[0]);
+    result->bundle_fd = fds[1];
     return true;
 }
 
-static void say_how_it_ended(int status, const char *config_path)
+/* "WHAT: HOW", on the heap. */
+static char *line_of(const char *what, const char *how)
 {
-    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-        fprintf(stderr, "%s: reading it took more than %d seconds\n", config_path,
-                REHEARSAL_SECONDS_MAX);
-    else if (WIFSIGNALED(status))
-        fprintf(stderr, "%s: the process that read it was ended by signal %d\n", config_path,
-                WTERMSIG(status));
+    size_t bytes = strlen(what) + strlen(how) + sizeof(": \n");
+    char *line = mem_alloc(bytes);
+
+    snprintf(line, bytes, "%s: %s\n", what, how);
+    return line;
 }
 
-bool rehearsal_run(const char *config_path, const struct installation *installation,
-                   struct plan *plan)
+static char *say_how_it_ended(int status, const char *config_path)
 {
-    int pipes[2], status = 0;
+    char how[64];
 
-    if (pipe(pipes) != 0) {
-        perror("moongate: pipe");
-        return false;
-    }
-    fflush(NULL);
-    pid_t child = fork();
-    if (child < 0) {
-        perror("moongate: fork");
-        return false;
-    }
-    if (child == 0) {
-        close(pipes[0]);
-        build_and_tell(config_path, installation, pipes[1]);
-    }
-    close(pipes[1]);
-    bool is_complete = read_plan(pipes[0], plan);
-    close(pipes[0]);
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        snprintf(how, sizeof(how), "reading it took more than %d seconds", REHEARSAL_SECONDS_MAX);
+    else if (WIFSIGNALED(status))
+        snprintf(how, sizeof(how), "the process that read it was ended by signal %d",
+                 WTERMSIG(status));
+    else
+        snprintf(how, sizeof(how), "the process that read it ended with %d", WEXITSTATUS(status));
+    return line_of(config_path, how);
+}
+
+static int wait_for(pid_t pid)
+{
+    int status = 0;
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;
-    say_how_it_ended(status, config_path);
-    return is_complete && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    return status;
+}
+
+static void forget(struct rehearsal **rehearsal)
+{
+    close((*rehearsal)->fd);
+    free((*rehearsal)->config_path);
+    free(*rehearsal);
+    *rehearsal = NULL;
+}
+
+void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *result)
+{
+    struct rehearsal *done = *rehearsal;
+
+    *result = (struct rehearsal_result){.bundle_fd = -1};
+    bool is_told = receive(done->fd, result);
+    int status = wait_for(done->pid);
+    if (!is_told)
+        result->errors = say_how_it_ended(status, done->config_path);
+    forget(rehearsal);
+}
+
+void rehearsal_cancel(struct rehearsal **rehearsal)
+{
+    kill((*rehearsal)->pid, SIGKILL);
+    wait_for((*rehearsal)->pid);
+    forget(rehearsal);
+}
+
+void rehearsal_run(const char *config_path, const struct installation *installation,
+                   struct rehearsal_result *result)
+{
+    struct rehearsal *rehearsal = rehearsal_start(config_path, installation);
+
+    if (rehearsal != NULL) {
+        rehearsal_finish(&rehearsal, result);
+        return;
+    }
+    *result = (struct rehearsal_result){.bundle_fd = -1};
+    result->errors =
+        line_of("moongate: no process to read the configuration", strerrordesc_np(errno));
+}
+
+void rehearsal_result_clear(struct rehearsal_result *result)
+{
+    if (result->bundle_fd >= 0)
+        close(result->bundle_fd);
+    free(result->errors);
+    *result = (struct rehearsal_result){.bundle_fd = -1};
 }

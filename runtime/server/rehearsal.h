@@ -1,6 +1,10 @@
 /*
  * rehearsal — reads a configuration in a throw-away process, so that nothing it does can touch the
  * master.
+ *
+ * Started, then finished when its descriptor is readable: a master with an event loop never waits.
+ * What has been read comes back as a sealed bundle, whether the configuration is good or not:
+ * workers build from it, and it says which files to watch.
  */
 #pragma once
 
@@ -10,6 +14,26 @@
 /* A configuration that takes longer to read is refused. */
 #define REHEARSAL_SECONDS_MAX 60
 
-/* False when there are errors, which have been printed to standard error, all of them. */
-bool rehearsal_run(const char *config_path, const struct installation *installation,
-                   struct plan *plan);
+struct rehearsal;
+
+struct rehearsal_result {
+    bool is_good;
+    struct plan plan; /* when good */
+    int bundle_fd;    /* for bundle_open(); -1 when the process died, or had no memory for it */
+    char *errors;     /* one a line, all of them; "" when good */
+};
+
+/* NULL with errno when the system has no process to give. Both strings are needed no longer. */
+struct rehearsal *rehearsal_start(const char *config_path, const struct installation *installation);
+/* Readable once it has ended. */
+int rehearsal_fd(const struct rehearsal *rehearsal);
+/* Waits for its end, and for no other child's. The result is the caller's to clear. */
+void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *result);
+/* Ends it where it stands. */
+void rehearsal_cancel(struct rehearsal **rehearsal);
+
+/* Both in one, where waiting does no harm. */
+void rehearsal_run(const char *config_path, const struct installation *installation,
+                   struct rehearsal_result *result);
+/* Closes the bundle's descriptor, unless it has been taken over and is -1. */
+void rehearsal_result_clear(struct rehearsal_result *result);

@@ -3,13 +3,16 @@
  */
 #include "server/worker.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sink.h"
+#include "bridge/bundle.h"
 #include "bridge/generation.h"
 #include "server/channel.h"
 #include "server/privileges.h"
@@ -89,15 +92,23 @@ static void watch_signals(struct worker *worker)
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Keys may be readable for root alone, so privileges go after this. */
+/* From what was read once for all, so nothing of root's is needed, and all workers are alike. */
 static bool build(struct worker *worker)
 {
     const struct worker_options *options = worker->options;
+    struct bundle *bundle = bundle_open(options->bundle_fd);
+    if (bundle == NULL) {
+        log_write(LOG_ERROR, "what was read of the configuration cannot be mapped: %s",
+                  strerrordesc_np(errno));
+        return false;
+    }
     struct generation_options generation = {.config_path = options->config_path,
+                                            .bundle = bundle,
                                             .lua_root = options->installation->lua_root,
                                             .plugin_root = options->installation->plugin_root,
                                             .on_error = on_error};
     worker->generation = generation_build(&generation);
+    bundle_destroy(&bundle);
     return worker->generation != NULL;
 }
 
@@ -164,7 +175,7 @@ int worker_run(const struct worker_options *options)
     shared_attach(options->shared, options->index);
     worker.loop->on_turn = on_turn;
     worker.loop->on_turn_data = &worker;
-    bool is_built = build(&worker) && privileges_drop(options->plan->user) && commit(&worker);
+    bool is_built = privileges_drop(options->plan->user) && build(&worker) && commit(&worker);
     if (is_built)
         serve(&worker);
     tear_down(&worker);

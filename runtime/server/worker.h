@@ -12,6 +12,7 @@ struct shared;
 
 struct worker_options {
     const char *config_path;
+    int bundle_fd; /* what was read of the configuration: bundle_open() */
     const struct installation *installation;
     const struct plan *plan;
     struct sockets *sockets;

@@ -201,23 +201,14 @@ void workforce_stop(struct workforce *workforce)
         workforce->options.on_empty(workforce->options.data);
 }
 
-static struct workforce_member *member_with(struct workforce *workforce, pid_t pid)
-{
-    for (unsigned i = 0; i < workforce->options.count; i++) {
-        if (workforce->members[i].pid == pid)
-            return &workforce->members[i];
-    }
-    return NULL;
-}
-
 void workforce_reap(struct workforce *workforce)
 {
-    pid_t pid;
     int status;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        struct workforce_member *member = member_with(workforce, pid);
-        if (member != NULL)
+    /* Each by its id: other children are somebody else's to wait for. */
+    for (unsigned i = 0; i < workforce->options.count; i++) {
+        struct workforce_member *member = &workforce->members[i];
+        if (member->pid != 0 && waitpid(member->pid, &status, WNOHANG) == member->pid)
             on_end(member, status);
     }
 }

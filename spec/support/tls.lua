@@ -5,18 +5,20 @@ if registry.moongate_spec_tls then return registry.moongate_spec_tls end
 
 local ffi = require "ffi"
 local streams = require "spec.support.streams"
+local system = require "spec.support.system"
 
 local C = streams.C
 
 ffi.cdef [[
-  struct net_certificate_files { const char *certificate, *key; };
+  struct net_pem { const char *name; size_t name_length; const char *text; size_t text_length; };
+  struct net_identity { struct net_pem certificate, key; };
   struct net_tls_server_options {
-    const struct net_certificate_files *certificates; size_t certificate_count;
-    int client_certificate; const char *client_authority;
+    const struct net_identity *identities; size_t identity_count;
+    int client_certificate; struct net_pem client_authority;
     const char *alpn; size_t alpn_length; int version_min;
   };
   struct net_tls_client_options {
-    bool verify; const char *authority; struct net_certificate_files certificate;
+    bool verify; struct net_pem authority; struct net_identity identity;
     const char *alpn; size_t alpn_length;
   };
   void *net_tls_create_server(const struct net_tls_server_options *, char *)
@@ -49,6 +51,18 @@ local function wire(names)
   return table.concat(parts)
 end
 
+-- What stands in the file of that name; `kept` holds on to it until it has been read.
+local function pem(path, kept)
+  if not path then return nil end
+  local text = assert(system.read_file(path))
+  kept[#kept + 1] = text
+  return { path, #path, text, #text }
+end
+
+local function identity(files, kept)
+  return { certificate = pem(files.certificate, kept), key = pem(files.key, kept) }
+end
+
 local function create(constructor, options)
   local message = ffi.new "char[512]"
   local context = constructor(options, message)
@@ -56,18 +70,19 @@ local function create(constructor, options)
   return context
 end
 
---- A server's context, or nil and what is wrong.
+--- A server's context, or nil and what is wrong. All are paths.
 ---@param options { certificates: { certificate: string, key: string }[], client: string?,
 --- authority: string?, alpn: string[]?, version_min: integer? }
 function tls.server(options)
-  local files = ffi.new("struct net_certificate_files[?]", #options.certificates)
+  local list, kept = ffi.new("struct net_identity[?]", #options.certificates), {}
   for i, each in ipairs(options.certificates) do
-    files[i - 1] = ffi.new("struct net_certificate_files", each.certificate, each.key)
+    list[i - 1] = ffi.new("struct net_identity", identity(each, kept))
   end
   local alpn = wire(options.alpn)
   return create(C.net_tls_create_server, ffi.new("struct net_tls_server_options", {
-    certificates = files, certificate_count = #options.certificates,
-    client_certificate = ASKED[options.client or "none"], client_authority = options.authority,
+    identities = list, identity_count = #options.certificates,
+    client_certificate = ASKED[options.client or "none"],
+    client_authority = pem(options.authority, kept),
     alpn = alpn, alpn_length = #alpn, version_min = options.version_min or 0,
   }))
 end
@@ -77,11 +92,10 @@ end
 --- certificate: { certificate: string, key: string }?, alpn: string[]? }?
 function tls.client(options)
   options = options or {}
-  local own = options.certificate or {}
-  local alpn = wire(options.alpn)
+  local alpn, kept = wire(options.alpn), {}
   return create(C.net_tls_create_client, ffi.new("struct net_tls_client_options", {
-    verify = options.verify ~= false, authority = options.authority,
-    certificate = { certificate = own.certificate, key = own.key },
+    verify = options.verify ~= false, authority = pem(options.authority, kept),
+    identity = identity(options.certificate or {}, kept),
     alpn = alpn, alpn_length = #alpn,
   }))
 end

@@ -3,6 +3,7 @@
 -- The files see the functions below and Lua's harmless parts: no io, no os but its clock, no ffi,
 -- no load.
 
+local disk = require "moongate.config.disk"
 local files = require "moongate.config.files"
 local nearest = require "moongate.config.nearest"
 local schema = require "moongate.config.schema"
@@ -132,7 +133,7 @@ local function add_environment(state, env, getenv)
 
   function env.file(name)
     local path = files.within(state.folder, tostring(name))
-    local text, why = files.read(path)
+    local text, why = disk.read(path)
     if not text then
       state.report(place(state), ("file %q: %s"):format(path, why))
       return ""

@@ -3,6 +3,8 @@
 -- An endless loop becomes an error. What a file has declared before it fails is kept, so that all
 -- that is wrong can be said at once.
 
+local disk = require "moongate.config.disk"
+
 local files = {}
 
 local FILES_MAX = 10000
@@ -22,21 +24,6 @@ function files.within(folder, path)
   return folder .. "/" .. path
 end
 
---- The whole file, or nil and why not, without the path.
----@param path string
----@return string? text
----@return string? why
-function files.read(path)
-  local handle, why = io.open(path, "rb")
-  if not handle then
-    return nil, why:sub(1, #path + 2) == path .. ": " and why:sub(#path + 3) or why
-  end
-  local text = handle:read "*a"
-  handle:close()
-  if not text then return nil, "it cannot be read; expected a file" end
-  return text
-end
-
 local function shell_pattern(pattern)
   local escaped = pattern:gsub("[%^%$%(%)%%%.%[%]%+%-]", "%%%0")
   return "^" .. escaped:gsub("%*", "[^/]*"):gsub("%?", "[^/]") .. "$"
@@ -47,10 +34,9 @@ end
 ---@return string[]
 function files.expand(path)
   if not path:find "[*?]" then return { path } end
-  local list_folder = require "moongate.config.folder"
   local folder, last = files.folder_of(path), path:match "[^/]*$"
   local pattern, found = shell_pattern(last), {}
-  for _, name in ipairs(list_folder(folder) or {}) do
+  for _, name in ipairs(disk.names(folder) or {}) do
     if name:sub(1, 1) ~= "." and name:find(pattern) then
       found[#found + 1] = files.within(folder, name)
     end
@@ -122,7 +108,7 @@ function files.run(state, path, at)
   if #declared.files == FILES_MAX then error("more than " .. FILES_MAX .. " files", 0) end
   state.is_file[path] = true
   declared.files[#declared.files + 1] = path
-  local text, why = files.read(path)
+  local text, why = disk.read(path)
   if not text then
     declared.is_broken = true
     state.report(at, at == path and why or ("%s: %s"):format(path, why))

@@ -5,6 +5,7 @@
 -- thousand tables.
 
 local check = require "moongate.config.check"
+local disk = require "moongate.config.disk"
 local nearest = require "moongate.config.nearest"
 
 local plugins = {}
@@ -27,27 +28,20 @@ local STEP_OPTIONS = {
 plugins.PHASES = PHASES
 plugins.STEP_OPTIONS = STEP_OPTIONS
 
-local function exists(path)
-  local handle = io.open(path, "rb")
-  if handle then handle:close() end
-  return handle ~= nil
-end
-
 local function locate(name, folders)
   for _, folder in ipairs(folders) do
     for _, form in ipairs { "%s/%s.lua", "%s/%s/init.lua" } do
       local path = form:format(folder, name)
-      if exists(path) then return path end
+      if disk.has(path) then return path end
     end
   end
   return nil
 end
 
 local function known_names(folders)
-  local list_folder = require "moongate.config.folder"
   local names = {}
   for _, folder in ipairs(folders) do
-    for _, file in ipairs(list_folder(folder) or {}) do
+    for _, file in ipairs(disk.names(folder) or {}) do
       local name = file:match "^([%l%d-]+)%.lua$" or file:match "^([%l%d-]+)$"
       if name and locate(name, { folder }) then names[name] = true end
     end
@@ -85,7 +79,7 @@ function plugins.faults(plugin)
 end
 
 local function load_file(path)
-  local chunk, wrong = loadfile(path)
+  local chunk, wrong = loadstring(disk.read(path), "@" .. path)
   if not chunk then return nil, wrong end
   local ok, plugin = pcall(chunk)
   if not ok then return nil, tostring(plugin) end

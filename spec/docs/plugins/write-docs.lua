@@ -41,9 +41,9 @@ local function update(self, name, reference)
 end
 
 local function plugin_names(root)
-  local list_folder = require "moongate.config.folder"
+  local disk = require "moongate.config.disk"
   local names = {}
-  for _, file in ipairs(list_folder(root .. "/plugins")) do
+  for _, file in ipairs(disk.names(root .. "/plugins")) do
     local name = file:match "^([%l%d-]+)%.lua$"
     if not name and exists(("%s/plugins/%s/init.lua"):format(root, file)) then name = file end
     names[#names + 1] = name

@@ -48,6 +48,20 @@ route "/a" { upstream = "up", name = "second" }
     assert.matches("gateway.lua:1: [^\n]*key", err)
   end)
 
+  it("takes certificates and keys as texts, which it does not repeat", function()
+    local directory = system.temporary_directory()
+    local pair = certificates.authority(directory, "authority"):issue { name = "localhost" }
+    local certificate, key = system.read_file(pair.certificate), system.read_file(pair.key)
+    process.remove(directory)
+    local config = 'listen { "127.0.0.1:0", tls = { cert = %q, key = %q } }\nroute "/" '
+      .. '{ upstream = "http://127.0.0.1:1" }'
+    assert.equal(0, (gateway.run({ "check" }, { config = config:format(certificate, key) })))
+    local _, _, err = gateway.run({ "check" }, { config = config:format(key, key) })
+    assert.matches("gateway.lua:%d+: listen 127.0.0.1:0: the PEM text: not a certificate in PEM",
+      err)
+    assert.is_nil(err:find("BEGIN", 1, true))
+  end)
+
   it("refuses plugins that raise while they are built", function()
     local err = refusal('listen "127.0.0.1:0"\nroute "/" { plugins = { "bad" } }', {
       ["plugins/bad.lua"] = [[

@@ -124,12 +124,6 @@ describe("TLS context of a client", function()
     assert.equal("/CN=gateway", tls.peer_subject(one))
   end)
 
-  it("says which authorities are missing", function()
-    local context, message = tls.client { authority = directory .. "/no.pem" }
-    assert.is_nil(context)
-    assert.equal(directory .. "/no.pem: No such file or directory", message)
-  end)
-
   describe("keeps sessions", function()
     local function visit(context, visitor, name, peer_address, way)
       local one, peer = tls.shake_hands(loop, context, visitor, name, { peer = peer_address })

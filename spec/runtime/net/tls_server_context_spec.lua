@@ -233,18 +233,7 @@ describe("TLS context of a server", function()
       assert.matches("private key mismatch", message)
     end)
 
-    it("files that are not there, by their paths", function()
-      local missing = { certificate = directory .. "/no.pem", key = first.key }
-      assert.equal(directory .. "/no.pem: No such file or directory",
-        refusal { certificates = { first, missing } })
-      missing = { certificate = first.certificate, key = directory .. "/no.key" }
-      assert.equal(directory .. "/no.key: No such file or directory",
-        refusal { certificates = { missing } })
-      assert.equal(directory .. "/no.pem: No such file or directory",
-        refusal { client = "required", authority = directory .. "/no.pem" })
-    end)
-
-    it("files that are something else", function()
+    it("texts that are something else", function()
       assert.matches("not a certificate in PEM",
         refusal { certificates = { { certificate = first.key, key = first.key } } })
       assert.matches("not a private key",
@@ -265,18 +254,5 @@ describe("TLS context of a server", function()
     it("to ask for certificates that it could not verify", function()
       assert.matches("need an authority", refusal { client = "required" })
     end)
-
-    it("PEM texts without repeating them", function()
-      local text = system.read_file(first.key)
-      local message = refusal { certificates = { { certificate = text, key = text } } }
-      assert.matches("^the PEM text: not a certificate in PEM", message)
-    end)
-  end)
-
-  it("takes PEM texts in place of paths", function()
-    local texts = { certificate = system.read_file(first.certificate),
-      key = system.read_file(first.key) }
-    local one = tls.shake_hands(loop, server { certificates = { texts } }, client())
-    assert.equal("none", one.fault)
   end)
 end)

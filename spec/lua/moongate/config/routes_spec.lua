@@ -1,3 +1,4 @@
+require "spec.support.disk"
 local config = require "moongate.config"
 local process = require "spec.support.process"
 local system = require "spec.support.system"

@@ -1,0 +1,110 @@
+/*
+ * rehearsal_child — builds a generation, seals what was read for it, sends both and ends.
+ */
+#include "server/rehearsal_child.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bridge/bundle.h"
+#include "bridge/generation.h"
+#include "server/rehearsal.h"
+
+/* Descriptors up to this one are the process's own. */
+#define CHANNEL (STDERR_FILENO + 1)
+
+struct errors {
+    int fd; /* a memfd */
+    size_t bytes, untold;
+};
+
+static void tell(void *data, struct slice error)
+{
+    struct errors *errors = data;
+
+    if (errors->untold > 0 || error.length >= REHEARSAL_ERRORS_BYTES_MAX - errors->bytes) {
+        errors->untold++;
+        return;
+    }
+    dprintf(errors->fd, "%.*s\n", SLICE_FORMAT(error));
+    errors->bytes += error.length + 1;
+}
+
+static void tell_system_error(struct errors *errors, const char *what)
+{
+    char text[256];
+    int length = snprintf(text, sizeof(text), "moongate: %s: %s", what, strerrordesc_np(errno));
+    tell(errors, slice_of(text, (size_t)length));
+}
+
+/*
+ * The master's handlers, masks and descriptors are not for this process: a plugin runs in it, and
+ * a listening socket held here would be one nobody accepts from.
+ */
+static void leave_master(pid_t master, int fd)
+{
+    sigset_t none;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != master)
+        _exit(1);
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    if (fd != CHANNEL)
+        dup2(fd, CHANNEL);
+    close_range(CHANNEL + 1, ~0U, 0);
+}
+
+static void send_all(struct rehearsal_message *message, int errors_fd, int bundle_fd)
+{
+    int fds[] = {errors_fd, bundle_fd};
+    size_t bytes = bundle_fd >= 0 ? sizeof(fds) : sizeof(fds[0]);
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fds))] = {0};
+    struct iovec part = {message, sizeof(*message)};
+    struct msghdr header = {.msg_iov = &part,
+                            .msg_iovlen = 1,
+                            .msg_control = control,
+                            .msg_controllen = CMSG_SPACE(bytes)};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&header);
+
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(bytes);
+    memcpy(CMSG_DATA(rights), fds, bytes);
+    while (sendmsg(CHANNEL, &header, 0) < 0 && errno == EINTR)
+        continue;
+}
+
+void rehearsal_child_run(const char *config_path, const struct installation *installation, int fd,
+                         pid_t master)
+{
+    leave_master(master, fd);
+    struct errors errors = {.fd = memfd_create("moongate errors", MFD_CLOEXEC)};
+    struct rehearsal_message message = {.is_good = false};
+    struct bundle *bundle = bundle_create();
+    struct generation_options options = {.config_path = config_path,
+                                         .bundle = bundle,
+                                         .lua_root = installation->lua_root,
+                                         .plugin_root = installation->plugin_root,
+                                         .on_error = tell,
+                                         .on_error_data = &errors};
+
+    alarm(REHEARSAL_SECONDS_MAX);
+    const struct generation *generation = generation_build(&options);
+    int bundle_fd = bundle_seal(bundle);
+    if (bundle_fd < 0)
+        tell_system_error(&errors, "cannot keep what was read");
+    if (generation != NULL && bundle_fd >= 0)
+        message = (struct rehearsal_message){true, *generation_plan(generation)};
+    if (errors.untold > 0)
+        dprintf(errors.fd, "... and %zu more errors\n", errors.untold);
+    send_all(&message, errors.fd, bundle_fd);
+    _exit(0); /* what was built goes with the process */
+}
