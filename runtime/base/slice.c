@@ -20,20 +20,6 @@ bool slice_starts_with(struct slice slice, struct slice prefix)
            (prefix.length == 0 || memcmp(slice.start, prefix.start, prefix.length) == 0);
 }
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
-struct slice slice_trimmed(struct slice slice)
-{
-    while (slice.length > 0 && is_blank(slice.start[0]))
-        slice = slice_after(slice, 1);
-    while (slice.length > 0 && is_blank(slice.start[slice.length - 1]))
-        slice.length--;
-    return slice;
-}
-
 size_t slice_find(struct slice slice, char c)
 {
     const char *found = slice.length > 0 ? memchr(slice.start, c, slice.length) : NULL;

@@ -52,8 +52,21 @@ static inline char slice_lower(char c)
 /* ASCII letters only, as HTTP field names and tokens compare (RFC 9110, 5.1). */
 bool slice_equals_ignoring_case(struct slice one, struct slice other);
 bool slice_starts_with(struct slice slice, struct slice prefix);
+static inline bool slice_is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 /* Without spaces and tabs at both ends (OWS, RFC 9110, 5.6.3). */
-struct slice slice_trimmed(struct slice slice);
+static inline struct slice slice_trimmed(struct slice slice)
+{
+    while (slice.length > 0 && slice_is_blank(slice.start[0]))
+        slice = slice_after(slice, 1);
+    while (slice.length > 0 && slice_is_blank(slice.start[slice.length - 1]))
+        slice.length--;
+    return slice;
+}
+
 /* Offset of the first `c`, or the length when there is none. */
 size_t slice_find(struct slice slice, char c);
 

@@ -77,13 +77,13 @@ bool outbound_ends_here(const struct exchange *exchange)
  */
 static uint64_t fields_of_ours(const struct exchange *exchange)
 {
-    uint64_t always = headers_bit(HEADER_X_REAL_IP);
+    uint64_t always = HEADERS_BIT(HEADER_X_REAL_IP);
 
     if (exchange->connection->is_trusted)
         return always;
-    return always | headers_bit(HEADER_X_FORWARDED_FOR) | headers_bit(HEADER_X_FORWARDED_PROTO) |
-           headers_bit(HEADER_X_FORWARDED_HOST) | headers_bit(HEADER_X_FORWARDED_PORT) |
-           headers_bit(HEADER_FORWARDED);
+    return always | HEADERS_BIT(HEADER_X_FORWARDED_FOR) | HEADERS_BIT(HEADER_X_FORWARDED_PROTO) |
+           HEADERS_BIT(HEADER_X_FORWARDED_HOST) | HEADERS_BIT(HEADER_X_FORWARDED_PORT) |
+           HEADERS_BIT(HEADER_FORWARDED);
 }
 
 /* Adds `value` to what a trusted proxy said. */

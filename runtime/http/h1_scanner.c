@@ -9,6 +9,7 @@
 #include "http/h1_scanner.h"
 
 #include <assert.h>
+#include <endian.h>
 
 #include "http/octet.h"
 
@@ -128,11 +129,25 @@ static bool scan_target(struct h1_scanner *scanner, struct slice head)
     return take(scanner, head, ' ', REQUEST_VERSION);
 }
 
+/* "HTTP/1.1" or "HTTP/1.0", when all of it is there. */
+static bool skip_usual_version(struct h1_scanner *scanner, struct slice head)
+{
+    const char *at = head.start + scanner->offset;
+
+    if (element_length(scanner) > 0 || head.length - scanner->offset < 8 ||
+        memcmp(at, "HTTP/1.", 7) != 0 || (at[7] != '0' && at[7] != '1'))
+        return false;
+    scanner->offset += 8;
+    return true;
+}
+
 /* "HTTP/" and two digits around a dot, of which only 1.0 and 1.1 pass. */
 static bool scan_version(struct h1_scanner *scanner, struct slice head, enum state next)
 {
     static const char PATTERN[] = "HTTP/d.d";
 
+    if (skip_usual_version(scanner, head))
+        return go(scanner, next);
     while (element_length(scanner) < sizeof(PATTERN) - 1) {
         if (scanner->offset == head.length)
             return false;
@@ -171,36 +186,73 @@ static bool scan_status_end(struct h1_scanner *scanner, struct slice head)
     return take(scanner, head, ' ', REASON);
 }
 
-/* Eight bytes at once, while none of them is a control character. */
-static const char *skip_plain(const char *at, const char *end)
+/* Sets the top bit of the first byte that is a control character; maybe also those of later bytes.
+ */
+static uint64_t controls_in(uint64_t word)
 {
     const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+    uint64_t delete = word ^ (ones * 0x7f);
+    uint64_t below_blank = (word - ones * 0x20) & ~word;
+    uint64_t is_delete = (delete - ones) & ~delete;
 
+    return (below_blank | is_delete) & tops;
+}
+
+/* Eight bytes at once: up to the first that a field's value may not have. */
+static const char *skip_value(const char *at, const char *end)
+{
     while (end - at >= 8) {
         uint64_t word;
         memcpy(&word, at, 8);
-        uint64_t delete = word ^ (ones * 0x7f);
-        uint64_t below_blank = (word - ones * 0x20) & ~word;
-        uint64_t is_delete = (delete - ones) & ~delete;
-        if (((below_blank | is_delete) & tops) != 0)
-            break;
-        at += 8;
+        uint64_t controls = controls_in(le64toh(word));
+        if (controls == 0) {
+            at += 8;
+            continue;
+        }
+        at += __builtin_ctzll(controls) / 8;
+        if (*at != '\t')
+            return at;
+        at++;
     }
+    while (at < end && octet_is(*at, OCTET_VALUE))
+        at++;
     return at;
 }
 
 static bool scan_value(struct h1_scanner *scanner, struct slice head)
 {
-    const char *at = head.start + scanner->offset, *end = head.start + head.length;
-    scanner->offset = (size_t)(skip_plain(at, end) - head.start);
-    skip(scanner, head, OCTET_VALUE);
+    const char *end = head.start + head.length;
+    scanner->offset = (size_t)(skip_value(head.start + scanner->offset, end) - head.start);
     if (scanner->offset == head.length)
         return false;
     return take(scanner, head, '\r', LINE_LF);
 }
 
+/* Whole fields, while all of a line is there and nothing about it is wrong: the rest is for the
+ * machine. */
+static void skip_fields(struct h1_scanner *scanner, struct slice head)
+{
+    const char *at = head.start + scanner->offset, *end = head.start + head.length;
+
+    for (;;) {
+        const char *name = at;
+        while (at < end && octet_is(*at, OCTET_TOKEN))
+            at++;
+        if (at == name || at == end || *at != ':')
+            return;
+        at = skip_value(at + 1, end);
+        if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
+            return;
+        at += 2;
+        scanner->offset = scanner->element_start = (size_t)(at - head.start);
+    }
+}
+
 static bool scan_field_start(struct h1_scanner *scanner, struct slice head)
 {
+    skip_fields(scanner, head);
+    if (scanner->offset == head.length)
+        return false;
     if (head.start[scanner->offset] == '\r')
         return take(scanner, head, '\r', END_LF);
     return go(scanner, NAME);

@@ -62,6 +62,7 @@ static bool add(struct headers *headers, struct arena *arena, struct header head
     if (headers->count == headers->capacity && !make_room(headers, arena))
         return false;
     headers->items[headers->count++] = header;
+    headers->ids |= HEADERS_BIT(header.id);
     return true;
 }
 
@@ -82,6 +83,8 @@ bool headers_add_known(struct headers *headers, struct arena *arena, enum header
 static struct header *find_from(const struct headers *headers, uint32_t from, enum header_id id,
                                 struct slice name)
 {
+    if ((headers->ids & HEADERS_BIT(id)) == 0)
+        return NULL;
     for (uint32_t i = from; i < headers->count; i++) {
         if (is_named(&headers->items[i], id, name))
             return &headers->items[i];
@@ -93,6 +96,8 @@ static size_t remove_from(struct headers *headers, uint32_t from, enum header_id
                           struct slice name)
 {
     size_t removed = 0;
+    if ((headers->ids & HEADERS_BIT(id)) == 0)
+        return 0;
     for (uint32_t i = from; i < headers->count; i++) {
         if (!is_named(&headers->items[i], id, name))
             continue;
@@ -214,16 +219,6 @@ struct slice headers_joined(const struct headers *headers, struct arena *arena, 
     return slice_of(joined, length);
 }
 
-const struct header *headers_next(const struct headers *headers, uint32_t *at)
-{
-    while (*at < headers->count) {
-        const struct header *header = &headers->items[(*at)++];
-        if (is_present(header))
-            return header;
-    }
-    return NULL;
-}
-
 void headers_copy(struct headers *target, const struct headers *source, struct arena *arena)
 {
     headers_copy_without(target, source, arena, 0);
@@ -239,9 +234,10 @@ void headers_copy_without(struct headers *target, const struct headers *source, 
     };
     for (uint32_t i = 0; i < source->count; i++) {
         const struct header *header = &source->items[i];
-        if (is_present(header) && (headers_bit(header->id) & without) == 0)
+        if (is_present(header) && (HEADERS_BIT(header->id) & without) == 0)
             target->items[target->count++] = *header;
     }
+    target->ids = source->ids & ~without;
 }
 
 bool headers_is_name(struct slice name)
@@ -270,8 +266,15 @@ static void remove_nominated(struct headers *headers, struct slice name)
         remove_from(headers, 0, id, name);
 }
 
+#define BIT_WHERE_HOP_BY_HOP(id, name, flags) \
+    | (((flags)&HEADER_HOP_BY_HOP) != 0 ? HEADERS_BIT(HEADER_##id) : 0)
+static const uint64_t HOP_BY_HOP = 0 HEADER_NAMES(BIT_WHERE_HOP_BY_HOP);
+#undef BIT_WHERE_HOP_BY_HOP
+
 void headers_remove_hop_by_hop(struct headers *headers)
 {
+    if ((headers->ids & HOP_BY_HOP) == 0)
+        return;
     for (uint32_t i = 0; i < headers->count; i++) {
         struct header *header = &headers->items[i];
         struct slice rest = header->value, nominated;

@@ -19,9 +19,14 @@ struct header {
     enum header_id id;
 };
 
+/* Sets of known names. */
+_Static_assert(HEADER_ID_COUNT <= 64, "sets of known names are bits of an uint64_t");
+#define HEADERS_BIT(id) (UINT64_C(1) << (id))
+
 struct headers {
     struct header *items;
     uint32_t count, capacity; /* removed ones count until the next headers_add finds no room */
+    uint64_t ids;             /* HEADERS_BIT of all that were ever added: what has none is absent */
 };
 
 /* Adds at the end; the slices are kept, not copied. False at HEADERS_MAX. */
@@ -52,19 +57,22 @@ const struct header *headers_find_next(const struct headers *headers, const stru
 struct slice headers_joined(const struct headers *headers, struct arena *arena, struct slice name);
 
 /* Walks over what is there: start with *at = 0; NULL at the end. */
-const struct header *headers_next(const struct headers *headers, uint32_t *at);
+static inline const struct header *headers_next(const struct headers *headers, uint32_t *at)
+{
+    while (*at < headers->count) {
+        const struct header *header = &headers->items[(*at)++];
+        if (header->name.start != NULL)
+            return header;
+    }
+    return NULL;
+}
+
 /* A table of the same fields with room of its own; slices are shared. */
 void headers_copy(struct headers *target, const struct headers *source, struct arena *arena);
 
-/* The same without the fields whose ids have their bit in `without` (see headers_bit). */
+/* The same without the fields whose ids have their HEADERS_BIT in `without`. */
 void headers_copy_without(struct headers *target, const struct headers *source, struct arena *arena,
                           uint64_t without);
-
-_Static_assert(HEADER_ID_COUNT <= 64, "sets of known names are bits of an uint64_t");
-static inline uint64_t headers_bit(enum header_id id)
-{
-    return UINT64_C(1) << id;
-}
 
 /* A name is a token; a value has no controls but tab, no blanks at its ends (RFC 9110, 5). */
 bool headers_is_name(struct slice name);

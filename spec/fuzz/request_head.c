@@ -11,6 +11,7 @@
 #include "http/h1_scanner.h"
 #include "http/h1_writer.h"
 #include "http/uri.h"
+#include "whole_head.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -122,6 +123,7 @@ static void parse(const unsigned char *data, size_t size)
     struct h1_connection_terms terms;
     char *copy = copy_of(data, size);
 
+    whole_head_check(slice_of(copy, size), false);
     arena_init(&arena);
     enum fault fault = h1_head_parse_request(slice_of(copy, size), false, &arena, &request, &terms);
     assert(fault == FAULT_NONE || fault_status(fault) >= 400);

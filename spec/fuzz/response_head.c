@@ -11,6 +11,7 @@
 #include "http/h1_head.h"
 #include "http/h1_scanner.h"
 #include "http/h1_writer.h"
+#include "whole_head.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
@@ -96,6 +97,7 @@ static void parse(const unsigned char *data, size_t size, enum method method)
     struct h1_connection_terms terms;
     char *copy = copy_of(data, size);
 
+    whole_head_check(slice_of(copy, size), true);
     arena_init(&arena);
     enum fault fault =
         h1_head_parse_response(slice_of(copy, size), method, &arena, &response, &terms);
