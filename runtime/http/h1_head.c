@@ -15,7 +15,8 @@ struct reading {
     struct arena *arena;
     struct h1_parse parse;
     struct h1_fields fields;
-    const char *culprit; /* where a fault lies; NULL: unknown */
+    struct uri_authority authority; /* what request->authority consists of */
+    const char *culprit;            /* where a fault lies; NULL: unknown */
 };
 
 static enum fault refuse(struct reading *reading, enum fault fault, struct slice culprit)
@@ -53,14 +54,13 @@ static struct slice lower(struct slice text, struct arena *arena)
 static enum fault read_host(struct reading *reading, struct request *request)
 {
     const struct h1_fields *fields = &reading->fields;
-    struct uri_authority parts;
 
     request->authority = SLICE("");
     if (fields->host_count > 1)
         return refuse(reading, FAULT_REQUEST_MALFORMED, fields->host->name);
     if (fields->host == NULL)
         return request->minor_version == 0 ? FAULT_NONE : FAULT_REQUEST_MALFORMED;
-    if (!uri_parse_authority(fields->host->value, &parts))
+    if (!uri_parse_authority(fields->host->value, &reading->authority))
         return refuse(reading, FAULT_REQUEST_MALFORMED, fields->host->name);
     request->authority = fields->host->value;
     return FAULT_NONE;
@@ -68,17 +68,14 @@ static enum fault read_host(struct reading *reading, struct request *request)
 
 static void split_authority(struct reading *reading, struct request *request)
 {
-    struct uri_authority parts;
+    struct slice host = reading->authority.host;
     request->host = SLICE("");
     if (request->authority.length == 0)
         return;
-    bool is_valid = uri_parse_authority(request->authority, &parts);
-    assert(is_valid);
-    (void)is_valid;
-    if (parts.host.start[parts.host.length - 1] == '.')
-        parts.host.length--;
-    request->host = lower(parts.host, reading->arena);
-    request->port = parts.port;
+    if (host.start[host.length - 1] == '.')
+        host.length--;
+    request->host = lower(host, reading->arena);
+    request->port = reading->authority.port;
 }
 
 static bool has_form_of_method(const struct uri *uri, enum method method)
@@ -95,6 +92,15 @@ static bool has_form_of_method(const struct uri *uri, enum method method)
     return false;
 }
 
+/* uri_parse() has found it valid. */
+static void take_authority(struct reading *reading, struct slice authority, struct request *request)
+{
+    bool is_valid = uri_parse_authority(authority, &reading->authority);
+    assert(is_valid);
+    (void)is_valid;
+    request->authority = authority;
+}
+
 /* The authority of an absolute form is the one that counts, for whoever looks at Host too. */
 static bool take_absolute(struct reading *reading, const struct uri *uri, bool is_tls,
                           struct request *request)
@@ -106,7 +112,7 @@ static bool take_absolute(struct reading *reading, const struct uri *uri, bool i
     if (is_https && !is_tls)
         return false;
     request->scheme = scheme;
-    request->authority = uri->authority;
+    take_authority(reading, uri->authority, request);
     return headers_set_known(&request->headers, reading->arena, HEADER_HOST, uri->authority);
 }
 
@@ -131,7 +137,7 @@ static enum fault read_target(struct reading *reading, bool is_tls, struct reque
     if (uri.form == URI_ABSOLUTE && !take_absolute(reading, &uri, is_tls, request))
         return refuse(reading, FAULT_REQUEST_MALFORMED, request->target);
     if (uri.form == URI_AUTHORITY) {
-        request->authority = uri.authority;
+        take_authority(reading, uri.authority, request);
         request->path = SLICE("");
         return FAULT_NONE;
     }

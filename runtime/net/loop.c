@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/timeout.h"
 
 /* Some thirty years: far enough to never fire, near enough for a double to keep microseconds. */
 #define CLOCK_SECONDS 1e9
@@ -59,6 +60,7 @@ static void on_after_wait(struct ev_loop *ev, ev_check *watcher, int events)
 {
     struct loop *loop = watcher->data;
 
+    loop->monotonic = CLOCK_SECONDS - ev_timer_remaining(loop->ev, &loop->clock);
     if (loop->on_turn != NULL)
         loop->turn_started = clock_monotonic();
 }
@@ -137,6 +139,7 @@ void loop_destroy(struct loop **loop)
     run_deferred(gone); /* what was closed last frees itself there */
     assert(list_is_empty(&gone->flushes));
     assert(list_is_empty(&gone->deferred));
+    timeout_free_spares(gone);
     stop_watchers(gone);
     loop_abandon(loop);
 }
@@ -154,11 +157,6 @@ void loop_run_once(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
     ev_break(loop->ev, EVBREAK_ALL);
-}
-
-double loop_monotonic(const struct loop *loop)
-{
-    return CLOCK_SECONDS - ev_timer_remaining(loop->ev, (ev_timer *)&loop->clock);
 }
 
 void loop_flush_later(struct loop *loop, struct loop_flush *item)

@@ -14,6 +14,8 @@
 #include "base/list.h"
 
 #define LOOP_SCRATCH_BYTES 65536
+struct timeout;
+
 /* How often what is deferred may defer more before sockets get their turn again. */
 #define LOOP_DEFERRED_ROUNDS_MAX 16
 
@@ -39,10 +41,13 @@ struct loop {
     ev_check after_wait;
     ev_idle unfinished;  /* active while something is deferred: the loop then does not wait */
     ev_timer clock;      /* never fires: what is left of it tells monotonic time without a call */
+    double monotonic;    /* what it told at the start of this turn */
     double turn_started; /* monotonic seconds; 0 while waiting */
     /* Told after each turn how long it took, in seconds; may be NULL: nothing is measured. */
     void (*on_turn)(void *data, double seconds);
     void *on_turn_data;
+    struct timeout *spare_timeouts; /* see timeout_acquire() */
+    unsigned spare_timeout_count;
 };
 
 /* The first loop of a process also makes it ignore SIGPIPE: a peer that left is an error code. */
@@ -65,7 +70,10 @@ static inline double loop_now(const struct loop *loop)
 
 /* Seconds since the loop was created, as of the start of this turn; never jumps with the wall
  * clock. */
-double loop_monotonic(const struct loop *loop);
+static inline double loop_monotonic(const struct loop *loop)
+{
+    return loop->monotonic;
+}
 
 /* Asks for `item->flush`; asking again before it ran changes nothing. list_remove(&item->node)
  * cancels. */

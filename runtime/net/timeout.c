@@ -3,27 +3,37 @@
  */
 #include "net/timeout.h"
 
-#include <assert.h>
+#include "base/mem.h"
 
 /* Rounding between the loop's clock and the timer's, in seconds. */
 #define ROUNDING 1e-6
 
-static void arm(struct timeout *timeout, double seconds)
+void timeout_arm(struct timeout *timeout)
 {
-    ev_timer_stop(timeout->loop->ev, &timeout->timer);
-    ev_timer_set(&timeout->timer, seconds, 0);
-    ev_timer_start(timeout->loop->ev, &timeout->timer);
+    struct ev_loop *ev = timeout->loop->ev;
+
+    ev_timer_stop(ev, &timeout->timer);
+    ev_timer_set(&timeout->timer, timeout->deadline - loop_monotonic(timeout->loop), 0);
+    ev_timer_start(ev, &timeout->timer);
+    timeout->fires = timeout->deadline;
+}
+
+static void keep_running(struct timeout *timeout)
+{
+    if (timeout->is_unreferenced)
+        ev_ref(timeout->loop->ev);
+    timeout->is_unreferenced = false;
 }
 
 static void on_timer(struct ev_loop *ev, ev_timer *watcher, int events)
 {
     struct timeout *timeout = watcher->data;
+
+    keep_running(timeout); /* libev has stopped the timer, and taken its reference once more */
     if (timeout->deadline <= 0)
         return;
-
-    double left = timeout->deadline - loop_monotonic(timeout->loop);
-    if (left > ROUNDING) {
-        arm(timeout, left);
+    if (timeout->deadline - loop_monotonic(timeout->loop) > ROUNDING) {
+        timeout_arm(timeout);
         return;
     }
     timeout->deadline = 0;
@@ -38,28 +48,56 @@ void timeout_init(struct timeout *timeout, struct loop *loop, void (*on_timeout)
     timeout->timer.data = timeout;
 }
 
-void timeout_set(struct timeout *timeout, double seconds)
-{
-    assert(seconds >= 0);
-
-    if (seconds <= 0) {
-        timeout_clear(timeout);
-        return;
-    }
-    timeout->deadline = loop_monotonic(timeout->loop) + seconds;
-    /* An armed timer that is not late for this deadline finds out what is left when it fires. */
-    if (!ev_is_active(&timeout->timer) ||
-        ev_timer_remaining(timeout->loop->ev, &timeout->timer) > seconds + ROUNDING)
-        arm(timeout, seconds);
-}
-
-void timeout_clear(struct timeout *timeout)
-{
-    timeout->deadline = 0;
-}
-
 void timeout_stop(struct timeout *timeout)
 {
     timeout->deadline = 0;
-    ev_timer_stop(timeout->loop->ev, &timeout->timer);
+    if (ev_is_active(&timeout->timer) || ev_is_pending(&timeout->timer))
+        ev_timer_stop(timeout->loop->ev, &timeout->timer);
+}
+
+struct timeout *timeout_acquire(struct loop *loop, void (*on_timeout)(void *data), void *data)
+{
+    struct timeout *timeout = loop->spare_timeouts;
+
+    if (timeout == NULL) {
+        timeout = mem_alloc(sizeof(*timeout));
+        timeout_init(timeout, loop, on_timeout, data);
+        return timeout;
+    }
+    loop->spare_timeouts = timeout->next_spare;
+    loop->spare_timeout_count--;
+    keep_running(timeout);
+    timeout->on_timeout = on_timeout;
+    timeout->data = data;
+    return timeout;
+}
+
+void timeout_release(struct timeout **timeout)
+{
+    struct timeout *released = *timeout;
+    struct loop *loop = released->loop;
+
+    *timeout = NULL;
+    if (loop->spare_timeout_count == TIMEOUT_SPARES_MAX) {
+        timeout_stop(released);
+        free(released);
+        return;
+    }
+    timeout_clear(released);
+    if (ev_is_active(&released->timer)) {
+        released->is_unreferenced = true;
+        ev_unref(loop->ev);
+    }
+    released->next_spare = loop->spare_timeouts;
+    loop->spare_timeouts = released;
+    loop->spare_timeout_count++;
+}
+
+void timeout_free_spares(struct loop *loop)
+{
+    while (loop->spare_timeouts != NULL) {
+        struct timeout *timeout = timeout_acquire(loop, NULL, NULL);
+        timeout_stop(timeout);
+        free(timeout);
+    }
 }

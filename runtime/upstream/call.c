@@ -176,7 +176,7 @@ static void release(struct http_stream *stream)
 
     call_attempt_end(call);
     list_remove(&call->deferred.node);
-    timeout_stop(&call->progress);
+    timeout_release(&call->progress);
     timeout_stop(&call->total);
     buffer_clear(&call->body);
     if (call->target != NULL)
@@ -209,7 +209,7 @@ struct http_stream *call_start(struct cluster *cluster, const struct call_option
     call->deferred.run = on_deferred;
     list_init(&call->deferred.node);
     buffer_init(&call->body, WAITING_BYTES_MAX, &loop->blocks);
-    timeout_init(&call->progress, loop, call_on_idle, call);
+    call->progress = timeout_acquire(loop, call_on_idle, call);
     timeout_init(&call->total, loop, on_total, call);
     if (options->total_seconds > 0)
         timeout_set(&call->total, options->total_seconds);

@@ -59,7 +59,7 @@ static double patience(const struct call *call)
 
 void call_watch(struct call *call)
 {
-    timeout_set(&call->progress, patience(call));
+    timeout_set(call->progress, patience(call));
 }
 
 static void on_informational(void *data, struct response *response)

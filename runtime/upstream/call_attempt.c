@@ -19,7 +19,7 @@ static void detach(struct call *call)
 void call_attempt_end(struct call *call)
 {
     detach(call);
-    timeout_clear(&call->progress);
+    timeout_clear(call->progress);
     if (!call->is_active)
         return;
     call->is_active = false;

@@ -49,7 +49,8 @@ struct call {
     bool is_untouched; /* when it failed */
     bool is_over;      /* on_failed was told */
 
-    struct timeout progress, total;
+    struct timeout *progress;
+    struct timeout total;   /* armed for the calls that have one, which are few */
     uint64_t progress_mark; /* of acknowledged bytes, when sending was last looked at */
 };
 

@@ -21,10 +21,11 @@ ffi.cdef [[
   struct net_timer { int active, pending, priority; void *data; void *callback; double at, again; };
   struct net_loop {
     void *ev, *blocks[2], *scratch, *lists[4], *watchers[12]; struct net_timer clock;
-    double turn_started; void (*on_turn)(void *, double); void *on_turn_data;
+    double monotonic, turn_started; void (*on_turn)(void *, double); void *on_turn_data;
   };
   struct net_timeout {
-    struct net_timer timer; void *loop; double deadline; void (*on_timeout)(void *); void *data;
+    struct net_timer timer; void *loop; double deadline, fires; void (*on_timeout)(void *); void *data;
+    void *next_spare; bool is_unreferenced;
   };
   struct net_stream_events { void (*on_readable)(void *); void (*on_writable)(void *); };
   struct net_connector_options {
@@ -41,6 +42,9 @@ ffi.cdef [[
   void net_timeout_set(struct net_timeout *, double) __asm__("timeout_set");
   void net_timeout_clear(struct net_timeout *) __asm__("timeout_clear");
   void net_timeout_stop(struct net_timeout *) __asm__("timeout_stop");
+  struct net_timeout *net_timeout_acquire(struct net_loop *, void (*)(void *), void *)
+    __asm__("timeout_acquire");
+  void net_timeout_release(struct net_timeout **) __asm__("timeout_release");
   void *net_stream_create(struct net_loop *, int) __asm__("stream_create");
   void net_stream_destroy(void **) __asm__("stream_destroy");
   void net_stream_abort(void **) __asm__("stream_abort");
@@ -124,6 +128,15 @@ function Loop:timeout(handler)
   C.net_timeout_init(c, self.c, on_timeout, (remember { on_timeout = handler }))
   self.timeouts[#self.timeouts + 1] = c
   return c
+end
+
+--- One of the loop's own timeouts, to be given back with Loop:give_back.
+function Loop:borrow(handler)
+  return C.net_timeout_acquire(self.c, on_timeout, (remember { on_timeout = handler }))
+end
+
+function Loop.give_back(_, timeout)
+  C.net_timeout_release(ffi.new("struct net_timeout *[1]", timeout))
 end
 
 --- Handles what happens until `condition` holds.
