@@ -1,14 +1,22 @@
 /*
- * clock — seconds that only go forward, for whoever has no loop to ask (see loop_monotonic).
+ * clock — the time in seconds, for whoever has no loop to ask (see loop_monotonic, loop_now).
  */
 #pragma once
 
 #include <time.h>
 
-/* Since some fixed moment; by vDSO, so no system call. */
+/* Since some fixed moment, only ever forward; by vDSO, so no system call. */
 static inline double clock_monotonic(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+/* Since the epoch. */
+static inline double clock_wall(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }

@@ -6,6 +6,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
+
 #define ESCAPED_BYTES_MAX 8
 /* What follows the message: a fully escaped request id with its frame. */
 #define TAIL_BYTES_MAX (LOG_REQUEST_BYTES_MAX * 6 + 32)
@@ -36,48 +38,6 @@ static bool put(struct text *text, struct slice slice)
 static bool put_string(struct text *text, const char *string)
 {
     return put(text, slice_from_string(string));
-}
-
-/* As the first byte tells; 0 where it cannot be the first (RFC 3629, 4). */
-static size_t utf8_length_told(unsigned char first)
-{
-    if (first < 0x80)
-        return 1;
-    if (first < 0xc2 || first > 0xf4)
-        return 0;
-    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
-}
-
-/* Longer than need be, a surrogate, or beyond U+10FFFF: the second byte tells. */
-static bool utf8_is_forbidden(unsigned char first, unsigned char second)
-{
-    switch (first) {
-    case 0xe0:
-        return second < 0xa0;
-    case 0xed:
-        return second > 0x9f;
-    case 0xf0:
-        return second < 0x90;
-    case 0xf4:
-        return second > 0x8f;
-    default:
-        return false;
-    }
-}
-
-/* Length of the UTF-8 sequence at the start, 0 when there is none. */
-static size_t utf8_length(struct slice bytes)
-{
-    const unsigned char *c = (const unsigned char *)bytes.start;
-    size_t length = utf8_length_told(c[0]);
-
-    if (length > bytes.length)
-        return 0;
-    for (size_t i = 1; i < length; i++) {
-        if ((c[i] & 0xc0) != 0x80)
-            return 0;
-    }
-    return length > 1 && utf8_is_forbidden(c[0], c[1]) ? 0 : length;
 }
 
 static const char *short_escape(unsigned char c)

@@ -29,8 +29,7 @@ static const struct form *form_of(uint8_t byte)
     return NULL;
 }
 
-/* Bytes of the character at the start of the text, 0 when it is none. */
-static size_t character_length(struct slice text)
+size_t utf8_length(struct slice text)
 {
     const struct form *form = form_of((uint8_t)text.start[0]);
     if (form == NULL || form->length > text.length)
@@ -47,7 +46,7 @@ static size_t character_length(struct slice text)
 bool utf8_is_valid(struct slice text)
 {
     while (text.length > 0) {
-        size_t length = character_length(text);
+        size_t length = utf8_length(text);
         if (length == 0)
             return false;
         text = slice_after(text, length);

@@ -1,7 +1,8 @@
 /*
  * command_line — finds the verb, reads its options, says what is wrong with them.
  *
- * `run` and `version` are C; what prints about the configuration is Lua (moongate/command/).
+ * What prints about a configuration is Lua (moongate/command/); a running gateway is asked by
+ * control_verb.c.
  */
 #include "server/command_line.h"
 
@@ -10,6 +11,7 @@
 
 #include "base/mem.h"
 #include "bridge/script.h"
+#include "server/control_verb.h"
 #include "server/installation.h"
 #include "server/master.h"
 
@@ -26,55 +28,14 @@ static const char USAGE[] =
     "  new plugin NAME        write a plugin, its spec and editor settings\n"
     "  version                print the version\n"
     "\n"
+    "of the gateway that runs with the configuration:\n"
+    "  status                 say how it is\n"
+    "  stop                   let it finish its requests and end; returns when it has\n"
+    "\n"
     "  -c FILE                the configuration; default " CONFIG_DEFAULT "\n"
-    "  --json                 print for programs\n";
-
-static const char *const SCRIPT_VERBS[] = {"check", "routes", "explain", "new"};
-static const char *const ALL_VERBS[] = {"run", "check", "routes", "explain", "new", "version"};
-
-/* Edits that turn `one` into `other`, capped: words of a command line are short. */
-static size_t distance(const char *one, const char *other)
-{
-    enum { LENGTH_MAX = 31 };
-    size_t row[LENGTH_MAX + 1], columns = strlen(other), rows = strlen(one);
-
-    if (columns > LENGTH_MAX || rows > LENGTH_MAX)
-        return LENGTH_MAX;
-    for (size_t j = 0; j <= columns; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= rows; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= columns; j++) {
-            size_t replaced = diagonal + (one[i - 1] != other[j - 1]);
-            size_t removed = row[j] + 1, added = row[j - 1] + 1;
-            diagonal = row[j];
-            row[j] = replaced < removed ? replaced : removed;
-            if (added < row[j])
-                row[j] = added;
-        }
-    }
-    return row[columns];
-}
-
-static int wrong_verb(const char *verb)
-{
-    const char *nearest = NULL;
-    size_t best = 3;
-
-    for (size_t i = 0; i < ARRAY_LENGTH(ALL_VERBS); i++) {
-        size_t edits = distance(verb, ALL_VERBS[i]);
-        if (edits < best) {
-            best = edits;
-            nearest = ALL_VERBS[i];
-        }
-    }
-    fprintf(stderr, "moongate: there is no verb \"%s\"", verb);
-    if (nearest != NULL)
-        fprintf(stderr, "; did you mean \"%s\"?", nearest);
-    fprintf(stderr, "\n\n%s", USAGE);
-    return EXIT_USAGE;
-}
+    "  --json                 print for programs\n"
+    "\n"
+    "exit codes: 0 done, 1 failed, 2 called wrongly\n";
 
 static int wrong_option(const char *verb, const char *option)
 {
@@ -82,26 +43,55 @@ static int wrong_option(const char *verb, const char *option)
     return EXIT_USAGE;
 }
 
+/* What verbs written in C may be given. */
+struct options {
+    const char *config_path;
+    bool wants_json;
+};
+
+/* False when it has been said what is wrong. */
+static bool take_options(int argc, char **argv, struct options *options)
+{
+    const char *verb = argv[1];
+
+    *options = (struct options){.config_path = CONFIG_DEFAULT};
+    for (int i = 2; i < argc; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            options->wants_json = true;
+        } else if (strcmp(argv[i], "-c") != 0) {
+            wrong_option(verb, argv[i]);
+            return false;
+        } else if (++i == argc) {
+            fprintf(stderr, "moongate %s: -c needs a file\n", verb);
+            return false;
+        } else {
+            options->config_path = argv[i];
+        }
+    }
+    return true;
+}
+
+static int find_installation(struct installation *installation)
+{
+    if (installation_find(installation))
+        return EXIT_DONE;
+    fprintf(stderr, "moongate: its Lua files are neither in ../share/moongate beside the binary "
+                    "nor in a source tree above it\n");
+    return EXIT_FAILED;
+}
+
 static int run(int argc, char **argv)
 {
-    struct master_options options = {.config_path = CONFIG_DEFAULT};
+    struct options given;
+    struct master_options options;
 
-    for (int i = 2; i < argc; i++) {
-        if (strcmp(argv[i], "-c") != 0)
-            return wrong_option("run", argv[i]);
-        if (++i == argc) {
-            fprintf(stderr, "moongate run: -c needs a file\n");
-            return EXIT_USAGE;
-        }
-        options.config_path = argv[i];
-    }
-    if (!installation_find(&options.installation)) {
-        fprintf(stderr,
-                "moongate: its Lua files are neither in ../share/moongate beside the binary "
-                "nor in a source tree above it\n");
-        return EXIT_FAILED;
-    }
-    return master_run(&options);
+    if (!take_options(argc, argv, &given))
+        return EXIT_USAGE;
+    if (given.wants_json)
+        return wrong_option("run", "--json");
+    options.config_path = given.config_path;
+    int code = find_installation(&options.installation);
+    return code == EXIT_DONE ? master_run(&options) : code;
 }
 
 static int version(int argc, char **argv)
@@ -114,20 +104,53 @@ static int version(int argc, char **argv)
     return EXIT_DONE;
 }
 
-static int run_script(int argc, char **argv)
+static int ask_gateway(int argc, char **argv)
+{
+    struct options given;
+
+    if (!take_options(argc, argv, &given))
+        return EXIT_USAGE;
+    return control_verb_run(argv[1], given.config_path, given.wants_json);
+}
+
+static int run_module(const char *module, int argc, char **argv)
 {
     struct installation installation;
+    int code = find_installation(&installation);
 
-    if (!installation_find(&installation)) {
-        fprintf(stderr, "moongate: its Lua files cannot be found beside the binary\n");
-        return EXIT_FAILED;
-    }
+    if (code != EXIT_DONE)
+        return code;
     struct script_options options = {.lua_root = installation.lua_root,
                                      .plugin_root = installation.plugin_root,
-                                     .module = "moongate.command",
-                                     .argc = argc - 1,
-                                     .argv = argv + 1};
+                                     .module = module,
+                                     .argc = argc,
+                                     .argv = argv};
     return script_run(&options);
+}
+
+static int run_script(int argc, char **argv)
+{
+    return run_module("moongate.command", argc - 1, argv + 1);
+}
+
+static const struct verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} VERBS[] = {
+    {"run", run},        {"check", run_script}, {"routes", run_script},  {"explain", run_script},
+    {"new", run_script}, {"version", version},  {"status", ask_gateway}, {"stop", ask_gateway},
+};
+
+/* The verb, then those that there are, for Lua to find the nearest. */
+static int wrong_verb(char *verb)
+{
+    char *words[ARRAY_LENGTH(VERBS) + 1] = {verb};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(VERBS); i++)
+        words[i + 1] = (char *)VERBS[i].name;
+    run_module("moongate.command.unknown", ARRAY_LENGTH(words), words);
+    fprintf(stderr, "\n%s", USAGE);
+    return EXIT_USAGE;
 }
 
 int command_line_run(int argc, char **argv)
@@ -141,13 +164,11 @@ int command_line_run(int argc, char **argv)
         fputs(USAGE, stdout);
         return EXIT_DONE;
     }
-    if (strcmp(verb, "run") == 0)
-        return run(argc, argv);
-    if (strcmp(verb, "version") == 0 || strcmp(verb, "--version") == 0)
+    if (strcmp(verb, "--version") == 0)
         return version(argc, argv);
-    for (size_t i = 0; i < ARRAY_LENGTH(SCRIPT_VERBS); i++) {
-        if (strcmp(verb, SCRIPT_VERBS[i]) == 0)
-            return run_script(argc, argv);
+    for (size_t i = 0; i < ARRAY_LENGTH(VERBS); i++) {
+        if (strcmp(verb, VERBS[i].name) == 0)
+            return VERBS[i].run(argc, argv);
     }
-    return wrong_verb(verb);
+    return wrong_verb(argv[1]);
 }

@@ -11,13 +11,17 @@
 
 #include <openssl/rand.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "net/loop.h"
 #include "net/tls_context.h"
 #include "server/command_line.h"
+#include "server/control.h"
+#include "server/history.h"
 #include "server/privileges.h"
 #include "server/rehearsal.h"
 #include "server/sockets.h"
+#include "server/standing.h"
 #include "server/workforce.h"
 #include "shm/shared.h"
 
@@ -33,6 +37,9 @@ struct master {
     struct shared *shared;
     struct loop *loop;
     struct workforce workforce;
+    struct history history;
+    struct control *control; /* NULL: none */
+    double started;          /* seconds since the epoch */
     int signal_fd;
     ev_io signals;
     ev_timer patience; /* while stopping: until workers are killed */
@@ -89,13 +96,32 @@ static bool rehearse(struct master *master)
     return is_good;
 }
 
+/* False when another gateway runs with this configuration, which has been said. */
+static bool open_control(struct master *master)
+{
+    char error[CONTROL_ERROR_BYTES];
+    const char *config_path = master->options->config_path;
+
+    switch (control_open(config_path, &master->control, error)) {
+    case CONTROL_OPEN:
+        return true;
+    case CONTROL_TAKEN:
+        fprintf(stderr, "%s: %s\n", config_path, error);
+        return false;
+    case CONTROL_IMPOSSIBLE:
+        log_write(LOG_WARNING, "%s", error);
+        return true;
+    }
+    return false;
+}
+
 /* What must be there before the first worker; each failure has been printed. */
 static bool prepare(struct master *master)
 {
     unsigned char secret[TLS_TICKET_SECRET_BYTES];
     struct plan *plan = &master->plan;
 
-    if (!rehearse(master))
+    if (!open_control(master) || !rehearse(master))
         return false;
     log_configure(plan->log_level, plan->log_format);
     log_set_process("master");
@@ -140,6 +166,46 @@ static void stop(struct master *master)
     workforce_stop(&master->workforce);
 }
 
+/* Ends with us: whoever asked to stop is answered by control_answer_all(), last of all. */
+static void answer_stop(struct master *master, struct control_client *client)
+{
+    double seconds = master->plan.drain_seconds + 2 * KILL_MARGIN_SECONDS;
+
+    control_promise(client, seconds);
+    if (!master->workforce.is_stopping)
+        stop(master);
+}
+
+static void answer_status(struct master *master, struct control_client *client)
+{
+    struct standing standing = {.config_path = master->options->config_path,
+                                .started = master->started,
+                                .history = &master->history,
+                                .workforce = &master->workforce,
+                                .is_ready = master->is_ready};
+    struct buffer text;
+
+    buffer_init(&text, STANDING_BYTES_MAX, NULL);
+    if (control_wants_json(client))
+        standing_print_json(&standing, &text);
+    else
+        standing_print(&standing, &text);
+    control_answer(client, true, buffer_slice(&text));
+    buffer_clear(&text);
+}
+
+static void on_request(void *data, struct control_client *client, struct slice verb)
+{
+    struct master *master = data;
+
+    if (slice_equals(verb, SLICE("status")))
+        answer_status(master, client);
+    else if (slice_equals(verb, SLICE("stop")))
+        answer_stop(master, client);
+    else
+        control_answer(client, false, SLICE("this gateway does not know that verb\n"));
+}
+
 static void on_signal(struct master *master, unsigned number)
 {
     switch (number) {
@@ -175,9 +241,11 @@ static void on_ready(void *data)
 {
     struct master *master = data;
 
-    if (!master->is_ready)
-        log_write(LOG_INFO, "ready");
+    if (master->is_ready)
+        return;
     master->is_ready = true;
+    history_succeed(&master->history, 1, CAUSE_START);
+    log_write(LOG_INFO, "ready");
 }
 
 /* Once all have served, a worker that cannot is tried again and again; before, it is the end. */
@@ -202,6 +270,9 @@ static void in_child(void *data)
     struct master *master = data;
 
     close(master->signal_fd);
+    if (master->control != NULL)
+        control_abandon(&master->control);
+    history_clear(&master->history);
     loop_abandon(&master->loop);
 }
 
@@ -227,6 +298,8 @@ static void supervise(struct master *master)
     ev_io_start(master->loop->ev, &master->signals);
     workforce_init(&master->workforce, &options);
     workforce_start(&master->workforce);
+    if (master->control != NULL)
+        control_serve(master->control, master->loop, on_request, master);
     loop_run(master->loop);
     log_write(LOG_INFO, "stopped");
     workforce_clear(&master->workforce);
@@ -234,16 +307,25 @@ static void supervise(struct master *master)
     ev_timer_stop(master->loop->ev, &master->patience);
 }
 
+/* Nothing of the gateway is left when those hear of it who wait for that. */
+static void close_control(struct master *master)
+{
+    if (master->loop != NULL)
+        control_answer_all(master->control, true, SLICE("stopped\n"),
+                           SLICE("{\"ok\":true,\"stopped\":true}\n"));
+    control_close(&master->control);
+}
+
 int master_run(const struct master_options *options)
 {
-    struct master master = {.options = options, .bundle_fd = -1, .signal_fd = -1};
+    struct master master = {
+        .options = options, .bundle_fd = -1, .started = clock_wall(), .signal_fd = -1};
     int code = EXIT_FAILED;
 
     if (prepare(&master) && open_signals(&master)) {
         sockets_announce(&master.sockets, &master.plan);
         master.loop = loop_create();
         supervise(&master);
-        loop_destroy(&master.loop);
         code = master.has_failed ? EXIT_FAILED : EXIT_DONE;
     }
     if (master.sockets.fds != NULL)
@@ -254,5 +336,10 @@ int master_run(const struct master_options *options)
         close(master.signal_fd);
     if (master.bundle_fd >= 0)
         close(master.bundle_fd);
+    if (master.control != NULL)
+        close_control(&master);
+    if (master.loop != NULL)
+        loop_destroy(&master.loop);
+    history_clear(&master.history);
     return code;
 }

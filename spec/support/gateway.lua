@@ -38,6 +38,7 @@ end
 
 local function environment(directory, changes)
   local env = sanitizer_options(directory)
+  env.RUNTIME_DIRECTORY = directory -- for the control socket
   for name, value in pairs(changes or {}) do env[name] = value end
   return env
 end
@@ -93,6 +94,7 @@ function gateway.start(options)
     or gateway.directory { config = complete(options.config), files = options.files }
   local arguments = { options.binary or gateway.binary(), "run", "-c", directory .. "/gateway.lua" }
   for _, argument in ipairs(options.arguments or {}) do arguments[#arguments + 1] = argument end
+  os.remove(directory .. "/log") -- a predecessor's
   local self = setmetatable({ directory = directory }, Gateway)
   self.process = process.spawn(arguments, {
     stdout = directory .. "/stdout",
@@ -132,6 +134,24 @@ function gateway.run(arguments, options)
   process.remove(directory)
   if reports then error("a sanitizer reports:\n" .. reports, 2) end
   return code, out, err
+end
+
+--- Asks it by a verb of the command line, to its end.
+---@param arguments string[] the verb first
+---@param options table? as gateway.run(); `config_path` instead of its own
+---@return integer code
+---@return string stdout
+---@return string stderr
+function Gateway:ask(arguments, options)
+  options = options or {}
+  local command = { gateway.binary(), unpack(arguments) }
+  command[#command + 1] = "-c"
+  command[#command + 1] = options.config_path or self.directory .. "/gateway.lua"
+  return process.run(command, {
+    env = environment(self.directory, options.env),
+    directory = options.directory,
+    seconds = options.seconds,
+  })
 end
 
 --- All that it has logged.
@@ -208,6 +228,14 @@ function Gateway:stop(options)
   forget(self)
   local problem = ill_end(log, reports, code, options.code or 0)
   if problem then error(problem .. "\nits log:\n" .. log, 2) end
+end
+
+--- Kills the master with SIGKILL. Its directory stays, for gateway.start { directory = ... }.
+---@return string directory
+function Gateway:crash()
+  self.process:kill()
+  running[self] = nil
+  return self.directory
 end
 
 --- Kills all workers at once.

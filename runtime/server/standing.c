@@ -1,0 +1,149 @@
+/*
+ * standing — the same facts in two forms.
+ */
+#include "server/standing.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/json_writer.h"
+#include "server/history.h"
+#include "server/workforce.h"
+
+#define LINE_BYTES_MAX 4600
+#define TIME_BYTES     32
+
+static const char *state_of(const struct standing *standing)
+{
+    if (standing->workforce->is_stopping)
+        return "stopping";
+    return standing->is_ready ? "serving" : "starting";
+}
+
+static struct slice time_text(double seconds, char text[TIME_BYTES])
+{
+    time_t second = (time_t)seconds;
+    struct tm parts;
+
+    gmtime_r(&second, &parts);
+    return slice_of(text, strftime(text, TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &parts));
+}
+
+static void put_line(struct buffer *into, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void put_line(struct buffer *into, const char *format, ...)
+{
+    char line[LINE_BYTES_MAX];
+    va_list arguments;
+
+    va_start(arguments, format);
+    int length = vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    buffer_append(
+        into, slice_of(line, (size_t)length < sizeof(line) ? (size_t)length : sizeof(line) - 1));
+    buffer_append(into, SLICE("\n"));
+}
+
+static void put_failure(struct buffer *into, const struct history_failure *failure)
+{
+    char at[TIME_BYTES];
+    struct slice when = time_text(failure->at, at);
+
+    put_line(into, "last reload    FAILED, %.*s (%s):", SLICE_FORMAT(when),
+             history_cause_name(failure->cause));
+    buffer_append(into, slice_from_string(failure->errors));
+}
+
+void standing_print(const struct standing *standing, struct buffer *into)
+{
+    const struct history *history = standing->history;
+    const struct workforce *workforce = standing->workforce;
+    char text[TIME_BYTES];
+    struct slice started = time_text(standing->started, text);
+
+    put_line(into, "moongate       %s, %s, pid %d", MOONGATE_VERSION, state_of(standing),
+             (int)getpid());
+    put_line(into, "configuration  %s", standing->config_path);
+    put_line(into, "started        %.*s", SLICE_FORMAT(started));
+    put_line(into, "workers        %u of %u serve", workforce->ready_count,
+             workforce->options.count);
+    if (history->generation == 0)
+        return;
+    struct slice since = time_text(history->since, text);
+    put_line(into, "generation     %llu, since %.*s (%s)", (unsigned long long)history->generation,
+             SLICE_FORMAT(since), history_cause_name(history->cause));
+    put_line(into, "reloads        %llu succeeded, %llu failed",
+             (unsigned long long)history->succeeded, (unsigned long long)history->failed);
+    if (history->is_held)
+        put_line(into, "held           rolled back; changed files wait for moongate reload");
+    if (history->failure.errors != NULL)
+        put_failure(into, &history->failure);
+}
+
+static void write_workers(struct json_writer *writer, const struct workforce *workforce)
+{
+    json_writer_open_array(writer, "workers");
+    for (unsigned i = 0; i < workforce->options.count; i++) {
+        const struct workforce_member *member = &workforce->members[i];
+        json_writer_open_object(writer, NULL);
+        json_writer_put_number(writer, "worker", i + 1);
+        json_writer_put_number(writer, "pid", member->pid);
+        json_writer_put_flag(writer, "serves", member->is_ready);
+        json_writer_close_object(writer);
+    }
+    json_writer_close_array(writer);
+}
+
+/* One for each line. */
+static void write_errors(struct json_writer *writer, struct slice errors)
+{
+    json_writer_open_array(writer, "errors");
+    while (errors.length > 0) {
+        size_t line = slice_find(errors, '\n');
+        json_writer_put_text(writer, NULL, slice_of(errors.start, line));
+        errors = slice_after(errors, line < errors.length ? line + 1 : line);
+    }
+    json_writer_close_array(writer);
+}
+
+static void write_reload(struct json_writer *writer, const struct history *history)
+{
+    const struct history_failure *failure = &history->failure;
+
+    json_writer_put_number(writer, "generation", (double)history->generation);
+    json_writer_put_number(writer, "since", history->since);
+    json_writer_put_string(writer, "cause", history_cause_name(history->cause));
+    json_writer_put_flag(writer, "held", history->is_held);
+    json_writer_open_object(writer, "reloads");
+    json_writer_put_number(writer, "succeeded", (double)history->succeeded);
+    json_writer_put_number(writer, "failed", (double)history->failed);
+    json_writer_close_object(writer);
+    if (failure->errors == NULL)
+        return;
+    json_writer_open_object(writer, "last_failure");
+    json_writer_put_number(writer, "at", failure->at);
+    json_writer_put_string(writer, "cause", history_cause_name(failure->cause));
+    write_errors(writer, slice_from_string(failure->errors));
+    json_writer_close_object(writer);
+}
+
+void standing_print_json(const struct standing *standing, struct buffer *into)
+{
+    struct json_writer writer;
+
+    json_writer_init(&writer, into);
+    json_writer_open_object(&writer, NULL);
+    json_writer_put_string(&writer, "version", MOONGATE_VERSION);
+    json_writer_put_string(&writer, "state", state_of(standing));
+    json_writer_put_number(&writer, "pid", getpid());
+    json_writer_put_string(&writer, "configuration", standing->config_path);
+    json_writer_put_number(&writer, "started", standing->started);
+    write_workers(&writer, standing->workforce);
+    if (standing->history->generation > 0)
+        write_reload(&writer, standing->history);
+    json_writer_close_object(&writer);
+    buffer_append(into, SLICE("\n"));
+}

@@ -1,0 +1,25 @@
+/*
+ * standing — how a gateway is, as its master tells it: to `moongate status`, and to its workers for
+ * their admin listeners.
+ */
+#pragma once
+
+#include "base/buffer.h"
+
+struct history;
+struct workforce;
+
+#define STANDING_BYTES_MAX ((size_t)1 << 20)
+
+struct standing {
+    const char *config_path;
+    double started; /* seconds since the epoch */
+    const struct history *history;
+    const struct workforce *workforce;
+    bool is_ready; /* all workers have served */
+};
+
+/* All of it, for people. */
+void standing_print(const struct standing *standing, struct buffer *into);
+/* All of it, one object and a line feed. */
+void standing_print_json(const struct standing *standing, struct buffer *into);
