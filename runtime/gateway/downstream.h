@@ -16,7 +16,9 @@ struct downstream {
     struct address client;                /* whom the PROXY header names, else the peer */
     char client_text[ADDRESS_TEXT_BYTES]; /* host part of `client` */
     size_t client_text_length;
-    const struct listen_options *listen;
-    bool is_counted; /* among the connections of its address */
+    const struct listen_options *listen; /* a copy, acquired */
+    struct http_session_limits limits;   /* the session's; renewed between requests */
+    unsigned options_serial;             /* of the gateway's options that `limits` come from */
+    bool is_counted;                     /* among the connections of its address */
     bool is_trusted; /* `client` is in the trusted-proxy list: its forwarded fields count */
 };

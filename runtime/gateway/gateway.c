@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -16,22 +17,26 @@
 /* Exchanges in the pool beyond this many give their memory back, all but their slot. */
 #define WARM_EXCHANGES_MAX 512
 #define DATE_BYTES         30
+/* For a connection that came while the gateway drains to send its request, the only one. */
+#define LATE_IDLE_SECONDS 1
 
 struct listening {
-    struct list node;
+    struct list node; /* of the gateway's listenings, or of those that retire */
     struct gateway *gateway;
-    struct listener *listener;
+    int fd;
+    struct listener *listener; /* NULL: it retires */
     const struct listen_options *options;
 };
 
 struct gateway {
     struct loop *loop;
-    const struct gateway_options *options;
+    struct gateway_options options; /* with copies of what they point to */
+    unsigned options_serial;        /* changes with them */
     const struct phases *phases;
     void *phases_data;
     struct gateway_counts counts;
     struct request_ids request_ids;
-    struct list listenings, connections;
+    struct list listenings, retiring, connections;
     struct address_limits *addresses;
 
     struct exchange **exchanges; /* by slot */
@@ -54,45 +59,115 @@ const struct gateway_options GATEWAY_OPTIONS = {
     .body_bytes_max = (uint64_t)1 << 20,
 };
 
+/* Of what the options point to. */
+static void copy_options(struct gateway *gateway, const struct gateway_options *options)
+{
+    size_t proxies_bytes = options->trusted_proxy_count * sizeof(struct address_block);
+    struct address_block *proxies = mem_alloc(proxies_bytes + 1);
+    char *via = mem_alloc(options->via.length + 1);
+
+    if (proxies_bytes > 0)
+        memcpy(proxies, options->trusted_proxies, proxies_bytes);
+    if (options->via.length > 0)
+        memcpy(via, options->via.start, options->via.length);
+    gateway->options = *options;
+    gateway->options.trusted_proxies = proxies;
+    gateway->options.via.start = via;
+    gateway->options_serial++;
+}
+
+static void clear_options(struct gateway_options *options)
+{
+    free((void *)options->trusted_proxies);
+    free((void *)options->via.start);
+}
+
+static bool is_drained(const struct gateway *gateway)
+{
+    return gateway->counts.connections_active == gateway->admin_connections &&
+           list_is_empty(&gateway->retiring);
+}
+
+static void tell_if_drained(struct gateway *gateway)
+{
+    if (gateway->drained != NULL && is_drained(gateway))
+        gateway->drained(gateway->drained_data);
+}
+
 struct gateway *gateway_create(struct loop *loop, const struct gateway_options *options,
                                const struct phases *phases, void *phases_data)
 {
     struct gateway *gateway = mem_zeroed(sizeof(*gateway));
     gateway->loop = loop;
-    gateway->options = options;
+    copy_options(gateway, options);
     gateway->phases = phases;
     gateway->phases_data = phases_data;
     gateway->addresses = address_limits_create();
     list_init(&gateway->listenings);
+    list_init(&gateway->retiring);
     list_init(&gateway->connections);
     return gateway;
 }
 
-static void stop_listening(struct gateway *gateway, bool spares_admin)
+static void listening_free(struct listening *listening)
 {
-    struct list *node = gateway->listenings.next;
-
-    while (node != &gateway->listenings) {
-        struct listening *listening = CONTAINER_OF(node, struct listening, node);
-        node = node->next;
-        if (spares_admin && listening->options->is_admin)
-            continue;
-        list_remove(&listening->node);
-        listener_destroy(&listening->listener);
-        free(listening);
-    }
+    list_remove(&listening->node);
+    close(listening->fd);
+    listen_options_release(&listening->options);
+    free(listening);
 }
 
-void gateway_stop_listening(struct gateway *gateway)
+static void on_listener_retired(void *data)
 {
-    stop_listening(gateway, false);
+    struct listening *listening = data;
+    struct gateway *gateway = listening->gateway;
+
+    listening_free(listening);
+    tell_if_drained(gateway);
+}
+
+static void retire(struct listening *listening)
+{
+    list_remove(&listening->node);
+    list_push_back(&listening->gateway->retiring, &listening->node);
+    listener_retire(&listening->listener, on_listener_retired);
+}
+
+static struct listening *find_listening(const struct gateway *gateway, int fd)
+{
+    for (struct list *node = gateway->listenings.next; node != &gateway->listenings;
+         node = node->next) {
+        struct listening *listening = CONTAINER_OF(node, struct listening, node);
+        if (listening->fd == fd)
+            return listening;
+    }
+    return NULL;
+}
+
+void gateway_stop_listening(struct gateway *gateway, int fd)
+{
+    struct listening *listening = find_listening(gateway, fd);
+    assert(listening != NULL);
+    retire(listening);
+}
+
+/* At once, with the connections that shake hands. */
+static void close_listeners(struct list *listenings)
+{
+    while (!list_is_empty(listenings)) {
+        struct listening *listening = CONTAINER_OF(listenings->next, struct listening, node);
+        if (listening->listener != NULL)
+            listener_destroy(&listening->listener);
+        listening_free(listening);
+    }
 }
 
 void gateway_destroy(struct gateway **pointer)
 {
     struct gateway *gateway = *pointer;
 
-    gateway_stop_listening(gateway);
+    close_listeners(&gateway->listenings);
+    close_listeners(&gateway->retiring);
     while (!list_is_empty(&gateway->connections))
         http_session_destroy(
             &CONTAINER_OF(gateway->connections.next, struct downstream, node)->session);
@@ -103,13 +178,15 @@ void gateway_destroy(struct gateway **pointer)
     }
     free(gateway->exchanges);
     address_limits_destroy(&gateway->addresses);
+    clear_options(&gateway->options);
     free(gateway);
     *pointer = NULL;
 }
 
 void gateway_configure(struct gateway *gateway, const struct gateway_options *options)
 {
-    gateway->options = options;
+    clear_options(&gateway->options);
+    copy_options(gateway, options);
 }
 
 struct loop *gateway_loop(const struct gateway *gateway)
@@ -134,7 +211,7 @@ const struct phases *gateway_phases(const struct gateway *gateway)
 
 const struct gateway_options *gateway_options(const struct gateway *gateway)
 {
-    return gateway->options;
+    return &gateway->options;
 }
 
 const struct gateway_counts *gateway_counts(const struct gateway *gateway)
@@ -229,15 +306,23 @@ void gateway_add_date(struct gateway *gateway, struct response *response, struct
                       arena_copy(arena, slice_of(gateway->date, DATE_BYTES - 1)));
 }
 
+/* What the gateway's options say about a connection. */
+static void take_options(struct downstream *connection)
+{
+    const struct gateway *gateway = connection->gateway;
+
+    connection->limits = gateway->options.limits;
+    connection->is_trusted = trusted_proxy_has(&gateway->options, &connection->client);
+    connection->options_serial = gateway->options_serial;
+}
+
 static void on_stream(void *data, struct http_stream *stream)
 {
     struct downstream *connection = data;
-    exchange_begin(connection->gateway, connection, stream);
-}
 
-static bool is_drained(const struct gateway *gateway)
-{
-    return gateway->counts.connections_active == gateway->admin_connections;
+    if (connection->options_serial != connection->gateway->options_serial)
+        take_options(connection);
+    exchange_begin(connection->gateway, connection, stream);
 }
 
 static void on_closed(void *data)
@@ -251,9 +336,9 @@ static void on_closed(void *data)
     gateway->counts.connections_active--;
     if (connection->listen->is_admin)
         gateway->admin_connections--;
+    listen_options_release(&connection->listen);
     free(connection);
-    if (gateway->drained != NULL && is_drained(gateway))
-        gateway->drained(gateway->drained_data);
+    tell_if_drained(gateway);
 }
 
 static const struct http_session_events SESSION_EVENTS = {
@@ -266,7 +351,7 @@ static bool may_accept(void *data, const struct address *peer)
     struct listening *listening = data;
     struct gateway *gateway = listening->gateway;
 
-    if (gateway->counts.connections_active < gateway->options->connections_max)
+    if (gateway->counts.connections_active < gateway->options.connections_max)
         return true;
     gateway->counts.connections_refused++;
     return false;
@@ -284,9 +369,7 @@ static void on_connection(void *data, struct stream *stream, const struct addres
 {
     struct listening *listening = data;
     struct gateway *gateway = listening->gateway;
-    const struct gateway_options *options = gateway->options;
-
-    unsigned per_address_max = options->connections_per_address_max;
+    unsigned per_address_max = gateway->options.connections_per_address_max;
 
     if (per_address_max > 0 && !address_limits_enter(gateway->addresses, client, per_address_max)) {
         gateway->counts.connections_refused++;
@@ -295,20 +378,24 @@ static void on_connection(void *data, struct stream *stream, const struct addres
     }
     struct downstream *connection = mem_zeroed(sizeof(*connection));
     connection->gateway = gateway;
-    connection->listen = listening->options;
+    connection->listen = listen_options_acquire(listening->options);
     connection->client = *client;
     connection->is_counted = per_address_max > 0;
     struct slice text = address_format_host(client, connection->client_text);
     connection->client_text_length = text.length;
     if (text.start != connection->client_text)
         memmove(connection->client_text, text.start, text.length);
-    connection->is_trusted = trusted_proxy_has(options, client);
+    take_options(connection);
+    if (gateway->drained != NULL && !connection->listen->is_admin) {
+        connection->limits.requests_max = 1;
+        connection->limits.idle_seconds = LATE_IDLE_SECONDS;
+    }
     list_push_back(&gateway->connections, &connection->node);
     gateway->counts.connections_accepted++;
     gateway->counts.connections_active++;
     gateway->admin_connections += listening->options->is_admin;
     connection->session = protocol_of(listening->options, stream)
-                              ->serve(stream, &options->limits, &SESSION_EVENTS, connection);
+                              ->serve(stream, &connection->limits, &SESSION_EVENTS, connection);
 }
 
 static void on_failed(void *data, const struct address *peer, const char *detail)
@@ -325,19 +412,41 @@ static const struct listener_events LISTENER_EVENTS = {may_accept, on_connection
 
 void gateway_listen(struct gateway *gateway, int fd, const struct listen_options *options)
 {
-    struct listening *listening = mem_zeroed(sizeof(*listening));
+    const struct listen_options *copy = listen_options_copy(options);
+    struct listening *listening = find_listening(gateway, fd);
+
+    if (listening != NULL) {
+        listener_configure(listening->listener, &copy->listener);
+        listen_options_release(&listening->options);
+        listening->options = copy;
+        return;
+    }
+    listening = mem_zeroed(sizeof(*listening));
     listening->gateway = gateway;
-    listening->options = options;
+    listening->fd = fd;
+    listening->options = copy;
     listening->listener =
-        listener_create(gateway->loop, fd, &options->listener, &LISTENER_EVENTS, listening);
+        listener_create(gateway->loop, fd, &copy->listener, &LISTENER_EVENTS, listening);
     list_push_back(&gateway->listenings, &listening->node);
+}
+
+static void retire_all_but_admin(struct gateway *gateway)
+{
+    struct list *node = gateway->listenings.next;
+
+    while (node != &gateway->listenings) {
+        struct listening *listening = CONTAINER_OF(node, struct listening, node);
+        node = node->next;
+        if (!listening->options->is_admin)
+            retire(listening);
+    }
 }
 
 void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *data)
 {
     struct list *node = gateway->connections.next;
 
-    stop_listening(gateway, true);
+    retire_all_but_admin(gateway);
     while (node != &gateway->connections) {
         struct downstream *connection = CONTAINER_OF(node, struct downstream, node);
         node = node->next; /* draining may close, and so free, this one */
@@ -346,6 +455,5 @@ void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *d
     }
     gateway->drained = drained;
     gateway->drained_data = data;
-    if (is_drained(gateway))
-        drained(data);
+    tell_if_drained(gateway);
 }

@@ -4,16 +4,8 @@
 #pragma once
 
 #include "gateway/exchange.h"
+#include "gateway/listen_options.h"
 #include "http/http_session.h"
-#include "net/listener.h"
-
-/* One address to listen on, with all that applies to connections that come in there. */
-struct listen_options {
-    struct slice name;                    /* the address as configured, for logs */
-    bool is_admin;                        /* carries the admin endpoints, not the routes */
-    const struct http_protocol *protocol; /* NULL: by ALPN, else HTTP/1.1 */
-    struct listener_options listener;
-};
 
 struct gateway_options {
     struct http_session_limits limits;
@@ -36,16 +28,21 @@ struct gateway_counts {
     uint64_t connections_active, exchanges_active;
 };
 
-/* `phases` and `options` are borrowed. */
+/* `phases` is borrowed, `options` copied. */
 struct gateway *gateway_create(struct loop *loop, const struct gateway_options *options,
                                const struct phases *phases, void *phases_data);
 void gateway_destroy(struct gateway **gateway);
-/* Swaps the options (a new generation's); connections open keep what they began with. */
+/* New options, copied: a connection that is open takes them over with its next request. */
 void gateway_configure(struct gateway *gateway, const struct gateway_options *options);
-/* Accepts from `fd` (the caller's) until gateway_stop_listening; `listen` is borrowed while a
- * connection from it lives. */
-void gateway_listen(struct gateway *gateway, int fd, const struct listen_options *listen);
-void gateway_stop_listening(struct gateway *gateway);
+/*
+ * Accepts from `fd`, which is the gateway's from now on, under copied options. Where it accepts
+ * from `fd` already, they are for connections to come: those that are open keep what they began
+ * with.
+ */
+void gateway_listen(struct gateway *gateway, int fd, const struct listen_options *options);
+/* Accepts what waits in the queue of `fd`, nothing more, and closes `fd` when the last of these has
+ * shaken hands. Connections stay open. */
+void gateway_stop_listening(struct gateway *gateway, int fd);
 /* Stops listening, closes idle connections, lets exchanges finish; `drained` is called when none is
  * left. The admin listeners go on, and nobody waits for their connections: /ready tells of it. */
 void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *data);

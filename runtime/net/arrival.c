@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "net/proxy_protocol.h"
 #include "net/timeout.h"
+#include "net/tls_context.h"
 
 #define HANDSHAKE_SECONDS 10
 
@@ -22,6 +23,9 @@ struct arrival {
     struct arrivals *arrivals;
     struct stream *stream;
     struct address peer, client;
+    /* Of the options it began with: those of the arrivals may be others by now. */
+    enum listener_proxy_protocol proxy_protocol;
+    struct tls_context *tls; /* acquired, or NULL */
     struct timeout timeout;
     char *taken; /* the start of a header whose rest is on its way; NULL: nothing */
     size_t taken_length;
@@ -33,8 +37,16 @@ static void arrival_free(struct arrival *arrival)
     timeout_stop(&arrival->timeout);
     if (arrival->stream != NULL)
         stream_destroy(&arrival->stream);
+    if (arrival->tls != NULL)
+        tls_context_release(&arrival->tls);
     free(arrival->taken);
     free(arrival);
+}
+
+static void tell_if_empty(struct arrivals *arrivals)
+{
+    if (arrivals->on_empty != NULL && list_is_empty(&arrivals->pending))
+        arrivals->on_empty(arrivals);
 }
 
 static void fail(struct arrival *arrival, const char *detail)
@@ -45,12 +57,13 @@ static void fail(struct arrival *arrival, const char *detail)
     arrival_free(arrival);
     if (arrivals->events.on_failed != NULL)
         arrivals->events.on_failed(arrivals->data, &peer, detail);
+    tell_if_empty(arrivals);
 }
 
 static void on_timeout(void *data)
 {
     struct arrival *arrival = data;
-    fail(arrival, arrival->arrivals->options.proxy_protocol != LISTENER_PROXY_NONE
+    fail(arrival, arrival->proxy_protocol != LISTENER_PROXY_NONE
                       ? "the PROXY header and TLS handshake took too long"
                       : "the TLS handshake took too long");
 }
@@ -69,15 +82,14 @@ static void on_handshaken(void *data, enum fault fault, const char *detail)
     arrival->stream = NULL;
     arrival_free(arrival);
     arrivals->events.on_connection(arrivals->data, stream, &client);
+    tell_if_empty(arrivals);
 }
 
 static void shake_hands(struct arrival *arrival)
 {
-    struct tls_context *tls = arrival->arrivals->options.tls;
-
     stream_attach(arrival->stream, NULL, NULL);
-    if (tls != NULL)
-        stream_accept_tls(arrival->stream, tls, on_handshaken, arrival);
+    if (arrival->tls != NULL)
+        stream_accept_tls(arrival->stream, arrival->tls, on_handshaken, arrival);
     else
         on_handshaken(arrival, FAULT_NONE, NULL);
 }
@@ -142,7 +154,7 @@ static void read_header(void *data)
     }
     struct slice bytes = slice_of(arrivals->loop->scratch, (size_t)length);
     enum proxy_protocol_result result =
-        proxy_protocol_read(bytes, arrivals->options.proxy_protocol, &header);
+        proxy_protocol_read(bytes, arrival->proxy_protocol, &header);
     size_t header_length = result == PROXY_PROTOCOL_DONE ? header.length : bytes.length;
 
     if (result == PROXY_PROTOCOL_MALFORMED || !take(arrival, header_length)) {
@@ -208,6 +220,8 @@ void arrivals_add(struct arrivals *arrivals, int fd, const struct address *peer)
     arrival->arrivals = arrivals;
     arrival->stream = stream;
     arrival->peer = arrival->client = *peer;
+    arrival->proxy_protocol = options->proxy_protocol;
+    arrival->tls = options->tls != NULL ? tls_context_acquire(options->tls) : NULL;
     list_push_back(&arrivals->pending, &arrival->node);
     timeout_init(&arrival->timeout, arrivals->loop, on_timeout, arrival);
     timeout_set(&arrival->timeout,

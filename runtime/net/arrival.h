@@ -12,6 +12,8 @@ struct arrivals {
     struct listener_events events;
     void *data;
     struct list pending; /* struct arrival */
+    /* Told each time when the last one pending has become ready or failed; may be NULL. */
+    void (*on_empty)(struct arrivals *arrivals);
 };
 
 void arrivals_init(struct arrivals *arrivals);

@@ -20,11 +20,16 @@
  */
 #define PAUSE_SECONDS     0.1
 #define COMPLAINT_SECONDS 1
+/* Of a listener that retires: whoever connects without end does not keep it for good. */
+#define LAST_EVENTS_MAX 64
 
 struct listener {
     struct arrivals arrivals;
     ev_io readable;
     struct timeout pause;
+    void (*retired)(void *data); /* NULL: it does not retire */
+    unsigned last_events;        /* while it retires */
+    bool is_closed;              /* it accepts nothing any more */
     int reserve_fd; /* given up to accept, and close, one connection when all others are taken */
     uint64_t shed;  /* connections closed that way, since the last complaint */
     double complained_at;
@@ -132,15 +137,59 @@ static bool accept_one(struct listener *listener)
     return false;
 }
 
+static void listener_free(struct listener *listener)
+{
+    ev_io_stop(listener->arrivals.loop->ev, &listener->readable);
+    timeout_stop(&listener->pause);
+    arrivals_clear(&listener->arrivals);
+    if (listener->reserve_fd >= 0)
+        close(listener->reserve_fd);
+    free(listener);
+}
+
+static void end_if_retired(struct arrivals *arrivals)
+{
+    struct listener *listener = CONTAINER_OF(arrivals, struct listener, arrivals);
+    void (*retired)(void *data) = listener->retired;
+    void *data = arrivals->data;
+
+    if (!listener->is_closed || !list_is_empty(&arrivals->pending))
+        return;
+    listener_free(listener);
+    retired(data);
+}
+
+/* False when nothing waits. */
+static bool accept_some(struct listener *listener)
+{
+    for (int i = 0; i < LISTENER_ACCEPTS_PER_EVENT; i++) {
+        if (!accept_one(listener))
+            return false;
+    }
+    return true;
+}
+
+static void accept_last(struct listener *listener)
+{
+    bool has_more = accept_some(listener) || listener->pause.deadline > 0;
+
+    if (has_more && ++listener->last_events < LAST_EVENTS_MAX)
+        return;
+    listener->is_closed = true;
+    ev_io_stop(listener->arrivals.loop->ev, &listener->readable);
+    timeout_stop(&listener->pause);
+    end_if_retired(&listener->arrivals);
+}
+
 static void on_acceptable(struct ev_loop *ev, ev_io *watcher, int events)
 {
     struct listener *listener = watcher->data;
     struct loop *loop = listener->arrivals.loop;
 
-    for (int i = 0; i < LISTENER_ACCEPTS_PER_EVENT; i++) {
-        if (!accept_one(listener))
-            break;
-    }
+    if (listener->retired != NULL)
+        accept_last(listener);
+    else
+        accept_some(listener);
     loop_flush(loop);
 }
 
@@ -158,6 +207,7 @@ struct listener *listener_create(struct loop *loop, int fd, const struct listene
     listener->arrivals.options = *options;
     listener->arrivals.events = *events;
     listener->arrivals.data = data;
+    listener->arrivals.on_empty = end_if_retired;
     arrivals_init(&listener->arrivals);
     listener->reserve_fd = open_reserve();
     timeout_init(&listener->pause, loop, on_pause_over, listener);
@@ -167,15 +217,23 @@ struct listener *listener_create(struct loop *loop, int fd, const struct listene
     return listener;
 }
 
+void listener_configure(struct listener *listener, const struct listener_options *options)
+{
+    listener->arrivals.options = *options;
+}
+
+void listener_retire(struct listener **listener, void (*retired)(void *data))
+{
+    struct listener *retiring = *listener;
+
+    assert(retired != NULL && retiring->retired == NULL);
+    *listener = NULL;
+    retiring->retired = retired;
+    accept_last(retiring);
+}
+
 void listener_destroy(struct listener **listener)
 {
-    struct listener *gone = *listener;
-
+    listener_free(*listener);
     *listener = NULL;
-    ev_io_stop(gone->arrivals.loop->ev, &gone->readable);
-    timeout_stop(&gone->pause);
-    arrivals_clear(&gone->arrivals);
-    if (gone->reserve_fd >= 0)
-        close(gone->reserve_fd);
-    free(gone);
 }

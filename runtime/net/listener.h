@@ -22,7 +22,7 @@ enum listener_proxy_protocol {
 };
 
 struct listener_options {
-    struct tls_context *tls; /* NULL: plain; borrowed while the listener lives */
+    struct tls_context *tls; /* NULL: plain; borrowed */
     enum listener_proxy_protocol proxy_protocol;
     /* Who may send PROXY headers; others are refused. None: anyone may. Borrowed. */
     const struct address_block *proxy_sources;
@@ -57,11 +57,21 @@ int listener_open(const struct address *address, bool reuse_port, int backlog,
                   char error[LISTENER_ERROR_BYTES]);
 
 /*
- * Accepts from `fd`, which stays the caller's; `options` and `events` are copied. While descriptors
- * run out it accepts nothing for moments, says so in the log once a second, and closes one waiting
- * connection each time.
+ * Accepts from `fd`, which stays the caller's; `options` and `events` are copied, and all that the
+ * options point to is borrowed until listener_configure(). While descriptors run out it accepts
+ * nothing for moments, says so in the log once a second, and closes one waiting connection each
+ * time.
  */
 struct listener *listener_create(struct loop *loop, int fd, const struct listener_options *options,
                                  const struct listener_events *events, void *data);
-/* Stops accepting; connections in the middle of their handshake are closed. */
+/* For connections to come. Those in the middle of their handshake go on as they began. */
+void listener_configure(struct listener *listener, const struct listener_options *options);
+/*
+ * Accepts what waits in the socket's queue, then nothing more; when the last of these connections
+ * is ready or has failed, calls `retired`, once, maybe before this returns, and frees itself. The
+ * socket and all that was lent are needed until then.
+ */
+void listener_retire(struct listener **listener, void (*retired)(void *data));
+/* Stops accepting; connections in the middle of their handshake are closed. Not from one of its
+ * own calls. */
 void listener_destroy(struct listener **listener);

@@ -126,14 +126,6 @@ void sockets_close(struct sockets *sockets)
     *sockets = (struct sockets){0};
 }
 
-void sockets_keep_admin(struct sockets *sockets, const struct plan *plan)
-{
-    for (size_t i = 0; i < sockets->listener_count; i++) {
-        if (!plan->listeners[i].is_admin)
-            close_listener(sockets, i);
-    }
-}
-
 void sockets_announce(const struct sockets *sockets, const struct plan *plan)
 {
     for (size_t i = 0; i < plan->listener_count; i++) {

@@ -17,10 +17,8 @@ struct sockets {
  */
 bool sockets_open(struct sockets *sockets, const struct plan *plan, unsigned worker_count);
 void sockets_close(struct sockets *sockets);
-/* In a worker that drains: closes all but those of admin listeners. */
-void sockets_keep_admin(struct sockets *sockets, const struct plan *plan);
 int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker);
-/* In a worker, after the fork: closes those of its siblings. */
+/* In a worker, after the fork: closes those of its siblings; its own go to its gateway. */
 void sockets_keep_only(struct sockets *sockets, unsigned worker);
 /* Logs "listening on ADDRESS" for each, with the port that the kernel chose. */
 void sockets_announce(const struct sockets *sockets, const struct plan *plan);

@@ -68,7 +68,6 @@ static void on_terminate(struct ev_loop *ev, ev_signal *watcher, int events)
     worker->drain_deadline.data = worker;
     ev_timer_start(ev, &worker->drain_deadline);
     gateway_drain(worker->gateway, on_drained, worker);
-    sockets_keep_admin(worker->options->sockets, worker->options->plan);
 }
 
 static void on_reopen(struct ev_loop *ev, ev_signal *watcher, int events)

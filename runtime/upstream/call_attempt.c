@@ -136,7 +136,7 @@ static void on_dialled(void *data, enum fault fault, struct stream *stream, cons
         return;
     }
     struct connection *connection =
-        pool_add(call->target->pool, stream, call->cluster->protocol, clusters->limits);
+        pool_add(call->target->pool, stream, call->cluster->protocol, &clusters->limits);
     note_acknowledged(call, connection);
     send_all(call, connection);
 }

@@ -47,10 +47,12 @@ struct cluster_options {
     unsigned retry_budget_min; /* retries per second that are always allowed; 3 is sensible */
 };
 
+/* `limits` is copied. */
 struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
                                  const struct http_session_limits *limits);
-/* After all clusters and calls have been released, and a turn of the loop. `limits` was borrowed
- * until here. */
+/* Other limits for all connections, those that are open too. */
+void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits);
+/* After all clusters and calls have been released, and a turn of the loop. */
 void clusters_destroy(struct clusters **clusters);
 
 /*

@@ -14,7 +14,7 @@
 struct clusters {
     struct loop *loop;
     struct resolver *resolver;
-    const struct http_session_limits *limits;
+    struct http_session_limits limits;
     struct list all;                           /* struct cluster, in order of creation */
     struct cluster *buckets[CLUSTERS_BUCKETS]; /* by name */
 };

@@ -12,9 +12,14 @@ struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
     struct clusters *clusters = mem_zeroed(sizeof(*clusters));
     clusters->loop = loop;
     clusters->resolver = resolver;
-    clusters->limits = limits;
+    clusters->limits = *limits;
     list_init(&clusters->all);
     return clusters;
+}
+
+void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits)
+{
+    clusters->limits = *limits;
 }
 
 /* FNV-1a: names come from the operator, not from the network. */

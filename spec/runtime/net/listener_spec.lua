@@ -31,8 +31,11 @@ void *spec_listener_create(void *loop, int fd, const struct spec_listener_option
                            const struct spec_listener_events *events, void *data)
   __asm__("listener_create");
 void spec_listener_destroy(void **listener) __asm__("listener_destroy");
+void spec_listener_configure(void *listener, const struct spec_listener_options *options)
+  __asm__("listener_configure");
+void spec_listener_retire(void **listener, void (*retired)(void *data))
+  __asm__("listener_retire");
 const struct address *spec_stream_peer(const void *stream) __asm__("stream_peer");
-unsigned spec_umask(unsigned) __asm__("umask");
 int spec_setrlimit(int, const unsigned long *) __asm__("setrlimit");
 int spec_dup(int) __asm__("dup");
 void log_configure(int level, int format);
@@ -61,120 +64,6 @@ local function close(fd)
   ffi.C.spec_close(fd)
 end
 
-describe("listener_open", function()
-  local directory
-
-  before_each(function() directory = system.temporary_directory() end)
-  after_each(function() process.remove(directory) end)
-
-  local function answers(host, port)
-    local ok, client = pcall(socket.connect, host, port)
-    if ok then client:close() end
-    return ok
-  end
-
-  it("listens on one address", function()
-    local fd = assert(open "127.0.0.1:0")
-    assert.is_true(answers("127.0.0.1", port_of(fd)))
-    assert.is_false(answers("127.0.0.2", port_of(fd)))
-    close(fd)
-  end)
-
-  it("listens on all interfaces of both families", function()
-    local fd = assert(open ":0")
-    assert.is_true(answers("127.0.0.1", port_of(fd)))
-    assert.is_true(answers("::1", port_of(fd)))
-    close(fd)
-  end)
-
-  it("leaves IPv4 to others where IPv6 is written", function()
-    local fd = assert(open "[::]:0")
-    local port = port_of(fd)
-    assert.is_false(answers("127.0.0.1", port))
-    assert.is_true(answers("::1", port))
-    local other = assert(open("0.0.0.0:" .. port))
-    assert.is_true(answers("127.0.0.1", port))
-    close(other)
-    close(fd)
-  end)
-
-  it("names the address that is in use", function()
-    local fd = assert(open "127.0.0.1:0")
-    local text = "127.0.0.1:" .. port_of(fd)
-    assert.same({ nil, text .. " is in use" }, { open(text) })
-    close(fd)
-  end)
-
-  it("shares a port only where that was asked for", function()
-    local fd = assert(open("127.0.0.1:0", true))
-    local text = "127.0.0.1:" .. port_of(fd)
-    assert.is_nil((open(text)))
-    local other = assert(open(text, true))
-    close(other)
-    close(fd)
-  end)
-
-  it("can listen again at once on a port that had connections", function()
-    local fd = assert(open "127.0.0.1:0")
-    local port = port_of(fd)
-    local client = socket.connect("127.0.0.1", port)
-    local server = ffi.C.spec_accept4(fd, nil, nil, 0)
-    close(server) -- this side closes first, and so keeps the port in TIME_WAIT
-    client:receive_all()
-    client:close()
-    close(fd)
-    fd = assert(open("127.0.0.1:" .. port))
-    close(fd)
-  end)
-
-  it("says that an address is none of this machine", function()
-    assert.same({ nil, "192.0.2.1:80 is not an address of this machine" }, { open "192.0.2.1:80" })
-  end)
-
-  it("listens on a unix socket, which others of its group may use", function()
-    local path = directory .. "/a socket"
-    local mask = C.spec_umask(0x1ff) -- 0777: takes all rights from new files
-    local fd = assert(open("unix:" .. path))
-    C.spec_umask(mask)
-    assert.is_true(answers("unix:" .. path))
-    local _, mode = process.run { "stat", "-c", "%a %F", path }
-    assert.equal("660 socket\n", mode)
-    close(fd)
-  end)
-
-  it("replaces the file of a socket that nobody listens on", function()
-    local text = "unix:" .. directory .. "/socket"
-    close(assert(open(text)))
-    assert.is_false(answers(text))
-    local fd = assert(open(text))
-    assert.is_true(answers(text))
-    close(fd)
-  end)
-
-  it("leaves a unix socket that is in use alone, even when its queue is full", function()
-    local text = "unix:" .. directory .. "/socket"
-    local listening = socket.listen(text, nil, 0)
-    local queued = socket.connect(text)
-    assert.same({ nil, text .. " is in use" }, { open(text) })
-    assert.truthy(listening:accept())
-    queued:close()
-    listening:close()
-  end)
-
-  it("leaves a file alone that is not a socket", function()
-    local path = directory .. "/file"
-    system.write_file(path, "precious")
-    assert.same({ nil, "unix:" .. path .. " exists already and is not a socket" },
-      { open("unix:" .. path) })
-    assert.equal("precious", system.read_file(path))
-  end)
-
-  it("says that the directory of a unix socket is missing", function()
-    local text = "unix:" .. directory .. "/missing/socket"
-    assert.same({ nil, text .. " cannot be made: its directory does not exist" }, { open(text) })
-  end)
-end)
-
 describe("listener", function()
   local loop, listener, fd, admits
 
@@ -197,10 +86,12 @@ describe("listener", function()
     end)
   local events = ffi.new("struct spec_listener_events", may_accept, on_connection, on_failed)
 
+  local retirements
+  local on_retired = ffi.cast("void (*)(void *)", function() retirements = retirements + 1 end)
+
   local sources, options -- keep alive what the listener borrows
 
-  -- Accepts from `fd`.
-  local function start(overrides)
+  local function make_options(overrides)
     local blocks = overrides.sources or {}
     sources = ffi.new("struct address_block[?]", math.max(#blocks, 1))
     for i, block in ipairs(blocks) do
@@ -211,7 +102,19 @@ describe("listener", function()
       handshake_timeout = overrides.timeout or 0,
       proxy_sources = sources, proxy_source_count = #blocks,
     })
-    listener = ffi.new("void *[1]", C.spec_listener_create(loop.c, fd, options, events, nil))
+    return options
+  end
+
+  -- Accepts from `fd`.
+  local function start(overrides)
+    listener = ffi.new("void *[1]",
+      C.spec_listener_create(loop.c, fd, make_options(overrides), events, nil))
+  end
+
+  local function retire()
+    C.spec_listener_retire(listener, on_retired)
+    assert.is_true(listener[0] == nil)
+    listener = nil
   end
 
   local function listen(overrides, text)
@@ -242,6 +145,7 @@ describe("listener", function()
 
   before_each(function()
     loop, made, failures, fd, listener = streams.loop(), {}, {}, nil, nil
+    retirements = 0
     admits = function() return true end
   end)
 
@@ -522,6 +426,57 @@ describe("listener", function()
     assert.same({ {}, {} }, { made, failures })
     late:close()
     client:close()
+  end)
+
+  it("takes new options for connections to come, while others go on as they began", function()
+    listen { proxy = ANY }
+    local old = connect()
+    old:send "PROXY "
+    loop:pass(0.02)
+    C.spec_listener_configure(listener[0], make_options { proxy = NONE })
+    local new = connect()
+    assert.equal("127.0.0.1:" .. new:port(), connections(1).client)
+    old:send(TCP4_HEADER:sub(#"PROXY " + 1))
+    assert.equal("192.0.2.1:4711", connections(2).client)
+    old:close()
+    new:close()
+  end)
+
+  it("accepts what waits when it retires, then nothing", function()
+    listen()
+    local clients = {}
+    for i = 1, 70 do clients[i] = connect() end
+    retire()
+    loop:run(function() return retirements == 1 end)
+    assert.equal(70, #made)
+    local late = connect()
+    loop:pass(0.05)
+    assert.equal(70, #made)
+    late:close()
+    for _, client in ipairs(clients) do client:close() end
+  end)
+
+  it("waits for handshakes that run when it retires", function()
+    listen { proxy = ANY }
+    local client, silent = connect(), connect()
+    client:send "PROXY "
+    loop:pass(0.02)
+    retire()
+    loop:pass(0.02)
+    assert.equal(0, retirements)
+    client:send(TCP4_HEADER:sub(#"PROXY " + 1))
+    assert.equal("192.0.2.1:4711", connections(1).client)
+    assert.equal(0, retirements)
+    silent:close()
+    loop:run(function() return retirements == 1 end)
+    assert.equal("closed before its PROXY header was complete", failure())
+    client:close()
+  end)
+
+  it("has retired at once where nobody waits", function()
+    listen()
+    retire()
+    assert.equal(1, retirements)
   end)
 
   it("steps back while descriptors run out, closes one that waits, and goes on after", function()
