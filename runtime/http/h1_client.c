@@ -247,6 +247,7 @@ struct http_session *h1_client_open(struct stream *stream, const struct http_ses
     client->limits = limits;
     client->step = H1_CLIENT_IDLE;
     h1_output_init(&client->output, stream, limits, &OUTPUT_EVENTS, client);
+    client->opinions = h1_opinions_of(client->output.loop);
     buffer_init(&client->input, (head > window ? head : window) + LOOP_SCRATCH_BYTES,
                 &client->output.loop->blocks);
     list_init(&client->again.node);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "http/h1_body.h"
+#include "http/h1_opinion.h"
 #include "http/h1_output.h"
 #include "http/h1_protocol.h"
 #include "http/h1_scanner.h"
@@ -31,6 +32,7 @@ struct h1_client {
     struct h1_output output;
     struct buffer input; /* received, not yet used */
     struct h1_scanner scanner;
+    struct h1_opinions *opinions; /* the loop's */
     struct h1_body body;
     struct loop_deferred again, freeing;
 

@@ -83,10 +83,11 @@ static void on_final(struct h1_client *client, struct response *response,
 static void on_head(struct h1_client *client, struct slice raw)
 {
     struct arena *arena = client->stream.arena;
-    struct response *response = arena_zeroed(arena, sizeof(*response));
+    struct response *response = arena_alloc(arena, sizeof(*response));
+    const struct h1_head_reader reader = {.arena = arena, .opinions = client->opinions};
     struct h1_connection_terms terms;
     enum fault fault =
-        h1_head_parse_response(arena_copy(arena, raw), client->method, arena, response, &terms);
+        h1_head_parse_response(arena_copy(arena, raw), client->method, &reader, response, &terms);
     if (fault != FAULT_NONE)
         h1_client_close(client, fault);
     else if (response->status == 101)

@@ -75,10 +75,10 @@ static bool read_length(struct h1_fields *fields, uint64_t *length)
 }
 
 /* One Transfer-Encoding in 1.1 without Content-Length, whatever its value. */
-static bool may_have_coding(struct h1_fields *fields, const struct h1_parse *parse)
+static bool may_have_coding(struct h1_fields *fields, const struct h1_opinion *opinion)
 {
     fields->culprit = fields->coding;
-    return fields->coding_count == 1 && fields->length_count == 0 && parse->minor_version == 1;
+    return fields->coding_count == 1 && fields->length_count == 0 && opinion->minor_version == 1;
 }
 
 static bool is_chunked_alone(const struct h1_fields *fields)
@@ -105,19 +105,19 @@ static bool is_chunked_last(struct slice list)
 
 /* Whether http-parser found the same framing. */
 static bool agree(enum message_body body, uint64_t length, bool is_chunked,
-                  const struct h1_parse *parse)
+                  const struct h1_opinion *opinion)
 {
     uint64_t expected = body == BODY_LENGTH ? length : MESSAGE_LENGTH_UNKNOWN;
-    return parse->content_length == expected && parse->is_chunked == is_chunked;
+    return opinion->content_length == expected && opinion->is_chunked == is_chunked;
 }
 
-enum fault h1_fields_frame_request(struct h1_fields *fields, const struct h1_parse *parse,
+enum fault h1_fields_frame_request(struct h1_fields *fields, const struct h1_opinion *opinion,
                                    struct request *request)
 {
     request->body = BODY_NONE;
     request->content_length = MESSAGE_LENGTH_UNKNOWN;
     if (fields->coding != NULL) {
-        if (!may_have_coding(fields, parse))
+        if (!may_have_coding(fields, opinion))
             return FAULT_REQUEST_MALFORMED;
         if (!is_chunked_alone(fields))
             return is_chunked_last(fields->coding->value) ? FAULT_CODING_UNKNOWN
@@ -129,18 +129,18 @@ enum fault h1_fields_frame_request(struct h1_fields *fields, const struct h1_par
         request->body = BODY_LENGTH;
     }
     bool is_agreed =
-        agree(request->body, request->content_length, request->body == BODY_STREAMED, parse);
+        agree(request->body, request->content_length, request->body == BODY_STREAMED, opinion);
     return is_agreed ? FAULT_NONE : FAULT_REQUEST_MALFORMED;
 }
 
-enum fault h1_fields_frame_response(struct h1_fields *fields, const struct h1_parse *parse,
+enum fault h1_fields_frame_response(struct h1_fields *fields, const struct h1_opinion *opinion,
                                     struct response *response, bool *is_chunked)
 {
     *is_chunked = false;
     response->body = BODY_STREAMED;
     response->content_length = MESSAGE_LENGTH_UNKNOWN;
     if (fields->coding != NULL) {
-        if (!may_have_coding(fields, parse))
+        if (!may_have_coding(fields, opinion))
             return FAULT_UPSTREAM_MALFORMED;
         if (!is_chunked_alone(fields))
             return FAULT_UPSTREAM_CODING;
@@ -150,21 +150,21 @@ enum fault h1_fields_frame_response(struct h1_fields *fields, const struct h1_pa
             return FAULT_UPSTREAM_MALFORMED;
         response->body = BODY_LENGTH;
     }
-    bool is_agreed = agree(response->body, response->content_length, *is_chunked, parse);
+    bool is_agreed = agree(response->body, response->content_length, *is_chunked, opinion);
     return is_agreed ? FAULT_NONE : FAULT_UPSTREAM_MALFORMED;
 }
 
-bool h1_fields_keep_alive(const struct h1_fields *fields, const struct h1_parse *parse)
+bool h1_fields_keep_alive(const struct h1_fields *fields, const struct h1_opinion *opinion)
 {
-    if (fields->closes || parse->closes)
+    if (fields->closes || opinion->closes)
         return false;
-    return parse->minor_version == 1 || (fields->keeps_alive && parse->keeps_alive);
+    return opinion->minor_version == 1 || (fields->keeps_alive && opinion->keeps_alive);
 }
 
-struct slice h1_fields_upgrade(const struct h1_fields *fields, const struct h1_parse *parse)
+struct slice h1_fields_upgrade(const struct h1_fields *fields, const struct h1_opinion *opinion)
 {
-    bool is_asked = fields->upgrade_count == 1 && fields->nominates_upgrade && parse->upgrades &&
-                    parse->minor_version == 1;
+    bool is_asked = fields->upgrade_count == 1 && fields->nominates_upgrade && opinion->upgrades &&
+                    opinion->minor_version == 1;
     if (!is_asked || fields->upgrade->value.length == 0)
         return SLICE_NONE;
     return slice_list_has(fields->upgrade->value, SLICE("h2c")) ? SLICE_NONE

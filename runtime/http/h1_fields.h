@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "http/h1_parse.h"
+#include "http/h1_opinion.h"
 #include "http/message.h"
 
 /* More options than this in Connection are malformed: each costs a walk over the fields. */
@@ -30,17 +30,17 @@ void h1_fields_read(struct h1_fields *fields, const struct headers *headers);
  * Content-Length; Content-Length is digits, once. Faults: REQUEST_MALFORMED, CODING_UNKNOWN
  * ("gzip, chunked").
  */
-enum fault h1_fields_frame_request(struct h1_fields *fields, const struct h1_parse *parse,
+enum fault h1_fields_frame_request(struct h1_fields *fields, const struct h1_opinion *opinion,
                                    struct request *request);
 /*
  * The same of a response whose status and method allow a body; `is_chunked` tells a streamed
  * body from one that lasts until the connection closes. Faults: UPSTREAM_MALFORMED,
  * UPSTREAM_CODING.
  */
-enum fault h1_fields_frame_response(struct h1_fields *fields, const struct h1_parse *parse,
+enum fault h1_fields_frame_response(struct h1_fields *fields, const struct h1_opinion *opinion,
                                     struct response *response, bool *is_chunked);
 
 /* By version and Connection; where http-parser reads that otherwise, closing wins. */
-bool h1_fields_keep_alive(const struct h1_fields *fields, const struct h1_parse *parse);
+bool h1_fields_keep_alive(const struct h1_fields *fields, const struct h1_opinion *opinion);
 /* Upgrade's value when Connection nominates it in 1.1; else start NULL. "h2c" counts as none. */
-struct slice h1_fields_upgrade(const struct h1_fields *fields, const struct h1_parse *parse);
+struct slice h1_fields_upgrade(const struct h1_fields *fields, const struct h1_opinion *opinion);

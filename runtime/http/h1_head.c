@@ -12,7 +12,8 @@
 /* One head being made into a message. */
 struct reading {
     struct slice head;
-    struct arena *arena;
+    const struct h1_head_reader *reader;
+    struct arena *arena; /* the reader's */
     struct h1_parse parse;
     struct h1_fields fields;
     struct uri_authority authority; /* what request->authority consists of */
@@ -31,8 +32,8 @@ static size_t culprit_offset(const struct reading *reading)
     const char *start = reading->head.start, *at = reading->culprit;
     if (at == NULL && reading->fields.culprit != NULL)
         at = reading->fields.culprit->name.start;
-    if (at == NULL && reading->parse.used < reading->head.length)
-        return reading->parse.used;
+    if (at == NULL)
+        at = reading->parse.culprit;
     bool is_inside = at >= start && at < start + reading->head.length;
     return is_inside ? (size_t)(at - start) : 0;
 }
@@ -153,7 +154,7 @@ static enum fault read_target(struct reading *reading, bool is_tls, struct reque
 /* A body would belong to the tunnel, or to nobody (RFC 9110, 9.3.6). */
 static enum fault read_request_body(struct reading *reading, struct request *request)
 {
-    enum fault fault = h1_fields_frame_request(&reading->fields, &reading->parse, request);
+    enum fault fault = h1_fields_frame_request(&reading->fields, &reading->parse.opinion, request);
     if (fault != FAULT_NONE)
         return fault;
     if (request->method != METHOD_CONNECT || request->body == BODY_NONE)
@@ -182,18 +183,18 @@ static enum fault read_fields(struct reading *reading, const struct headers *hea
     return reading->fields.option_count > H1_FIELDS_OPTIONS_MAX ? malformed : FAULT_NONE;
 }
 
-static enum fault read_request(struct reading *reading, bool is_tls, struct request *request)
+static enum fault read_request(struct reading *reading, struct request *request)
 {
     const struct h1_parse *parse = &reading->parse;
 
-    enum fault fault =
-        h1_parse_head(&reading->parse, reading->head, false, reading->arena, &request->headers);
+    enum fault fault = h1_parse_request(&reading->parse, reading->head, reading->reader->opinions,
+                                        reading->arena, &request->headers);
     if (fault != FAULT_NONE)
         return fault;
     request->method_name = parse->method;
     request->method = method_of(parse->method);
     request->target = parse->target;
-    request->minor_version = parse->minor_version;
+    request->minor_version = parse->opinion.minor_version;
 
     fault = read_fields(reading, &request->headers, FAULT_REQUEST_MALFORMED);
     if (fault == FAULT_NONE)
@@ -204,30 +205,30 @@ static enum fault read_request(struct reading *reading, bool is_tls, struct requ
         fault = read_expectation(reading, request);
     if (fault != FAULT_NONE)
         return fault;
-    request->upgrade = h1_fields_upgrade(&reading->fields, parse);
+    request->upgrade = h1_fields_upgrade(&reading->fields, &parse->opinion);
     request->accepts_trailers = reading->fields.accepts_trailers;
 
     /* Last, for it may change the table that the fields point into. */
-    fault = read_target(reading, is_tls, request);
+    fault = read_target(reading, reading->reader->is_tls, request);
     if (fault == FAULT_NONE)
         split_authority(reading, request);
     return fault;
 }
 
-enum fault h1_head_parse_request(struct slice head, bool is_tls, struct arena *arena,
+enum fault h1_head_parse_request(struct slice head, const struct h1_head_reader *reader,
                                  struct request *request, struct h1_connection_terms *terms)
 {
-    struct reading reading = {.head = head, .arena = arena};
+    struct reading reading = {.head = head, .reader = reader, .arena = reader->arena};
 
     *request = (struct request){0};
     *terms = (struct h1_connection_terms){0};
-    enum fault fault = read_request(&reading, is_tls, request);
+    enum fault fault = read_request(&reading, request);
     if (fault != FAULT_NONE) {
         terms->fault_offset = culprit_offset(&reading);
         return fault;
     }
     *terms = (struct h1_connection_terms){
-        .keeps_alive = h1_fields_keep_alive(&reading.fields, &reading.parse),
+        .keeps_alive = h1_fields_keep_alive(&reading.fields, &reading.parse.opinion),
         .is_chunked = request->body == BODY_STREAMED,
     };
     return FAULT_NONE;
@@ -252,7 +253,7 @@ static enum fault read_response_body(struct reading *reading, enum method method
                                      struct response *response, bool *is_chunked)
 {
     enum fault fault =
-        h1_fields_frame_response(&reading->fields, &reading->parse, response, is_chunked);
+        h1_fields_frame_response(&reading->fields, &reading->parse.opinion, response, is_chunked);
     if (fault != FAULT_NONE)
         return fault;
     bool never_has_one =
@@ -273,28 +274,28 @@ static enum fault read_response(struct reading *reading, enum method method,
 {
     const struct h1_parse *parse = &reading->parse;
 
-    enum fault fault =
-        h1_parse_head(&reading->parse, reading->head, true, reading->arena, &response->headers);
+    enum fault fault = h1_parse_response(&reading->parse, reading->head, reading->reader->opinions,
+                                         reading->arena, &response->headers);
     if (fault != FAULT_NONE)
         return fault;
-    response->status = parse->status;
+    response->status = parse->opinion.status;
     response->reason = parse->reason;
-    response->minor_version = parse->minor_version;
+    response->minor_version = parse->opinion.minor_version;
 
     fault = read_fields(reading, &response->headers, FAULT_UPSTREAM_MALFORMED);
     if (fault == FAULT_NONE)
         fault = read_response_body(reading, method, response, is_chunked);
     if (fault != FAULT_NONE || response->status != 101)
         return fault;
-    response->upgrade = h1_fields_upgrade(&reading->fields, parse);
+    response->upgrade = h1_fields_upgrade(&reading->fields, &parse->opinion);
     return response->upgrade.start != NULL ? FAULT_NONE : FAULT_UPSTREAM_UPGRADE;
 }
 
 enum fault h1_head_parse_response(struct slice head, enum method request_method,
-                                  struct arena *arena, struct response *response,
+                                  const struct h1_head_reader *reader, struct response *response,
                                   struct h1_connection_terms *terms)
 {
-    struct reading reading = {.head = head, .arena = arena};
+    struct reading reading = {.head = head, .reader = reader, .arena = reader->arena};
     bool is_chunked = false;
 
     *response = (struct response){0};
@@ -306,7 +307,8 @@ enum fault h1_head_parse_response(struct slice head, enum method request_method,
     }
     bool lasts_until_close = response->body == BODY_STREAMED && !is_chunked;
     *terms = (struct h1_connection_terms){
-        .keeps_alive = h1_fields_keep_alive(&reading.fields, &reading.parse) && !lasts_until_close,
+        .keeps_alive =
+            h1_fields_keep_alive(&reading.fields, &reading.parse.opinion) && !lasts_until_close,
         .is_chunked = is_chunked,
     };
     return FAULT_NONE;

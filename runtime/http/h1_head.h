@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/fault.h"
+#include "http/h1_opinion.h"
 #include "http/message.h"
 
 /* What a parsed head says of its connection, beside the message itself. */
@@ -21,14 +22,21 @@ struct h1_connection_terms {
     size_t fault_offset; /* where the fault lies; 0 when something is missing */
 };
 
+/* What a reader of heads brings along. */
+struct h1_head_reader {
+    struct arena *arena;
+    struct h1_opinions *opinions; /* of the loop; NULL: http-parser is asked each time */
+    bool is_tls;                  /* the client's connection */
+};
+
 /*
- * `head` is what the scanner accepted, already in memory that lives as long as `arena`; it ends
+ * `head` is what the scanner accepted, already in memory that lives as long as the arena; it ends
  * in CRLF CRLF. Faults, with their offset in `terms`: REQUEST_MALFORMED, METHOD_UNKNOWN,
  * CODING_UNKNOWN, EXPECTATION_FAILED (only in 1.1), REQUEST_HEAD_TOO_LARGE. One dot at the end of
  * the authority's host is not part of `request->host`. A target of scheme "https" is refused where
  * `is_tls` is false.
  */
-enum fault h1_head_parse_request(struct slice head, bool is_tls, struct arena *arena,
+enum fault h1_head_parse_request(struct slice head, const struct h1_head_reader *reader,
                                  struct request *request, struct h1_connection_terms *terms);
 /*
  * `request_method` decides about bodies (HEAD, CONNECT); an Upgrade is taken only for 101, and a
@@ -37,5 +45,5 @@ enum fault h1_head_parse_request(struct slice head, bool is_tls, struct arena *a
  * what would be. Other faults: UPSTREAM_CODING, UPSTREAM_HEAD_TOO_LARGE.
  */
 enum fault h1_head_parse_response(struct slice head, enum method request_method,
-                                  struct arena *arena, struct response *response,
+                                  const struct h1_head_reader *reader, struct response *response,
                                   struct h1_connection_terms *terms);

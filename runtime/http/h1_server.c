@@ -167,6 +167,7 @@ struct http_session *h1_server_open(struct stream *stream, const struct http_ses
     server->transport = stream;
     server->limits = limits;
     h1_output_init(&server->output, stream, limits, &H1_SERVER_OUTPUT, server);
+    server->opinions = h1_opinions_of(loop_of(server));
     buffer_init(&server->input, input_bytes_max(server), &loop_of(server)->blocks);
     timeout_init(&server->timeout, loop_of(server), on_timeout, server);
     list_init(&server->again.node);

@@ -58,10 +58,11 @@ static void on_head(struct h1_server *server, struct slice raw)
 {
     stream_begin(server);
     struct arena *arena = server->stream.arena;
-    struct request *request = arena_zeroed(arena, sizeof(*request));
+    struct request *request = arena_alloc(arena, sizeof(*request));
+    const struct h1_head_reader reader = {arena, server->opinions,
+                                          stream_tls(server->transport) != NULL};
     struct h1_connection_terms terms;
-    enum fault fault = h1_head_parse_request(
-        arena_copy(arena, raw), stream_tls(server->transport) != NULL, arena, request, &terms);
+    enum fault fault = h1_head_parse_request(arena_copy(arena, raw), &reader, request, &terms);
     if (fault != FAULT_NONE) {
         h1_server_refuse(server, fault, terms.fault_offset);
         return;

@@ -132,6 +132,25 @@ void loop_abandon(struct loop **loop)
     *loop = NULL;
 }
 
+void *loop_keep(struct loop *loop, const struct loop_kind *kind)
+{
+    struct loop_kept *kept = loop->kept;
+
+    while (kept->kind != NULL && kept->kind != kind) {
+        kept++;
+        assert(kept < loop->kept + LOOP_KEPT_MAX);
+    }
+    if (kept->kind == NULL)
+        *kept = (struct loop_kept){kind, kind->create()};
+    return kept->thing;
+}
+
+static void destroy_kept(struct loop *loop)
+{
+    for (size_t i = 0; i < LOOP_KEPT_MAX && loop->kept[i].kind != NULL; i++)
+        loop->kept[i].kind->destroy(loop->kept[i].thing);
+}
+
 void loop_destroy(struct loop **loop)
 {
     struct loop *gone = *loop;
@@ -140,6 +159,7 @@ void loop_destroy(struct loop **loop)
     assert(list_is_empty(&gone->flushes));
     assert(list_is_empty(&gone->deferred));
     timeout_free_spares(gone);
+    destroy_kept(gone);
     stop_watchers(gone);
     loop_abandon(loop);
 }

@@ -14,7 +14,16 @@
 #include "base/list.h"
 
 #define LOOP_SCRATCH_BYTES 65536
+/* Kinds of things that loop_keep() keeps. */
+#define LOOP_KEPT_MAX 8
+
 struct timeout;
+
+/* Something of which the layers above want one for each loop. */
+struct loop_kind {
+    void *(*create)(void);
+    void (*destroy)(void *thing);
+};
 
 /* How often what is deferred may defer more before sockets get their turn again. */
 #define LOOP_DEFERRED_ROUNDS_MAX 16
@@ -48,6 +57,10 @@ struct loop {
     void *on_turn_data;
     struct timeout *spare_timeouts; /* see timeout_acquire() */
     unsigned spare_timeout_count;
+    struct loop_kept {
+        const struct loop_kind *kind; /* NULL: none from here on */
+        void *thing;
+    } kept[LOOP_KEPT_MAX];
 };
 
 /* The first loop of a process also makes it ignore SIGPIPE: a peer that left is an error code. */
@@ -74,6 +87,10 @@ static inline double loop_monotonic(const struct loop *loop)
 {
     return loop->monotonic;
 }
+
+/* The loop's thing of that kind, which is static: made at the first call, destroyed with the loop.
+ */
+void *loop_keep(struct loop *loop, const struct loop_kind *kind);
 
 /* Asks for `item->flush`; asking again before it ran changes nothing. list_remove(&item->node)
  * cancels. */

@@ -99,6 +99,7 @@ static void check_written(struct request *request, struct arena *arena)
     struct h1_scanner scanner;
     struct request again;
     struct h1_connection_terms terms;
+    const struct h1_head_reader reader = {.arena = arena};
 
     if (headers_find_known(&request->headers, HEADER_HOST) == NULL)
         return;
@@ -110,7 +111,7 @@ static void check_written(struct request *request, struct arena *arena)
     h1_scanner_init(&scanner, false, &WIDE);
     assert(h1_scanner_scan(&scanner, buffer_slice(&out)) == H1_SCAN_DONE);
     assert(scanner.offset == buffer_length(&out));
-    assert(h1_head_parse_request(buffer_slice(&out), false, arena, &again, &terms) == FAULT_NONE);
+    assert(h1_head_parse_request(buffer_slice(&out), &reader, &again, &terms) == FAULT_NONE);
     check_same(request, &again);
     assert(!terms.keeps_alive);
     buffer_clear(&out);
@@ -121,11 +122,12 @@ static void parse(const unsigned char *data, size_t size)
     struct arena arena;
     struct request request;
     struct h1_connection_terms terms;
+    const struct h1_head_reader reader = {.arena = &arena};
     char *copy = copy_of(data, size);
 
     whole_head_check(slice_of(copy, size), false);
     arena_init(&arena);
-    enum fault fault = h1_head_parse_request(slice_of(copy, size), false, &arena, &request, &terms);
+    enum fault fault = h1_head_parse_request(slice_of(copy, size), &reader, &request, &terms);
     assert(fault == FAULT_NONE || fault_status(fault) >= 400);
     assert(terms.fault_offset < size);
     if (fault == FAULT_NONE) {

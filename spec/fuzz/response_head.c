@@ -75,6 +75,7 @@ static void check_written(struct response *response, enum method method, struct 
     struct h1_scanner scanner;
     struct response again;
     struct h1_connection_terms terms;
+    const struct h1_head_reader reader = {.arena = arena};
 
     headers_remove_hop_by_hop(&response->headers);
     buffer_init(&out, WRITTEN_BYTES_MAX, NULL);
@@ -82,7 +83,8 @@ static void check_written(struct response *response, enum method method, struct 
     h1_scanner_init(&scanner, true, &WIDE);
     assert(h1_scanner_scan(&scanner, buffer_slice(&out)) == H1_SCAN_DONE);
     assert(scanner.offset == buffer_length(&out));
-    assert(h1_head_parse_response(buffer_slice(&out), method, arena, &again, &terms) == FAULT_NONE);
+    assert(h1_head_parse_response(buffer_slice(&out), method, &reader, &again, &terms) ==
+           FAULT_NONE);
     assert(again.status == response->status && again.body == response->body);
     assert(again.content_length == response->content_length && terms.keeps_alive);
     assert(terms.is_chunked == (response->body == BODY_STREAMED));
@@ -95,12 +97,13 @@ static void parse(const unsigned char *data, size_t size, enum method method)
     struct arena arena;
     struct response response;
     struct h1_connection_terms terms;
+    const struct h1_head_reader reader = {.arena = &arena};
     char *copy = copy_of(data, size);
 
     whole_head_check(slice_of(copy, size), true);
     arena_init(&arena);
     enum fault fault =
-        h1_head_parse_response(slice_of(copy, size), method, &arena, &response, &terms);
+        h1_head_parse_response(slice_of(copy, size), method, &reader, &response, &terms);
     assert(fault == FAULT_NONE || fault_status(fault) == 502);
     assert(terms.fault_offset < size);
     if (fault == FAULT_NONE) {

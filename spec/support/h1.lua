@@ -152,6 +152,11 @@ local function read(bytes, is_response, cuts, parse)
   return follow(reading, bytes, is_response, cuts)
 end
 
+-- One for all: what one head has left there must not show in another.
+local opinions = ffi.gc(C.h1_opinions_create(), function(pointer)
+  C.h1_opinions_destroy(ffi.new("struct h1_opinions *[1]", pointer))
+end)
+
 --- Reads one request and its body; what comes after it stays in `rest`.
 ---@param bytes string
 ---@param cuts? integer[] offsets at which the bytes are torn, in order
@@ -160,8 +165,8 @@ end
 function h1.read_request(bytes, cuts, is_tls)
   return read(bytes, false, cuts or {}, function(reading, head)
     reading.message = ffi.new "struct request"
-    return C.h1_head_parse_request(head, is_tls or false, reading.arena, reading.message,
-      reading.terms)
+    local reader = ffi.new("struct h1_head_reader", reading.arena, opinions, is_tls or false)
+    return C.h1_head_parse_request(head, reader, reading.message, reading.terms)
   end)
 end
 
@@ -173,8 +178,9 @@ end
 function h1.read_response(bytes, cuts, method)
   return read(bytes, true, cuts or {}, function(reading, head)
     reading.message = ffi.new "struct response"
-    return C.h1_head_parse_response(head, C[METHODS[method or "GET"]], reading.arena,
-      reading.message, reading.terms)
+    local reader = ffi.new("struct h1_head_reader", reading.arena, opinions, false)
+    return C.h1_head_parse_response(head, C[METHODS[method or "GET"]], reader, reading.message,
+      reading.terms)
   end)
 end
 
