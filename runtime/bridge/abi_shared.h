@@ -94,6 +94,10 @@ enum moon_shared_count {
 };
 double moon_shared_number(struct generation *generation, int which);
 
+/* JSON of the master's: which generation runs, and how the last reloads went. False when there is
+ * none. */
+bool moon_notice(struct generation *generation, struct slice *text);
+
 /* Targets of the generation's upstreams: texts[0] the upstream, texts[1] the target; numbers:
  * weight, busy, idle, failures, set aside, attempts, errors. */
 bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,

@@ -67,6 +67,12 @@ double moon_shared_number(struct generation *generation, int which)
     return -1;
 }
 
+bool moon_notice(struct generation *generation, struct slice *text)
+{
+    *text = notice_read(&generation->services->shared->notice);
+    return text->length > 0;
+}
+
 void moon_config_keep(struct generation *generation, const char *text, size_t length)
 {
     assert(generation->services == NULL);

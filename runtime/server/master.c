@@ -237,6 +237,17 @@ static void on_signals(struct ev_loop *ev, ev_io *watcher, int events)
         on_signal(master, info.ssi_signo);
 }
 
+/* For /status, /ready and /metrics, whichever worker is asked. */
+static void publish_news(struct master *master)
+{
+    struct buffer text;
+
+    buffer_init(&text, NOTICE_BYTES_MAX, NULL);
+    standing_print_news(&master->history, &text);
+    notice_publish(&master->shared->notice, buffer_slice(&text));
+    buffer_clear(&text);
+}
+
 static void on_ready(void *data)
 {
     struct master *master = data;
@@ -245,6 +256,7 @@ static void on_ready(void *data)
         return;
     master->is_ready = true;
     history_succeed(&master->history, 1, CAUSE_START);
+    publish_news(master);
     log_write(LOG_INFO, "ready");
 }
 

@@ -3,6 +3,7 @@
  */
 #include "server/standing.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
@@ -11,9 +12,11 @@
 #include "base/json_writer.h"
 #include "server/history.h"
 #include "server/workforce.h"
+#include "shm/notice.h"
 
-#define LINE_BYTES_MAX 4600
-#define TIME_BYTES     32
+#define NEWS_ERRORS_MAX 256
+#define LINE_BYTES_MAX  4600
+#define TIME_BYTES      32
 
 static const char *state_of(const struct standing *standing)
 {
@@ -97,11 +100,11 @@ static void write_workers(struct json_writer *writer, const struct workforce *wo
     json_writer_close_array(writer);
 }
 
-/* One for each line. */
-static void write_errors(struct json_writer *writer, struct slice errors)
+/* One for each line, `count_max` at most. */
+static void write_errors(struct json_writer *writer, struct slice errors, size_t count_max)
 {
     json_writer_open_array(writer, "errors");
-    while (errors.length > 0) {
+    for (size_t i = 0; i < count_max && errors.length > 0; i++) {
         size_t line = slice_find(errors, '\n');
         json_writer_put_text(writer, NULL, slice_of(errors.start, line));
         errors = slice_after(errors, line < errors.length ? line + 1 : line);
@@ -109,7 +112,8 @@ static void write_errors(struct json_writer *writer, struct slice errors)
     json_writer_close_array(writer);
 }
 
-static void write_reload(struct json_writer *writer, const struct history *history)
+static void write_reload(struct json_writer *writer, const struct history *history,
+                         size_t errors_max)
 {
     const struct history_failure *failure = &history->failure;
 
@@ -126,7 +130,7 @@ static void write_reload(struct json_writer *writer, const struct history *histo
     json_writer_open_object(writer, "last_failure");
     json_writer_put_number(writer, "at", failure->at);
     json_writer_put_string(writer, "cause", history_cause_name(failure->cause));
-    write_errors(writer, slice_from_string(failure->errors));
+    write_errors(writer, slice_from_string(failure->errors), errors_max);
     json_writer_close_object(writer);
 }
 
@@ -143,7 +147,24 @@ void standing_print_json(const struct standing *standing, struct buffer *into)
     json_writer_put_number(&writer, "started", standing->started);
     write_workers(&writer, standing->workforce);
     if (standing->history->generation > 0)
-        write_reload(&writer, standing->history);
+        write_reload(&writer, standing->history, SIZE_MAX);
     json_writer_close_object(&writer);
     buffer_append(into, SLICE("\n"));
+}
+
+void standing_print_news(const struct history *history, struct buffer *into)
+{
+    struct json_writer writer;
+
+    assert(into->bytes_max <= NOTICE_BYTES_MAX);
+    for (size_t errors_max = NEWS_ERRORS_MAX;; errors_max /= 2) {
+        json_writer_init(&writer, into);
+        json_writer_open_object(&writer, NULL);
+        write_reload(&writer, history, errors_max);
+        json_writer_close_object(&writer);
+        if (json_writer_is_whole(&writer))
+            return;
+        assert(errors_max > 0);
+        buffer_clear(into);
+    }
 }

@@ -77,7 +77,7 @@ static bool divide(struct division *division, const struct shared_options *optio
 static size_t total_bytes(const struct division *division)
 {
     return SEGMENT_BYTES_MIN + counters_bytes(division) + cell_table_bytes(division->places) +
-           division->dict_bytes;
+           division->dict_bytes + notice_bytes();
 }
 
 /* Cannot fail: the segment was made for it. */
@@ -88,7 +88,8 @@ static void allot(struct shared *shared, const struct division *division)
         counter_table_init(&shared->counters, segment, "counters", &division->counters) &&
         histogram_table_init(&shared->histograms, segment, "histograms", &division->histograms) &&
         limiter_init(&shared->limiter, segment, "limits", division->places) &&
-        dict_init(&shared->dict, segment, "dict", division->dict_bytes);
+        dict_init(&shared->dict, segment, "dict", division->dict_bytes) &&
+        notice_init(&shared->notice, segment, "notice");
     assert(is_allotted);
     shared->loop_turns = histogram_slot(&shared->histograms, SLICE(LOOP_TURNS), SLICE_NONE);
 }
@@ -126,6 +127,7 @@ struct shared *shared_create(const struct shared_options *options)
 void shared_destroy(struct shared **shared)
 {
     dict_clear(&(*shared)->dict);
+    notice_clear(&(*shared)->notice);
     segment_clear(&(*shared)->segment);
     free(*shared);
     *shared = NULL;

@@ -13,6 +13,7 @@
 #include "shm/dict.h"
 #include "shm/histogram.h"
 #include "shm/limiter.h"
+#include "shm/notice.h"
 #include "shm/segment.h"
 
 #define SHARED_WORKERS_MAX 256
@@ -40,7 +41,8 @@ struct shared {
     struct histogram_table histograms;
     struct limiter limiter;
     struct dict dict;
-    uint32_t loop_turns; /* histogram of the time between two waits of the loop, all workers */
+    struct notice notice; /* JSON of the master's: which generation runs, how reloads went */
+    uint32_t loop_turns;  /* histogram of the time between two waits of the loop, all workers */
 };
 
 /* NULL with errno set when the system refuses, EINVAL for numbers out of bounds. */

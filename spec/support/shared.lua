@@ -130,7 +130,8 @@ ffi.cdef [[
   struct shared_options { unsigned workers; size_t counters_bytes, limits_bytes, dict_bytes; };
   struct shared {
     struct segment segment; struct counter_table counters; struct histogram_table histograms;
-    struct limiter limiter; struct dict dict; uint32_t loop_turns;
+    struct limiter limiter; struct dict dict;
+    struct { void *page; char *copy; } notice; uint32_t loop_turns;
   };
   struct shared *shared_create(const struct shared_options *);
   void shared_destroy(struct shared **);

@@ -8,6 +8,7 @@ local bridge = require "moongate.ffi"
 local guard = require "moongate.admin.guard"
 local json = require "moongate.json"
 local published = require "moongate.admin.published"
+local reloads = require "moongate.admin.reloads"
 local reply = require "moongate.reply"
 local status = require "moongate.admin.status"
 local text_format = require "moongate.admin.text_format"
@@ -23,7 +24,6 @@ local UNKNOWN = reply.problem(404, "not-found",
   "There is no such endpoint; there are /metrics, /status, /ready and /config.")
 local READ_ONLY = reply.problem(405, "method-not-allowed", "This endpoint is only read.",
   { allow = "GET, HEAD" })
-local READY = reply.json(200, { status = "ready" }, HEADERS)
 local DRAINING = reply.json(503, { status = "draining" }, HEADERS)
 
 local function answer_metrics()
@@ -38,9 +38,13 @@ local function answer_status(self)
   return reply.json(200, status.read(self.facts), HEADERS)
 end
 
+-- Ready as long as it serves; a reload that failed has changed nothing, but should be known.
 local function answer_ready()
   local is_draining = C.moon_worker_number(bridge.generation, C.MOON_WORKER_DRAINING) == 1
-  return is_draining and DRAINING or READY
+  if is_draining then return DRAINING end
+  local known = reloads.read() or {}
+  return reply.json(200, { status = "ready", generation = known.generation,
+    last_failure = known.last_failure }, HEADERS)
 end
 
 local function answer_config()

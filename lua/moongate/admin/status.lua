@@ -3,6 +3,7 @@
 local bridge = require "moongate.ffi"
 local json = require "moongate.json"
 local published = require "moongate.admin.published"
+local reloads = require "moongate.admin.reloads"
 
 local C = bridge.C
 
@@ -60,11 +61,18 @@ end
 ---@return table
 function status.read(facts)
   local totals, started = published.totals(), published.started()
+  local known = reloads.read() or {}
   return {
     version = bridge.string(C.moon_version()),
     started = started,
     uptime = math.max(0, math.floor(C.moon_now(bridge.generation) - started)),
     draining = own(C.MOON_WORKER_DRAINING) == 1,
+    generation = known.generation,
+    since = known.since,
+    cause = known.cause,
+    held = known.held,
+    reloads = known.reloads,
+    last_failure = known.last_failure,
     workers = { configured = own(C.MOON_WORKER_COUNT), serving = totals.moongate_workers },
     connections = {
       active = totals.moongate_connections,

@@ -7,6 +7,7 @@ local bridge = require "moongate.ffi"
 local buffer = require "string.buffer"
 local metrics = require "moongate.metrics"
 local published = require "moongate.admin.published"
+local reloads = require "moongate.admin.reloads"
 local sleep = require "moongate.sleep"
 
 local C = bridge.C
@@ -125,6 +126,24 @@ local function put_head(into, name, kind, help)
   into:put("# TYPE ", name, " ", kind, "\n")
 end
 
+local function put_reloads(into)
+  local known = reloads.read()
+  if not known then return end
+  put_head(into, "moongate_generation", "gauge", "The generation that serves; counts from 1.")
+  into:put("moongate_generation ", number_text(known.generation), "\n")
+  put_head(into, "moongate_generation_since_seconds", "gauge",
+    "Since when it serves, since the epoch.")
+  into:put("moongate_generation_since_seconds ", number_text(known.since), "\n")
+  put_head(into, "moongate_reloads_total", "counter", "Reloads by how they went.")
+  for _, result in ipairs { "succeeded", "failed" } do
+    into:put('moongate_reloads_total{result="', result, '"} ',
+      number_text(known.reloads[result]), "\n")
+  end
+  put_head(into, "moongate_reload_failed", "gauge",
+    "1 while the last reload has failed; the generation before it serves on.")
+  into:put("moongate_reload_failed ", known.last_failure and "1" or "0", "\n")
+end
+
 local function put_own(into)
   put_head(into, "moongate_build_info", "gauge", "The version that runs.")
   into:put('moongate_build_info{version="', bridge.string(C.moon_version()), '"} 1\n')
@@ -151,6 +170,7 @@ function text_format.write()
     put_head(text, name, family.kind, known and known.help or OWN_HELP[name] or "")
     text:put(family.lines)
   end
+  put_reloads(text)
   put_own(text)
   return text:tostring()
 end
