@@ -6,6 +6,7 @@
 -- the allowance is back; in a 429 it says, as Retry-After does, when the next request may pass.
 
 local moongate = require "moongate"
+local note = require "moongate.note"
 
 local json, limit, reply = moongate.json, moongate.limit, moongate.reply
 local ceil, max = math.ceil, math.max
@@ -52,21 +53,24 @@ local UNIDENTIFIED = reply.problem(403, "unidentified",
 local FORMS = {}
 
 FORMS.draft = {
-  note = function(self, left, seconds) return self.subject .. left .. ";t=" .. seconds end,
-  write = function(self, res, note)
-    res.headers:add("ratelimit-policy", self.policy)
-    res.headers:add("ratelimit", note)
+  note = function(self, left, seconds)
+    return ("%s%d;t=%d"):format(self.subject, left, seconds) -- whole numbers: faster than ".."
+  end,
+  write = function(self, res, said)
+    local fields = res.headers
+    fields:add("ratelimit-policy", self.policy)
+    fields:add("ratelimit", said)
   end,
 }
 
 FORMS.legacy = {
   note = function(_, left, seconds) return { left = left, seconds = seconds } end,
-  write = function(self, res, note)
+  write = function(self, res, said)
     local before = tonumber(res.headers["x-ratelimit-remaining"])
-    if before and before < note.left then return end -- of several limits the tightest
+    if before and before < said.left then return end -- of several limits the tightest
     res.headers["x-ratelimit-limit"] = self.gate.limit
-    res.headers["x-ratelimit-remaining"] = note.left
-    res.headers["x-ratelimit-reset"] = note.seconds
+    res.headers["x-ratelimit-remaining"] = said.left
+    res.headers["x-ratelimit-reset"] = said.seconds
   end,
 }
 
@@ -114,14 +118,14 @@ end
 local function note_of(self, left, seconds)
   if left >= KEPT_MAX or seconds >= KEPT_MAX then return self.form.note(self, left, seconds) end
   local key = seconds * KEPT_MAX + left
-  local note = self.notes[key]
-  if note then return note end
-  note = self.form.note(self, left, seconds)
+  local said = self.notes[key]
+  if said then return said end
+  said = self.form.note(self, left, seconds)
   if self.note_count < NOTES_MAX then
-    self.notes[key] = note
+    self.notes[key] = said
     self.note_count = self.note_count + 1
   end
-  return note
+  return said
 end
 
 local function denial(self, seconds)
@@ -141,7 +145,7 @@ function rate_limit:request(req)
 
   local allowed, left, wait, reset = self.gate:take(scope and tostring(scope) or "")
   local seconds = allowed and ceil(reset) or max(1, ceil(wait))
-  if self.form then req.context[self] = note_of(self, left, seconds) end
+  if self.form then note.set(req, self, note_of(self, left, seconds)) end
   if allowed then return nil end
   return denial(self, seconds)
 end
@@ -149,8 +153,8 @@ end
 ---@param req Request
 ---@param res Response
 function rate_limit:response(req, res)
-  local note = req.context[self]
-  if note then self.form.write(self, res, note) end
+  local said = note.get(req, self)
+  if said then self.form.write(self, res, said) end
 end
 
 return rate_limit

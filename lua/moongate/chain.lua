@@ -7,9 +7,12 @@
 
 local bit = require "bit"
 local bridge = require "moongate.ffi"
+local parts = require "moongate.parts"
 local reply = require "moongate.reply"
 
 local C = bridge.C
+local HANDLE, STEP, ASKED, ACTIVE = parts.HANDLE, parts.STEP, parts.ASKED, parts.ACTIVE
+local SHAPE, BARRED, BODY = parts.SHAPE, parts.BARRED, parts.BODY
 
 -- As enum route_phase has them.
 local PHASES = {
@@ -23,20 +26,20 @@ local chain = { PHASES = PHASES }
 -- Asked once for each request, so that a step takes part in all of its phases or in none.
 local function is_active(req, when, number)
   local mask = bit.lshift(1, number)
-  if bit.band(req.asked, mask) == 0 then
+  if bit.band(req[ASKED], mask) == 0 then
     local says = when(req)
-    req.asked = bit.bor(req.asked, mask)
-    if says then req.active = bit.bor(req.active, mask) end
+    req[ASKED] = bit.bor(req[ASKED], mask)
+    if says then req[ACTIVE] = bit.bor(req[ACTIVE], mask) end
   end
-  return bit.band(req.active, mask) ~= 0
+  return bit.band(req[ACTIVE], mask) ~= 0
 end
 
 -- For observers, and the log phase: what raises is logged and counted, and the others go on.
 local function observe(req, method, instance, ...)
   local ok, result = xpcall(method, debug.traceback, instance, ...)
   if ok then return result end
-  local text = ("plugin %s raised: %s"):format(req.shape.names[req.step] or "?", tostring(result))
-  C.moon_plugin_raised(req.handle, text, #text)
+  local text = ("plugin %s raised: %s"):format(req[SHAPE].names[req[STEP]] or "?", tostring(result))
+  C.moon_plugin_raised(req[HANDLE], text, #text)
   return nil
 end
 
@@ -46,9 +49,9 @@ local function replace(req, res, verdict)
   if not reply.is(verdict) then
     error("the response phase returned what is no reply (see moongate.reply)", 0)
   end
-  reply.hand_over(req.handle, verdict)
-  C.moon_answer_replace(req.handle)
-  res.whole_body = false
+  reply.hand_over(req[HANDLE], verdict)
+  C.moon_answer_replace(req[HANDLE])
+  res[BODY] = false
 end
 
 local function body_text(changed, before)
@@ -76,14 +79,15 @@ local function step_code(phase, form, step)
   local observed = phase == "log" or step.on_error == "continue"
   local call = observed and "local result = observe(req, p[%d], steps[%d], %s)"
     or "local result = p[%d](steps[%d], %s)"
-  local code = ("req.step = %d\n" .. call .. "\n%s"):format(step.index, step.index, step.index,
-    form.call, form.use)
+  local code = ("req[%d] = %d\n" .. call .. "\n%s"):format(STEP, step.index, step.index,
+    step.index, form.call, form.use)
   if step.condition then
     code = ("if is_active(req, steps[%d], %d) then\n%s\nend"):format(step.condition_at,
       step.condition, code)
   end
   if form.reverse then
-    return ("if not req.barred or not req.barred[%d] then\n%s\nend"):format(step.index, code)
+    return ("if not req[%d] or not req[%d][%d] then\n%s\nend"):format(BARRED, BARRED, step.index,
+      code)
   end
   return ("do\n%s\nend"):format(code)
 end
@@ -189,18 +193,18 @@ function chain.maker()
   local shapes, arrays = {}, {}
 
   local function shape_key(steps)
-    local parts = {}
+    local texts = {}
     for i, step in ipairs(steps) do
-      parts[i] = ("%d:%d:%s:%s"):format(number(step.plugin), step.mask, tostring(step.condition),
+      texts[i] = ("%d:%d:%s:%s"):format(number(step.plugin), step.mask, tostring(step.condition),
         tostring(step.on_error))
     end
-    return table.concat(parts, ",")
+    return table.concat(texts, ",")
   end
 
   local function array_key(array)
-    local parts = {}
-    for i, value in ipairs(array) do parts[i] = number(value) end
-    return table.concat(parts, ",")
+    local texts = {}
+    for i, value in ipairs(array) do texts[i] = number(value) end
+    return table.concat(texts, ",")
   end
 
   return function(plugins)

@@ -5,11 +5,14 @@
 -- a closure or a text for a request.
 
 local bridge = require "moongate.ffi"
+local parts = require "moongate.parts"
 local reply = require "moongate.reply"
 local request = require "moongate.request"
 local response = require "moongate.response"
 
 local C, found = bridge.C, bridge.found
+local HANDLE, STEP, RESPONSE = parts.HANDLE, parts.STEP, parts.RESPONSE
+local SHAPE, BARRED, BODY = parts.SHAPE, parts.BARRED, parts.BODY
 
 -- As in enum generation_verdict.
 local GO_ON, ANSWER = 0, 1
@@ -52,17 +55,17 @@ local function object_of(slot)
 end
 
 local function response_of(req)
-  local res = req.res
+  local res = req[RESPONSE]
   if not res then
-    res = response.of(req.handle)
-    req.res = res
+    res = response.of(req[HANDLE])
+    req[RESPONSE] = res
   end
   return res
 end
 
 local function decide(req, route)
   local shape, array = chain_of(route)
-  req.shape = shape
+  req[SHAPE] = shape
   local verdict
   if shape.request then verdict = shape.request(req, array) end
   if verdict == nil and shape.respond then
@@ -73,7 +76,7 @@ local function decide(req, route)
   if not reply.is(verdict) then
     error("the plugin returned what is no reply (see moongate.reply)", 0)
   end
-  reply.hand_over(req.handle, verdict)
+  reply.hand_over(req[HANDLE], verdict)
   return ANSWER
 end
 
@@ -85,7 +88,7 @@ end
 --- The same where the best route has a predicate: asks until one of them says yes.
 function dispatch.choose(slot)
   local req = new_request(slot)
-  local handle = req.handle
+  local handle = req[HANDLE]
   local route = C.moon_route_candidate(handle)
   while route >= 0 do
     local when = whens[route]
@@ -96,7 +99,7 @@ function dispatch.choose(slot)
     C.moon_route_reject(handle)
     route = C.moon_route_candidate(handle)
   end
-  req.shape = EMPTY_SHAPE
+  req[SHAPE] = EMPTY_SHAPE
   if C.moon_number(handle, C.MOON_NUMBER_PHASES) == 0 then return GO_ON end
   return decide(req, -1)
 end
@@ -113,8 +116,8 @@ end
 -- Errors that the gateway made are not rewritten: their cause may have been this very body.
 local function wants_body(req, res, shape)
   if not shape.response_body then return false end
-  if C.moon_number(req.handle, C.MOON_NUMBER_NO_BODY) == 1 then return false end
-  if C.moon_text(req.handle, C.MOON_TEXT_FAULT, found) then return false end
+  if C.moon_number(req[HANDLE], C.MOON_NUMBER_NO_BODY) == 1 then return false end
+  if C.moon_text(req[HANDLE], C.MOON_TEXT_FAULT, found) then return false end
   local control = res.headers["cache-control"]
   return not (control and control:lower():find("no-transform", 1, true))
 end
@@ -124,14 +127,14 @@ function dispatch.response(slot, route)
   local req = object_of(slot)
   local shape, array = chain_of(route)
   local res = response_of(req)
-  req.shape = shape
-  res.whole_body = false
+  req[SHAPE] = shape
+  res[BODY] = false
   if shape.response then shape.response(req, res, array) end
   if wants_body(req, res, shape) then
     local limit = body_limit(shape, array)
     local body = res:body(limit >= 0 and limit or nil)
     local changed = shape.response_body(req, res, array, body)
-    if changed ~= body then C.moon_body_replace(req.handle, changed, #changed) end
+    if changed ~= body then C.moon_body_replace(req[HANDLE], changed, #changed) end
   end
   return GO_ON
 end
@@ -140,28 +143,28 @@ end
 function dispatch.chunk(slot, route, chunk, last)
   local req = object_of(slot)
   local shape, array = chain_of(route)
-  req.shape = shape
+  req[SHAPE] = shape
   return shape.response_chunk(req, response_of(req), array, chunk, last)
 end
 
 function dispatch.log(slot, route)
   local req = object_of(slot)
   local shape, array = chain_of(route)
-  req.shape = shape
+  req[SHAPE] = shape
   local res = nil
-  if C.moon_number(req.handle, C.MOON_NUMBER_HAS_RESPONSE) == 1 then res = response_of(req) end
+  if C.moon_number(req[HANDLE], C.MOON_NUMBER_HAS_RESPONSE) == 1 then res = response_of(req) end
   shape.log(req, res, array)
 end
 
 --- After something raised: the name of the plugin. In the response phase it is not called again.
 function dispatch.culprit(slot)
   local req = requests[slot + 1]
-  if not req or req.step == 0 then return "(a route's when)" end
-  if req.res then
-    req.barred = req.barred or {}
-    req.barred[req.step] = true
+  if not req or req[STEP] == 0 then return "(a route's when)" end
+  if req[RESPONSE] then
+    req[BARRED] = req[BARRED] or {}
+    req[BARRED][req[STEP]] = true
   end
-  return req.shape and req.shape.names[req.step] or "?"
+  return req[SHAPE] and req[SHAPE].names[req[STEP]] or "?"
 end
 
 function dispatch.start()

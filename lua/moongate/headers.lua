@@ -37,6 +37,22 @@ local REASONS = {
   [C.MOON_FIELD_NO_MESSAGE] = "cannot be set: there is no such message",
 }
 
+-- What C knows names by: found once for each of them. Names come from plugins, hardly from
+-- requests; beyond NAMES_MAX they are looked for each time.
+local NAMES_MAX = 4096
+local ids, id_count = {}, 0
+
+local function id_of(name)
+  local id = ids[name]
+  if id then return id end
+  id = C.moon_field_id(name, #name)
+  if id_count < NAMES_MAX then
+    ids[name] = id
+    id_count = id_count + 1
+  end
+  return id
+end
+
 local function refuse(outcome, name)
   error(("header %q %s"):format(name, REASONS[outcome]), 3)
 end
@@ -44,7 +60,7 @@ end
 ---@param name string
 ---@return string? value  several are joined with ", "
 function Headers:get(name)
-  if C.moon_header_get(alive(self), self[OF], name, #name, found) then return (text()) end
+  if C.moon_header_get(alive(self), self[OF], id_of(name), name, #name, found) then return (text()) end
   return nil
 end
 
@@ -54,11 +70,12 @@ end
 function Headers:set(name, value)
   local handle = alive(self)
   if value == nil then
-    C.moon_header_remove(handle, self[OF], name, #name)
+    C.moon_header_remove(handle, self[OF], id_of(name), name, #name)
     return
   end
   if type(value) == "number" then value = tostring(value) end
-  local outcome = C.moon_header_set(handle, self[OF], name, #name, value, #value)
+  local outcome = C.moon_header_set(handle, self[OF], id_of(name), name, #name, value,
+    #value)
   if outcome ~= 0 then refuse(outcome, name) end
 end
 
@@ -67,14 +84,15 @@ end
 ---@param value string|number
 function Headers:add(name, value)
   if type(value) == "number" then value = tostring(value) end
-  local outcome = C.moon_header_add(alive(self), self[OF], name, #name, value, #value)
+  local outcome = C.moon_header_add(alive(self), self[OF], id_of(name), name, #name, value,
+    #value)
   if outcome ~= 0 then refuse(outcome, name) end
 end
 
 ---@param name string
 ---@return integer removed  how many there were
 function Headers:remove(name)
-  return C.moon_header_remove(alive(self), self[OF], name, #name)
+  return C.moon_header_remove(alive(self), self[OF], id_of(name), name, #name)
 end
 
 --- Removes all fields whose names begin so, in any case; "_" is as good as "-".

@@ -8,6 +8,7 @@ local bridge = require "moongate.ffi"
 local headers = require "moongate.headers"
 local json = require "moongate.json"
 local lookup = require "moongate.lookup"
+local parts = require "moongate.parts"
 local tls = require "moongate.tls"
 local wait = require "moongate.core.body"
 
@@ -61,12 +62,15 @@ local Request = {}
 
 local getters, setters, meta = {}, {}, {}
 
+local HANDLE, SERIAL, CONTEXT, CONSUMER = parts.HANDLE, parts.SERIAL, parts.CONTEXT, parts.CONSUMER
+local HEADERS, BODY = parts.HEADERS, parts.BODY
+
 local METHODS = { "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT" }
 local VERSIONS = { [0] = "1.0", [1] = "1.1" }
 
 local function alive(self)
-  local handle = self.handle
-  if handle.serial ~= self.serial then error("this request has already been answered", 3) end
+  local handle = self[HANDLE]
+  if handle.serial ~= self[SERIAL] then error("this request has already been answered", 3) end
   return handle
 end
 
@@ -117,6 +121,9 @@ local target_fault = text_of(C.MOON_TEXT_TARGET_FAULT)
 local target_detail = text_of(C.MOON_TEXT_TARGET_DETAIL)
 local other_method = text_of(C.MOON_TEXT_METHOD)
 
+--- Pointer to the exchange, for modules that call C themselves.
+function getters.handle(self) return self[HANDLE] end
+
 function getters.method(self)
   return METHODS[C.moon_number(alive(self), C.MOON_NUMBER_METHOD)] or other_method(self)
 end
@@ -126,39 +133,39 @@ function getters.version(self)
 end
 
 function getters.headers(self)
-  local proxy = self.header_proxy
+  local proxy = self[HEADERS]
   if not proxy then
-    proxy = headers.of(alive(self), self.serial, 0)
-    self.header_proxy = proxy
+    proxy = headers.of(alive(self), self[SERIAL], 0)
+    self[HEADERS] = proxy
   end
   return proxy
 end
 
 function getters.query(self)
-  return lookup.query(alive(self), self.serial)
+  return lookup.query(alive(self), self[SERIAL])
 end
 
 function getters.cookies(self)
-  return lookup.cookies(alive(self), self.serial)
+  return lookup.cookies(alive(self), self[SERIAL])
 end
 
 function getters.params(self)
-  return lookup.params(alive(self), self.serial)
+  return lookup.params(alive(self), self[SERIAL])
 end
 
 function getters.tls(self)
-  return tls.of(alive(self), self.serial)
+  return tls.of(alive(self), self[SERIAL])
 end
 
 function getters.consumer(self)
-  return self.who or nil
+  return self[CONSUMER] or nil
 end
 
 function getters.context(self)
-  local context = self.shared
+  local context = self[CONTEXT]
   if not context then
     context = {}
-    self.shared = context
+    self[CONTEXT] = context
   end
   return context
 end
@@ -210,17 +217,17 @@ function setters.upstream(self, name)
 end
 
 function setters.consumer(self, consumer)
-  self.who = consumer or false
+  self[CONSUMER] = consumer or false
 end
 
 --- Waits for the whole body. With a body larger than the limit the request is refused (413).
 ---@param limit integer? bytes; nil: the route's own limit
 ---@return string body  empty when there is none
 function Request:body(limit)
-  local body = self.whole_body
+  local body = self[BODY]
   if body then return body end
-  body = wait.request(alive(self).slot, self.serial, limit or -1)
-  self.whole_body = body
+  body = wait.request(alive(self).slot, self[SERIAL], limit or -1)
+  self[BODY] = body
   return body
 end
 
@@ -238,7 +245,7 @@ function Request:set_body(body)
   if not C.moon_set_body(alive(self), body, #body) then
     error("the request is already on its way", 2)
   end
-  self.whole_body = body
+  self[BODY] = body
 end
 
 function meta.__index(self, name)
@@ -263,18 +270,7 @@ local request = {}
 ---@return Request
 function request.of(handle)
   return setmetatable({
-    handle = handle,
-    serial = handle.serial,
-    step = 0, -- of the chain, running; see chain.lua
-    asked = 0, -- bit set of the steps whose `when` has been asked, and what it said
-    active = 0,
-    shared = false,
-    who = false,
-    header_proxy = false,
-    whole_body = false,
-    res = false, -- the response object, once there is one
-    shape = false, -- of the chain
-    barred = false, -- steps that raised in the response phase
+    handle, handle.serial, false, false, false, false, false, false, false, 0, 0, 0,
   }, meta)
 end
 

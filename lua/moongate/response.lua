@@ -3,6 +3,7 @@
 local bridge = require "moongate.ffi"
 local headers = require "moongate.headers"
 local json = require "moongate.json"
+local parts = require "moongate.parts"
 local wait = require "moongate.core.body"
 
 local C, found, text = bridge.C, bridge.found, bridge.text
@@ -17,9 +18,11 @@ local Response = {}
 
 local getters, setters, meta = {}, {}, {}
 
+local HANDLE, SERIAL, HEADERS, BODY = parts.HANDLE, parts.SERIAL, parts.HEADERS, parts.BODY
+
 local function alive(self)
-  local handle = self.handle
-  if handle.serial ~= self.serial then error("this request has already been answered", 3) end
+  local handle = self[HANDLE]
+  if handle.serial ~= self[SERIAL] then error("this request has already been answered", 3) end
   return handle
 end
 
@@ -33,10 +36,10 @@ function getters.reason(self)
 end
 
 function getters.headers(self)
-  local proxy = self.header_proxy
+  local proxy = self[HEADERS]
   if not proxy then
-    proxy = headers.of(alive(self), self.serial, 1)
-    self.header_proxy = proxy
+    proxy = headers.of(alive(self), self[SERIAL], 1)
+    self[HEADERS] = proxy
   end
   return proxy
 end
@@ -70,10 +73,10 @@ end
 ---@param limit integer? bytes; nil: the route's own limit
 ---@return string body
 function Response:body(limit)
-  local body = self.whole_body
+  local body = self[BODY]
   if body then return body end
-  body = wait.response(alive(self).slot, self.serial, limit or -1)
-  self.whole_body = body
+  body = wait.response(alive(self).slot, self[SERIAL], limit or -1)
+  self[BODY] = body
   return body
 end
 
@@ -105,12 +108,7 @@ local response = {}
 ---@param handle ffi.cdata*
 ---@return Response
 function response.of(handle)
-  return setmetatable({
-    handle = handle,
-    serial = handle.serial,
-    header_proxy = false,
-    whole_body = false,
-  }, meta)
+  return setmetatable({ handle, handle.serial, false, false }, meta)
 end
 
 return response

@@ -30,8 +30,9 @@ end
 
 --- The field of that name of the request (`of` 0) or the response (1).
 local function header_of(of, name)
+  local id = C.moon_field_id(name, #name)
   return function(req)
-    if C.moon_header_get(req.handle, of, name, #name, found) then return text() end
+    if C.moon_header_get(req.handle, of, id, name, #name, found) then return text() end
     return nil
   end
 end

@@ -86,14 +86,18 @@ enum moon_field {
 };
 /* Whether a policy may send such a field: what to say before there is a message. */
 int moon_field_check(const char *name, size_t name_length, const char *value, size_t value_length);
-/* All values of that name, joined with ", ". */
-bool moon_header_get(struct exchange *exchange, int of, const char *name, size_t name_length,
-                     struct slice *value);
-int moon_header_set(struct exchange *exchange, int of, const char *name, size_t name_length,
+/* What the functions below know a name by, the same each time; -1: it is not a field's name. */
+int moon_field_id(const char *name, size_t name_length);
+/* All values of that name, joined with ", ". Here and below, `id` is moon_field_id() of the name.
+ */
+bool moon_header_get(struct exchange *exchange, int of, int id, const char *name,
+                     size_t name_length, struct slice *value);
+int moon_header_set(struct exchange *exchange, int of, int id, const char *name, size_t name_length,
                     const char *value, size_t value_length);
-int moon_header_add(struct exchange *exchange, int of, const char *name, size_t name_length,
+int moon_header_add(struct exchange *exchange, int of, int id, const char *name, size_t name_length,
                     const char *value, size_t value_length);
-int moon_header_remove(struct exchange *exchange, int of, const char *name, size_t name_length);
+int moon_header_remove(struct exchange *exchange, int of, int id, const char *name,
+                       size_t name_length);
 /* All whose names begin so, '_' being as good as '-'; those that frame a message stay. */
 int moon_header_remove_prefix(struct exchange *exchange, int of, const char *prefix, size_t length);
 /* Walks over all fields, or those of one name (name_length not 0): start with *at = 0; false at the

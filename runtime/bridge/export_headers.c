@@ -16,61 +16,81 @@ static struct headers *headers_of(struct exchange *exchange, int of)
     return exchange->response != NULL ? &exchange->response->headers : NULL;
 }
 
-static enum moon_field check(struct slice name, struct slice value)
+static enum moon_field check_value(enum header_id id, struct slice value)
 {
-    if (!headers_is_name(name))
-        return MOON_FIELD_BAD_NAME;
     if (!headers_is_value(value))
         return MOON_FIELD_BAD_VALUE;
-    unsigned flags = header_flags_of(header_id_of(name));
+    unsigned flags = header_flags_of(id);
     return (flags & (HEADER_FRAMING | HEADER_HOP_BY_HOP)) != 0 ? MOON_FIELD_OURS : MOON_FIELD_OK;
 }
 
 int moon_field_check(const char *name, size_t name_length, const char *value, size_t value_length)
 {
-    return check(exports_slice(name, name_length), exports_slice(value, value_length));
+    int id = moon_field_id(name, name_length);
+    if (id < 0)
+        return MOON_FIELD_BAD_NAME;
+    return (int)check_value((enum header_id)id, exports_slice(value, value_length));
+}
+
+int moon_field_id(const char *name, size_t name_length)
+{
+    struct slice field = exports_slice(name, name_length);
+    return headers_is_name(field) ? (int)header_id_of(field) : -1;
 }
 
 /* NOLINTBEGIN(readability-function-size): scalars, as the FFI does not compile structs by value. */
 
-bool moon_header_get(struct exchange *exchange, int of, const char *name, size_t name_length,
-                     struct slice *value)
+bool moon_header_get(struct exchange *exchange, int of, int id, const char *name,
+                     size_t name_length, struct slice *value)
 {
     const struct headers *headers = headers_of(exchange, of);
-    if (headers == NULL)
+    if (headers == NULL || id < 0)
         return false;
-    *value = headers_joined(headers, &exchange->arena, exports_slice(name, name_length));
+    struct header_key key = {exports_slice(name, name_length), (enum header_id)id};
+    *value = headers_joined_key(headers, &exchange->arena, key);
     return value->start != NULL;
 }
 
-int moon_header_set(struct exchange *exchange, int of, const char *name, size_t name_length,
-                    const char *value, size_t value_length)
+/* The field, copied, as Lua's texts go when they like; its fault instead. */
+static enum moon_field take_field(struct exchange *exchange, int of, int id, struct header *field)
 {
-    struct headers *headers = headers_of(exchange, of);
-    struct slice field = exports_slice(name, name_length),
-                 text = exports_slice(value, value_length);
-    enum moon_field outcome = headers == NULL ? MOON_FIELD_NO_MESSAGE : check(field, text);
-
+    if (headers_of(exchange, of) == NULL)
+        return MOON_FIELD_NO_MESSAGE;
+    if (id < 0)
+        return MOON_FIELD_BAD_NAME;
+    field->id = (enum header_id)id;
+    enum moon_field outcome = check_value(field->id, field->value);
     if (outcome != MOON_FIELD_OK)
-        return (int)outcome;
-    field = arena_copy(&exchange->arena, field);
-    text = arena_copy(&exchange->arena, text);
-    return headers_set(headers, &exchange->arena, field, text) ? MOON_FIELD_OK : MOON_FIELD_FULL;
+        return outcome;
+    field->name = arena_copy(&exchange->arena, field->name);
+    field->value = arena_copy(&exchange->arena, field->value);
+    return MOON_FIELD_OK;
 }
 
-int moon_header_add(struct exchange *exchange, int of, const char *name, size_t name_length,
+int moon_header_set(struct exchange *exchange, int of, int id, const char *name, size_t name_length,
                     const char *value, size_t value_length)
 {
-    struct headers *headers = headers_of(exchange, of);
-    struct slice field = exports_slice(name, name_length),
-                 text = exports_slice(value, value_length);
-    enum moon_field outcome = headers == NULL ? MOON_FIELD_NO_MESSAGE : check(field, text);
+    struct header field = {.name = exports_slice(name, name_length),
+                           .value = exports_slice(value, value_length)};
+    enum moon_field outcome = take_field(exchange, of, id, &field);
 
-    if (outcome != MOON_FIELD_OK)
-        return (int)outcome;
-    field = arena_copy(&exchange->arena, field);
-    text = arena_copy(&exchange->arena, text);
-    return headers_add(headers, &exchange->arena, field, text) ? MOON_FIELD_OK : MOON_FIELD_FULL;
+    if (outcome == MOON_FIELD_OK &&
+        !headers_set_field(headers_of(exchange, of), &exchange->arena, &field))
+        return MOON_FIELD_FULL;
+    return (int)outcome;
+}
+
+int moon_header_add(struct exchange *exchange, int of, int id, const char *name, size_t name_length,
+                    const char *value, size_t value_length)
+{
+    struct header field = {.name = exports_slice(name, name_length),
+                           .value = exports_slice(value, value_length)};
+    enum moon_field outcome = take_field(exchange, of, id, &field);
+
+    if (outcome == MOON_FIELD_OK &&
+        !headers_add_field(headers_of(exchange, of), &exchange->arena, &field))
+        return MOON_FIELD_FULL;
+    return (int)outcome;
 }
 
 bool moon_header_next(struct exchange *exchange, int of, const char *name, size_t name_length,
@@ -92,15 +112,16 @@ bool moon_header_next(struct exchange *exchange, int of, const char *name, size_
 
 /* NOLINTEND(readability-function-size) */
 
-int moon_header_remove(struct exchange *exchange, int of, const char *name, size_t name_length)
+int moon_header_remove(struct exchange *exchange, int of, int id, const char *name,
+                       size_t name_length)
 {
     struct headers *headers = headers_of(exchange, of);
-    struct slice field = exports_slice(name, name_length);
+    struct header_key key = {exports_slice(name, name_length), (enum header_id)id};
 
     /* The codec frames: what is called framing here has no effect, so removing it has none. */
-    if (headers == NULL || (header_flags_of(header_id_of(field)) & HEADER_FRAMING) != 0)
+    if (headers == NULL || id < 0 || (header_flags_of(key.id) & HEADER_FRAMING) != 0)
         return 0;
-    return (int)headers_remove(headers, field);
+    return (int)headers_remove_key(headers, key);
 }
 
 int moon_header_remove_prefix(struct exchange *exchange, int of, const char *prefix, size_t length)

@@ -9,7 +9,6 @@
 #include "http/h1_scanner.h"
 
 #include <assert.h>
-#include <endian.h>
 
 #include "http/octet.h"
 
@@ -186,43 +185,10 @@ static bool scan_status_end(struct h1_scanner *scanner, struct slice head)
     return take(scanner, head, ' ', REASON);
 }
 
-/* Sets the top bit of the first byte that is a control character; maybe also those of later bytes.
- */
-static uint64_t controls_in(uint64_t word)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
-    uint64_t delete = word ^ (ones * 0x7f);
-    uint64_t below_blank = (word - ones * 0x20) & ~word;
-    uint64_t is_delete = (delete - ones) & ~delete;
-
-    return (below_blank | is_delete) & tops;
-}
-
-/* Eight bytes at once: up to the first that a field's value may not have. */
-static const char *skip_value(const char *at, const char *end)
-{
-    while (end - at >= 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        uint64_t controls = controls_in(le64toh(word));
-        if (controls == 0) {
-            at += 8;
-            continue;
-        }
-        at += __builtin_ctzll(controls) / 8;
-        if (*at != '\t')
-            return at;
-        at++;
-    }
-    while (at < end && octet_is(*at, OCTET_VALUE))
-        at++;
-    return at;
-}
-
 static bool scan_value(struct h1_scanner *scanner, struct slice head)
 {
     const char *end = head.start + head.length;
-    scanner->offset = (size_t)(skip_value(head.start + scanner->offset, end) - head.start);
+    scanner->offset = (size_t)(octet_value_end(head.start + scanner->offset, end) - head.start);
     if (scanner->offset == head.length)
         return false;
     return take(scanner, head, '\r', LINE_LF);
@@ -240,7 +206,7 @@ static void skip_fields(struct h1_scanner *scanner, struct slice head)
             at++;
         if (at == name || at == end || *at != ':')
             return;
-        at = skip_value(at + 1, end);
+        at = octet_value_end(at + 1, end);
         if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
             return;
         at += 2;

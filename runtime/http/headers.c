@@ -66,6 +66,12 @@ static bool add(struct headers *headers, struct arena *arena, struct header head
     return true;
 }
 
+bool headers_add_field(struct headers *headers, struct arena *arena, const struct header *field)
+{
+    assert(field->name.start != NULL);
+    return add(headers, arena, *field);
+}
+
 bool headers_add(struct headers *headers, struct arena *arena, struct slice name,
                  struct slice value)
 {
@@ -123,6 +129,12 @@ static bool set(struct headers *headers, struct arena *arena, struct header head
     return true;
 }
 
+bool headers_set_field(struct headers *headers, struct arena *arena, const struct header *field)
+{
+    assert(field->name.start != NULL);
+    return set(headers, arena, *field);
+}
+
 bool headers_set(struct headers *headers, struct arena *arena, struct slice name,
                  struct slice value)
 {
@@ -140,6 +152,11 @@ bool headers_set_known(struct headers *headers, struct arena *arena, enum header
 size_t headers_remove(struct headers *headers, struct slice name)
 {
     return remove_from(headers, 0, header_id_of(name), name);
+}
+
+size_t headers_remove_key(struct headers *headers, struct header_key key)
+{
+    return remove_from(headers, 0, key.id, key.name);
 }
 
 size_t headers_remove_known(struct headers *headers, enum header_id id)
@@ -198,7 +215,13 @@ const struct header *headers_find_next(const struct headers *headers, const stru
 
 struct slice headers_joined(const struct headers *headers, struct arena *arena, struct slice name)
 {
-    const struct header *first = headers_find(headers, name);
+    return headers_joined_key(headers, arena, (struct header_key){name, header_id_of(name)});
+}
+
+struct slice headers_joined_key(const struct headers *headers, struct arena *arena,
+                                struct header_key key)
+{
+    const struct header *first = find_from(headers, 0, key.id, key.name);
     if (first == NULL)
         return SLICE_NONE;
     const struct header *next = headers_find_next(headers, first);
@@ -251,11 +274,8 @@ bool headers_is_name(struct slice name)
 
 bool headers_is_value(struct slice value)
 {
-    for (size_t i = 0; i < value.length; i++) {
-        if (!octet_is(value.start[i], OCTET_VALUE))
-            return false;
-    }
-    return slice_trimmed(value).length == value.length;
+    const char *end = value.start + value.length;
+    return octet_value_end(value.start, end) == end && slice_trimmed(value).length == value.length;
 }
 
 /* Connection may nominate itself: all its lines are still to be read. */

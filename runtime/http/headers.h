@@ -29,18 +29,27 @@ struct headers {
     uint64_t ids;             /* HEADERS_BIT of all that were ever added: what has none is absent */
 };
 
+/* A name with its number, for who knows that already. */
+struct header_key {
+    struct slice name;
+    enum header_id id; /* header_id_of(name) */
+};
+
 /* Adds at the end; the slices are kept, not copied. False at HEADERS_MAX. */
+bool headers_add_field(struct headers *headers, struct arena *arena, const struct header *field);
 bool headers_add(struct headers *headers, struct arena *arena, struct slice name,
                  struct slice value);
 bool headers_add_known(struct headers *headers, struct arena *arena, enum header_id id,
                        struct slice value);
 /* Replaces all fields of that name by one, in the place of the first. False at HEADERS_MAX. */
+bool headers_set_field(struct headers *headers, struct arena *arena, const struct header *field);
 bool headers_set(struct headers *headers, struct arena *arena, struct slice name,
                  struct slice value);
 bool headers_set_known(struct headers *headers, struct arena *arena, enum header_id id,
                        struct slice value);
 /* How many were removed. */
 size_t headers_remove(struct headers *headers, struct slice name);
+size_t headers_remove_key(struct headers *headers, struct header_key key);
 size_t headers_remove_known(struct headers *headers, enum header_id id);
 /*
  * All whose names begin so; '_' is as good as '-', since CGI and what came after it make no
@@ -55,6 +64,8 @@ const struct header *headers_find_known(const struct headers *headers, enum head
 const struct header *headers_find_next(const struct headers *headers, const struct header *header);
 /* All values of that name joined with ", " (RFC 9110, 5.3); start NULL when there is none. */
 struct slice headers_joined(const struct headers *headers, struct arena *arena, struct slice name);
+struct slice headers_joined_key(const struct headers *headers, struct arena *arena,
+                                struct header_key key);
 
 /* Walks over what is there: start with *at = 0; NULL at the end. */
 static inline const struct header *headers_next(const struct headers *headers, uint32_t *at)

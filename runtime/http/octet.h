@@ -22,6 +22,9 @@ static inline bool octet_is(char c, unsigned set)
     return (OCTETS[(unsigned char)c] & set) != 0;
 }
 
+/* The first byte from `at` on that is not OCTET_VALUE, or `end`. */
+const char *octet_value_end(const char *at, const char *end);
+
 /* The value of a hexadecimal digit. */
 static inline unsigned octet_hex(char digit)
 {

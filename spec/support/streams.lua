@@ -24,7 +24,8 @@ ffi.cdef [[
     double monotonic, turn_started; void (*on_turn)(void *, double); void *on_turn_data;
   };
   struct net_timeout {
-    struct net_timer timer; void *loop; double deadline, fires; void (*on_timeout)(void *); void *data;
+    struct net_timer timer; void *loop; double deadline, fires; void (*on_timeout)(void *);
+    void *data;
     void *next_spare; bool is_unreferenced;
   };
   struct net_stream_events { void (*on_readable)(void *); void (*on_writable)(void *); };

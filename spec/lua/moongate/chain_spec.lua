@@ -1,6 +1,7 @@
 -- The functions of abi.h have to be seen by ffi.C, as they are in the binary.
 require "ffi".load(os.getenv "MOONGATE_SPEC_LIBRARY" or "build/release/libmoongate-spec.so", true)
 local chain = require "moongate.chain"
+local parts = require "moongate.parts"
 local reply = require "moongate.reply"
 
 describe("chain", function()
@@ -23,7 +24,9 @@ describe("chain", function()
     return one
   end
 
-  local function request() return { step = 0, asked = 0, active = 0, barred = false } end
+  local function request()
+    return { [parts.STEP] = 0, [parts.ASKED] = 0, [parts.ACTIVE] = 0, [parts.BARRED] = false }
+  end
 
   before_each(function()
     made = chain.maker()
@@ -117,8 +120,8 @@ describe("chain", function()
     local shape, array = made { step("good", good, 1), step("raising", raising, 2) }
     local req = request()
     assert.has_error(function() shape.response(req, {}, array) end)
-    assert.equal("raising", shape.names[req.step])
-    req.barred = { [2] = true }
+    assert.equal("raising", shape.names[req[parts.STEP]])
+    req[parts.BARRED] = { [2] = true }
     shape.response(req, {}, array)
     assert.same({ "good.response(1)" }, calls)
   end)

@@ -1,0 +1,58 @@
+--- note: what a plugin notes of a request in one phase, to read it in another.
+--
+-- Like req.context, without making a table for each request: lists stay where they are, one for
+-- each slot of the pool of exchanges, and begin anew with each exchange.
+
+local parts = require "moongate.parts"
+
+local HANDLE = parts.HANDLE
+-- Of a list; then keys and values take turns.
+local SERIAL, COUNT, KEY, VALUE = 1, 2, 3, 4
+
+local lists = {} -- by slot + 1
+
+local note = {}
+
+local function index_of(list, key)
+  for i = 0, list[COUNT] - 1 do
+    if list[KEY + 2 * i] == key then return i end
+  end
+  return list[COUNT]
+end
+
+local function new_list(slot)
+  local list = { 0, 0, false, false }
+  lists[slot + 1] = list
+  return list
+end
+
+--- Notes a value, in the place of what was noted under that key before.
+---@param req Request
+---@param key table    the plugin's instance
+---@param value any
+function note.set(req, key, value)
+  local handle = req[HANDLE]
+  local list = lists[handle.slot + 1] or new_list(handle.slot)
+  if list[SERIAL] ~= handle.serial then
+    list[SERIAL], list[COUNT] = handle.serial, 0
+  end
+  local index = 0
+  if list[COUNT] > 0 and list[KEY] ~= key then index = index_of(list, key) end
+  list[KEY + 2 * index], list[VALUE + 2 * index] = key, value
+  if index >= list[COUNT] then list[COUNT] = index + 1 end
+end
+
+---@param req Request
+---@param key table
+---@return any value  nil when nothing was noted of this request
+function note.get(req, key)
+  local handle = req[HANDLE]
+  local list = lists[handle.slot + 1]
+  if not list or list[SERIAL] ~= handle.serial or list[COUNT] == 0 then return nil end
+  if list[KEY] == key then return list[VALUE] end
+  local index = index_of(list, key)
+  if index == list[COUNT] then return nil end
+  return list[VALUE + 2 * index]
+end
+
+return note
