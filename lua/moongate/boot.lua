@@ -21,9 +21,7 @@ end
 -- "file:line: what is wrong" of what config.lua says.
 local function lines(errors)
   local texts = {}
-  for i, one in ipairs(errors) do
-    texts[i] = type(one) == "table" and ("%s: %s"):format(one.at, one.message) or one
-  end
+  for i, one in ipairs(errors) do texts[i] = ("%s: %s"):format(one.at, one.message) end
   return texts
 end
 
@@ -46,16 +44,11 @@ return function(generation, path, plugin_root)
   bridge.set_generation(generation)
   local build = require "moongate.build"
   local config = require "moongate.config"
-  local model, wrong = config.load(path, {
-    plugin_root = plugin_root,
-    normalise = build.normalise,
-    conflicts = build.conflicts,
-  })
+  local model, wrong = config.load(path,
+    { plugin_root = plugin_root, builder = build.builder(false) })
   if not model then return nil, lines(wrong) end
-  local dispatch, errors = build.generation(model)
-  if not dispatch then return nil, errors end
   drop_modules()
   jit.flush()
   jit.opt.start(unpack(COMPILER))
-  return dispatch
+  return require "moongate.dispatch"
 end

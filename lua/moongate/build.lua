@@ -1,8 +1,8 @@
 --- build: makes a generation of a model.
 --
 -- C gets what grows with the configuration (routes, consumers), dispatch.lua gets the chains.
--- Nothing here has an effect on the running gateway. Everything that is wrong is collected: where
--- it was written, and what.
+-- Nothing here has an effect on the running gateway. Everything that is wrong is reported: where it
+-- was written, and what.
 
 local bridge = require "moongate.ffi"
 local chain = require "moongate.chain"
@@ -45,20 +45,17 @@ function Builder:finish()
   return nil, bridge.text()
 end
 
-function Builder:report(at, message)
-  self.errors[#self.errors + 1] = at and ("%s: %s"):format(at, message) or message
-end
-
 -- Finishes an object that config.lua has checked: what is still wrong is reported.
 function Builder:finish_or_report(what)
   local index, message = self:finish()
-  if not index then self:report(self.at, ("%s: %s"):format(what, message)) end
+  if not index then self.report(self.at, ("%s: %s"):format(what, message)) end
   return index
 end
 
 local function add_settings(builder, model)
   local limits, memory, resolver = model.limits, model.memory, model.resolver or {}
   builder:begin(C.MOON_OBJECT_SETTINGS)
+  builder.at = model.files[1]
   builder:text(C.MOON_BUILD_USER, model.user)
   builder:text(C.MOON_BUILD_VIA, model.via)
   builder:texts(C.MOON_BUILD_TRUSTED_PROXY, model.trusted_proxies)
@@ -134,6 +131,15 @@ local function add_cluster(builder, upstream)
   builder.clusters[upstream.name] = builder:finish_or_report("upstream " .. upstream.name)
 end
 
+-- Those that routes name by a URL come up with them.
+local function add_clusters(builder)
+  local upstreams = builder.model.upstreams
+  for i = builder.cluster_count + 1, #upstreams do
+    builder.cluster_count = i
+    add_cluster(builder, upstreams[i])
+  end
+end
+
 local function add_consumer(builder, consumer)
   builder:begin(C.MOON_OBJECT_CONSUMER, consumer.at)
   builder:text(C.MOON_BUILD_CONSUMER_NAME, consumer.name)
@@ -153,7 +159,8 @@ end
 
 local function add_instances(builder, plugins)
   for _, step in ipairs(plugins) do
-    if not builder.known[step.instance] then
+    local plugin = step.plugin
+    if (plugin.start or plugin.stop) and not builder.known[step.instance] then
       builder.known[step.instance] = true
       dispatch.add_instance(step.instance, step.plugin)
     end
@@ -188,12 +195,12 @@ local function describe_route(builder, route, phases)
   builder:number(C.MOON_BUILD_PHASES, phases)
 end
 
--- What router.compile calls for each route that is right in itself: true, or nil and what is in
--- its way.
+-- A route that is right in itself: true, or nil and what is in its way.
 local function add_route(builder, pattern, is_admin)
   local route = pattern.route
   local ok, shape, array = pcall(builder.chain, route.plugins)
   if not ok then return nil, shape end
+  if not is_admin then add_clusters(builder) end
   builder:begin(C.MOON_OBJECT_ROUTE, route.at)
   describe_pattern(builder, pattern)
   describe_route(builder, route, shape.mask)
@@ -205,18 +212,20 @@ local function add_route(builder, pattern, is_admin)
   return true
 end
 
+-- When something was wrong already: routes that cannot be told apart are found all the same, and
+-- the generation is good for nothing afterwards.
+local function add_pattern(builder, pattern)
+  builder:begin(C.MOON_OBJECT_ROUTE, pattern.route.at)
+  describe_pattern(builder, pattern)
+  return builder:finish()
+end
+
 local function normalise(path)
   if C.moon_normalise_path(bridge.generation, path, #path, found) then return bridge.text() end
   return nil
 end
 
-local function add_routes(builder, routes, is_admin)
-  local errors = router.compile(routes, {
-    add = function(pattern) return add_route(builder, pattern, is_admin) end,
-    normalise = normalise,
-  })
-  for _, one in ipairs(errors) do builder:report(one.at, one.message) end
-end
+local function is_plain(path) return C.moon_path_is_plain(path, #path) end
 
 local function add_use(builder, use)
   local shape, array = builder.chain(use)
@@ -225,55 +234,54 @@ local function add_use(builder, use)
   add_instances(builder, use)
 end
 
-local build = { normalise = normalise }
-
---- Finds routes that cannot be told apart, in a model that is not complete; nothing else of it is
---- built, and the generation is good for nothing afterwards.
----@param model Model
----@param report fun(at: string, message: string)
-function build.conflicts(model, report)
-  local builder = setmetatable({ generation = bridge.generation, clusters = {} }, Builder)
-  local function add(pattern)
-    builder:begin(C.MOON_OBJECT_ROUTE, pattern.route.at)
-    describe_pattern(builder, pattern)
-    return builder:finish()
+local function has_admin(model)
+  for _, listener in ipairs(model.listeners) do
+    if listener.admin then return true end
   end
-  local right = {}
-  for _, route in ipairs(model.routes) do
-    if route.is_right then right[#right + 1] = route end
-  end
-  for _, one in ipairs(router.compile(right, { add = add, normalise = normalise })) do
-    report(one.at, one.message)
-  end
+  return false
 end
 
---- The dispatcher, or nil and all that is wrong.
----@param model Model
----@return table? dispatch
----@return string[]? errors
-function build.generation(model)
-  local builder = setmetatable({
-    generation = bridge.generation,
-    errors = {},
-    clusters = {},
-    known = {},
-    chain = chain.maker(),
-  }, Builder)
-
+local function start(builder, model)
+  if builder.is_broken then return end
   add_settings(builder, model)
   for _, listener in ipairs(model.listeners) do add_listener(builder, listener) end
-  for _, upstream in ipairs(model.upstreams) do add_cluster(builder, upstream) end
+  add_clusters(builder)
   for _, consumer in ipairs(model.consumers) do add_consumer(builder, consumer) end
   add_use(builder, model.use)
-  add_routes(builder, model.routes, false)
-  for _, listener in ipairs(model.listeners) do
-    if listener.admin then
-      add_routes(builder, require("moongate.admin").routes(model), true)
-      break
-    end
+end
+
+local function add_admin_routes(builder, model)
+  local errors = router.compile(require("moongate.admin").routes(model), {
+    add = function(pattern) return add_route(builder, pattern, true) end,
+    normalise = normalise,
+  })
+  for _, one in ipairs(errors) do builder.report(one.at, one.message) end
+end
+
+local build = {}
+
+--- What config.load builds a model with, into the generation; what is good is in dispatch.lua then.
+---@param keeps_routes boolean  also where no admin listener shows them
+---@return ModelBuilder
+function build.builder(keeps_routes)
+  local builder = setmetatable({
+    generation = bridge.generation, clusters = {}, cluster_count = 0, known = {},
+    chain = chain.maker(),
+    normalise = normalise, is_plain = is_plain,
+  }, Builder)
+  function builder.start(model, report)
+    builder.model, builder.report = model, report
+    builder.forgets_routes = not keeps_routes and not has_admin(model)
+    start(builder, model)
   end
-  if #builder.errors > 0 then return nil, builder.errors end
-  return dispatch
+  function builder.add(pattern)
+    if builder.is_broken then return add_pattern(builder, pattern) end
+    return add_route(builder, pattern, false)
+  end
+  function builder.complete(model)
+    if has_admin(model) then add_admin_routes(builder, model) end
+  end
+  return builder
 end
 
 return build

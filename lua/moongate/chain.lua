@@ -10,6 +10,8 @@ local bridge = require "moongate.ffi"
 local parts = require "moongate.parts"
 local reply = require "moongate.reply"
 
+local new_table = require "table.new"
+
 local C = bridge.C
 local HANDLE, STEP, ASKED, ACTIVE = parts.HANDLE, parts.STEP, parts.ASKED, parts.ACTIVE
 local SHAPE, BARRED, BODY = parts.SHAPE, parts.BARRED, parts.BODY
@@ -116,18 +118,6 @@ local function phase_function(phase, steps, mask)
   return assert(loadstring(code, "=chain"))(methods, is_active, observe, replace, body_text)
 end
 
-local function phases_of(step)
-  local wanted = step.plugin.phases and step.plugin.phases(step.instance)
-  local phases, mask = {}, 0
-  for phase, flag in pairs(PHASES) do
-    if step.plugin[phase] and (not wanted or wanted[phase]) then
-      phases[phase] = true
-      mask = mask + flag
-    end
-  end
-  return phases, mask
-end
-
 ---@class Shape
 ---@field mask integer        phases that some step takes part in, as in enum route_phase
 ---@field names string[]      of the plugins
@@ -152,68 +142,91 @@ local function make_shape(steps)
   return shape
 end
 
--- Steps with what the code needs to know, and their array.
-local function prepare(plugins)
-  local steps, array, conditions = {}, {}, 0
+-- Steps with what the code needs to know.
+local function prepare(plugins, kinds)
+  local steps, conditions = {}, 0
   for index, given in ipairs(plugins) do
     local step = { index = index, name = given.name, plugin = given.plugin,
-      on_error = given.on_error }
-    step.phases, step.mask = phases_of(given)
+      on_error = given.on_error, phases = kinds[index].phases, mask = kinds[index].mask }
     if given.when then
       step.condition, step.condition_at = conditions, #plugins + conditions + 1
       conditions = conditions + 1
-      array[step.condition_at] = given.when
     end
-    array[index] = given.instance
     steps[index] = step
   end
   if conditions > CONDITIONS_MAX then
     error(("%d plugins have a `when`; expected at most %d"):format(conditions, CONDITIONS_MAX), 0)
   end
-  return steps, array
+  return steps
 end
 
--- A number for each different table or function, so that lists of them have a text to be found by.
-local function numbering()
-  local numbers, count = {}, 0
-  return function(value)
-    if not numbers[value] then
-      count = count + 1
-      numbers[value] = count
-    end
-    return numbers[value]
+local function below(node, key)
+  local child = node[key]
+  if child == nil then
+    child = {}
+    node[key] = child
   end
+  return child
+end
+
+-- Instances, then the steps' conditions.
+local function array_of(plugins)
+  local array = new_table(#plugins, 0)
+  for i, step in ipairs(plugins) do array[i] = step.instance end
+  for _, step in ipairs(plugins) do
+    if step.when then array[#array + 1] = step.when end
+  end
+  return array
+end
+
+-- What of a step its shape consists of, one table for each: its plugin, phases, when and on_error.
+local function kind_of(self, step)
+  if step.kind then return step.kind end
+  local wanted = step.plugin.phases and step.plugin.phases(step.instance)
+  local phases, mask = {}, 0
+  for phase, flag in pairs(PHASES) do
+    if step.plugin[phase] and (not wanted or wanted[phase]) then
+      phases[phase] = true
+      mask = mask + flag
+    end
+  end
+  local kind = below(below(below(self.kinds, step.plugin), mask), step.when ~= nil)
+  kind = below(kind, step.on_error or "fail")
+  kind.phases, kind.mask = kind.phases or phases, mask
+  step.kind = kind
+  return kind
+end
+
+local function shape_of(self, plugins)
+  local node = self.shapes
+  for _, step in ipairs(plugins) do node = below(node, kind_of(self, step)) end
+  if not node.shape then
+    local kinds = {}
+    for i, step in ipairs(plugins) do kinds[i] = kind_of(self, step) end
+    node.shape = make_shape(prepare(plugins, kinds))
+  end
+  return node.shape
+end
+
+-- One array for all lists of the same steps, found by their number, then one after the other.
+local function array_for(self, plugins)
+  local node, count = below(self.arrays, #plugins), #plugins
+  for i = 1, count - 1 do node = below(node, plugins[i]) end
+  local last = plugins[count] or "none"
+  local array = node[last]
+  if not array then
+    array = array_of(plugins)
+    node[last] = array
+  end
+  return array
 end
 
 --- A maker of chains: equal shapes and equal arrays are made once. Only while a generation is
 --- built.
 ---@return fun(plugins: ModelStep[]): Shape, table
 function chain.maker()
-  local number = numbering()
-  local shapes, arrays = {}, {}
-
-  local function shape_key(steps)
-    local texts = {}
-    for i, step in ipairs(steps) do
-      texts[i] = ("%d:%d:%s:%s"):format(number(step.plugin), step.mask, tostring(step.condition),
-        tostring(step.on_error))
-    end
-    return table.concat(texts, ",")
-  end
-
-  local function array_key(array)
-    local texts = {}
-    for i, value in ipairs(array) do texts[i] = number(value) end
-    return table.concat(texts, ",")
-  end
-
-  return function(plugins)
-    local steps, array = prepare(plugins)
-    local by_shape, by_array = shape_key(steps), array_key(array)
-    shapes[by_shape] = shapes[by_shape] or make_shape(steps)
-    arrays[by_array] = arrays[by_array] or array
-    return shapes[by_shape], arrays[by_array]
-  end
+  local self = { kinds = {}, shapes = {}, arrays = {} }
+  return function(plugins) return shape_of(self, plugins), array_for(self, plugins) end
 end
 
 return chain

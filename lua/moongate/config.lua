@@ -2,7 +2,7 @@
 --
 -- In three steps, each of which goes on after an error: the files run (environment.lua) and leave
 -- declarations, plugins are loaded, declarations are checked and joined into a model
--- (assemble.lua).
+-- (assemble.lua). Routes are built as they are read, so that not all of them are held at a time.
 
 local assemble = require "moongate.config.assemble"
 local environment = require "moongate.config.environment"
@@ -13,13 +13,22 @@ local config = {}
 ---@class ConfigOptions
 ---@field plugin_root string       folder of the bundled plugins
 ---@field getenv (fun(name: string): string?)?  default os.getenv
----@field normalise (fun(path: string): string?)?  uri_normalise_path; nil: paths stay as written
----@field conflicts (fun(model: Model, report: fun(at: string, message: string)))?
---- finds routes with `is_right` that cannot be told apart, when something else was wrong
+---@field builder ModelBuilder?    makes something of the model; see build.lua
+
+---@class ModelBuilder: RouteBuilder
+---@field start (fun(model: Model, report: fun(at: string, message: string)))?
+--- all but routes is known
+---@field add (fun(pattern: RoutePattern): boolean?, string?)?  of each route that is right
+---@field complete fun(model: Model)?  all is known, and nothing is wrong
+---@field is_broken boolean?         something was wrong: nothing but patterns is of use any more
+---@field forgets_routes boolean?    model.routes may stay empty
 
 ---@class ConfigError
 ---@field at string        "conf/gateway.lua:12", or a file's name alone
 ---@field message string   what is wrong; what was expected
+
+-- For specs, and whoever wants to see a model alone.
+local AS_WRITTEN = { normalise = function(path) return path end }
 
 -- In the order of files, of lines, and of finding.
 local function sort(errors, files)
@@ -45,14 +54,17 @@ end
 ---@return Model? model
 ---@return ConfigError[]? errors  in the order of files and lines, when there is no model
 function config.load(path, options)
-  local errors = {}
-  local function report(at, message) errors[#errors + 1] = { at = at, message = message } end
+  local errors, builder = {}, options.builder or AS_WRITTEN
+  local function report(at, message)
+    builder.is_broken = true
+    errors[#errors + 1] = { at = at, message = message }
+  end
 
   local declared = environment.run(path, options.getenv or os.getenv, report)
   local loader = plugins.loader(declared.plugin_folders, options.plugin_root, report)
-  local model = assemble.model(declared, loader, report, options)
+  local model = assemble.model(declared, loader, report, builder)
+  if #errors == 0 and builder.complete then builder.complete(model) end
   if #errors == 0 then return model end
-  if options.conflicts then options.conflicts(model, report) end
   return nil, sort(errors, declared.files)
 end
 

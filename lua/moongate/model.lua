@@ -18,7 +18,8 @@
 ---@field listeners ModelListener[]  the admin listener is the one with `admin`
 ---@field upstreams ModelUpstream[]
 ---@field consumers ModelConsumer[]
----@field routes ModelRoute[]        in the order written
+---@field routes ModelRoute[]        in the order written; empty where nobody wants them
+---@field route_count integer
 ---@field use ModelStep[]            plugins of `use`: also for answers without a route
 
 ---@class ModelLimits
@@ -78,14 +79,13 @@
 ---@field tags table<string, string>
 ---@field at string
 
----@class ModelStep
+---@class ModelStep  one table for all steps that are alike
 ---@field name string                "key-auth"
 ---@field plugin Plugin              the loaded module
 ---@field instance table             checked options; its __index is the plugin. Routes with equal
 --- options share it.
 ---@field when (fun(req: Request): boolean)?
 ---@field on_error "fail"|"continue"
----@field at string
 
 ---@class ModelRoute
 ---@field name string                "GET /users/{id}" unless the operator named it
@@ -105,7 +105,6 @@
 ---@field body_limit integer
 ---@field upgrade boolean            lets tunnels (WebSocket) through
 ---@field plugins ModelStep[]        `use`, then the groups', then its own
----@field is_right boolean?          nothing is wrong with its pattern
 ---@field at string
 
 ---@class Plugin

@@ -7,11 +7,16 @@
 --       add = function(pattern) … end,    -- true, or nil and the index of what it conflicts with
 --       normalise = function(path) … end, -- uri_normalise_path; nil: malformed
 --     })
+--
+-- A configuration may have a hundred thousand of them, so what most look like is told at a glance,
+-- and nothing is made for what is not wrong.
 
 local path_pattern = require "moongate.path_pattern"
 local route_host = require "moongate.route_host"
 
 local router = {}
+
+local NONE = {}
 
 -- Header, query and SNI conditions of one route, as in runtime/gateway/route_matcher.h.
 router.CONDITIONS_MAX = 64
@@ -44,7 +49,6 @@ for method in ([[
 ---@field hosts string[]        lower case
 ---@field methods string[]
 ---@field path string
----@field names string[]        of the placeholders, for req.params and rewrite
 ---@field headers table<string, string|true>
 ---@field query table<string, string|true>
 ---@field sni string            "": any
@@ -53,6 +57,7 @@ for method in ([[
 ---@class RouteBuilder
 ---@field add fun(pattern: RoutePattern): boolean?, integer|string|nil  the second: see `compile`
 ---@field normalise fun(path: string): string?
+---@field is_plain (fun(path: string): boolean)?  whether it is right and normal, at a glance
 
 ---@class RouteError
 ---@field at string
@@ -66,8 +71,12 @@ local function method_error(method)
   return ("unknown method \"%s\"; expected one like GET, POST or DELETE"):format(method)
 end
 
+-- Lists that are right, by their text, shared by all routes that have them.
+local parsed = {}
+
 -- "GET,POST" or "GET|POST" taken apart.
 local function parse_methods(text)
+  if parsed[text] then return parsed[text] end
   local methods, seen = {}, {}
   for method in (text .. ","):gmatch "([^,|]*)[,|]" do
     local message = method == "" and ("\"%s\" lacks a method"):format(text) or method_error(method)
@@ -76,6 +85,7 @@ local function parse_methods(text)
     methods[#methods + 1] = method
     seen[method] = true
   end
+  parsed[text] = methods
   return methods
 end
 
@@ -84,13 +94,15 @@ end
 ---@return string[]? methods  empty: any
 ---@return string path        or what is wrong
 function router.parse_signature(signature)
+  local known, rest = signature:match "^(%u+) (/%S*)$"
+  if parsed[known] then return parsed[known], rest end
   local text = signature:match "^%s*(.-)%s*$"
   local start = text:find("/", 1, true)
   if not start then
     return nil, ("\"%s\" has no path; expected \"GET /path\" or \"/path\""):format(signature)
   end
   local methods = text:sub(1, start - 1):match "^(.-)%s*$"
-  if methods == "" then return {}, text end
+  if methods == "" then return NONE, text end
   if methods:find "%s" and not methods:find "[,|]" then
     return nil, ("\"%s\" has several words before its path; expected \"GET,POST /path\"")
       :format(signature)
@@ -102,7 +114,17 @@ function router.parse_signature(signature)
   return list, list and text:sub(start) or message
 end
 
-local function check_methods(methods, report)
+-- What is wrong with the route that is being checked; nil: nothing so far.
+local messages
+
+local function report(message)
+  if not message then return end
+  messages = messages or {}
+  messages[#messages + 1] = message
+end
+
+local function check_methods(methods)
+  if METHODS[methods[1]] and not methods[2] then return end
   local seen = {}
   for _, method in ipairs(methods) do
     report(method_error(method))
@@ -111,9 +133,10 @@ local function check_methods(methods, report)
   end
 end
 
-local function check_hosts(route, report)
+local function check_hosts(route)
+  if not route.hosts or not route.hosts[1] then return NONE end
   local hosts, seen = {}, {}
-  for _, text in ipairs(route.hosts or {}) do
+  for _, text in ipairs(route.hosts) do
     local host, message = route_host.parse(text)
     report(message)
     if host and seen[host] then report(("host \"%s\" is given twice"):format(text)) end
@@ -148,7 +171,7 @@ local function is_name(what, name)
   return what ~= "header" or not name:find "[^%w!#$%%&'*+%-.^_`|~]"
 end
 
-local function check_conditions(what, map, report)
+local function check_conditions(what, map)
   if next(map) == nil then return 0 end
   local seen, count = {}, 0
   for name, value in pairs(map) do
@@ -166,14 +189,14 @@ local function check_conditions(what, map, report)
   return count
 end
 
-local function check_sni(route, report)
+local function check_sni(route)
   if not route.sni then return "" end
   local name, message = route_host.parse(route.sni)
   report(message and "sni: " .. message)
   return name or ""
 end
 
-local function check_priority(route, report)
+local function check_priority(route)
   local priority = route.priority or 0
   local is_whole = type(priority) == "number" and priority % 1 == 0
   if not is_whole or math.abs(priority) > router.PRIORITY_MAX then
@@ -182,42 +205,44 @@ local function check_priority(route, report)
   return priority
 end
 
-local function check_path(route, normalise, report)
-  local parsed, message = path_pattern.parse(route.path, normalise)
-  report(message and ("path \"%s\" %s"):format(route.path, message))
-  return parsed or { path = route.path, names = {} }
+local function check_path(route, builder)
+  local path = route.path
+  if builder.is_plain and builder.is_plain(path) then return path end
+  local pattern, message = path_pattern.parse(path, builder.normalise)
+  report(message and ("path \"%s\" %s"):format(path, message))
+  return pattern and pattern.path or path
+end
+
+local function check_all_conditions(headers, query)
+  local conditions = check_conditions("header", headers)
+    + check_conditions("query parameter", query)
+  if conditions >= router.CONDITIONS_MAX then
+    report(("has %d conditions; at most %d"):format(conditions, router.CONDITIONS_MAX - 1))
+  end
 end
 
 --- Checks one route.
 ---@param route RouteSource
----@param normalise fun(path: string): string?
+---@param builder RouteBuilder
 ---@return RoutePattern? pattern  without its index
 ---@return string[] messages      what is wrong; the pattern is nil when there are some
-function router.check(route, normalise)
-  local messages = {}
-  local function report(message) messages[#messages + 1] = message end
-
-  local methods, headers, query = route.methods or {}, route.headers or {}, route.query or {}
-  check_methods(methods, report)
-  local path = check_path(route, normalise, report)
+function router.check(route, builder)
+  messages = nil
+  local methods, headers, query = route.methods or NONE, route.headers or NONE, route.query or NONE
+  check_methods(methods)
   local pattern = {
     route = route,
-    priority = check_priority(route, report),
-    hosts = check_hosts(route, report),
+    path = check_path(route, builder),
+    priority = check_priority(route),
+    hosts = check_hosts(route),
     methods = methods,
-    path = path.path,
-    names = path.names,
     headers = headers,
     query = query,
-    sni = check_sni(route, report),
+    sni = check_sni(route),
     has_when = route.when ~= nil,
   }
-  local conditions = check_conditions("header", headers, report)
-    + check_conditions("query parameter", query, report)
-  if conditions >= router.CONDITIONS_MAX then
-    report(("has %d conditions; at most %d"):format(conditions, router.CONDITIONS_MAX - 1))
-  end
-  return #messages == 0 and pattern or nil, messages
+  check_all_conditions(headers, query)
+  return not messages and pattern or nil, messages or NONE
 end
 
 --- What messages call a route.
@@ -225,7 +250,7 @@ end
 ---@return string
 function router.name(route)
   if route.name then return route.name end
-  local methods = table.concat(route.methods or {}, ",")
+  local methods = table.concat(route.methods or NONE, ",")
   return methods == "" and route.path or methods .. " " .. route.path
 end
 
@@ -238,6 +263,17 @@ local function conflict_message(route, other)
     router.name(other), other.at, "give one a priority, a host or a condition")
 end
 
+--- Adds what `check` has found to be right: nil, or what is in its way.
+---@param pattern RoutePattern
+---@param builder RouteBuilder
+---@param routes RouteSource[]?  by the builder's numbers
+---@return string? message
+function router.add(pattern, builder, routes)
+  local added, conflict = builder.add(pattern)
+  if added then return nil end
+  return conflict_message(pattern.route, routes and routes[conflict] or conflict)
+end
+
 --- Checks all routes and adds those that are right.
 --
 -- `builder.add` returns true, or nil with what is in the way: the index of the route that cannot be
@@ -248,17 +284,14 @@ end
 function router.compile(routes, builder)
   local errors = {}
   for index, route in ipairs(routes) do
-    local pattern, messages = router.check(route, builder.normalise)
-    for _, message in ipairs(messages) do
+    local pattern, wrong = router.check(route, builder)
+    for _, message in ipairs(wrong) do
       errors[#errors + 1] = { at = route.at, message = message }
     end
     if pattern then
       pattern.index = index
-      local added, conflict = builder.add(pattern)
-      if not added then
-        local message = conflict_message(route, routes[conflict] or conflict)
-        errors[#errors + 1] = { at = route.at, message = message }
-      end
+      local message = router.add(pattern, builder, routes)
+      if message then errors[#errors + 1] = { at = route.at, message = message } end
     end
   end
   return errors

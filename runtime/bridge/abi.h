@@ -234,6 +234,11 @@ bool moon_is_live(struct generation *generation);
 bool moon_normalise_path(struct generation *generation, const char *path, size_t length,
                          struct slice *normal);
 /*
+ * Whether a route's path is right and in its normal form, told at a glance: of literal segments of
+ * unreserved characters and placeholders. False says nothing: path_pattern.lua looks closer.
+ */
+bool moon_path_is_plain(const char *path, size_t length);
+/*
  * What a file has, and the names in a folder, each ended by a zero byte: from the generation's
  * bundle. False with the reason in words. Lives as long as the generation is built.
  */

@@ -1,11 +1,10 @@
 /*
- * export_files — what reading a configuration needs of C: files, the names in a folder, and the one
- * normal form of a path.
+ * export_files — files and the names in folders for Lua, as they are for one reading of the
+ * configuration.
  */
 #include "bridge/bundle.h"
-#include "bridge/draft.h"
 #include "bridge/exports.h"
-#include "http/uri.h"
+#include "bridge/generation_private.h"
 
 static bool answer(int error, struct slice *text)
 {
@@ -34,13 +33,4 @@ bool moon_folder_names(struct generation *generation, const char *path, size_t l
     if (generation->bundle == NULL)
         return refuse(names);
     return answer(bundle_list(generation->bundle, exports_slice(path, length), names), names);
-}
-
-bool moon_normalise_path(struct generation *generation, const char *path, size_t length,
-                         struct slice *normal)
-{
-    struct arena *arena = &generation->draft->paths;
-
-    arena_reset(arena);
-    return uri_normalise_path(exports_slice(path, length), arena, normal);
 }

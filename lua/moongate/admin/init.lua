@@ -102,7 +102,7 @@ function admin.routes(model)
   local text = json.encode(require("moongate.admin.configuration").of(model))
   C.moon_config_keep(bridge.generation, text, #text)
   local shared = { guards = guards,
-    facts = { routes = #model.routes, consumers = #model.consumers } }
+    facts = { routes = model.route_count, consumers = #model.consumers } }
   local routes = { route_of("/{path*}", nil, shared, at) }
   for path, answer in pairs(ENDPOINTS) do
     routes[#routes + 1] = route_of(path, answer, shared, at)

@@ -12,17 +12,17 @@ end
 ---@param given Arguments
 ---@return integer code
 function check.run(given)
-  local model = reading.model(given)
+  local model = reading.model(given, false)
   if not model then return 1 end
   if given.json then
     io.stdout:write(json.encode {
-      ok = true, files = json.array(model.files), routes = #model.routes,
+      ok = true, files = json.array(model.files), routes = model.route_count,
       upstreams = #model.upstreams, consumers = #model.consumers, listeners = #model.listeners,
     }, "\n")
     return 0
   end
   io.stdout:write(("%s: good; %s, %s, %s, %s\n"):format(given.config,
-    count(#model.routes, "route", "routes"), count(#model.upstreams, "upstream", "upstreams"),
+    count(model.route_count, "route", "routes"), count(#model.upstreams, "upstream", "upstreams"),
     count(#model.consumers, "consumer", "consumers"),
     count(#model.listeners, "listener", "listeners")))
   return 0

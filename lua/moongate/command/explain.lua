@@ -136,7 +136,7 @@ function verb.run(given)
     io.stderr:write("moongate explain: ", wrong, "\nusage: moongate ", verb.usage, "\n")
     return 2
   end
-  local model = reading.model(given)
+  local model = reading.model(given, true)
   if not model then return 1 end
   if not describe(request) then
     io.stderr:write(("the path %q is malformed: the gateway answers 400\n"):format(request.path))

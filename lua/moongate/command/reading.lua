@@ -7,29 +7,19 @@ local reading = {}
 
 --- Reads and builds; prints all that is wrong.
 ---@param given Arguments
+---@param keeps_routes boolean  whether model.routes is wanted
 ---@return Model? model  nil: errors have been printed
-function reading.model(given)
+function reading.model(given, keeps_routes)
   bridge.set_generation(given.generation)
   local build = require "moongate.build"
   local config = require "moongate.config"
-  local model, errors = config.load(given.config, {
-    plugin_root = given.plugin_root,
-    normalise = build.normalise,
-    conflicts = build.conflicts,
-  })
-  if model then
-    local _, wrong = build.generation(model)
-    errors = wrong
-    if not errors then return model end
-  end
-  reading.print_errors(given, errors)
-  return nil
+  local model, errors = config.load(given.config,
+    { plugin_root = given.plugin_root, builder = build.builder(keeps_routes) })
+  if not model then reading.print_errors(given, errors) end
+  return model
 end
 
-local function text_of(one)
-  if type(one) == "string" then return one end
-  return ("%s: %s"):format(one.at, one.message)
-end
+local function text_of(one) return ("%s: %s"):format(one.at, one.message) end
 
 --- Errors for people, or with --json for programs.
 ---@param given Arguments

@@ -60,7 +60,7 @@ end
 ---@param given Arguments
 ---@return integer code
 function routes.run(given)
-  local model = reading.model(given)
+  local model = reading.model(given, true)
   if not model then return 1 end
   if given.json then
     print_json(model.routes)

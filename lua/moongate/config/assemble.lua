@@ -84,9 +84,9 @@ end
 ---@param declared Declared
 ---@param loader PluginLoader
 ---@param report fun(at: string, message: string)
----@param options ConfigOptions
+---@param builder ModelBuilder
 ---@return Model
-function assemble.model(declared, loader, report, options)
+function assemble.model(declared, loader, report, builder)
   local model = {
     files = declared.files,
     workers = checked_value(declared, "workers", schema.settings.workers, report),
@@ -104,7 +104,7 @@ function assemble.model(declared, loader, report, options)
   }
   model.listeners = listeners.of(declared, report)
   model.upstreams = upstreams.of(declared, report)
-  routes.add(model, declared, loader, report, options)
+  routes.add(model, declared, loader, report, builder)
   if #model.listeners == 0 and not declared.is_broken then
     report(declared.files[1], 'nothing listens; expected listen ":8080"')
   end

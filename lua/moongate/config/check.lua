@@ -7,6 +7,8 @@ local by = require "moongate.by"
 local nearest = require "moongate.config.nearest"
 local values = require "moongate.config.values"
 
+local new_table = require "table.new"
+
 local check = {}
 
 local EXPECTED = {
@@ -147,6 +149,44 @@ local function default_of(option)
   return default
 end
 
+-- What is the same for all tables that are held against some options: thousands of routes are.
+local prepared = setmetatable({}, { __mode = "k" })
+
+local function prepare(options)
+  local form = { names = {}, defaults = {}, required = {} }
+  for name, option in pairs(options) do
+    local default = default_of(option)
+    if default ~= nil then
+      form.names[#form.names + 1] = name
+      form.defaults[#form.defaults + 1] = default
+    end
+    if option.required then form.required[#form.required + 1] = name end
+  end
+  prepared[options] = form
+  return form
+end
+
+local function full_name(prefix, key) return prefix and (prefix .. "." .. key) or key end
+
+local function report_unknown(options, key, value, report, prefix)
+  if type(key) == "string" then
+    report(("%s is not known here%s"):format(full_name(prefix, key), nearest.hint(key, options)))
+  else
+    report(("%s has an entry without a name: %s"):format(prefix or "the table", values.show(value)))
+  end
+end
+
+local function check_given(options, given, checked, report, prefix)
+  for key, value in pairs(given) do
+    local option = type(key) == "string" and options[key]
+    if option then
+      checked[key] = check_value(option, value, full_name(prefix, key), report)
+    else
+      report_unknown(options, key, value, report, prefix)
+    end
+  end
+end
+
 --- Checks `given` against `options` (by name) and reports all that is wrong.
 ---@param options table<string, PluginOption>
 ---@param given table
@@ -154,25 +194,18 @@ end
 ---@param prefix string?  how the table is called in messages: "timeout" gives "timeout.connect"
 ---@return table checked  what was right, with defaults
 function check.options(options, given, report, prefix)
-  local checked = {}
-  local function name_of(key) return prefix and (prefix .. "." .. key) or key end
-
-  for key, value in pairs(given) do
-    local option = type(key) == "string" and options[key]
-    if option then
-      checked[key] = check_value(option, value, name_of(key), report)
-    elseif type(key) == "string" then
-      report(("%s is not known here%s"):format(name_of(key), nearest.hint(key, options)))
-    else
-      report(("%s has an entry without a name: %s"):format(prefix or "the table",
-        values.show(value)))
+  local form = prepared[options] or prepare(options)
+  local names, defaults = form.names, form.defaults
+  local checked = new_table(0, #names + 2)
+  check_given(options, given, checked, report, prefix)
+  for _, name in ipairs(form.required) do
+    if given[name] == nil then
+      report(full_name(prefix, name) .. " is missing; it is " .. options[name].help)
     end
   end
-  for key, option in pairs(options) do
-    if given[key] == nil then
-      if option.required then report(name_of(key) .. " is missing; it is " .. option.help) end
-      checked[key] = default_of(option)
-    end
+  for i = 1, #names do
+    local name = names[i]
+    if given[name] == nil then checked[name] = defaults[i] end
   end
   return checked
 end

@@ -1,10 +1,7 @@
---- plugins: finds, loads and holds on to plugins, and makes their instances.
+--- plugins: finds, loads and holds on to plugins.
 --
 -- NAME.lua or NAME/init.lua, in the operator's folders first, then among the bundled ones.
--- Instances with equal options are one instance, so that ten thousand routes do not hold ten
--- thousand tables.
 
-local check = require "moongate.config.check"
 local disk = require "moongate.config.disk"
 local nearest = require "moongate.config.nearest"
 
@@ -88,42 +85,6 @@ local function load_file(path)
   return plugin
 end
 
-local function by_kind(one, other)
-  if type(one) ~= type(other) then return type(one) < type(other) end
-  if type(one) == "number" then return one < other end
-  return tostring(one) < tostring(other)
-end
-
-local function below(node, key)
-  local child = node[key]
-  if child == nil then
-    child = {}
-    node[key] = child
-  end
-  return child
-end
-
--- The same table for equal options, found in the tree below `root`; functions and tables with
--- metatables are equal to themselves only. A text of all options would not do: LuaJIT hashes a few
--- characters of a long string, and those of ten thousand routes differ in others.
-local function canonical(root, value)
-  if value ~= value then return "nan" end
-  if type(value) ~= "table" or getmetatable(value) then return value end
-  local keys = {}
-  for key in pairs(value) do keys[#keys + 1] = key end
-  table.sort(keys, by_kind)
-  local node = root
-  for _, key in ipairs(keys) do node = below(below(node, key), canonical(root, value[key])) end
-  return node
-end
-
--- An option that is not given must not be mistaken for the phase of the same name.
-local function hide_phases(plugin, checked)
-  for name in pairs(plugin.options) do
-    if checked[name] == nil and plugin[name] ~= nil then checked[name] = false end
-  end
-end
-
 ---@class PluginLoader
 ---@field faulty table<string, boolean>
 local Loader = {}
@@ -149,57 +110,7 @@ function Loader:plugin(name, at)
     return nil
   end
   self.loaded[name] = plugin
-  self.paths[name] = path
   return plugin
-end
-
--- What a plugin's own check says: nil, or what is wrong.
-local function fault_of_options(plugin, checked)
-  if not plugin.check then return nil end
-  local ok, wrong = pcall(plugin.check, checked)
-  if not ok then return "its check raised: " .. tostring(wrong) end
-  return wrong
-end
-
--- The instance, or nil and what is wrong.
-local function made_by(plugin, checked, context)
-  if not plugin.new then return setmetatable(checked, { __index = plugin }) end
-  local ok, instance, wrong = pcall(plugin.new, checked, context)
-  if not ok then return nil, "new raised: " .. tostring(instance) end
-  if not instance and wrong then return nil, wrong end
-  if not instance or instance == checked then
-    return setmetatable(checked, { __index = plugin })
-  end
-  return setmetatable(instance, { __index = setmetatable(checked, { __index = plugin }) })
-end
-
-local function make(self, name, plugin, checked, context)
-  local instance
-  local wrong = fault_of_options(plugin, checked)
-  if not wrong then instance, wrong = made_by(plugin, checked, context) end
-  if wrong then self.report(context.at, ("%s: %s"):format(name, wrong)) end
-  return instance
-end
-
---- The instance for those options, shared with equal ones; nil when something was wrong.
----@param name string
----@param plugin Plugin
----@param given table     as written, without `when` and `on_error`
----@param context { route: string, at: string }
----@return table?
-function Loader:instance(name, plugin, given, context)
-  local before = self.count()
-  local checked = check.options(plugin.options, given, function(message)
-    self.report(context.at, ("%s: %s"):format(name, message))
-  end)
-  if self.count() > before then return nil end
-  hide_phases(plugin, checked)
-  local is_shared = not plugin.new or debug.getinfo(plugin.new, "u").nparams < 2
-  local key = is_shared and below(below(self.forms, name), canonical(self.forms, checked))
-  if key and self.instances[key] then return self.instances[key] end
-  local instance = make(self, name, plugin, checked, context)
-  if key then self.instances[key] = instance end
-  return instance
 end
 
 ---@param own_folders string[]  the operator's, searched first
@@ -207,7 +118,7 @@ end
 ---@param report fun(at: string, message: string)
 ---@return PluginLoader
 function plugins.loader(own_folders, bundled, report)
-  local folders, reported = {}, 0
+  local folders = {}
   for _, folder in ipairs(own_folders) do
     folders[#folders + 1] = folder
     package.path = ("%s/?.lua;%s/?/init.lua;"):format(folder, folder) .. package.path
@@ -215,12 +126,7 @@ function plugins.loader(own_folders, bundled, report)
   folders[#folders + 1] = bundled
   package.path = package.path .. (";%s/?.lua;%s/?/init.lua"):format(bundled, bundled)
   return setmetatable({
-    folders = folders, loaded = {}, faulty = {}, paths = {}, instances = {}, forms = {},
-    count = function() return reported end,
-    report = function(at, message)
-      reported = reported + 1
-      report(at, message)
-    end,
+    folders = folders, loaded = {}, faulty = {}, report = report,
   }, Loader)
 end
 

@@ -1,89 +1,35 @@
---- routes: what `route`, `group` and `use` declare, with their plugins' instances made.
+--- routes: what `route`, `group` and `use` declare, checked and added to the matcher one by one.
+--
+-- There may be a hundred thousand: nothing of a route stays that nobody wants, and what is not
+-- wrong makes no garbage that could be spared.
 
 local check = require "moongate.config.check"
 local nearest = require "moongate.config.nearest"
 local path_pattern = require "moongate.path_pattern"
-local plugins = require "moongate.config.plugins"
 local router = require "moongate.router"
 local schema = require "moongate.config.schema"
+local steps = require "moongate.config.steps"
 local upstreams = require "moongate.config.upstreams"
 local values = require "moongate.config.values"
 
 local routes = {}
 
--- { "key-auth", header = "x" }: the name, and the options without those that every plugin has.
-local function take_apart(entry)
-  local given, common = {}, {}
-  for key, value in pairs(entry) do
-    if plugins.STEP_OPTIONS[key] then
-      common[key] = value
-    elseif key ~= 1 then
-      given[key] = value
-    end
-  end
-  return entry[1], given, common
-end
-
-local function step(entry, context, loader, report)
-  if type(entry) == "string" then entry = { entry } end
-  if type(entry) ~= "table" or type(entry[1]) ~= "string" then
-    report(context.at, 'a plugin is written { "name", option = value }')
-    return nil
-  end
-  local name, given, common = take_apart(entry)
-  local plugin = loader:plugin(name, context.at)
-  if not plugin then return nil end
-  local own = check.options(plugins.STEP_OPTIONS, common, function(message)
-    report(context.at, ("%s: %s"):format(name, message))
-  end)
-  if own.on_error == "continue" and (plugin.request or plugin.respond) then
-    report(context.at,
-      ('%s: on_error = "continue" is for observers; this plugin decides'):format(name))
-  end
-  local instance = loader:instance(name, plugin, given, context)
-  if not instance then return nil end
-  return {
-    name = name, plugin = plugin, instance = instance, when = own.when, on_error = own.on_error,
-    at = context.at,
-  }
-end
-
--- The plugins of a list, and whether each of them is there.
-local function steps_of(list, context, loader, report)
-  local steps, is_whole = {}, true
-  if list ~= nil and type(list) ~= "table" then
-    report(context.at, ("plugins is %s; expected a list"):format(values.show(list)))
-    return steps, false
-  end
-  for _, entry in ipairs(list or {}) do
-    local made = step(entry, context, loader, report)
-    steps[#steps + 1] = made
-    is_whole = is_whole and made ~= nil
-  end
-  return steps, is_whole
-end
+-- Shared by all that have none: nobody writes to a model.
+local NONE = {}
 
 local function append(list, more)
   for _, one in ipairs(more) do list[#list + 1] = one end
 end
 
-local function uses_of(declared, loader, report)
-  local use = {}
-  for _, declaration in ipairs(declared.uses) do
-    local context = { route = "", at = declaration.at }
-    append(use, (steps_of(declaration.fields, context, loader, report)))
-  end
-  return use
-end
-
 -- The groups a route stands in, outermost first.
-local function groups_of(declaration)
-  local groups, group = {}, declaration.group
-  while group do
-    table.insert(groups, 1, group)
-    group = group.parent
-  end
-  return groups
+local function groups_of(group)
+  if not group then return NONE end
+  if group.line then return group.line end
+  local line = {}
+  for i, outer in ipairs(groups_of(group.parent)) do line[i] = outer end
+  line[#line + 1] = group
+  group.line = line
+  return line
 end
 
 local function check_groups(groups, report)
@@ -106,7 +52,7 @@ local function inherited(groups, fields, name)
 end
 
 local function hosts_of(value, report)
-  if value == nil then return {} end
+  if value == nil then return NONE end
   if type(value) == "string" then return { value } end
   if type(value) ~= "table" then
     report(("host is %s; expected a name or a list of names"):format(values.show(value)))
@@ -115,15 +61,18 @@ local function hosts_of(value, report)
   return value
 end
 
+local DEFAULT_TIMEOUT = check.options(schema.timeout, {}, error, "timeout")
+
 local function timeout_of(value, report)
-  if value ~= nil and type(value) ~= "table" then
+  if value == nil then return DEFAULT_TIMEOUT end
+  if type(value) ~= "table" then
     local total = values.duration(value)
     if not total then
       report(("timeout is %s; expected a duration or a table"):format(values.show(value)))
     end
     value = { total = total }
   end
-  return check.options(schema.timeout, value or {}, report, "timeout")
+  return check.options(schema.timeout, value, report, "timeout")
 end
 
 local function upstream_of(model, name, at, report)
@@ -150,9 +99,9 @@ local function answers(made)
   return plugin.respond and (not plugin.phases or plugin.phases(made.instance).respond)
 end
 
-local function count_respond(steps)
+local function count_respond(list)
   local count = 0
-  for _, made in ipairs(steps) do
+  for _, made in ipairs(list) do
     if answers(made) then count = count + 1 end
   end
   return count
@@ -177,20 +126,23 @@ local function check_rewrite(route, normalise, report)
   if not ok then report(("rewrite %q %s"):format(route.rewrite, message)) end
 end
 
-local function plugins_of(model, groups, fields, context, loader, report)
-  local steps, is_whole = {}, true
-  append(steps, model.use)
+-- Its steps, and whether all that were named are there.
+local function plugins_of(self, groups, fields, route)
+  local use, own = self.model.use, fields.plugins
+  if own == nil and #groups == 0 then return use, true end
+  local list, is_whole = {}, true
+  append(list, use)
   for _, group in ipairs(groups) do
     if not group.steps then
-      group.steps, group.is_whole =
-        steps_of(group.fields.plugins, { route = "", at = group.at }, loader, report)
+      group.steps = {}
+      group.is_whole = self.steps:add(group.steps, group.fields.plugins,
+        { route = "", at = group.at })
     end
-    append(steps, group.steps)
+    append(list, group.steps)
     is_whole = is_whole and group.is_whole
   end
-  local own, has_own = steps_of(fields.plugins, context, loader, report)
-  append(steps, own)
-  return steps, is_whole and has_own
+  if own == nil then return list, is_whole end
+  return list, self.steps:add(list, own, { route = route.name, at = route.at }) and is_whole
 end
 
 local function prefix_of(groups)
@@ -201,64 +153,91 @@ local function prefix_of(groups)
   return prefix
 end
 
-local function signature_of(declaration, groups, report)
-  local methods, path = router.parse_signature(tostring(declaration.name))
-  if methods then return methods, prefix_of(groups) .. path end
-  report(path)
-  return {}, "/"
+local function signature_of(called, groups, report)
+  local methods, path = router.parse_signature(called)
+  if not methods then
+    report(path)
+    return NONE, "/"
+  end
+  return methods, groups == NONE and path or prefix_of(groups) .. path
 end
 
-local function one(model, declaration, loader, report_at, options)
-  local at, fields = declaration.at, declaration.fields
-  local called = tostring(declaration.name)
-  local failed = false
-  local function report(message)
-    failed = true
-    report_at(at, ("route %q: %s"):format(called, message))
-  end
-  if type(fields) ~= "table" then
-    report(("is %s; expected a table"):format(values.show(fields)))
-    return
-  end
-  local groups = groups_of(declaration)
-  check_groups(groups, report_at)
-  local methods, path = signature_of(declaration, groups, report)
+---@class RouteReader
+local Reader = {}
+Reader.__index = Reader
+
+-- The route that fields describe, its plugins with it.
+function Reader:describe(declaration, fields, groups)
+  local report = self.report
+  local methods, path = signature_of(self.called, groups, report)
   local route = check.options(schema.route, fields, report)
-  route.at, route.methods, route.path = at, methods, path
+  route.at, route.methods, route.path = declaration.at, methods, path
   route.hosts = hosts_of(inherited(groups, fields, "host"), report)
   route.timeout = timeout_of(inherited(groups, fields, "timeout"), report)
-  route.name = route.name or router.name { methods = methods, path = path }
-  route.body_limit = route.body_limit or model.limits.body
+  route.name = route.name or router.name(route)
+  route.body_limit = route.body_limit or self.model.limits.body
   route.host = nil
   local wanted = inherited(groups, fields, "upstream")
-  route.upstream = upstream_of(model, wanted, at, report)
-  local context = { route = route.name, at = at }
-  local is_whole
-  route.plugins, is_whole = plugins_of(model, groups, fields, context, loader, report_at)
+  route.upstream = upstream_of(self.model, wanted, route.at, report)
+  local list, is_whole = plugins_of(self, groups, fields, route)
+  route.plugins = list
   check_answer(route, wanted ~= nil, is_whole, report)
-  if not failed then
-    local _, messages = router.check(route, options.normalise)
-    for _, message in ipairs(messages) do report(message) end
-    check_rewrite(route, options.normalise, report)
-    route.is_right = #messages == 0
-  end
-  model.routes[#model.routes + 1] = route
+  return route
 end
 
---- Adds `use` and `routes` to the model.
+-- Checks the pattern, and adds it so that routes that cannot be told apart are found.
+function Reader:add_pattern(route)
+  local pattern, messages = router.check(route, self.builder)
+  for _, message in ipairs(messages) do self.report(message) end
+  check_rewrite(route, self.builder.normalise, self.report)
+  local message = pattern and self.builder.add and router.add(pattern, self.builder)
+  if message then self.report_at(route.at, message) end
+end
+
+function Reader:route(declaration)
+  local fields = declaration.fields
+  self.at, self.called, self.has_failed = declaration.at, tostring(declaration.name), false
+  if type(fields) ~= "table" then
+    self.report(("is %s; expected a table"):format(values.show(fields)))
+    return nil
+  end
+  local groups = groups_of(declaration.group)
+  check_groups(groups, self.report_at)
+  local route = self:describe(declaration, fields, groups)
+  if not self.has_failed then self:add_pattern(route) end
+  return route
+end
+
+local function reader(model, loader, report, builder)
+  local self = setmetatable({
+    model = model, builder = builder, report_at = report, steps = steps.maker(loader, report),
+  }, Reader)
+  function self.report(message)
+    self.has_failed = true
+    report(self.at, ("route %q: %s"):format(self.called, message))
+  end
+  return self
+end
+
+--- Adds `use` and `routes` to the model; declarations are forgotten as they are read.
 ---@param model Model
 ---@param declared Declared
 ---@param loader PluginLoader
 ---@param report fun(at: string, message: string)
----@param options ConfigOptions
-function routes.add(model, declared, loader, report, options)
+---@param builder ModelBuilder
+function routes.add(model, declared, loader, report, builder)
+  local self = reader(model, loader, report, builder)
   model.by_upstream, model.is_broken = {}, declared.is_broken
   for _, upstream in ipairs(model.upstreams) do model.by_upstream[upstream.name] = true end
-  model.use = uses_of(declared, loader, report)
-  model.routes = {}
-  local checked = { normalise = options.normalise or function(path) return path end }
-  for _, declaration in ipairs(declared.routes) do
-    one(model, declaration, loader, report, checked)
+  model.use, model.routes, model.route_count = {}, {}, #declared.routes
+  for _, declaration in ipairs(declared.uses) do
+    self.steps:add(model.use, declaration.fields, { route = "", at = declaration.at })
+  end
+  if builder.start then builder.start(model, report) end
+  for i, declaration in ipairs(declared.routes) do
+    declared.routes[i] = false
+    local route = self:route(declaration)
+    if not builder.forgets_routes then model.routes[#model.routes + 1] = route end
   end
   model.by_upstream, model.is_broken = nil, nil
 end

@@ -321,11 +321,11 @@ describe("router", function()
       headers = { h = "1" }, query = { q = true }, sni = "S.test", priority = -3,
       when = function() end,
     }
-    local pattern, found = router.check(route, normalise)
+    local pattern, found = router.check(route, { normalise = normalise })
     assert.same({}, found)
     assert.same({
       route = route, priority = -3, hosts = { "a.test" }, methods = { "GET" }, path = "/{a}/{b*}",
-      names = { "a", "b" }, headers = { h = "1" }, query = { q = true }, sni = "s.test",
+      headers = { h = "1" }, query = { q = true }, sni = "s.test",
       has_when = true,
     }, pattern)
   end)

@@ -1,0 +1,140 @@
+--- instances: what plugins make of the options that they are given.
+--
+-- Instances with equal options are one instance, so that ten thousand routes do not hold ten
+-- thousand tables.
+
+local check = require "moongate.config.check"
+
+local instances = {}
+
+local MISSING = {}
+
+local function by_kind(one, other)
+  if type(one) ~= type(other) then return type(one) < type(other) end
+  if type(one) == "number" then return one < other end
+  return tostring(one) < tostring(other)
+end
+
+local function below(node, key)
+  local child = node[key]
+  if child == nil then
+    child = {}
+    node[key] = child
+  end
+  return child
+end
+
+-- The same value for equal options, found in the tree below `root`; functions and tables with
+-- metatables are equal to themselves only. A text of all options would not do: LuaJIT hashes a few
+-- characters of a long string, and those of ten thousand routes differ in others.
+local function canonical(root, value)
+  if value ~= value then return "nan" end
+  if type(value) ~= "table" or getmetatable(value) then return value end
+  local keys = {}
+  for key in pairs(value) do keys[#keys + 1] = key end
+  table.sort(keys, by_kind)
+  local node = root
+  for _, key in ipairs(keys) do node = below(below(node, key), canonical(root, value[key])) end
+  return node
+end
+
+-- What is the same for all instances of a plugin. An option that is not given must not be mistaken
+-- for the phase of the same name: those are `hidden`.
+local function form_of(plugin)
+  local form = {
+    names = {}, hidden = {}, places = {}, metatable = { __index = plugin },
+    is_shared = not plugin.new or debug.getinfo(plugin.new, "u").nparams < 2,
+  }
+  for name in pairs(plugin.options) do
+    form.names[#form.names + 1] = name
+    if plugin[name] ~= nil then form.hidden[#form.hidden + 1] = name end
+  end
+  return form
+end
+
+-- The place of those options in the plugin's own tree.
+local function place_of(self, form, checked)
+  local node = form.places
+  for _, name in ipairs(form.names) do
+    local value = checked[name]
+    if value == nil then value = MISSING end
+    node = below(node, canonical(self.values, value))
+  end
+  return node
+end
+
+-- What a plugin's own check says: nil, or what is wrong.
+local function fault_of_options(plugin, checked)
+  if not plugin.check then return nil end
+  local ok, wrong = pcall(plugin.check, checked)
+  if not ok then return "its check raised: " .. tostring(wrong) end
+  return wrong
+end
+
+-- The instance, or nil and what is wrong. One table holds what the plugin has made and the options
+-- beside it: there may be as many as routes.
+local function made_by(plugin, form, checked, context)
+  if not plugin.new then return setmetatable(checked, form.metatable) end
+  local ok, instance, wrong = pcall(plugin.new, checked, context)
+  if not ok then return nil, "new raised: " .. tostring(instance) end
+  if not instance and wrong then return nil, wrong end
+  if not instance or instance == checked then return setmetatable(checked, form.metatable) end
+  for name, value in pairs(checked) do
+    if rawget(instance, name) == nil then rawset(instance, name, value) end
+  end
+  return setmetatable(instance, form.metatable)
+end
+
+---@class Instances
+local Instances = {}
+Instances.__index = Instances
+
+function Instances:make(plugin, form, checked, context)
+  local instance
+  local wrong = fault_of_options(plugin, checked)
+  if not wrong then instance, wrong = made_by(plugin, form, checked, context) end
+  if wrong then self.report(wrong) end
+  return instance
+end
+
+--- The instance for those options; nil when something was wrong.
+---@param name string
+---@param plugin Plugin
+---@param given table     as written, without `when` and `on_error`
+---@param context { route: string, at: string }
+---@return table?
+---@return boolean? is_shared  with equal options
+function Instances:of(name, plugin, given, context)
+  self.name, self.at, self.has_failed = name, context.at, false
+  local checked = check.options(plugin.options, given, self.report)
+  if self.has_failed then return nil end
+  local form = self.forms[plugin]
+  if not form then
+    form = form_of(plugin)
+    self.forms[plugin] = form
+  end
+  for _, hidden in ipairs(form.hidden) do
+    if checked[hidden] == nil then checked[hidden] = false end
+  end
+  if not form.is_shared then return self:make(plugin, form, checked, context), false end
+  local place = place_of(self, form, checked)
+  local instance = self.made[place]
+  if not instance then
+    instance = self:make(plugin, form, checked, context)
+    self.made[place] = instance
+  end
+  return instance, true
+end
+
+---@param report fun(at: string, message: string)
+---@return Instances
+function instances.maker(report)
+  local self = setmetatable({ forms = {}, values = {}, made = {} }, Instances)
+  function self.report(message)
+    self.has_failed = true
+    report(self.at, ("%s: %s"):format(self.name, message))
+  end
+  return self
+end
+
+return instances
