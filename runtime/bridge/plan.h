@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/log.h"
 #include "net/address.h"
@@ -33,3 +34,14 @@ struct plan {
     size_t listener_count;
     struct plan_listener listeners[PLAN_LISTENERS_MAX]; /* in the order of generation_listener() */
 };
+
+/* In plan_match_listeners(): there was no such listener before. */
+#define PLAN_LISTENER_NEW SIZE_MAX
+
+/*
+ * For each listener of `next` its place among those of `current`, or PLAN_LISTENER_NEW: the same is
+ * one with the same address, as it is written; of several (ports chosen by the kernel) each is the
+ * same once, in their order. Master and workers agree by it on which sockets are new.
+ */
+void plan_match_listeners(const struct plan *current, const struct plan *next,
+                          size_t places[PLAN_LISTENERS_MAX]);
