@@ -60,7 +60,9 @@ end
 ---@param name string
 ---@return string? value  several are joined with ", "
 function Headers:get(name)
-  if C.moon_header_get(alive(self), self[OF], id_of(name), name, #name, found) then return (text()) end
+  if C.moon_header_get(alive(self), self[OF], id_of(name), name, #name, found) then
+    return (text())
+  end
   return nil
 end
 

@@ -121,7 +121,7 @@ local target_fault = text_of(C.MOON_TEXT_TARGET_FAULT)
 local target_detail = text_of(C.MOON_TEXT_TARGET_DETAIL)
 local other_method = text_of(C.MOON_TEXT_METHOD)
 
---- Pointer to the exchange, for modules that call C themselves.
+-- Pointer to the exchange, for modules that call C themselves.
 function getters.handle(self) return self[HANDLE] end
 
 function getters.method(self)

@@ -132,6 +132,6 @@ describe("a request", function()
 
   it("leaves a bounded amount in the Lua heap with four plugins", function()
     local bytes = garbage_of "/bytes/four"
-    assert.is_true(bytes > 0 and bytes <= 2048, ("%.1f bytes"):format(bytes))
+    assert.is_true(bytes > 0 and bytes <= 600, ("%.1f bytes"):format(bytes))
   end)
 end)
