@@ -176,9 +176,10 @@ struct reply problem_reply(struct exchange *exchange, const struct problem *prob
 
     for (size_t i = 0; i < count; i++)
         headers[i] = problem->headers[i];
-    headers[count++] = (struct header){SLICE("content-type"), type, HEADER_CONTENT_TYPE};
     headers[count++] =
-        (struct header){SLICE("cache-control"), SLICE("no-store"), HEADER_CACHE_CONTROL};
+        (struct header){.name = SLICE("content-type"), .value = type, .id = HEADER_CONTENT_TYPE};
+    headers[count++] = (struct header){
+        .name = SLICE("cache-control"), .value = SLICE("no-store"), .id = HEADER_CACHE_CONTROL};
     return (struct reply){problem->status, headers, count, body};
 }
 

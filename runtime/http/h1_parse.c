@@ -37,6 +37,21 @@ static const char *line_feed(const char *at, const char *end)
     return memchr(at, '\n', (size_t)(end - at));
 }
 
+static struct header split_field(const char *start, const char *colon, const char *feed)
+{
+    struct slice name = slice_of(start, (size_t)(colon - start));
+    struct slice raw = slice_of(colon + 1, (size_t)(feed - 1 - (colon + 1)));
+    struct slice value = slice_trimmed(raw);
+    bool is_usual = value.start == colon + 2 && colon[1] == ' ';
+
+    return (struct header){
+        .name = name,
+        .value = value,
+        .id = header_id_of(name),
+        .is_line = is_usual && value.length + 1 == raw.length,
+    };
+}
+
 /* All fields, from `at` on, up to the empty line that ends the head; NULL, or the one too many. */
 static const char *split_fields(struct gathering *gathering, struct slice fields,
                                 struct arena *arena, struct headers *headers)
@@ -46,10 +61,10 @@ static const char *split_fields(struct gathering *gathering, struct slice fields
     while (*at != '\r') {
         const char *feed = line_feed(at, end);
         const char *colon = memchr(at, ':', (size_t)(feed - at));
-        struct slice value = slice_trimmed(slice_of(colon + 1, (size_t)(feed - 1 - (colon + 1))));
-        if (!headers_add(headers, arena, slice_of(at, (size_t)(colon - at)), value))
+        struct header field = split_field(at, colon, feed);
+        if (!headers_add_field(headers, arena, &field))
             return at;
-        if ((HEADERS_BIT(headers->items[headers->count - 1].id) & OPINIONATED) != 0)
+        if ((HEADERS_BIT(field.id) & OPINIONATED) != 0)
             gather(gathering, at, feed + 1);
         at = feed + 1;
     }

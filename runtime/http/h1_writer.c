@@ -39,18 +39,30 @@ static size_t fields_bytes(const struct headers *headers, unsigned without)
     return bytes;
 }
 
+/* Lines that follow one another in the message that they came with go in one piece. */
 static char *put_fields(char *at, const struct headers *headers, unsigned without)
 {
+    struct slice lines = SLICE("");
     uint32_t next = 0;
+
     for (const struct header *h; (h = headers_next(headers, &next)) != NULL;) {
         if ((header_flags_of(h->id) & without) != 0)
+            continue;
+        size_t length = h->name.length + h->value.length + 4;
+        if (h->is_line && h->name.start == lines.start + lines.length) {
+            lines.length += length;
+            continue;
+        }
+        at = put(at, lines);
+        lines = h->is_line ? slice_of(h->name.start, length) : SLICE("");
+        if (h->is_line)
             continue;
         at = put(at, h->name);
         at = put(at, SLICE(": "));
         at = put(at, h->value);
         at = put(at, SLICE("\r\n"));
     }
-    return at;
+    return put(at, lines);
 }
 
 static char *put_length(char *at, uint64_t length)

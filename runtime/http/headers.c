@@ -76,14 +76,16 @@ bool headers_add(struct headers *headers, struct arena *arena, struct slice name
                  struct slice value)
 {
     assert(name.start != NULL);
-    return add(headers, arena, (struct header){name, value, header_id_of(name)});
+    return add(headers, arena,
+               (struct header){.name = name, .value = value, .id = header_id_of(name)});
 }
 
 bool headers_add_known(struct headers *headers, struct arena *arena, enum header_id id,
                        struct slice value)
 {
     assert(id != HEADER_OTHER);
-    return add(headers, arena, (struct header){header_name_of(id), value, id});
+    return add(headers, arena,
+               (struct header){.name = header_name_of(id), .value = value, .id = id});
 }
 
 static struct header *find_from(const struct headers *headers, uint32_t from, enum header_id id,
@@ -139,14 +141,16 @@ bool headers_set(struct headers *headers, struct arena *arena, struct slice name
                  struct slice value)
 {
     assert(name.start != NULL);
-    return set(headers, arena, (struct header){name, value, header_id_of(name)});
+    return set(headers, arena,
+               (struct header){.name = name, .value = value, .id = header_id_of(name)});
 }
 
 bool headers_set_known(struct headers *headers, struct arena *arena, enum header_id id,
                        struct slice value)
 {
     assert(id != HEADER_OTHER);
-    return set(headers, arena, (struct header){header_name_of(id), value, id});
+    return set(headers, arena,
+               (struct header){.name = header_name_of(id), .value = value, .id = id});
 }
 
 size_t headers_remove(struct headers *headers, struct slice name)

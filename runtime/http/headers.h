@@ -17,6 +17,7 @@
 struct header {
     struct slice name, value; /* name.start NULL: removed */
     enum header_id id;
+    bool is_line; /* stands in its message as "name: value\r\n", which may be copied as it is */
 };
 
 /* Sets of known names. */
