@@ -1,0 +1,245 @@
+--- reload: what clients notice of reloads, of workers that are killed, of an upgrade and a stop.
+
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local load = require "spec.bench.reload_load"
+local system = require "spec.support.system"
+local wait = require "spec.support.wait"
+
+local reload = {}
+
+local CONFIG = [[
+-- revision 0
+workers(2)
+listen "127.0.0.1:0"
+admin "127.0.0.1:0"
+log { level = "warning" }
+limits { drain_timeout = "10s" }
+for i = 0, %d do
+  route("GET /r" .. i) { plugins = {
+    { "mock", body = "0" },
+    { "transform", response = { set_headers = { ["x-route"] = "r" .. i } } },
+  } }
+end
+]]
+
+local function start(routes)
+  return gateway.start { config = CONFIG:format(routes - 1), seconds = 120 }
+end
+
+-- Writes the configuration anew, with another body; its text.
+local function edit(server, revision)
+  local path = server.directory .. "/gateway.lua"
+  local text = system.read_file(path)
+  text = text:gsub("%-%- revision %d+", "-- revision " .. revision, 1)
+    :gsub('body = "%d+"', ('body = "%d"'):format(revision), 1)
+  system.write_file(path .. ".new", text)
+  assert(os.rename(path .. ".new", path))
+end
+
+-- All numbers of that name in /metrics, added up; labels may have to hold `with`.
+local function metric(server, name, with)
+  local body = http.request(server.admin_port, { path = "/metrics" }).body
+  local sum
+  for labels, value in body:gmatch("%f[^\n\0]" .. name .. "(%b{})%s+([%d.e+-]+)") do
+    if not with or labels:find(with, 1, true) then sum = (sum or 0) + tonumber(value) end
+  end
+  return sum or tonumber(body:match("%f[^\n\0]" .. name .. "%s+([%d.e+-]+)") or 0)
+end
+
+local function long_turns(server)
+  return metric(server, "moongate_loop_turn_seconds_count")
+    - metric(server, "moongate_loop_turn_seconds_bucket", 'le="0.01"')
+end
+
+local function accepted(server)
+  system.sleep(1.1) -- workers publish once a second
+  return metric(server, "moongate_connections_accepted_total")
+end
+
+local function command(server, verb, seconds)
+  local code, _, err = server:ask({ verb }, { seconds = seconds or 60 })
+  return code == 0, err
+end
+
+local function median(list)
+  local sorted = { unpack(list) }
+  table.sort(sorted)
+  return sorted[math.ceil(#sorted / 2)]
+end
+
+local rows = {}
+
+local function row(what, target, seen)
+  rows[#rows + 1] = { what, target, seen }
+  print(("%-58s %-44s %s"):format(what, target, seen))
+end
+
+-- Calls `step(i)` once a second, `count` times.
+local function each_second(count, step)
+  local started = system.now()
+  for i = 1, count do
+    step(i)
+    system.sleep(math.max(0, started + i - system.now()))
+  end
+end
+
+local function under_full_load(seconds)
+  local server = start(10000)
+  local before = accepted(server)
+  local failed = 0
+  local report = load.full(server.directory, server.port, 10000, seconds + 1, function()
+    each_second(seconds, function(i)
+      edit(server, i)
+      if not command(server, "reload") then failed = failed + 1 end
+    end)
+  end)
+  local closed = accepted(server) - before - 64
+  row(("reload each second for %d s, full load, 10,000 routes"):format(seconds),
+    "0 failed requests, 0 closed connections",
+    ("%d of %d failed, %d closed; %d reloads failed"):format(report.refused + report.broken
+      + report.wrong + report.late, report.requests, closed, failed))
+  server:stop()
+end
+
+local function at_half_load(seconds, pairs_of)
+  local server = start(10000)
+  local rate = load.full(server.directory, server.port, 10000, 3).rate / 2
+  local ratios, turns, revision, failed = {}, 0, 0, 0
+  for _ = 1, pairs_of do
+    local quiet = load.paced(server.directory, server.port, rate, seconds)
+    local before = long_turns(server)
+    local busy = load.paced(server.directory, server.port, rate, seconds, function()
+      each_second(seconds - 1, function()
+        revision = revision + 1
+        edit(server, revision)
+        command(server, "reload")
+      end)
+    end)
+    system.sleep(1.1)
+    turns = turns + long_turns(server) - before
+    failed = failed + busy.failed + quiet.failed
+    ratios[#ratios + 1] = busy.p99 / quiet.p99
+  end
+  row(("the same at half of capacity, %d pairs of %d s"):format(pairs_of, seconds),
+    "median of the p99 ratios <= 1.2",
+    ("%.2f (%.2f to %.2f); %d failed; %d turns of the loop over 10 ms"):format(median(ratios),
+      math.min(unpack(ratios)), math.max(unpack(ratios)), failed, turns))
+  server:stop()
+end
+
+local function until_live(routes, target)
+  local server = start(routes)
+  local checked = system.now()
+  assert(command(server, "check", 120))
+  checked = system.now() - checked
+  local times = {}
+  for i = 1, 3 do
+    edit(server, i)
+    local written = system.now()
+    wait.that(function()
+      return http.request(server.port, { path = "/r1" }).body == tostring(i)
+    end, 120, "the edit to be live")
+    times[i] = system.now() - written
+  end
+  row(("an edit becomes live, %d routes"):format(routes), target,
+    ("%.2f s; check %.2f s"):format(median(times), checked))
+  server:stop()
+end
+
+local function count_of(pid, what)
+  local pipe = io.popen(("ls /proc/%d/%s | wc -l"):format(pid, what))
+  local count = tonumber((pipe:read "*a"))
+  pipe:close()
+  return count
+end
+
+local function state_of(server)
+  local state = { memory = 0, descriptors = count_of(server.pid, "fd"), threads = 0 }
+  for _, pid in ipairs(server:worker_pids()) do
+    state.memory = state.memory + server:rss(pid)
+    state.descriptors = state.descriptors + count_of(pid, "fd")
+    state.threads = state.threads + count_of(pid, "task")
+  end
+  return state
+end
+
+local function many_reloads(count)
+  local server, first = start(100), nil
+  for i = 1, count do
+    edit(server, i)
+    assert(command(server, "reload"))
+    if i == math.floor(count / 10) then first = state_of(server) end
+  end
+  local last = state_of(server)
+  row(("%d reloads"):format(count), "flat within 5 % after the first tenth, nothing left behind",
+    ("memory %+.1f %%, descriptors %+d, threads %+d"):format((last.memory / first.memory - 1) * 100,
+      last.descriptors - first.descriptors, last.threads - first.threads))
+  server:stop()
+end
+
+-- Kills a worker; seconds until as many serve again, and how many descriptors it had.
+local function kill_one(server)
+  local pids = server:worker_pids()
+  local descriptors = count_of(pids[1], "fd")
+  local killed = system.now()
+  local _, before = server:log():gsub("is ready", "")
+  system.kill(pids[1], system.SIGKILL)
+  wait.that(function()
+    local _, now = server:log():gsub("is ready", "")
+    return now > before
+  end, 30, "a worker in its place")
+  return system.now() - killed, descriptors
+end
+
+local function kills(routes, seconds, target)
+  local server = gateway.start { config = CONFIG:format(routes - 1):gsub('"warning"', '"info"'),
+    seconds = 120 }
+  local times, bound = {}, 0
+  local report = load.full(server.directory, server.port, routes, seconds + 1, function()
+    each_second(seconds, function(i)
+      local took, descriptors = kill_one(server)
+      times[i], bound = took, bound + descriptors
+    end)
+  end)
+  row(("kill -9 of a worker each second for %d s, %d routes"):format(seconds, routes), target,
+    ("%d refused, %d broken (the killed had %d descriptors), %d wrong; replaced in %.0f ms (at most"
+      .. " %.0f)"):format(report.refused, report.broken, bound, report.wrong, median(times) * 1000,
+      math.max(unpack(times)) * 1000))
+  server:stop()
+end
+
+local function upgrade_and_stop()
+  local server = start(1000)
+  local ok, why
+  local report = load.full(server.directory, server.port, 1000, 6, function()
+    system.sleep(1)
+    ok, why = command(server, "upgrade")
+  end)
+  row("upgrade under load", "0 failed requests",
+    ("%d refused, %d broken, %d wrong%s"):format(report.refused, report.broken, report.wrong,
+      ok and "" or "; it failed: " .. why))
+  command(server, "stop")
+end
+
+local FULL = { load = 30, paced = 10, pairs_of = 5, reloads = 5000, kills = 20 }
+local QUICK = { load = 10, paced = 5, pairs_of = 3, reloads = 500, kills = 5 }
+
+--- The command line's work; the exit code.
+---@param arguments string[]  --quick: shorter runs
+---@return integer
+function reload.main(arguments)
+  local size = arguments[1] == "--quick" and QUICK or FULL
+  under_full_load(size.load)
+  at_half_load(size.paced, size.pairs_of)
+  until_live(1000, "<= 1 s")
+  until_live(100000, "<= 10 s, check <= 5 s")
+  many_reloads(size.reloads)
+  kills(1000, size.kills, "only requests in flight fail, replaced <= 100 ms")
+  kills(100000, 5, "replaced <= 2 s")
+  upgrade_and_stop()
+  gateway.stop_all()
+  return 0
+end
+
+return reload
