@@ -60,12 +60,16 @@ struct route_subject decision_subject(struct exchange *exchange)
 
 void decision_accept_route(struct exchange *exchange)
 {
-    assert(exchange->match.route < exchange->generation->route_count);
-    const struct route *route = &exchange->generation->routes[exchange->match.route].route;
+    const struct generation *generation = exchange->generation;
+    assert(exchange->match.route < generation->route_count);
+    const struct generation_route *found = &generation->routes[exchange->match.route];
+    const struct route *route = &found->route;
 
     exchange->route = route;
     exchange->phases = route->phases;
     exchange->call = route->call;
-    exchange->cluster = route->cluster;
+    exchange->cluster = found->cluster != GENERATION_NO_CLUSTER
+                            ? generation->clusters[found->cluster].cluster
+                            : NULL; /* an endpoint plugin answers */
     exchange->body_bytes_max = route->body_bytes_max;
 }

@@ -4,6 +4,7 @@
  */
 #include "bridge/decision.h"
 #include "bridge/exports.h"
+#include "bridge/generation_clusters.h"
 #include "gateway/gateway.h"
 #include "http/uri.h"
 
@@ -252,12 +253,12 @@ bool moon_set_id(struct exchange *exchange, const char *id, size_t id_length)
 
 bool moon_set_upstream(struct exchange *exchange, const char *name, size_t name_length)
 {
-    const struct services *services = exchange->generation->services;
-    struct cluster *cluster = clusters_find(services->clusters, exports_slice(name, name_length));
+    const struct generation *generation = exchange->generation;
+    int found = generation_clusters_find(generation, exports_slice(name, name_length));
 
-    if (cluster == NULL)
+    if (found < 0)
         return false;
-    exchange->cluster = cluster;
+    exchange->cluster = generation->clusters[found].cluster;
     return true;
 }
 

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "bridge/generation_clusters.h"
 #include "bridge/generation_private.h"
 #include "http/uri.h"
 
@@ -23,15 +24,6 @@ static struct generation *serving(lua_State *thread)
     if (generation->services == NULL)
         luaL_error(thread, "fetch works only while the gateway serves");
     return generation;
-}
-
-static int find_upstream(const struct generation *generation, struct slice name)
-{
-    for (uint32_t i = 0; i < generation->cluster_count; i++) {
-        if (slice_equals(generation->clusters[i].options.name, name))
-            return (int)i;
-    }
-    return -1;
 }
 
 static struct tls_context *client_context(struct generation *generation)
@@ -85,7 +77,7 @@ static int find_host(struct generation *generation, const struct cluster_target_
 
 static int find(struct generation *generation, const struct uri_authority *parts, bool is_tls)
 {
-    int found = parts->port == 0 ? find_upstream(generation, parts->host) : -1;
+    int found = parts->port == 0 ? generation_clusters_find(generation, parts->host) : -1;
     uint16_t usual_port = is_tls ? HTTPS_PORT : HTTP_PORT;
     struct cluster_target_options target = {.host = parts->host,
                                             .port = parts->port != 0 ? parts->port : usual_port,
@@ -129,9 +121,6 @@ struct cluster *fetch_target_argument(lua_State *thread, int at)
 
 void fetch_targets_release(struct generation *generation)
 {
-    for (uint32_t i = 0; i < generation->fetch_count; i++)
-        cluster_release(&generation->fetch_clusters[i]);
-    free(generation->fetch_clusters);
-    if (generation->fetch_tls != NULL)
-        tls_context_release(&generation->fetch_tls);
+    while (generation->fetch_count > 0)
+        cluster_release(&generation->fetch_clusters[--generation->fetch_count]);
 }

@@ -1,22 +1,23 @@
 /*
- * generation — building, committing and ending one.
+ * generation — the life of one, from its start to its end.
+ *
+ * Everything here happens on the loop; what is left of it after that is freed in the background.
  */
 #include "bridge/generation_private.h"
 
 #include <assert.h>
 #include <lauxlib.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "bridge/draft.h"
 #include "bridge/fetch_target.h"
-#include "bridge/vm.h"
+#include "bridge/generation_clusters.h"
+#include "net/loop.h"
 
-/* In the order of enum generation_function. */
-static const char *const FUNCTION_NAMES[GENERATION_FUNCTION_COUNT] = {
-    "request", "choose", "response", "chunk", "log", "culprit", "start", "stop",
-};
+/* How often it is looked whether tasks of a generation that is not current have had their time. */
+#define SWEEP_SECONDS 1.0
 
 void generation_push_function(struct generation *generation, enum generation_function which)
 {
@@ -33,125 +34,15 @@ struct slice generation_push_traceback(struct generation *generation, lua_State 
     return text;
 }
 
-static int on_build_raised(lua_State *vm)
-{
-    const char *message = lua_tostring(vm, 1);
-    luaL_traceback(vm, vm, message != NULL ? message : "(what was raised is not a text)", 1);
-    return 1;
-}
-
-static void report(const struct generation_options *options, lua_State *vm, int at)
-{
-    struct slice error = SLICE("(no text)");
-    if (lua_isstring(vm, at))
-        error.start = lua_tolstring(vm, at, &error.length);
-    options->on_error(options->on_error_data, error);
-}
-
-/* The list of errors on top of the stack. */
-static void report_list(const struct generation_options *options, lua_State *vm)
-{
-    int count = (int)lua_objlen(vm, -1);
-    for (int i = 1; i <= count; i++) {
-        lua_rawgeti(vm, -1, i);
-        report(options, vm, -1);
-        lua_pop(vm, 1);
-    }
-}
-
-/* Keeps the dispatcher's functions, which is the table on top of the stack. */
-static void keep_functions(struct generation *generation)
-{
-    lua_State *vm = generation->vm;
-    for (size_t i = 0; i < GENERATION_FUNCTION_COUNT; i++) {
-        lua_getfield(vm, -1, FUNCTION_NAMES[i]);
-        assert(lua_isfunction(vm, -1));
-        generation->functions[i] = luaL_ref(vm, LUA_REGISTRYINDEX);
-    }
-    lua_getfield(vm, -1, "requests");
-    assert(lua_istable(vm, -1));
-    generation->requests = luaL_ref(vm, LUA_REGISTRYINDEX);
-}
-
-/* boot(generation, configuration, plugin root): the dispatcher, or nil and a list of errors. */
-static bool boot(struct generation *generation, const struct generation_options *options)
-{
-    lua_State *vm = generation->vm;
-    lua_pushcfunction(vm, on_build_raised);
-    lua_getglobal(vm, "require");
-    lua_pushliteral(vm, "moongate.boot");
-    bool is_built = lua_pcall(vm, 1, 1, 1) == 0;
-    if (is_built) {
-        lua_pushlightuserdata(vm, generation);
-        lua_pushstring(vm, options->config_path);
-        lua_pushstring(vm, options->plugin_root);
-        is_built = lua_pcall(vm, 3, 2, 1) == 0;
-    }
-    if (!is_built) {
-        report(options, vm, -1);
-    } else if (lua_istable(vm, -2)) {
-        lua_pop(vm, 1);
-        keep_functions(generation);
-    } else {
-        report_list(options, vm);
-        is_built = false;
-    }
-    lua_settop(vm, 0);
-    return is_built;
-}
-
-struct generation *generation_begin(const char *lua_root, const char *plugin_root,
-                                    struct bundle *bundle)
-{
-    struct generation *generation = mem_zeroed(sizeof(*generation));
-    struct vm_options vm_options = {lua_root, plugin_root, &generation->bundle};
-
-    generation->references = 1;
-    generation->bundle = bundle;
-    arena_init(&generation->arena);
-    generation->gateway_options = GATEWAY_OPTIONS;
-    generation->gateway_options.limits = HTTP_SESSION_LIMITS;
-    generation->listeners = mem_zeroed_array(PLAN_LISTENERS_MAX, sizeof(*generation->listeners));
-    generation->matcher = route_matcher_create();
-    generation->admin_matcher = route_matcher_create();
-    generation->consumers = consumers_create(&generation->arena);
-    generation->draft = draft_create();
-    generation->vm = vm_create(&vm_options);
-    tasks_init(&generation->tasks, generation->vm, generation);
-    return generation;
-}
-
-/* The PROXY header and the handshake may take as long as a request's head, wherever they were
- * declared. */
-static void limit_handshakes(struct generation *generation)
-{
-    for (size_t i = 0; i < generation->plan.listener_count; i++)
-        generation->listeners[i].listener.handshake_timeout =
-            generation->gateway_options.limits.head_seconds;
-}
-
-struct generation *generation_build(const struct generation_options *options)
-{
-    struct generation *generation =
-        generation_begin(options->lua_root, options->plugin_root, options->bundle);
-
-    if (!boot(generation, options)) {
-        generation_release(&generation);
-        return NULL;
-    }
-    draft_destroy(&generation->draft);
-    generation->bundle = NULL;
-    limit_handshakes(generation);
-    route_matcher_seal(generation->matcher);
-    route_matcher_seal(generation->admin_matcher);
-    vm_settle(generation->vm);
-    return generation;
-}
-
 struct generation *generation_acquire(struct generation *generation)
 {
     generation->references++;
     return generation;
+}
+
+static struct ev_loop *loop_of(const struct generation *generation)
+{
+    return generation->services->loop->ev;
 }
 
 static void on_stop_ended(enum task_end end, lua_State *thread, void *data)
@@ -171,81 +62,199 @@ static void stop(struct generation *generation)
     task_start(&generation->tasks, 0, &options);
 }
 
-static void release_clusters(struct generation *generation)
+static void on_free(struct background_job *job)
 {
-    for (uint32_t i = 0; i < generation->cluster_count; i++) {
-        struct generation_cluster *cluster = &generation->clusters[i];
-        if (cluster->cluster != NULL)
-            cluster_release(&cluster->cluster);
-        if (cluster->options.tls != NULL)
-            tls_context_release(&cluster->options.tls);
-    }
-    for (size_t i = 0; i < generation->plan.listener_count; i++) {
-        if (generation->listeners[i].listener.tls != NULL)
-            tls_context_release(&generation->listeners[i].listener.tls);
-    }
+    generation_clear(CONTAINER_OF(job, struct generation, freeing));
 }
 
-static void destroy(struct generation *generation)
+static void on_freed(struct background_job *job)
+{
+    struct generation *generation = CONTAINER_OF(job, struct generation, freeing);
+    struct generations *generations = generation->generations;
+    uint64_t number = generation->number;
+
+    free(generation);
+    if (generations == NULL)
+        return;
+    generations->alive--;
+    if (generations->on_freed != NULL)
+        generations->on_freed(generations->data, number);
+}
+
+/* What takes long goes to the background. */
+static void free_later(struct generation *generation, struct background *background)
+{
+    generation->freeing = (struct background_job){.work = on_free, .done = on_freed};
+    background_submit(background, &generation->freeing);
+}
+
+/* It has served, or was about to. */
+static void end(struct generation *generation)
 {
     generation->references = 1; /* for the tasks that end it: see task_run */
-    if (generation->services != NULL)
+    list_remove(&generation->node);
+    ev_timer_stop(loop_of(generation), &generation->timer);
+    if (generation->is_started)
         stop(generation);
     tasks_clear(&generation->tasks);
-    vm_destroy(&generation->vm);
-    release_clusters(generation);
+    generation_clusters_release(generation);
     fetch_targets_release(generation);
     sinks_open_release(&generation->sinks);
-    if (generation->draft != NULL)
-        draft_destroy(&generation->draft);
-    consumers_destroy(&generation->consumers);
-    route_matcher_destroy(&generation->matcher);
-    route_matcher_destroy(&generation->admin_matcher);
-    free(generation->routes);
-    free(generation->clusters);
-    free(generation->listeners);
-    arena_clear(&generation->arena);
-    free(generation);
+    free_later(generation, generation->services->background);
 }
 
 void generation_release(struct generation **generation)
 {
     struct generation *released = *generation;
+
     *generation = NULL;
     assert(released->references > 0);
-    if (--released->references == 0)
-        destroy(released);
+    if (--released->references > 0)
+        return;
+    if (released->services != NULL) {
+        end(released);
+    } else {
+        generation_clear(released);
+        free(released);
+    }
+}
+
+void generation_discard(struct generation **generation, struct background *background)
+{
+    assert((*generation)->services == NULL && (*generation)->references == 1);
+    free_later(*generation, background);
+    *generation = NULL;
+}
+
+void generations_end_tasks(struct generations *generations)
+{
+    struct list *node = generations->all.next;
+
+    while (node != &generations->all) {
+        struct generation *generation =
+            generation_acquire(CONTAINER_OF(node, struct generation, node));
+        tasks_cancel_detached(&generation->tasks, INFINITY);
+        node = node->next;
+        generation_release(&generation);
+    }
+}
+
+/* ---- start ---- */
+
+/* The generation may be gone after this. */
+static void tell_started(struct generation *generation, struct slice error)
+{
+    generation_started *started = generation->started;
+
+    ev_timer_stop(loop_of(generation), &generation->timer);
+    generation->started = NULL;
+    started(generation->started_data, error);
 }
 
 static void on_start_ended(enum task_end end, lua_State *thread, void *data)
 {
     struct generation *generation = data;
-    if (end == TASK_RETURNED)
-        return;
-    struct slice text = generation_push_traceback(generation, thread);
-    log_write(LOG_ERROR, "a plugin raised when it was started: %.*s", SLICE_FORMAT(text));
-    lua_pop(generation->vm, 1);
-    generation->has_start_failed = true;
+    struct slice error = SLICE_NONE;
+
+    generation->start = NULL;
+    if (end == TASK_RAISED) {
+        struct slice text = generation_push_traceback(generation, thread);
+        log_write(LOG_ERROR, "a plugin raised when it was started: %.*s", SLICE_FORMAT(text));
+        lua_pop(generation->vm, 1);
+        error = SLICE("a plugin raised in start() what is not a text");
+        if (lua_isstring(thread, -1))
+            error.start = lua_tolstring(thread, -1, &error.length);
+    }
+    tell_started(generation, error);
 }
 
-bool generation_commit(struct generation *generation, const struct services *services)
+static void on_start_late(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    struct generation *generation = timer->data;
+
+    task_cancel(&generation->start);
+    tell_started(generation, SLICE("start() of the plugins took too long"));
+}
+
+static void run_start(struct generation *generation)
 {
     struct task_options options = {.ended = on_start_ended, .data = generation, .may_wait = true};
-    assert(generation->services == NULL);
 
-    generation->services = services;
-    for (uint32_t i = 0; i < generation->cluster_count; i++) {
-        struct generation_cluster *cluster = &generation->clusters[i];
-        cluster->cluster = clusters_acquire(services->clusters, &cluster->options);
-    }
-    for (uint32_t i = 0; i < generation->route_count; i++) {
-        struct generation_route *route = &generation->routes[i];
-        if (route->cluster != GENERATION_NO_CLUSTER)
-            route->route.cluster = generation->clusters[route->cluster].cluster;
-    }
+    ev_timer_init(&generation->timer, on_start_late, GENERATION_START_SECONDS_MAX, 0);
+    ev_timer_start(loop_of(generation), &generation->timer);
+    generation->is_started = true;
     generation_push_function(generation, GENERATION_START);
-    task_start(&generation->tasks, 0, &options);
-    return !generation->has_start_failed;
+    struct task *task = task_start(&generation->tasks, 0, &options);
+    if (task != NULL)
+        generation->start = task;
+}
+
+/* A few clusters a turn, so that no turn is long. */
+static void on_turn(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    struct generation *generation = timer->data;
+    struct loop *loop = generation->services->loop;
+
+    if (generation_clusters_prepare(generation)) {
+        ev_timer_set(timer, 0, 0);
+        ev_timer_start(ev, timer);
+        return;
+    }
+    run_start(generation);
+    loop_flush(loop);
+}
+
+void generation_start(struct generation *generation, const struct services *services,
+                      generation_started *started, void *data)
+{
+    assert(generation->services == NULL && generation->draft == NULL);
+    generation->services = services;
+    generation->generations = services->generations;
+    generation->generations->alive++;
+    list_push_back(&generation->generations->all, &generation->node);
+    generation->started = started;
+    generation->started_data = data;
+    ev_timer_init(&generation->timer, on_turn, 0, 0);
+    generation->timer.data = generation;
+    ev_timer_start(loop_of(generation), &generation->timer);
+}
+
+void generation_enter(struct generation *generation)
+{
+    assert(generation->is_started && generation->started == NULL);
+    generation_clusters_enforce(generation);
+}
+
+/* ---- retirement ---- */
+
+static void on_sweep(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    struct generation *generation = generation_acquire(timer->data);
+    double now = loop_monotonic(generation->services->loop);
+
+    if (now - generation->retired_at >= GENERATION_TASK_SECONDS_MAX)
+        tasks_cancel_detached(&generation->tasks, now - GENERATION_TASK_SECONDS_MAX);
+    generation_release(&generation);
+}
+
+void generation_retire(struct generation **generation)
+{
+    struct generation *retired = *generation;
+
+    *generation = NULL;
+    if (retired->start != NULL)
+        task_cancel(&retired->start);
+    retired->started = NULL;
+    retired->retired_at = loop_monotonic(retired->services->loop);
+    ev_timer_stop(loop_of(retired), &retired->timer);
+    ev_timer_init(&retired->timer, on_sweep, SWEEP_SECONDS, SWEEP_SECONDS);
+    ev_timer_start(loop_of(retired), &retired->timer);
+    generation_release(&retired);
+}
+
+uint64_t generation_number(const struct generation *generation)
+{
+    return generation->number;
 }
 
 const struct plan *generation_plan(const struct generation *generation)

@@ -2,8 +2,10 @@
  * generation — everything built from one reading of the configuration: a Lua state, routes,
  * consumers, chains.
  *
- * Built without any effect on the running gateway, then committed. Exchanges hold references; the
- * last one destroys it.
+ * Built without any effect on the running gateway, in whatever thread; then started, current,
+ * retired, all on the loop. Exchanges hold references: with the last one, once it is not current
+ * any more, stop() of its plugins is called, what still waits of its tasks is cancelled, and its
+ * memory is freed in the background.
  */
 #pragma once
 
@@ -12,12 +14,22 @@
 #include "gateway/gateway.h"
 #include "gateway/phases.h"
 
-struct generation;
+/* start() of all plugins together may wait for so long. */
+#define GENERATION_START_SECONDS_MAX 30.0
+/*
+ * So long after it has stopped being current, a generation that still has requests (a tunnel may
+ * last for hours) ends its timers and spawned tasks; and a task that a request has spawned may keep
+ * it for so long.
+ */
+#define GENERATION_TASK_SECONDS_MAX 30.0
 
+struct background;
 struct bundle;
+struct generation;
 
 struct generation_options {
     const char *config_path;
+    uint64_t number;         /* counts the readings that came to serve, from 1 */
     struct bundle *bundle;   /* where files are read; borrowed while building */
     const char *lua_root;    /* folder that holds moongate/ */
     const char *plugin_root; /* folder of the bundled plugins */
@@ -29,11 +41,28 @@ struct generation_options {
 /* Reads and builds; NULL when there were errors, which on_error was told. Nothing but memory is
  * touched. One reference is the caller's. */
 struct generation *generation_build(const struct generation_options *options);
-/* The generation serves from now on: acquires clusters, runs start() of its plugins. False, with
- * on_error told, when that failed. */
-bool generation_commit(struct generation *generation, const struct services *services);
+/* Frees one that was never started, in the background. Clears `*generation`. */
+void generation_discard(struct generation **generation, struct background *background);
+
+/* `error`: SLICE_NONE, or what was wrong, borrowed during the call. */
+typedef void generation_started(void *data, struct slice error);
+/*
+ * Takes references to the worker's clusters and runs start() of the plugins, which may wait. What
+ * runs so far is not changed. `started` is called once, later; it may retire the generation.
+ */
+void generation_start(struct generation *generation, const struct services *services,
+                      generation_started *started, void *data);
+/* It is current from now on: what it says of upstreams holds. */
+void generation_enter(struct generation *generation);
+/* Takes back the reference from its building: it is current no longer, or never was; `started` is
+ * not called any more. Clears `*generation`. */
+void generation_retire(struct generation **generation);
+
 struct generation *generation_acquire(struct generation *generation);
 void generation_release(struct generation **generation);
+/* For a worker that ends: cancels spawned tasks of all. */
+void generations_end_tasks(struct generations *generations);
+uint64_t generation_number(const struct generation *generation);
 
 const struct plan *generation_plan(const struct generation *generation);
 /* The i-th listener of the plan, with TLS and the rest; valid while the generation lives. */

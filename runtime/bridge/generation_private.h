@@ -8,6 +8,7 @@
 #include "bridge/sinks_open.h"
 #include "bridge/task.h"
 #include "gateway/route_matcher.h"
+#include "net/background.h"
 #include "net/resolver.h"
 
 #define GENERATION_ROUTES_MAX   1000000
@@ -24,7 +25,14 @@ struct generation_route {
 
 struct generation_cluster {
     struct cluster_options options;
-    struct cluster *cluster; /* acquired at the commit; NULL before */
+    struct cluster *cluster; /* acquired when the generation starts; NULL before */
+    bool is_outdated;        /* runs with an earlier generation's options */
+};
+
+/* Clusters by name: a power of two of places, at most half of them taken. */
+struct generation_cluster_index {
+    uint32_t *places;
+    uint32_t count;
 };
 
 /* Functions of lua/moongate/dispatch.lua. */
@@ -51,7 +59,10 @@ struct generation {
     lua_State *vm;
     struct tasks tasks;
     struct arena arena;              /* what routes, clusters and consumers consist of */
-    const struct services *services; /* NULL until committed */
+    const struct services *services; /* NULL until it is started */
+    struct generations *generations; /* the services' */
+    struct list node;                /* of theirs */
+    uint64_t number;
     struct plan plan;
     struct gateway_options gateway_options;
     struct resolver_options resolver_options;
@@ -60,6 +71,8 @@ struct generation {
     struct generation_route *routes;
     struct generation_cluster *clusters;
     uint32_t route_count, cluster_count;
+    uint32_t prepared_count; /* of the clusters, from the first: acquired */
+    struct generation_cluster_index cluster_index;
     struct cluster **fetch_clusters; /* of hosts that plugins fetched: fetch_target.c */
     uint32_t fetch_count;
     struct tls_context *fetch_tls;
@@ -69,16 +82,25 @@ struct generation {
     unsigned use_phases;      /* of the plugins of `use`, for answers without a route */
     int functions[GENERATION_FUNCTION_COUNT]; /* registry references */
     uint64_t raised;                          /* errors of plugins */
-    bool has_start_failed;
-    int requests; /* registry reference: request objects by slot + 1 */
+    int requests;                             /* registry reference: request objects by slot + 1 */
     /* Both NULL once built. */
     struct draft *draft;
     struct bundle *bundle; /* borrowed */
+
+    ev_timer timer;              /* while it starts, and after it was current */
+    generation_started *started; /* NULL: nobody waits for it */
+    void *started_data;
+    struct task *start; /* that runs start() of its plugins; NULL: it does not wait */
+    bool is_started;    /* start() has been called: stop() will be */
+    double retired_at;  /* loop_monotonic(), once it is not current any more */
+    struct background_job freeing;
 };
 
 /* Empty, with a state of its own, to be built into. */
 struct generation *generation_begin(const char *lua_root, const char *plugin_root,
                                     struct bundle *bundle);
+/* Frees all but the struct itself, of one without tasks and clusters; in whatever thread. */
+void generation_clear(struct generation *generation);
 /* Pushes that function of the dispatcher onto the main stack. */
 void generation_push_function(struct generation *generation, enum generation_function which);
 /* The text of what a coroutine raised with, with its traceback; on the main stack, which the caller

@@ -6,11 +6,24 @@
  */
 #pragma once
 
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct background;
 struct clusters;
 struct gateway;
 struct loop;
 struct resolver;
 struct shared;
+
+/* Those of one worker. */
+struct generations {
+    unsigned alive;  /* started and not freed yet, the current one among them */
+    struct list all; /* of these, whose last request has not ended */
+    void (*on_freed)(void *data, uint64_t number); /* may be NULL */
+    void *data;
+};
 
 /* All owned by the worker and outliving every generation. */
 struct services {
@@ -18,6 +31,8 @@ struct services {
     struct gateway *gateway;
     struct clusters *clusters;
     struct resolver *resolver;
+    struct background *background;
+    struct generations *generations;
     unsigned worker; /* index of this worker, from 0: its lane in shared memory */
     unsigned worker_count;
     struct shared

@@ -53,6 +53,25 @@ void tasks_clear(struct tasks *tasks)
         task_free(CONTAINER_OF(tasks->idle.next, struct task, node));
 }
 
+static struct task *find_detached(const struct tasks *tasks, double time)
+{
+    for (struct list *node = tasks->live.next; node != &tasks->live; node = node->next) {
+        struct task *task = CONTAINER_OF(node, struct task, node);
+        if (task->options.is_detached && task->options.started <= time)
+            return task;
+    }
+    return NULL;
+}
+
+void tasks_cancel_detached(struct tasks *tasks, double time)
+{
+    struct task *task;
+
+    assert(tasks->running == NULL);
+    while ((task = find_detached(tasks, time)) != NULL)
+        task_cancel(&task);
+}
+
 static struct task *task_create(struct tasks *tasks)
 {
     struct task *task = mem_zeroed(sizeof(*task));
@@ -77,15 +96,19 @@ static struct task *task_take(struct tasks *tasks)
 static void task_put_away(struct task *task, bool is_reusable)
 {
     struct tasks *tasks = task->tasks;
+    struct generation *held = task->options.holds_generation ? tasks->generation : NULL;
+
     tasks->live_count--;
     if (!is_reusable || tasks->idle_count == TASKS_IDLE_MAX) {
         task_free(task);
-        return;
+    } else {
+        lua_settop(task->thread, 0);
+        list_remove(&task->node);
+        list_push_front(&tasks->idle, &task->node);
+        tasks->idle_count++;
     }
-    lua_settop(task->thread, 0);
-    list_remove(&task->node);
-    list_push_front(&tasks->idle, &task->node);
-    tasks->idle_count++;
+    if (held != NULL)
+        generation_release(&held);
 }
 
 /* Whether the task still lives, waiting. What it does may give back the generation's last reference
@@ -139,6 +162,8 @@ struct task *task_start(struct tasks *tasks, int arguments, const struct task_op
     tasks->live_count++;
     list_push_back(&tasks->live, &task->node);
     task->options = *options;
+    if (options->holds_generation)
+        generation_acquire(tasks->generation);
     task->serial = options->exchange != NULL ? options->exchange->serial : 0;
     lua_xmove(tasks->vm, task->thread, arguments + 1);
     return task_run(task, arguments) ? task : NULL;
@@ -204,6 +229,11 @@ struct exchange *task_exchange(const struct task *task)
 {
     struct exchange *exchange = task->options.exchange;
     return exchange != NULL && exchange_is_alive(exchange, task->serial) ? exchange : NULL;
+}
+
+bool task_is_for_request(const struct task *task)
+{
+    return task->options.exchange != NULL || task->options.holds_generation;
 }
 
 struct generation *task_generation_of(lua_State *thread)

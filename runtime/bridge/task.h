@@ -53,6 +53,9 @@ struct tasks {
 void tasks_init(struct tasks *tasks, lua_State *vm, struct generation *generation);
 /* Cancels what still waits. Before lua_close. */
 void tasks_clear(struct tasks *tasks);
+/* Cancels detached ones that were started before `time`, as loop_monotonic() counts, or then. From
+ * the loop alone, with a reference to the generation. */
+void tasks_cancel_detached(struct tasks *tasks, double time);
 
 enum task_end { TASK_RETURNED, TASK_RAISED };
 
@@ -68,6 +71,9 @@ struct task_options {
     void *data;
     struct exchange *exchange; /* that it works for, NULL: none. For the log. */
     bool may_wait;
+    bool is_detached;      /* nobody waits for it: tasks_cancel_detached() may end it */
+    double started;        /* as loop_monotonic() counts; of detached ones */
+    bool holds_generation; /* keeps its generation for as long as it runs, as a request does */
 };
 
 /*
@@ -93,5 +99,7 @@ lua_State *task_thread(struct task *task);
 struct generation *task_generation(struct task *task);
 /* That it works for, NULL when none or it has ended. */
 struct exchange *task_exchange(const struct task *task);
+/* Whether it works for a request, or holds its generation as if it did. */
+bool task_is_for_request(const struct task *task);
 /* The generation of any coroutine of a state, in a task or not. */
 struct generation *task_generation_of(lua_State *thread);

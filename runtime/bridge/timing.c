@@ -90,15 +90,26 @@ static void on_detached_ended(enum task_end end, lua_State *thread, void *data)
     lua_pop(generation->vm, 1);
 }
 
-/* (function, ...): runs on its own until its generation ends. */
+/* Whether the running task works for a request, or was spawned by one that did. */
+static bool is_for_request(const struct tasks *tasks)
+{
+    return tasks->running != NULL && task_is_for_request(tasks->running);
+}
+
+/* (function, ...): runs on its own until its generation ends, which waits for what a request has
+ * spawned. */
 static int spawn(lua_State *thread)
 {
     struct generation *generation = task_generation_of(thread);
-    struct task_options options = {
-        .ended = on_detached_ended, .data = generation, .may_wait = true};
-
     luaL_checktype(thread, 1, LUA_TFUNCTION);
-    loop_of(thread);
+    struct task_options options = {
+        .ended = on_detached_ended,
+        .data = generation,
+        .may_wait = true,
+        .is_detached = true,
+        .started = loop_monotonic(loop_of(thread)),
+        .holds_generation = is_for_request(&generation->tasks),
+    };
     const char *why_not = tasks_why_no_room(&generation->tasks);
     if (why_not != NULL)
         return luaL_error(thread, "%s", why_not);

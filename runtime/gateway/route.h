@@ -28,7 +28,6 @@ struct route {
     unsigned phases;   /* of enum route_phase */
     struct slice name; /* what logs and metrics call it: "GET /users/{id}" or the operator's own */
     struct slice source;                 /* "routes/users.lua:12" */
-    struct cluster *cluster;             /* NULL: an endpoint plugin answers */
     const struct path_template *rewrite; /* NULL: the normalised path goes upstream */
     struct slice upstream_host;          /* Host sent upstream; start NULL: the client's */
     struct call_options call;

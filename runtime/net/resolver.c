@@ -25,11 +25,19 @@
  */
 #define PATIENCE_SECONDS 0.5
 
+/* What a channel was made from. */
+struct settings {
+    char *servers; /* NULL: the system's */
+    double timeout, stale_seconds;
+};
+
 struct resolver {
     struct loop *loop;
     struct dns_channel *channel;
+    struct settings settings;
+    struct dns_channel *next_channel; /* NULL: none is prepared, or the same one goes on */
+    struct settings next_settings;
     struct dns_names names;
-    double stale_seconds;
     struct list ready; /* queries whose name has its answer */
     struct loop_deferred answering;
 };
@@ -134,7 +142,7 @@ static void set_found(struct dns_name *name, const struct dns_result *result)
     set_addresses(name, result->addresses, result->count);
     name->fault = FAULT_NONE;
     name->kept_until = now + fmin(fmax(result->ttl, TTL_SECONDS_MIN), TTL_SECONDS_MAX);
-    name->stale_until = name->kept_until + name->resolver->stale_seconds;
+    name->stale_until = name->kept_until + name->resolver->settings.stale_seconds;
     name->is_failing = false;
 }
 
@@ -169,6 +177,15 @@ static void on_looked_up(void *data, const struct dns_result *result)
     answer_waiting(name);
 }
 
+static struct settings settings_of(const struct resolver_options *options)
+{
+    return (struct settings){
+        .servers = mem_string(options->servers),
+        .timeout = options->timeout,
+        .stale_seconds = options->stale_seconds > 0 ? options->stale_seconds : STALE_SECONDS,
+    };
+}
+
 struct resolver *resolver_create(struct loop *loop, const struct resolver_options *options)
 {
     struct dns_channel *channel = dns_channel_create(loop, options);
@@ -178,12 +195,68 @@ struct resolver *resolver_create(struct loop *loop, const struct resolver_option
     struct resolver *resolver = mem_zeroed(sizeof(*resolver));
     resolver->loop = loop;
     resolver->channel = channel;
-    resolver->stale_seconds = options->stale_seconds > 0 ? options->stale_seconds : STALE_SECONDS;
+    resolver->settings = settings_of(options);
     resolver->answering.run = answer_ready;
     list_init(&resolver->answering.node);
     list_init(&resolver->ready);
     dns_names_init(&resolver->names);
     return resolver;
+}
+
+static void forget_prepared(struct resolver *resolver)
+{
+    if (resolver->next_channel != NULL)
+        dns_channel_destroy(&resolver->next_channel);
+    free(resolver->next_settings.servers);
+    resolver->next_settings.servers = NULL;
+}
+
+static bool asks_in_the_same_way(const struct resolver *resolver,
+                                 const struct resolver_options *options)
+{
+    const struct settings *settings = &resolver->settings;
+    bool has_servers = settings->servers != NULL && options->servers != NULL;
+
+    return settings->timeout == options->timeout &&
+           (has_servers ? strcmp(settings->servers, options->servers) == 0
+                        : settings->servers == options->servers);
+}
+
+bool resolver_prepare(struct resolver *resolver, const struct resolver_options *options)
+{
+    forget_prepared(resolver);
+    if (!asks_in_the_same_way(resolver, options)) {
+        resolver->next_channel = dns_channel_create(resolver->loop, options);
+        if (resolver->next_channel == NULL)
+            return false;
+    }
+    resolver->next_settings = settings_of(options);
+    return true;
+}
+
+/* Whom nobody will answer any more. */
+static void ask_again(struct resolver *resolver)
+{
+    struct list *names = &resolver->names.by_recency;
+
+    for (struct list *node = names->next; node != names; node = node->next) {
+        struct dns_name *name = CONTAINER_OF(node, struct dns_name, recency);
+        if (name->is_asked)
+            dns_channel_lookup(resolver->channel, name->host, on_looked_up, name);
+    }
+}
+
+void resolver_configure(struct resolver *resolver)
+{
+    free(resolver->settings.servers);
+    resolver->settings = resolver->next_settings;
+    resolver->next_settings.servers = NULL;
+    if (resolver->next_channel == NULL)
+        return;
+    dns_channel_destroy(&resolver->channel);
+    resolver->channel = resolver->next_channel;
+    resolver->next_channel = NULL;
+    ask_again(resolver);
 }
 
 static void drop_queries(struct list *queries)
@@ -199,6 +272,8 @@ void resolver_destroy(struct resolver **resolver)
 
     *resolver = NULL;
     dns_channel_destroy(&gone->channel);
+    forget_prepared(gone);
+    free(gone->settings.servers);
     drop_queries(&gone->ready);
     for (struct list *node = names->next; node != names; node = node->next)
         drop_queries(&CONTAINER_OF(node, struct dns_name, recency)->waiting);

@@ -38,6 +38,13 @@ struct resolver *resolver_create(struct loop *loop, const struct resolver_option
 /* Those who wait are not told any more. Not from inside of an answer. Clears `*resolver`. */
 void resolver_destroy(struct resolver **resolver);
 
+/* Makes ready to be configured in another way; nothing changes yet. False, as for
+ * resolver_create().
+ */
+bool resolver_prepare(struct resolver *resolver, const struct resolver_options *options);
+/* As was prepared, from now on: what is known stays, what is being asked is asked again. */
+void resolver_configure(struct resolver *resolver);
+
 /*
  * NULL when answered before this returned (kept answer, or `host` is an address without brackets);
  * else a query that ends with its answer and may be cancelled before. An answer may ask again and

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/background.h"
 #include "net/loop.h"
 #include "net/tls_context.h"
 #include "server/command_line.h"
@@ -20,6 +21,7 @@
 #include "server/history.h"
 #include "server/privileges.h"
 #include "server/rehearsal.h"
+#include "server/renewal.h"
 #include "server/sockets.h"
 #include "server/standing.h"
 #include "server/workforce.h"
@@ -28,6 +30,8 @@
 /* Workers drain for the plan's time; then they have this long to notice that it is over. */
 #define KILL_MARGIN_SECONDS 2.0
 #define WORKERS_MAX         256
+/* Of sockets that cannot be opened. */
+#define ERRORS_BYTES_MAX 65536
 
 struct master {
     const struct master_options *options;
@@ -37,6 +41,7 @@ struct master {
     struct shared *shared;
     struct loop *loop;
     struct workforce workforce;
+    struct renewal renewal;
     struct history history;
     struct control *control; /* NULL: none */
     double started;          /* seconds since the epoch */
@@ -53,13 +58,18 @@ static unsigned worker_count(const struct plan *plan)
     return count < WORKERS_MAX ? count : WORKERS_MAX;
 }
 
-/* As many descriptors as the system allows: each connection is one. */
-static void raise_descriptor_limit(void)
+/* As many descriptors as the system allows: each connection is one. Where we are root, threads in
+ * the background of workers, which are not, may be idle and be raised again. */
+static void raise_limits(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (getrlimit(RLIMIT_NICE, &limit) == 0 && limit.rlim_max < BACKGROUND_NICE_LIMIT) {
+        limit.rlim_cur = limit.rlim_max = BACKGROUND_NICE_LIMIT;
+        setrlimit(RLIMIT_NICE, &limit);
     }
 }
 
@@ -115,6 +125,18 @@ static bool open_control(struct master *master)
     return false;
 }
 
+static bool open_sockets(struct master *master)
+{
+    struct buffer errors;
+
+    buffer_init(&errors, ERRORS_BYTES_MAX, NULL);
+    bool is_open =
+        sockets_open(&master->sockets, &master->plan, worker_count(&master->plan), &errors);
+    fprintf(stderr, "%.*s", SLICE_FORMAT(buffer_slice(&errors)));
+    buffer_clear(&errors);
+    return is_open;
+}
+
 /* What must be there before the first worker; each failure has been printed. */
 static bool prepare(struct master *master)
 {
@@ -129,8 +151,8 @@ static bool prepare(struct master *master)
         fprintf(stderr, "%s: there is no user \"%s\"\n", master->options->config_path, plan->user);
         return false;
     }
-    raise_descriptor_limit();
-    if (!sockets_open(&master->sockets, plan, worker_count(plan)))
+    raise_limits();
+    if (!open_sockets(master))
         return false;
     struct shared_options memory = {.workers = worker_count(plan),
                                     .counters_bytes = plan->memory_counters,
@@ -158,6 +180,7 @@ static void stop(struct master *master)
         return;
     }
     log_write(LOG_INFO, "stopping");
+    renewal_clear(&master->renewal);
     sockets_close(&master->sockets); /* as workers do: who connects now is refused at once */
     ev_timer_set(&master->patience, master->plan.drain_seconds + KILL_MARGIN_SECONDS,
                  KILL_MARGIN_SECONDS);
@@ -220,8 +243,8 @@ static void on_signal(struct master *master, unsigned number)
         workforce_signal(&master->workforce, SIGUSR1);
         break;
     case SIGHUP:
-        log_write(LOG_WARNING,
-                  "SIGHUP: the configuration is read at start only; restart to change it");
+        if (master->is_ready && !master->workforce.is_stopping)
+            renewal_begin(&master->renewal);
         break;
     default:
         break;
@@ -277,6 +300,37 @@ static void on_empty(void *data)
     loop_stop(master->loop);
 }
 
+static void on_message(void *data, unsigned worker, const struct channel_message *message)
+{
+    struct master *master = data;
+    renewal_on_message(&master->renewal, worker, message);
+}
+
+static void on_death(void *data, unsigned worker)
+{
+    struct master *master = data;
+    renewal_on_death(&master->renewal, worker);
+}
+
+static void on_renewed(void *data, bool is_new, struct slice errors)
+{
+    struct master *master = data;
+    uint64_t generation = master->workforce.options.worker.generation;
+
+    if (errors.length > 0) {
+        history_fail(&master->history, CAUSE_SIGNAL, errors);
+        log_write(LOG_ERROR, "the configuration was not reloaded: %.*s", SLICE_FORMAT(errors));
+    } else if (!is_new) {
+        history_settle(&master->history);
+        log_write(LOG_INFO, "the configuration is the same as before");
+    } else {
+        history_succeed(&master->history, generation, CAUSE_SIGNAL);
+        log_configure(master->plan.log_level, master->plan.log_format);
+        log_write(LOG_INFO, "generation %llu serves", (unsigned long long)generation);
+    }
+    publish_news(master);
+}
+
 static void in_child(void *data)
 {
     struct master *master = data;
@@ -285,7 +339,25 @@ static void in_child(void *data)
     if (master->control != NULL)
         control_abandon(&master->control);
     history_clear(&master->history);
+    renewal_abandon(&master->renewal);
     loop_abandon(&master->loop);
+}
+
+static void begin_renewals(struct master *master)
+{
+    struct worker_options *worker = &master->workforce.options.worker;
+    struct renewal_options options = {.loop = master->loop,
+                                      .config_path = master->options->config_path,
+                                      .installation = &master->options->installation,
+                                      .workforce = &master->workforce,
+                                      .subject = {.plan = &master->plan,
+                                                  .bundle_fd = &worker->bundle_fd,
+                                                  .sockets = &master->sockets,
+                                                  .generation = &worker->generation},
+                                      .ended = on_renewed,
+                                      .data = master};
+
+    renewal_init(&master->renewal, &options);
 }
 
 static void supervise(struct master *master)
@@ -293,12 +365,15 @@ static void supervise(struct master *master)
     struct workforce_options options = {.loop = master->loop,
                                         .worker = {.config_path = master->options->config_path,
                                                    .bundle_fd = master->bundle_fd,
+                                                   .generation = 1,
                                                    .installation = &master->options->installation,
                                                    .plan = &master->plan,
                                                    .sockets = &master->sockets,
                                                    .shared = master->shared},
                                         .count = worker_count(&master->plan),
                                         .on_ready = on_ready,
+                                        .on_message = on_message,
+                                        .on_death = on_death,
                                         .on_failed = on_failed,
                                         .on_empty = on_empty,
                                         .in_child = in_child,
@@ -309,11 +384,14 @@ static void supervise(struct master *master)
     master->signals.data = master->patience.data = master;
     ev_io_start(master->loop->ev, &master->signals);
     workforce_init(&master->workforce, &options);
+    begin_renewals(master);
     workforce_start(&master->workforce);
     if (master->control != NULL)
         control_serve(master->control, master->loop, on_request, master);
     loop_run(master->loop);
     log_write(LOG_INFO, "stopped");
+    renewal_clear(&master->renewal);
+    master->bundle_fd = master->workforce.options.worker.bundle_fd;
     workforce_clear(&master->workforce);
     ev_io_stop(master->loop->ev, &master->signals);
     ev_timer_stop(master->loop->ev, &master->patience);

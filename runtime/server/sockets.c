@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/buffer.h"
 #include "base/mem.h"
 #include "net/listener.h"
 
@@ -66,26 +67,59 @@ static bool open_listener(struct sockets *sockets, size_t listener, struct addre
     return true;
 }
 
-bool sockets_open(struct sockets *sockets, const struct plan *plan, unsigned worker_count)
+static void sockets_init(struct sockets *sockets, const struct plan *plan, size_t worker_count)
+{
+    sockets->listener_count = plan->listener_count;
+    sockets->worker_count = worker_count;
+    sockets->fds = mem_zeroed_array(plan->listener_count * worker_count + 1, sizeof(int));
+    for (size_t i = 0; i < plan->listener_count * worker_count; i++)
+        sockets->fds[i] = -1;
+}
+
+static bool open_one(struct sockets *sockets, const struct plan *plan, size_t i,
+                     struct buffer *errors)
+{
+    const struct plan_listener *listener = &plan->listeners[i];
+    struct address address;
+    char error[LISTENER_ERROR_BYTES], line[PLAN_SOURCE_BYTES + LISTENER_ERROR_BYTES];
+
+    snprintf(error, sizeof(error), "%s is not an address", listener->address);
+    if (address_parse(slice_from_string(listener->address), &address) &&
+        open_listener(sockets, i, &address, error))
+        return true;
+    snprintf(line, sizeof(line), "%s: %s\n", listener->source, error);
+    buffer_append(errors, slice_from_string(line));
+    return false;
+}
+
+bool sockets_open(struct sockets *sockets, const struct plan *plan, unsigned worker_count,
+                  struct buffer *errors)
 {
     bool all_open = true;
 
-    sockets->listener_count = plan->listener_count;
-    sockets->worker_count = worker_count;
-    sockets->fds = mem_zeroed_array(plan->listener_count * worker_count, sizeof(int));
-    for (size_t i = 0; i < plan->listener_count * worker_count; i++)
-        sockets->fds[i] = -1;
-    for (size_t i = 0; i < plan->listener_count; i++) {
-        const struct plan_listener *listener = &plan->listeners[i];
-        struct address address;
-        char error[LISTENER_ERROR_BYTES];
-        snprintf(error, sizeof(error), "%s is not an address", listener->address);
-        if (address_parse(slice_from_string(listener->address), &address) &&
-            open_listener(sockets, i, &address, error))
-            continue;
-        fprintf(stderr, "%s: %s\n", listener->source, error);
-        all_open = false;
+    sockets_init(sockets, plan, worker_count);
+    for (size_t i = 0; i < plan->listener_count; i++)
+        all_open = open_one(sockets, plan, i, errors) && all_open;
+    return all_open;
+}
+
+bool sockets_succeed(struct sockets *next, const struct sockets *current, const struct plan *from,
+                     const struct plan *to, struct buffer *errors)
+{
+    size_t places[PLAN_LISTENERS_MAX];
+    bool all_open = true;
+
+    plan_match_listeners(from, to, places);
+    sockets_init(next, to, current->worker_count);
+    for (size_t i = 0; i < to->listener_count; i++) {
+        if (places[i] == PLAN_LISTENER_NEW)
+            all_open = open_one(next, to, i, errors) && all_open;
+        else
+            memcpy(place(next, i, 0), place(current, places[i], 0),
+                   next->worker_count * sizeof(int));
     }
+    if (!all_open)
+        sockets_close_others(next, current);
     return all_open;
 }
 
@@ -118,12 +152,35 @@ static void close_listener(struct sockets *sockets, size_t listener)
         *place(sockets, listener, worker) = -1;
 }
 
+static void forget(struct sockets *sockets)
+{
+    free(sockets->fds);
+    *sockets = (struct sockets){0};
+}
+
+static bool has(const struct sockets *sockets, int fd)
+{
+    for (size_t i = 0; i < sockets->listener_count * sockets->worker_count; i++) {
+        if (sockets->fds[i] == fd)
+            return true;
+    }
+    return false;
+}
+
+void sockets_close_others(struct sockets *sockets, const struct sockets *kept)
+{
+    for (size_t i = 0; i < sockets->listener_count; i++) {
+        if (!has(kept, *place(sockets, i, 0)))
+            close_listener(sockets, i);
+    }
+    forget(sockets);
+}
+
 void sockets_close(struct sockets *sockets)
 {
     for (size_t i = 0; i < sockets->listener_count; i++)
         close_listener(sockets, i);
-    free(sockets->fds);
-    *sockets = (struct sockets){0};
+    forget(sockets);
 }
 
 void sockets_announce(const struct sockets *sockets, const struct plan *plan)

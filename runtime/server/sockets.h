@@ -8,15 +8,25 @@
 
 #include "bridge/plan.h"
 
+struct buffer;
+
 struct sockets {
     size_t listener_count, worker_count;
     int *fds; /* [listener * worker_count + worker] */
 };
 
-/* Opens all; false when some cannot be, each of which has been printed with where it was written.
- */
-bool sockets_open(struct sockets *sockets, const struct plan *plan, unsigned worker_count);
+/* Opens all; false when some cannot be: a line for each goes into `errors`, with where it was
+ * written. */
+bool sockets_open(struct sockets *sockets, const struct plan *plan, unsigned worker_count,
+                  struct buffer *errors);
 void sockets_close(struct sockets *sockets);
+
+/* Those of plan `to`, while those of `from` are open in `current`: what goes on is in both, what is
+ * new is opened. False as from sockets_open(), and nothing is left in `next`. */
+bool sockets_succeed(struct sockets *next, const struct sockets *current, const struct plan *from,
+                     const struct plan *to, struct buffer *errors);
+/* Closes those that `kept` does not have. */
+void sockets_close_others(struct sockets *sockets, const struct sockets *kept);
 int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker);
 /* In a worker, after the fork: closes those of its siblings; its own go to its gateway. */
 void sockets_keep_only(struct sockets *sockets, unsigned worker);

@@ -14,21 +14,31 @@
 #include "base/sink.h"
 #include "bridge/bundle.h"
 #include "bridge/generation.h"
+#include "net/background.h"
+#include "net/resolver.h"
 #include "server/channel.h"
 #include "server/privileges.h"
+#include "server/succession.h"
 #include "shm/shared.h"
 
 struct worker {
     const struct worker_options *options;
     struct loop *loop;
+    struct background *background;
     struct resolver *resolver;
     struct clusters *clusters;
     struct gateway *gateway;
     struct services services;
-    struct generation *generation;
+    struct generations generations;
+    struct generation *generation; /* the current one */
+    struct succession *succession; /* NULL until the first generation serves */
+    struct plan plan;              /* the current one's */
+    int fds[PLAN_LISTENERS_MAX];   /* of its listeners; the gateway's */
+    ev_io on_master;
     ev_signal on_terminate, on_reopen;
     ev_timer drain_deadline;
     bool is_draining;
+    bool has_served;
 };
 
 static void on_error(void *data, struct slice error)
@@ -40,6 +50,14 @@ static void on_turn(void *data, double seconds)
 {
     const struct worker *worker = data;
     shared_observe_turn(worker->options->shared, seconds);
+}
+
+static void on_generation_freed(void *data, uint64_t number)
+{
+    const struct worker *worker = data;
+    const struct channel_message message = {
+        .kind = CHANNEL_RETIRED, .ok = true, .generation = number};
+    channel_send(worker->options->channel, &message);
 }
 
 static void on_drained(void *data)
@@ -63,11 +81,44 @@ static void on_terminate(struct ev_loop *ev, ev_signal *watcher, int events)
     if (worker->is_draining)
         return;
     worker->is_draining = true;
-    ev_timer_init(&worker->drain_deadline, on_drain_deadline, worker->options->plan->drain_seconds,
-                  0);
+    ev_timer_init(&worker->drain_deadline, on_drain_deadline, worker->plan.drain_seconds, 0);
     worker->drain_deadline.data = worker;
     ev_timer_start(ev, &worker->drain_deadline);
     gateway_drain(worker->gateway, on_drained, worker);
+}
+
+/* Who leaves has no part in what comes. */
+static void agree(const struct worker *worker, const struct channel_message *message)
+{
+    static const enum channel_kind ANSWERS[CHANNEL_KIND_COUNT] = {
+        [CHANNEL_BUILD] = CHANNEL_BUILT,
+        [CHANNEL_START] = CHANNEL_STARTED,
+        [CHANNEL_SWAP] = CHANNEL_SWAPPED,
+    };
+    struct channel_message answer = {
+        .kind = ANSWERS[message->kind], .ok = true, .generation = message->generation};
+
+    if (message->kind != CHANNEL_ABANDON)
+        channel_send(worker->options->channel, &answer);
+}
+
+/* That the master is gone we are told by a signal. */
+static void on_master(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    struct worker *worker = watcher->data;
+    struct channel_message message;
+    enum channel_outcome outcome;
+
+    while ((outcome = channel_receive(worker->options->channel, &message)) == CHANNEL_MESSAGE) {
+        if (worker->is_draining)
+            agree(worker, &message);
+        else
+            succession_on_message(worker->succession, &message);
+        channel_message_clear(&message);
+    }
+    if (outcome == CHANNEL_CLOSED)
+        ev_io_stop(ev, watcher);
+    loop_flush(worker->loop);
 }
 
 static void on_reopen(struct ev_loop *ev, ev_signal *watcher, int events)
@@ -102,6 +153,7 @@ static bool build(struct worker *worker)
         return false;
     }
     struct generation_options generation = {.config_path = options->config_path,
+                                            .number = options->generation,
                                             .bundle = bundle,
                                             .lua_root = options->installation->lua_root,
                                             .plugin_root = options->installation->plugin_root,
@@ -111,7 +163,8 @@ static bool build(struct worker *worker)
     return worker->generation != NULL;
 }
 
-static bool commit(struct worker *worker)
+/* Everything that lasts, as the first generation says. */
+static bool make_services(struct worker *worker)
 {
     const struct worker_options *options = worker->options;
     const struct gateway_options *gateway = generation_gateway_options(worker->generation);
@@ -123,37 +176,123 @@ static bool commit(struct worker *worker)
                   resolver->servers != NULL ? resolver->servers : "/etc/resolv.conf");
         return false;
     }
+    worker->background = background_create(worker->loop);
     worker->clusters = clusters_create(worker->loop, worker->resolver, &gateway->limits);
     worker->gateway = gateway_create(worker->loop, gateway, &BRIDGE_PHASES, &worker->generation);
+    worker->generations = (struct generations){.on_freed = on_generation_freed, .data = worker};
+    list_init(&worker->generations.all);
     worker->services = (struct services){.loop = worker->loop,
                                          .gateway = worker->gateway,
                                          .clusters = worker->clusters,
                                          .resolver = worker->resolver,
+                                         .background = worker->background,
+                                         .generations = &worker->generations,
                                          .worker = options->index,
                                          .worker_count = (unsigned)options->sockets->worker_count,
                                          .shared = options->shared};
-    return generation_commit(worker->generation, &worker->services);
+    return true;
 }
 
-static void serve(struct worker *worker)
+/* Listeners that go on keep their descriptors; `fds` are those of the new ones. */
+static void take_listeners(struct worker *worker, const struct plan *plan, const int *fds)
+{
+    size_t places[PLAN_LISTENERS_MAX];
+    int kept[PLAN_LISTENERS_MAX];
+    bool goes_on[PLAN_LISTENERS_MAX] = {false};
+
+    plan_match_listeners(&worker->plan, plan, places);
+    for (size_t i = 0; i < plan->listener_count; i++) {
+        bool is_new = places[i] == PLAN_LISTENER_NEW;
+        kept[i] = is_new ? *fds++ : worker->fds[places[i]];
+        if (!is_new)
+            goes_on[places[i]] = true;
+        gateway_listen(worker->gateway, kept[i], generation_listener(worker->generation, i));
+    }
+    for (size_t i = 0; i < worker->plan.listener_count; i++) {
+        if (!goes_on[i])
+            gateway_stop_listening(worker->gateway, worker->fds[i]);
+    }
+    memcpy(worker->fds, kept, sizeof(kept));
+    worker->plan = *plan;
+}
+
+static void on_swap(void *data, struct generation *next, const int *fds)
+{
+    struct worker *worker = data;
+    struct generation *previous = worker->generation;
+    const struct gateway_options *options = generation_gateway_options(next);
+    const struct plan *plan = generation_plan(next);
+
+    generation_enter(next);
+    worker->generation = next;
+    gateway_configure(worker->gateway, options);
+    clusters_limit(worker->clusters, &options->limits);
+    resolver_configure(worker->resolver);
+    log_configure(plan->log_level, plan->log_format);
+    take_listeners(worker, plan, fds);
+    generation_retire(&previous);
+}
+
+static void listen_to_master(struct worker *worker)
 {
     const struct worker_options *options = worker->options;
-    const struct channel_message ready = {.kind = CHANNEL_READY, .ok = true};
+    struct succession_options succession = {.config_path = options->config_path,
+                                            .installation = options->installation,
+                                            .services = &worker->services,
+                                            .plan = &worker->plan,
+                                            .channel = options->channel,
+                                            .swap = on_swap,
+                                            .data = worker};
 
+    worker->succession = succession_create(&succession);
+    ev_io_init(&worker->on_master, on_master, channel_fd(options->channel), EV_READ);
+    worker->on_master.data = worker;
+    ev_io_start(worker->loop->ev, &worker->on_master);
+}
+
+/* The first generation has been started. */
+static void on_started(void *data, struct slice error)
+{
+    struct worker *worker = data;
+    const struct worker_options *options = worker->options;
+    const struct channel_message ready = {
+        .kind = CHANNEL_READY, .ok = true, .generation = options->generation};
+    int fds[PLAN_LISTENERS_MAX] = {0};
+
+    if (error.length > 0 || worker->is_draining) {
+        loop_stop(worker->loop);
+        return;
+    }
     for (size_t i = 0; i < options->plan->listener_count; i++)
-        gateway_listen(worker->gateway, sockets_fd(options->sockets, i, options->index),
-                       generation_listener(worker->generation, i));
+        fds[i] = sockets_fd(options->sockets, i, options->index);
+    generation_enter(worker->generation);
+    take_listeners(worker, generation_plan(worker->generation), fds);
+    listen_to_master(worker);
+    worker->has_served = true;
     if (!channel_send(options->channel, &ready))
         log_write(LOG_WARNING, "the master does not hear that this worker is ready");
-    loop_run(worker->loop);
+}
+
+static void end_generations(struct worker *worker)
+{
+    if (worker->succession != NULL)
+        succession_destroy(&worker->succession);
+    if (worker->generation != NULL && worker->background != NULL)
+        generation_retire(&worker->generation);
+    else if (worker->generation != NULL)
+        generation_release(&worker->generation);
+    if (worker->background == NULL)
+        return;
+    generations_end_tasks(&worker->generations);
+    background_destroy(&worker->background);
 }
 
 static void tear_down(struct worker *worker)
 {
+    ev_io_stop(worker->loop->ev, &worker->on_master);
     if (worker->gateway != NULL)
         gateway_destroy(&worker->gateway);
-    if (worker->generation != NULL)
-        generation_release(&worker->generation);
+    end_generations(worker);
     if (worker->clusters != NULL)
         clusters_destroy(&worker->clusters);
     if (worker->resolver != NULL)
@@ -174,10 +313,11 @@ int worker_run(const struct worker_options *options)
     shared_attach(options->shared, options->index);
     worker.loop->on_turn = on_turn;
     worker.loop->on_turn_data = &worker;
-    bool is_built = privileges_drop(options->plan->user) && build(&worker) && commit(&worker);
-    if (is_built)
-        serve(&worker);
+    if (privileges_drop(options->plan->user) && build(&worker) && make_services(&worker)) {
+        generation_start(worker.generation, &worker.services, on_started, &worker);
+        loop_run(worker.loop);
+    }
     tear_down(&worker);
     log_stop();
-    return is_built ? 0 : 1;
+    return worker.has_served || worker.is_draining ? 0 : 1;
 }

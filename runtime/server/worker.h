@@ -12,9 +12,10 @@ struct shared;
 
 struct worker_options {
     const char *config_path;
-    int bundle_fd; /* what was read of the configuration: bundle_open() */
+    int bundle_fd;       /* what was read of the configuration: bundle_open() */
+    uint64_t generation; /* the number of what is built from it */
     const struct installation *installation;
-    const struct plan *plan;
+    const struct plan *plan; /* of that generation */
     struct sockets *sockets;
     struct shared *shared;
     unsigned index;          /* from 0 */

@@ -99,8 +99,10 @@ static void on_message(struct workforce_member *member, const struct channel_mes
 {
     struct workforce *workforce = member->workforce;
 
-    if (message->kind != CHANNEL_READY || member->is_ready)
+    if (message->kind != CHANNEL_READY) {
+        workforce->options.on_message(workforce->options.data, index_of(member), message);
         return;
+    }
     member->is_ready = true;
     workforce->ready_count++;
     if (workforce->ready_count == workforce->options.count)
@@ -159,6 +161,7 @@ static void on_end(struct workforce_member *member, int status)
         return;
     }
     plan_restart(member, was_short ? WORKFORCE_PAUSE_SECONDS : 0);
+    options->on_death(options->data, index_of(member));
     if (!was_ready && WIFEXITED(status) && WEXITSTATUS(status) == 1)
         options->on_failed(options->data);
 }
@@ -211,6 +214,24 @@ void workforce_reap(struct workforce *workforce)
         if (member->pid != 0 && waitpid(member->pid, &status, WNOHANG) == member->pid)
             on_end(member, status);
     }
+}
+
+void workforce_signal_one(struct workforce *workforce, unsigned worker, int signal_number)
+{
+    if (workforce->members[worker].pid != 0)
+        kill(workforce->members[worker].pid, signal_number);
+}
+
+bool workforce_is_ready(const struct workforce *workforce, unsigned worker)
+{
+    return workforce->members[worker].is_ready;
+}
+
+bool workforce_send(struct workforce *workforce, unsigned worker,
+                    const struct channel_message *message)
+{
+    const struct channel *channel = workforce->members[worker].channel;
+    return channel != NULL && channel_send(channel, message);
 }
 
 void workforce_signal(struct workforce *workforce, int signal_number)

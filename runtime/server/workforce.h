@@ -21,6 +21,10 @@ struct workforce_options {
     unsigned count;
     /* All serve; again each time after one that was missing has been replaced. */
     void (*on_ready)(void *data);
+    /* A worker said something else; `message` is borrowed. */
+    void (*on_message)(void *data, unsigned worker, const struct channel_message *message);
+    /* One has ended that had been started, whatever it was doing; it will be replaced. */
+    void (*on_death)(void *data, unsigned worker);
     /* One could not build what the rehearsal could; it will be tried again. */
     void (*on_failed)(void *data);
     /* The last one has ended, after workforce_stop(). */
@@ -57,3 +61,9 @@ void workforce_stop(struct workforce *workforce);
 /* After SIGCHLD: takes note of all that have ended. */
 void workforce_reap(struct workforce *workforce);
 void workforce_signal(struct workforce *workforce, int signal_number);
+/* Nothing happens where there is no such worker. */
+void workforce_signal_one(struct workforce *workforce, unsigned worker, int signal_number);
+bool workforce_is_ready(const struct workforce *workforce, unsigned worker);
+/* False when it cannot be reached. */
+bool workforce_send(struct workforce *workforce, unsigned worker,
+                    const struct channel_message *message);

@@ -14,32 +14,65 @@ static double seconds_or(double value, double fallback)
     return value > 0 ? value : fallback;
 }
 
-static void take_numbers(struct cluster *cluster, const struct cluster_options *options)
+static struct pool_limits pool_limits_of(const struct cluster_options *options)
 {
-    cluster->balance = options->balance;
-    cluster->pool_limits = (struct pool_limits){
+    return (struct pool_limits){
         .connections_max = options->connections_max,
         .idle_connections_max = options->idle_connections_max,
         .idle_seconds = seconds_or(options->idle_seconds, 60),
     };
-    cluster->tolerance = (struct target_tolerance){
+}
+
+static struct target_tolerance tolerance_of(const struct cluster_options *options)
+{
+    return (struct target_tolerance){
         .failures_max = options->failures_max > 0 ? options->failures_max : 3,
         .set_aside_seconds = seconds_or(options->set_aside_seconds, 5),
     };
+}
+
+static void take_numbers(struct cluster *cluster, const struct cluster_options *options)
+{
+    cluster->balance = options->balance;
+    cluster->pool_limits = pool_limits_of(options);
+    cluster->tolerance = tolerance_of(options);
     retry_budget_configure(&cluster->retry_budget, options->retry_budget,
                            options->retry_budget_min);
+}
+
+static bool has_numbers(const struct cluster *cluster, const struct cluster_options *options)
+{
+    const struct pool_limits pool = pool_limits_of(options);
+    const struct target_tolerance tolerance = tolerance_of(options);
+
+    return cluster->balance == options->balance &&
+           cluster->pool_limits.connections_max == pool.connections_max &&
+           cluster->pool_limits.idle_connections_max == pool.idle_connections_max &&
+           cluster->pool_limits.idle_seconds == pool.idle_seconds &&
+           cluster->tolerance.failures_max == tolerance.failures_max &&
+           cluster->tolerance.set_aside_seconds == tolerance.set_aside_seconds &&
+           cluster->retry_budget.ratio == options->retry_budget &&
+           cluster->retry_budget.per_second_min == options->retry_budget_min;
+}
+
+static const struct http_protocol *protocol_of(const struct cluster_options *options)
+{
+    return options->protocol != NULL ? options->protocol : &H1_PROTOCOL;
+}
+
+static bool has_manners(const struct cluster *cluster, const struct cluster_options *options)
+{
+    struct slice name =
+        cluster->server_name != NULL ? slice_from_string(cluster->server_name) : SLICE_NONE;
+    return cluster->protocol == protocol_of(options) && cluster->tls == options->tls &&
+           slice_equals(name, options->server_name);
 }
 
 /* What connections are made with. True when connections made before are not like those made from
  * now on. */
 static bool take_manners(struct cluster *cluster, const struct cluster_options *options)
 {
-    const struct http_protocol *protocol =
-        options->protocol != NULL ? options->protocol : &H1_PROTOCOL;
-    struct slice name =
-        cluster->server_name != NULL ? slice_from_string(cluster->server_name) : SLICE_NONE;
-    bool is_changed = cluster->protocol != protocol || cluster->tls != options->tls ||
-                      !slice_equals(name, options->server_name);
+    bool is_changed = !has_manners(cluster, options);
     struct tls_context *tls = options->tls != NULL ? tls_context_acquire(options->tls) : NULL;
     char *server_name = NULL;
 
@@ -50,7 +83,7 @@ static bool take_manners(struct cluster *cluster, const struct cluster_options *
     if (cluster->tls != NULL)
         tls_context_release(&cluster->tls);
     free(cluster->server_name);
-    cluster->protocol = protocol;
+    cluster->protocol = protocol_of(options);
     cluster->tls = tls;
     cluster->server_name = server_name;
     return is_changed;
@@ -99,6 +132,24 @@ static void take_targets(struct cluster *cluster, const struct cluster_options *
     drop_targets(cluster);
     cluster->targets = targets;
     cluster->target_count = options->target_count;
+}
+
+static bool has_targets(const struct cluster *cluster, const struct cluster_options *options)
+{
+    if (cluster->target_count != options->target_count)
+        return false;
+    for (size_t i = 0; i < options->target_count; i++) {
+        if (!target_is(cluster->targets[i], &options->targets[i]) ||
+            cluster->targets[i]->weight != options->targets[i].weight)
+            return false;
+    }
+    return true;
+}
+
+bool cluster_is(const struct cluster *cluster, const struct cluster_options *options)
+{
+    return has_numbers(cluster, options) && has_manners(cluster, options) &&
+           has_targets(cluster, options);
 }
 
 void cluster_configure(struct cluster *cluster, const struct cluster_options *options)

@@ -2,8 +2,8 @@
  * cluster — an upstream: targets that can answer the same requests, and how to choose among them.
  *
  * Owned by the worker, not by a generation: looked up by name, so that pools and health of
- * targets that are still named survive a reload. Clusters are reference-counted; the options of the
- * newest acquire win. Running calls hold references too, so releasing one never pulls it from under
+ * targets that are still named survive a reload. Clusters are reference-counted; the newest options
+ * win. Running calls hold references too, so releasing one never pulls it from under
  * them.
  */
 #pragma once
@@ -61,6 +61,13 @@ void clusters_destroy(struct clusters **clusters);
  * and a host.
  */
 struct cluster *clusters_acquire(struct clusters *clusters, const struct cluster_options *options);
+/*
+ * The first half of it: a cluster that is there already stays as it is, and `*is_outdated` says
+ * whether cluster_configure() has to follow when the options come into force.
+ */
+struct cluster *clusters_prepare(struct clusters *clusters, const struct cluster_options *options,
+                                 bool *is_outdated);
+void cluster_configure(struct cluster *cluster, const struct cluster_options *options);
 /* One more reference. */
 struct cluster *cluster_acquire(struct cluster *cluster);
 void cluster_release(struct cluster **cluster);
@@ -68,6 +75,15 @@ void cluster_release(struct cluster **cluster);
 struct cluster *clusters_find(struct clusters *clusters, struct slice name);
 
 struct slice cluster_name(const struct cluster *cluster);
+
+/* Of a name (FNV-1a): names come from the operator, not from the network. */
+static inline uint32_t cluster_hash(struct slice name)
+{
+    uint32_t hash = 2166136261U;
+    for (size_t i = 0; i < name.length; i++)
+        hash = (hash ^ (unsigned char)name.start[i]) * 16777619U;
+    return hash;
+}
 
 /* What /status and metrics show of one target. */
 struct cluster_target_status {

@@ -9,14 +9,13 @@
 #include "upstream/retry_budget.h"
 #include "upstream/target.h"
 
-#define CLUSTERS_BUCKETS 256
-
 struct clusters {
     struct loop *loop;
     struct resolver *resolver;
     struct http_session_limits limits;
-    struct list all;                           /* struct cluster, in order of creation */
-    struct cluster *buckets[CLUSTERS_BUCKETS]; /* by name */
+    struct list all;          /* struct cluster, in order of creation */
+    struct cluster **buckets; /* by name */
+    size_t count, bucket_count;
 };
 
 struct cluster {
@@ -36,7 +35,7 @@ struct cluster {
     struct retry_budget retry_budget;
 };
 
-/* What comes from the options of one acquire; see cluster.h. */
-void cluster_configure(struct cluster *cluster, const struct cluster_options *options);
+/* Whether configuring it with these would change nothing. */
+bool cluster_is(const struct cluster *cluster, const struct cluster_options *options);
 /* Gives back all that cluster_configure() took. */
 void cluster_clear(struct cluster *cluster);

@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "upstream/cluster_parts.h"
 
+#define BUCKETS_MIN 256
+
 struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
                                  const struct http_session_limits *limits)
 {
@@ -13,6 +15,8 @@ struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
     clusters->loop = loop;
     clusters->resolver = resolver;
     clusters->limits = *limits;
+    clusters->bucket_count = BUCKETS_MIN;
+    clusters->buckets = mem_zeroed_array(BUCKETS_MIN, sizeof(struct cluster *));
     list_init(&clusters->all);
     return clusters;
 }
@@ -22,13 +26,28 @@ void clusters_limit(struct clusters *clusters, const struct http_session_limits 
     clusters->limits = *limits;
 }
 
-/* FNV-1a: names come from the operator, not from the network. */
 static struct cluster **bucket_of(struct clusters *clusters, struct slice name)
 {
-    uint32_t hash = 2166136261U;
-    for (size_t i = 0; i < name.length; i++)
-        hash = (hash ^ (unsigned char)name.start[i]) * 16777619U;
-    return &clusters->buckets[hash % CLUSTERS_BUCKETS];
+    return &clusters->buckets[cluster_hash(name) & (clusters->bucket_count - 1)];
+}
+
+/* Twice as many, once there is one for each cluster. */
+static void grow(struct clusters *clusters)
+{
+    struct cluster **old = clusters->buckets;
+    size_t old_count = clusters->bucket_count;
+
+    clusters->bucket_count *= 2;
+    clusters->buckets = mem_zeroed_array(clusters->bucket_count, sizeof(struct cluster *));
+    for (size_t i = 0; i < old_count; i++) {
+        while (old[i] != NULL) {
+            struct cluster *cluster = old[i], **bucket = bucket_of(clusters, cluster->name);
+            old[i] = cluster->next;
+            cluster->next = *bucket;
+            *bucket = cluster;
+        }
+    }
+    free(old);
 }
 
 /* Where the pointer to that cluster is, or would be. */
@@ -50,6 +69,8 @@ static struct cluster *create(struct clusters *clusters, struct slice name)
     struct cluster *cluster = mem_zeroed(sizeof(*cluster));
     char *copy = mem_alloc(name.length + 1);
 
+    if (clusters->count++ == clusters->bucket_count)
+        grow(clusters);
     if (name.length > 0)
         memcpy(copy, name.start, name.length);
     copy[name.length] = '\0';
@@ -66,18 +87,33 @@ static void cluster_free(struct cluster *cluster)
     assert(*place == cluster);
     *place = cluster->next;
     list_remove(&cluster->node);
+    cluster->clusters->count--;
     cluster_clear(cluster);
     free((char *)cluster->name.start);
     free(cluster);
 }
 
-struct cluster *clusters_acquire(struct clusters *clusters, const struct cluster_options *options)
+struct cluster *clusters_prepare(struct clusters *clusters, const struct cluster_options *options,
+                                 bool *is_outdated)
 {
     struct cluster *cluster = clusters_find(clusters, options->name);
-    if (cluster == NULL)
+
+    *is_outdated = cluster != NULL && !cluster_is(cluster, options);
+    if (cluster == NULL) {
         cluster = create(clusters, options->name);
-    cluster_configure(cluster, options);
+        cluster_configure(cluster, options);
+    }
     return cluster_acquire(cluster);
+}
+
+struct cluster *clusters_acquire(struct clusters *clusters, const struct cluster_options *options)
+{
+    bool is_outdated;
+    struct cluster *cluster = clusters_prepare(clusters, options, &is_outdated);
+
+    if (is_outdated)
+        cluster_configure(cluster, options);
+    return cluster;
 }
 
 struct cluster *cluster_acquire(struct cluster *cluster)
@@ -98,6 +134,7 @@ void cluster_release(struct cluster **cluster)
 void clusters_destroy(struct clusters **clusters)
 {
     assert(list_is_empty(&(*clusters)->all));
+    free((*clusters)->buckets);
     free(*clusters);
     *clusters = NULL;
 }

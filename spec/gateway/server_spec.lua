@@ -155,7 +155,7 @@ describe("a gateway", function()
     local pids = self:worker_pids()
     self:signal(SIGUSR1)
     self:signal(1)
-    self:wait_for_log "SIGHUP"
+    self:wait_for_log "the same as before"
     assert.equal("late", client:read_response().body)
     assert.equal(200, http.request(self.port).status)
     assert.same(pids, self:worker_pids())

@@ -163,10 +163,11 @@ end
 --- Waits until the log has `pattern`; raises, with the log, when it never does.
 ---@param pattern string a Lua pattern
 ---@param seconds number?
+---@param from integer? bytes of the log that are not looked at
 ---@return string match the first capture, or the whole match
-function Gateway:wait_for_log(pattern, seconds)
+function Gateway:wait_for_log(pattern, seconds, from)
   local ok, found = pcall(wait.that, function()
-    local match = self:log():match(pattern)
+    local match = self:log():match(pattern, (from or 0) + 1)
     if not match and not self.process:is_running() then error "it ended" end
     return match
   end, seconds, "the log to have " .. pattern)

@@ -1,0 +1,31 @@
+/*
+ * background — one thread for work that would hold up the loop: building and freeing what is large.
+ *
+ * Jobs run one after the other, in the order they came. The thread is scheduled as idle
+ * (SCHED_IDLE), so that the loop goes first; when jobs have waited for BACKGROUND_PATIENCE_SECONDS,
+ * it gets its share until all are done. Where the system would not let it be raised again
+ * (RLIMIT_NICE), it has its share from the start. All signals are blocked in it.
+ */
+#pragma once
+
+#include "net/loop.h"
+
+#define BACKGROUND_PATIENCE_SECONDS 2.0
+/* The RLIMIT_NICE with which a thread may go back from idle to nice 0. */
+#define BACKGROUND_NICE_LIMIT 20
+
+struct background;
+
+/* Part of its owner's struct, who may not free it before `done`. */
+struct background_job {
+    struct background_job *next;
+    void (*work)(struct background_job *job); /* on the thread */
+    void (*done)(struct background_job *job); /* on the loop, later; may free the job */
+};
+
+/* Begins its thread with the first job. Does not keep the loop running. */
+struct background *background_create(struct loop *loop);
+/* Waits until all jobs are done, and calls `done` of each. */
+void background_destroy(struct background **background);
+/* From the loop's thread. `work` and `done` are set. */
+void background_submit(struct background *background, struct background_job *job);
