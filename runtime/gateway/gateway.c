@@ -444,9 +444,8 @@ static void retire_all_but_admin(struct gateway *gateway)
 
 void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *data)
 {
-    struct list *node = gateway->connections.next;
-
     retire_all_but_admin(gateway);
+    struct list *node = gateway->connections.next; /* with those that have just been accepted */
     while (node != &gateway->connections) {
         struct downstream *connection = CONTAINER_OF(node, struct downstream, node);
         node = node->next; /* draining may close, and so free, this one */

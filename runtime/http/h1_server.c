@@ -77,6 +77,15 @@ void h1_server_linger(struct h1_server *server)
     server->is_read_paused = false;
 }
 
+/* Who drains waits for what may be on its way, and answers it with `Connection: close`: a client
+ * whose request meets the end of the connection cannot know whether it was served. */
+static double idle_seconds(const struct h1_server *server)
+{
+    double seconds = server->limits->idle_seconds;
+    return server->is_draining && seconds > H1_SERVER_DRAIN_SECONDS ? H1_SERVER_DRAIN_SECONDS
+                                                                    : seconds;
+}
+
 static void expect_head(struct h1_server *server)
 {
     struct h1_scanner_limits limits = {.head_bytes_max = server->limits->head_bytes_max,
@@ -84,14 +93,13 @@ static void expect_head(struct h1_server *server)
     server->step = H1_SERVER_HEAD;
     server->must_close = server->is_refused = false;
     h1_scanner_init(&server->scanner, false, &limits);
-    timeout_set(&server->timeout, server->limits->idle_seconds);
+    timeout_set(&server->timeout, idle_seconds(server));
 }
 
 void h1_server_next(struct h1_server *server)
 {
     h1_server_body_clear(server);
-    if (server->must_close || server->is_draining ||
-        (server->has_ended_input && buffer_length(&server->input) == 0)) {
+    if (server->must_close || (server->has_ended_input && buffer_length(&server->input) == 0)) {
         h1_server_linger(server);
         return;
     }
@@ -142,7 +150,7 @@ static void session_drain(struct http_session *session)
     struct h1_server *server = (struct h1_server *)session;
     server->is_draining = true;
     if (server->step == H1_SERVER_HEAD && buffer_length(&server->input) == 0)
-        h1_server_close(server, FAULT_NONE);
+        timeout_set(&server->timeout, idle_seconds(server));
 }
 
 static void session_destroy(struct http_session *session)

@@ -14,6 +14,8 @@
 
 /* A request body's rest of at most this is discarded to keep the connection; beyond, it closes. */
 #define H1_SERVER_DISCARD_BYTES_MAX 262144
+/* A connection that drains between two requests is given so long for another one to come. */
+#define H1_SERVER_DRAIN_SECONDS 0.5
 
 enum h1_server_step {
     H1_SERVER_HEAD,    /* between requests, or in the middle of a head */

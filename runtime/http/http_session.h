@@ -81,8 +81,9 @@ static inline unsigned http_session_capacity(const struct http_session *session)
     return session->codec->capacity(session);
 }
 
-/* No new streams: says so to the peer (Connection: close, GOAWAY), closes after the last one; at
- * once when idle. May call on_closed. */
+/* Says to the peer that this ends (Connection: close, GOAWAY), and closes after the last stream; a
+ * client's session at once when idle, a server's a moment later: a request may be on its way. May
+ * call on_closed. */
 static inline void http_session_drain(struct http_session *session)
 {
     session->codec->drain(session);

@@ -56,6 +56,10 @@ struct listener;
 int listener_open(const struct address *address, bool reuse_port, int backlog,
                   char error[LISTENER_ERROR_BYTES]);
 
+/* Nobody can begin to connect any more, while who has begun can still be accepted: closing it then
+ * resets nobody. Of a unix socket the file has to be removed instead. */
+void listener_bar(int fd);
+
 /*
  * Accepts from `fd`, which stays the caller's; `options` and `events` are copied, and all that the
  * options point to is borrowed until listener_configure(). While descriptors run out it accepts

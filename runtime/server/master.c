@@ -29,7 +29,10 @@
 
 /* Workers drain for the plan's time; then they have this long to notice that it is over. */
 #define KILL_MARGIN_SECONDS 2.0
-#define WORKERS_MAX         256
+/* For those who have sent the first packet of a connection to send the third; nobody on this
+ * machine needs any. */
+#define HANDSHAKE_SECONDS 0.2
+#define WORKERS_MAX       256
 /* Of sockets that cannot be opened. */
 #define ERRORS_BYTES_MAX 65536
 
@@ -47,7 +50,8 @@ struct master {
     double started;          /* seconds since the epoch */
     int signal_fd;
     ev_io signals;
-    ev_timer patience; /* while stopping: until workers are killed */
+    ev_timer barred;   /* stopping: until nobody is in the middle of connecting */
+    ev_timer patience; /* then: until workers are killed */
     bool is_ready, has_failed;
 };
 
@@ -127,14 +131,18 @@ static bool open_control(struct master *master)
 
 static bool open_sockets(struct master *master)
 {
+    static const struct plan NO_PLAN;
+    struct sockets none;
     struct buffer errors;
 
     buffer_init(&errors, ERRORS_BYTES_MAX, NULL);
-    bool is_open =
-        sockets_open(&master->sockets, &master->plan, worker_count(&master->plan), &errors);
+    sockets_init(&none, worker_count(&master->plan));
+    bool are_open = sockets_open(&master->sockets, &master->plan, &none, &NO_PLAN, &errors);
     fprintf(stderr, "%.*s", SLICE_FORMAT(buffer_slice(&errors)));
     buffer_clear(&errors);
-    return is_open;
+    if (are_open)
+        sockets_announce(&master->sockets, &master->plan, &none);
+    return are_open;
 }
 
 /* What must be there before the first worker; each failure has been printed. */
@@ -173,6 +181,18 @@ static void on_patience_lost(struct ev_loop *ev, ev_timer *timer, int events)
     workforce_signal(&master->workforce, SIGKILL);
 }
 
+/* Nobody is in the middle of connecting: workers accept what waits, then close their sockets. */
+static void on_barred(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    struct master *master = timer->data;
+
+    sockets_close(&master->sockets);
+    ev_timer_set(&master->patience, master->plan.drain_seconds + KILL_MARGIN_SECONDS,
+                 KILL_MARGIN_SECONDS);
+    ev_timer_start(master->loop->ev, &master->patience);
+    workforce_signal(&master->workforce, SIGTERM);
+}
+
 static void stop(struct master *master)
 {
     if (master->workforce.is_stopping) { /* asked again: no more patience */
@@ -181,12 +201,10 @@ static void stop(struct master *master)
     }
     log_write(LOG_INFO, "stopping");
     renewal_clear(&master->renewal);
-    sockets_close(&master->sockets); /* as workers do: who connects now is refused at once */
-    ev_timer_set(&master->patience, master->plan.drain_seconds + KILL_MARGIN_SECONDS,
-                 KILL_MARGIN_SECONDS);
-    ev_timer_start(master->loop->ev, &master->patience);
-    workforce_signal(&master->workforce, SIGTERM);
     workforce_stop(&master->workforce);
+    bool is_somebody_far = sockets_bar(&master->sockets, NULL);
+    ev_timer_set(&master->barred, is_somebody_far ? HANDSHAKE_SECONDS : 0, 0);
+    ev_timer_start(master->loop->ev, &master->barred);
 }
 
 /* Ends with us: whoever asked to stop is answered by control_answer_all(), last of all. */
@@ -380,8 +398,9 @@ static void supervise(struct master *master)
                                         .data = master};
 
     ev_io_init(&master->signals, on_signals, master->signal_fd, EV_READ);
+    ev_init(&master->barred, on_barred);
     ev_init(&master->patience, on_patience_lost);
-    master->signals.data = master->patience.data = master;
+    master->signals.data = master->barred.data = master->patience.data = master;
     ev_io_start(master->loop->ev, &master->signals);
     workforce_init(&master->workforce, &options);
     begin_renewals(master);
@@ -394,6 +413,7 @@ static void supervise(struct master *master)
     master->bundle_fd = master->workforce.options.worker.bundle_fd;
     workforce_clear(&master->workforce);
     ev_io_stop(master->loop->ev, &master->signals);
+    ev_timer_stop(master->loop->ev, &master->barred);
     ev_timer_stop(master->loop->ev, &master->patience);
 }
 
@@ -413,13 +433,11 @@ int master_run(const struct master_options *options)
     int code = EXIT_FAILED;
 
     if (prepare(&master) && open_signals(&master)) {
-        sockets_announce(&master.sockets, &master.plan);
         master.loop = loop_create();
         supervise(&master);
         code = master.has_failed ? EXIT_FAILED : EXIT_DONE;
     }
-    if (master.sockets.fds != NULL)
-        sockets_close(&master.sockets);
+    sockets_close(&master.sockets);
     if (master.shared != NULL)
         shared_destroy(&master.shared);
     if (master.signal_fd >= 0)

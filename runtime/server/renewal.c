@@ -88,6 +88,8 @@ static void on_decided(void *data)
     *subject->sockets = renewal->sockets;
     *subject->generation = renewal->reload.generation;
     renewal->sockets = previous; /* workers still accept from those that go */
+    sockets_bar(&previous, subject->sockets);
+    sockets_announce(subject->sockets, subject->plan, &previous);
 }
 
 static void on_left_behind(void *data, unsigned worker)
@@ -98,8 +100,7 @@ static void on_left_behind(void *data, unsigned worker)
 
 static void close_descriptors(struct renewal *renewal)
 {
-    if (renewal->sockets.fds != NULL)
-        sockets_close_others(&renewal->sockets, renewal->options.subject.sockets);
+    sockets_close(&renewal->sockets);
     if (renewal->bundle_fd >= 0 && !renewal->is_decided)
         close(renewal->bundle_fd);
     renewal->bundle_fd = -1;
@@ -122,8 +123,8 @@ static void begin_vote(struct renewal *renewal)
 
     buffer_init(&errors, ERRORS_BYTES_MAX, NULL);
     renewal->is_decided = false;
-    if (!sockets_succeed(&renewal->sockets, subject->sockets, subject->plan, &renewal->plan,
-                         &errors)) {
+    if (!sockets_open(&renewal->sockets, &renewal->plan, subject->sockets, subject->plan,
+                      &errors)) {
         close(renewal->bundle_fd);
         renewal->bundle_fd = -1;
         end(renewal, false, buffer_slice(&errors));

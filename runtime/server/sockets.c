@@ -1,31 +1,47 @@
 /*
- * sockets — one descriptor for each listener and worker.
+ * sockets — groups of one descriptor for each worker.
  */
 #include "server/sockets.h"
 
-#include <errno.h>
+#include <assert.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
 #include "base/mem.h"
 #include "net/listener.h"
 
-#define BACKLOG 4096
+#define BACKLOG    4096
+#define LINE_BYTES (PLAN_SOURCE_BYTES + LISTENER_ERROR_BYTES + 4)
+
+struct sockets_group {
+    unsigned references, worker_count;
+    struct address address; /* bound to */
+    int fds[];              /* one for each worker, -1: closed; of a unix socket all are the same */
+};
 
 static bool is_unix(const struct address *address)
 {
     return address->any.sa_family == AF_UNIX;
 }
 
-static int *place(const struct sockets *sockets, size_t listener, size_t worker)
+static void close_group(struct sockets_group *group)
 {
-    return &sockets->fds[listener * sockets->worker_count + worker];
+    for (unsigned worker = 0; worker < group->worker_count; worker++) {
+        bool is_copy = is_unix(&group->address) && worker > 0;
+        if (group->fds[worker] >= 0 && !is_copy)
+            close(group->fds[worker]);
+    }
 }
 
-int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker)
+static void group_release(struct sockets_group **pointer)
 {
-    return *place(sockets, listener, worker);
+    struct sockets_group *group = *pointer;
+
+    *pointer = NULL;
+    if (--group->references > 0)
+        return;
+    close_group(group);
+    free(group);
 }
 
 /*
@@ -41,156 +57,175 @@ static bool is_free(const struct address *address, char error[LISTENER_ERROR_BYT
     return fd >= 0;
 }
 
-/* With port 0 the first worker's socket chooses, the others follow. */
-static bool open_listener(struct sockets *sockets, size_t listener, struct address *address,
-                          char error[LISTENER_ERROR_BYTES])
+/* Then a port may not be free because of us, whose sockets go with the reload that opens this. */
+static bool has_port(const struct sockets *sockets, uint16_t port)
 {
-    bool reuses_port = sockets->worker_count > 1 && !is_unix(address);
+    for (size_t i = 0; i < sockets->count; i++) {
+        const struct address *address = &sockets->groups[i]->address;
+        if (!is_unix(address) && address_port(address) == port)
+            return true;
+    }
+    return false;
+}
 
-    if (reuses_port && address_port(address) != 0 && !is_free(address, error))
-        return false;
-    for (size_t worker = 0; worker < sockets->worker_count; worker++) {
-        int *fd = place(sockets, listener, worker);
+/* With port 0 the first worker's socket chooses, the others follow. */
+static bool open_sockets(struct sockets_group *group, char error[LISTENER_ERROR_BYTES])
+{
+    struct address *address = &group->address;
+
+    for (unsigned worker = 0; worker < group->worker_count; worker++) {
         if (worker > 0 && is_unix(address)) {
-            *fd = *place(sockets, listener, 0);
+            group->fds[worker] = group->fds[0];
             continue;
         }
-        *fd = listener_open(address, reuses_port, BACKLOG, error);
-        if (*fd < 0)
+        group->fds[worker] = listener_open(address, !is_unix(address), BACKLOG, error);
+        if (group->fds[worker] < 0)
             return false;
         if (worker == 0 && !is_unix(address)) {
             address->length = sizeof(address->v6);
-            if (getsockname(*fd, &address->any, &address->length) != 0)
+            if (getsockname(group->fds[0], &address->any, &address->length) != 0)
                 return false;
         }
     }
     return true;
 }
 
-static void sockets_init(struct sockets *sockets, const struct plan *plan, size_t worker_count)
+/* NULL with a sentence. */
+static struct sockets_group *open_group(const char *text, const struct sockets *current,
+                                        unsigned worker_count, char error[LISTENER_ERROR_BYTES])
 {
-    sockets->listener_count = plan->listener_count;
-    sockets->worker_count = worker_count;
-    sockets->fds = mem_zeroed_array(plan->listener_count * worker_count + 1, sizeof(int));
-    for (size_t i = 0; i < plan->listener_count * worker_count; i++)
-        sockets->fds[i] = -1;
-}
-
-static bool open_one(struct sockets *sockets, const struct plan *plan, size_t i,
-                     struct buffer *errors)
-{
-    const struct plan_listener *listener = &plan->listeners[i];
     struct address address;
-    char error[LISTENER_ERROR_BYTES], line[PLAN_SOURCE_BYTES + LISTENER_ERROR_BYTES];
 
-    snprintf(error, sizeof(error), "%s is not an address", listener->address);
-    if (address_parse(slice_from_string(listener->address), &address) &&
-        open_listener(sockets, i, &address, error))
-        return true;
-    snprintf(line, sizeof(line), "%s: %s\n", listener->source, error);
-    buffer_append(errors, slice_from_string(line));
-    return false;
+    snprintf(error, LISTENER_ERROR_BYTES, "%s is not an address", text);
+    if (!address_parse(slice_from_string(text), &address))
+        return NULL;
+    uint16_t port = is_unix(&address) ? 0 : address_port(&address);
+    if (port != 0 && !has_port(current, port) && !is_free(&address, error))
+        return NULL;
+    struct sockets_group *group =
+        mem_zeroed(sizeof(*group) + (size_t)worker_count * sizeof(group->fds[0]));
+    *group =
+        (struct sockets_group){.references = 1, .worker_count = worker_count, .address = address};
+    for (unsigned worker = 0; worker < worker_count; worker++)
+        group->fds[worker] = -1;
+    if (!open_sockets(group, error))
+        group_release(&group);
+    return group;
 }
 
-bool sockets_open(struct sockets *sockets, const struct plan *plan, unsigned worker_count,
-                  struct buffer *errors)
+void sockets_init(struct sockets *sockets, unsigned worker_count)
 {
-    bool all_open = true;
-
-    sockets_init(sockets, plan, worker_count);
-    for (size_t i = 0; i < plan->listener_count; i++)
-        all_open = open_one(sockets, plan, i, errors) && all_open;
-    return all_open;
+    *sockets = (struct sockets){.worker_count = worker_count};
 }
 
-bool sockets_succeed(struct sockets *next, const struct sockets *current, const struct plan *from,
-                     const struct plan *to, struct buffer *errors)
+/* The group at `place` of those that there are, or a new one; NULL when it cannot be opened. */
+static struct sockets_group *take_group(const struct plan_listener *listener,
+                                        const struct sockets *current, size_t place,
+                                        struct buffer *errors)
+{
+    char error[LISTENER_ERROR_BYTES], line[LINE_BYTES];
+
+    if (place != PLAN_LISTENER_NEW) {
+        current->groups[place]->references++;
+        return current->groups[place];
+    }
+    struct sockets_group *group =
+        open_group(listener->address, current, current->worker_count, error);
+    if (group == NULL) {
+        int length = snprintf(line, sizeof(line), "%s: %s\n", listener->source, error);
+        buffer_append(errors, slice_of(line, (size_t)length));
+    }
+    return group;
+}
+
+bool sockets_open(struct sockets *sockets, const struct plan *plan, const struct sockets *current,
+                  const struct plan *current_plan, struct buffer *errors)
 {
     size_t places[PLAN_LISTENERS_MAX];
-    bool all_open = true;
+    struct sockets opened = {.worker_count = current->worker_count};
 
-    plan_match_listeners(from, to, places);
-    sockets_init(next, to, current->worker_count);
-    for (size_t i = 0; i < to->listener_count; i++) {
-        if (places[i] == PLAN_LISTENER_NEW)
-            all_open = open_one(next, to, i, errors) && all_open;
-        else
-            memcpy(place(next, i, 0), place(current, places[i], 0),
-                   next->worker_count * sizeof(int));
+    plan_match_listeners(current_plan, plan, places);
+    for (size_t i = 0; i < plan->listener_count; i++) {
+        struct sockets_group *group = take_group(&plan->listeners[i], current, places[i], errors);
+        if (group != NULL)
+            opened.groups[opened.count++] = group;
     }
-    if (!all_open)
-        sockets_close_others(next, current);
-    return all_open;
+    if (opened.count < plan->listener_count) {
+        sockets_close(&opened);
+        return false;
+    }
+    *sockets = opened;
+    return true;
 }
 
-static bool is_shared_with(const struct sockets *sockets, size_t listener, size_t worker, int fd)
+void sockets_close(struct sockets *sockets)
 {
-    return *place(sockets, listener, worker) == fd;
+    for (size_t i = 0; i < sockets->count; i++)
+        group_release(&sockets->groups[i]);
+    sockets->count = 0;
+}
+
+int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker)
+{
+    assert(listener < sockets->count && worker < sockets->worker_count);
+    return sockets->groups[listener]->fds[worker];
 }
 
 void sockets_keep_only(struct sockets *sockets, unsigned worker)
 {
-    for (size_t i = 0; i < sockets->listener_count; i++) {
-        for (size_t other = 0; other < sockets->worker_count; other++) {
-            int *fd = place(sockets, i, other);
-            if (other == worker || *fd < 0 || is_shared_with(sockets, i, worker, *fd))
-                continue;
-            close(*fd);
-            *fd = -1;
-        }
+    for (size_t i = 0; i < sockets->count; i++) {
+        struct sockets_group *group = sockets->groups[i];
+        int own = group->fds[worker];
+        group->fds[worker] = -1;
+        if (!is_unix(&group->address))
+            close_group(group);
+        for (unsigned other = 0; other < group->worker_count; other++)
+            group->fds[other] = -1;
+        group->fds[worker] = own;
     }
 }
 
-static void close_listener(struct sockets *sockets, size_t listener)
+static bool holds(const struct sockets *sockets, const struct sockets_group *group)
 {
-    for (size_t worker = 0; worker < sockets->worker_count; worker++) {
-        int fd = *place(sockets, listener, worker);
-        if (fd >= 0 && (worker == 0 || !is_shared_with(sockets, listener, 0, fd)))
-            close(fd);
-    }
-    for (size_t worker = 0; worker < sockets->worker_count; worker++)
-        *place(sockets, listener, worker) = -1;
-}
-
-static void forget(struct sockets *sockets)
-{
-    free(sockets->fds);
-    *sockets = (struct sockets){0};
-}
-
-static bool has(const struct sockets *sockets, int fd)
-{
-    for (size_t i = 0; i < sockets->listener_count * sockets->worker_count; i++) {
-        if (sockets->fds[i] == fd)
+    for (size_t i = 0; sockets != NULL && i < sockets->count; i++) {
+        if (sockets->groups[i] == group)
             return true;
     }
     return false;
 }
 
-void sockets_close_others(struct sockets *sockets, const struct sockets *kept)
+static void bar_group(const struct sockets_group *group)
 {
-    for (size_t i = 0; i < sockets->listener_count; i++) {
-        if (!has(kept, *place(sockets, i, 0)))
-            close_listener(sockets, i);
+    if (is_unix(&group->address)) {
+        unlink(group->address.path.sun_path);
+        return;
     }
-    forget(sockets);
+    for (unsigned worker = 0; worker < group->worker_count; worker++)
+        listener_bar(group->fds[worker]);
 }
 
-void sockets_close(struct sockets *sockets)
+bool sockets_bar(const struct sockets *sockets, const struct sockets *next)
 {
-    for (size_t i = 0; i < sockets->listener_count; i++)
-        close_listener(sockets, i);
-    forget(sockets);
-}
+    bool is_somebody_far = false;
 
-void sockets_announce(const struct sockets *sockets, const struct plan *plan)
-{
-    for (size_t i = 0; i < plan->listener_count; i++) {
-        struct address address = {.length = sizeof(address) - sizeof(address.length)};
-        char text[ADDRESS_TEXT_BYTES];
-        if (getsockname(sockets_fd(sockets, i, 0), &address.any, &address.length) != 0)
+    for (size_t i = 0; i < sockets->count; i++) {
+        struct sockets_group *group = sockets->groups[i];
+        if (holds(next, group))
             continue;
-        struct slice bound = address_format(&address, text);
+        is_somebody_far |= !address_is_loopback(&group->address);
+        bar_group(group);
+    }
+    return is_somebody_far;
+}
+
+void sockets_announce(const struct sockets *sockets, const struct plan *plan,
+                      const struct sockets *current)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        char text[ADDRESS_TEXT_BYTES];
+        if (holds(current, sockets->groups[i]))
+            continue;
+        struct slice bound = address_format(&sockets->groups[i]->address, text);
         log_write(LOG_INFO, "%slistening on %.*s", plan->listeners[i].is_admin ? "admin " : "",
                   SLICE_FORMAT(bound));
     }

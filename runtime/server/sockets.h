@@ -3,32 +3,43 @@
  *
  * Each worker accepts from a socket of its own (SO_REUSEPORT), which the master keeps open as well:
  * when a worker dies, what waits in its queue is taken by its successor. Unix sockets are shared.
+ * The sockets of one listener are a group, which passes from one plan to the next as long as both
+ * have it.
  */
 #pragma once
 
+#include "base/buffer.h"
 #include "bridge/plan.h"
 
-struct buffer;
+struct sockets_group;
 
+/* Those of one plan, in its order. */
 struct sockets {
-    size_t listener_count, worker_count;
-    int *fds; /* [listener * worker_count + worker] */
+    size_t count;
+    unsigned worker_count;
+    struct sockets_group *groups[PLAN_LISTENERS_MAX]; /* each holds a reference */
 };
 
-/* Opens all; false when some cannot be: a line for each goes into `errors`, with where it was
- * written. */
-bool sockets_open(struct sockets *sockets, const struct plan *plan, unsigned worker_count,
-                  struct buffer *errors);
+/*
+ * Those of `plan`: taken from `current`, which are those of `current_plan`, or opened. False when
+ * some cannot be opened, with a line in `errors` for each, and none is held.
+ */
+bool sockets_open(struct sockets *sockets, const struct plan *plan, const struct sockets *current,
+                  const struct plan *current_plan, struct buffer *errors);
+/* The first ones, of a gateway that starts; with no worker count in `sockets`, nothing is held. */
+void sockets_init(struct sockets *sockets, unsigned worker_count);
+/* What no other plan's holds is closed. */
 void sockets_close(struct sockets *sockets);
-
-/* Those of plan `to`, while those of `from` are open in `current`: what goes on is in both, what is
- * new is opened. False as from sockets_open(), and nothing is left in `next`. */
-bool sockets_succeed(struct sockets *next, const struct sockets *current, const struct plan *from,
-                     const struct plan *to, struct buffer *errors);
-/* Closes those that `kept` does not have. */
-void sockets_close_others(struct sockets *sockets, const struct sockets *kept);
 int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker);
 /* In a worker, after the fork: closes those of its siblings; its own go to its gateway. */
 void sockets_keep_only(struct sockets *sockets, unsigned worker);
-/* Logs "listening on ADDRESS" for each, with the port that the kernel chose. */
-void sockets_announce(const struct sockets *sockets, const struct plan *plan);
+/*
+ * Before they are closed for good, those that `next` (NULL: nobody) does not hold: nobody can begin
+ * to connect any more, and who has begun can still be accepted. Whether somebody far away may be
+ * in the middle of it.
+ */
+bool sockets_bar(const struct sockets *sockets, const struct sockets *next);
+/* Logs "listening on ADDRESS" for each that `current` does not hold, with the port that the kernel
+ * chose. */
+void sockets_announce(const struct sockets *sockets, const struct plan *plan,
+                      const struct sockets *current);

@@ -78,6 +78,48 @@ describe("a gateway", function()
       assert.equal(0, self.process:wait(5))
     end)
 
+    it("answers a request that was on its way to an idle connection, and says that it closes",
+      function()
+        local self = start 'admin "127.0.0.1:0"'
+        local client, admin = http.connect(self.port), http.connect(self.admin_port)
+        client:request { path = "/bytes/1" }
+        admin:request { path = "/ready" }
+        self:signal(system.SIGTERM)
+        wait.that(function() return admin:request({ path = "/ready" }).status == 503 end, 5)
+        local response = client:request { path = "/bytes/2" }
+        assert.equal("close", response.headers.connection)
+        assert.is_true(client:is_closed(5))
+        assert.equal(0, self.process:wait(5))
+      end)
+
+    it("answers one behind an answer whose head had promised to stay", function()
+      local self = start()
+      local client = http.connect(self.port)
+      client:send(http.format { path = "/events/5/0.1" })
+      assert.is_nil(client:read_head().headers.connection)
+      self:signal(system.SIGTERM)
+      self:wait_for_log "stopping"
+      client:send(http.format { path = "/bytes/2" })
+      local answers = client:read_until_close()
+      assert.is_truthy(answers:find("data: 5\n\n\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n", 1, true))
+      assert.is_truthy(answers:lower():find("connection: close", 1, true))
+      assert.equal(0, self.process:wait(5))
+    end)
+
+    it("accepts who has connected by then", function()
+      local self = start "workers(2)"
+      local pids, clients = self:worker_pids(), {}
+      for _, pid in ipairs(pids) do system.kill(pid, system.SIGSTOP) end
+      for i = 1, 100 do clients[i] = http.connect(self.port) end
+      for i = 1, 50 do clients[i]:send(http.format { path = "/bytes/3" }) end
+      self:signal(system.SIGTERM)
+      self:wait_for_log "stopping"
+      for _, pid in ipairs(pids) do system.kill(pid, system.SIGCONT) end
+      for i = 51, 100 do clients[i]:send(http.format { path = "/bytes/3" }) end
+      for i = 1, 100 do assert.equal(200, clients[i]:read_response().status) end
+      assert.equal(0, self.process:wait(5))
+    end)
+
     it("does not wait longer than it is told", function()
       local self = start 'limits { drain_timeout = "200ms" }'
       local busy = in_flight(self, 60)
