@@ -64,6 +64,13 @@ local function label_text(names, values)
   return table.concat(parts, ",")
 end
 
+--- What stands between the braces of a series: `target="one"`.
+---@param ... string|number|boolean|nil  as for with()
+---@return string
+function Family:label_text(...)
+  return label_text(self.labels, { ... })
+end
+
 local function slot_of(family, labels)
   if family.type == "histogram" then
     return C.moon_histogram_slot(bridge.generation, family.name, #family.name, labels, #labels)

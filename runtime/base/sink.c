@@ -35,6 +35,7 @@ static struct {
     struct writer_thread thread;
     struct list sinks;
     size_t count;
+    uint64_t dropped; /* by all but standard error's */
     void (*report)(const char *text);
 } writer;
 
@@ -109,13 +110,20 @@ static void destroy(struct sink *sink)
     free(sink);
 }
 
+static void count_dropped(struct sink *sink, uint64_t lines)
+{
+    sink->dropped += lines;
+    if (sink->output.fd != STDERR_FILENO)
+        writer.dropped += lines;
+}
+
 static bool enqueue(struct sink *sink, struct slice line)
 {
     size_t before = buffer_length(&sink->waiting);
     char *room =
         line.length < SINK_QUEUE_BYTES_MAX ? buffer_reserve(&sink->waiting, line.length + 1) : NULL;
     if (room == NULL) {
-        sink->dropped++;
+        count_dropped(sink, 1);
         return false;
     }
     memcpy(room, line.start, line.length);
@@ -135,7 +143,7 @@ bool sink_write(struct sink *sink, struct slice line)
     if (accepted && !writer.thread.is_running) {
         size_t lost = line_output_write(&sink->output, &sink->waiting, PATIENCE_ALONE_MILLISECONDS);
         accepted = lost == 0;
-        sink->dropped += lost;
+        count_dropped(sink, lost);
     }
     unlock();
     return accepted;
@@ -145,6 +153,14 @@ uint64_t sink_dropped(struct sink *sink)
 {
     lock();
     uint64_t dropped = sink->dropped;
+    unlock();
+    return dropped;
+}
+
+uint64_t sinks_dropped(void)
+{
+    lock();
+    uint64_t dropped = writer.dropped;
     unlock();
     return dropped;
 }
@@ -186,7 +202,7 @@ static bool write_out(struct sink *sink)
     lock();
     if (must_reopen && is_left)
         sink->reopen = true;
-    sink->dropped += lost;
+    count_dropped(sink, lost);
     return is_left || buffer_length(&sink->waiting) > 0;
 }
 

@@ -36,6 +36,10 @@ void sink_release(struct sink **sink);
 bool sink_write(struct sink *sink, struct slice line);
 /* Lines dropped since the sink was opened: queue full, disk full, reader gone. */
 uint64_t sink_dropped(struct sink *sink);
+/* By all sinks of this process together, those that are closed by now too; without standard
+ * error's.
+ */
+uint64_t sinks_dropped(void);
 
 /*
  * Starts this process's thread (again after each fork; a second start is ignored). `report` is told

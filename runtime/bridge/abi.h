@@ -220,6 +220,8 @@ bool moon_log_is_on(int level);
 double moon_now(struct generation *generation);
 /* Whether the generation serves: false while it is being built, when nothing may have an effect. */
 bool moon_is_live(struct generation *generation);
+/* The generation that new requests of its worker run on. */
+bool moon_is_current(struct generation *generation);
 
 /*
  * ---- building a generation ----

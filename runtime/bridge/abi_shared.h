@@ -78,9 +78,12 @@ enum moon_worker_count {
     MOON_WORKER_COUNT,
     MOON_WORKER_DRAINING,
     MOON_WORKER_LOG_DROPPED,
-    MOON_WORKER_SINK_DROPPED
+    MOON_WORKER_SINK_DROPPED,
+    MOON_WORKER_GENERATIONS
 };
 double moon_worker_number(struct generation *generation, int which);
+/* By how much it is more than when this was asked before, by whatever generation of the worker. */
+double moon_worker_growth(struct generation *generation, int which);
 
 /* Of the memory that all workers share: what is in use, and how often there was no room. */
 enum moon_shared_count {
@@ -102,6 +105,9 @@ bool moon_notice(struct generation *generation, struct slice *text);
  * weight, busy, idle, failures, set aside, attempts, errors. */
 bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,
                     struct slice *texts, double *numbers);
+/* The same as moon_worker_growth() for its attempts and errors. */
+bool moon_target_growth(struct generation *generation, uint32_t upstream, uint32_t target,
+                        double *numbers);
 
 /* ---- files that lines are appended to ---- */
 

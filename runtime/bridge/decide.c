@@ -72,7 +72,7 @@ static void log_raised(struct decision *decision, lua_State *thread, const char 
     log_write_request(LOG_ERROR, exchange_id(exchange),
                       "plugin %s raised in its %s phase, route %.*s: %.*s", plugin, phase,
                       SLICE_FORMAT(route), SLICE_FORMAT(text));
-    generation->raised++;
+    generation->generations->raised++;
     lua_pop(generation->vm, 2);
 }
 

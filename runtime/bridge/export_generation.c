@@ -108,7 +108,7 @@ void moon_log(struct generation *generation, int level, const char *text, size_t
 
 void moon_plugin_raised(struct exchange *exchange, const char *text, size_t length)
 {
-    exchange->generation->raised++;
+    exchange->generation->generations->raised++;
     log_for(exchange, LOG_ERROR, exports_slice(text, length));
 }
 
@@ -125,4 +125,9 @@ double moon_now(struct generation *generation)
 bool moon_is_live(struct generation *generation)
 {
     return generation->services != NULL;
+}
+
+bool moon_is_current(struct generation *generation)
+{
+    return generation->is_current;
 }

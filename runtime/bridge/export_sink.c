@@ -14,14 +14,6 @@ void sinks_open_release(struct sinks_open *sinks)
         sink_release(&sinks->items[--sinks->count]);
 }
 
-uint64_t sinks_open_dropped(const struct sinks_open *sinks)
-{
-    uint64_t dropped = 0;
-    for (unsigned i = 0; i < sinks->count; i++)
-        dropped += sink_dropped(sinks->items[i]);
-    return dropped;
-}
-
 /* The sink's number, known or new. */
 static int keep(struct sinks_open *sinks, struct sink *sink)
 {

@@ -3,9 +3,9 @@
  * endpoints.
  */
 #include "base/log.h"
+#include "base/sink.h"
 #include "bridge/exports.h"
 #include "bridge/generation_private.h"
-#include "bridge/sinks_open.h"
 #include "gateway/gateway.h"
 #include "shm/shared.h"
 
@@ -29,7 +29,7 @@ double moon_worker_number(struct generation *generation, int which)
     case MOON_WORKER_EXCHANGES_ACTIVE:
         return (double)counts->exchanges_active;
     case MOON_WORKER_PLUGIN_ERRORS:
-        return (double)generation->raised;
+        return (double)generation->generations->raised;
     case MOON_WORKER_INDEX:
         return services->worker;
     case MOON_WORKER_COUNT:
@@ -39,9 +39,21 @@ double moon_worker_number(struct generation *generation, int which)
     case MOON_WORKER_LOG_DROPPED:
         return (double)log_dropped();
     case MOON_WORKER_SINK_DROPPED:
-        return (double)sinks_open_dropped(&generation->sinks);
+        return (double)sinks_dropped();
+    case MOON_WORKER_GENERATIONS:
+        return generation->generations->alive;
     }
     return -1;
+}
+
+double moon_worker_growth(struct generation *generation, int which)
+{
+    assert(which >= 0 && which < GENERATIONS_COUNTS_MAX);
+    double *published = &generation->generations->published[which];
+    double now = moon_worker_number(generation, which), growth = now - *published;
+
+    *published = now;
+    return growth;
 }
 
 double moon_shared_number(struct generation *generation, int which)
@@ -128,4 +140,17 @@ bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t t
     texts[0] = cluster_name(cluster);
     cluster_inspect(cluster, on_target, &search);
     return search.is_found;
+}
+
+bool moon_target_growth(struct generation *generation, uint32_t upstream, uint32_t target,
+                        double *numbers)
+{
+    uint64_t attempts, errors;
+
+    if (upstream >= generation->cluster_count ||
+        !cluster_take_growth(generation->clusters[upstream].cluster, target, &attempts, &errors))
+        return false;
+    numbers[0] = (double)attempts;
+    numbers[1] = (double)errors;
+    return true;
 }

@@ -223,6 +223,7 @@ void generation_enter(struct generation *generation)
 {
     assert(generation->is_started && generation->started == NULL);
     generation_clusters_enforce(generation);
+    generation->is_current = true;
 }
 
 /* ---- retirement ---- */
@@ -245,6 +246,7 @@ void generation_retire(struct generation **generation)
     if (retired->start != NULL)
         task_cancel(&retired->start);
     retired->started = NULL;
+    retired->is_current = false;
     retired->retired_at = loop_monotonic(retired->services->loop);
     ev_timer_stop(loop_of(retired), &retired->timer);
     ev_timer_init(&retired->timer, on_sweep, SWEEP_SECONDS, SWEEP_SECONDS);

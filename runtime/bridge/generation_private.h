@@ -81,7 +81,6 @@ struct generation {
     struct slice config_text; /* for the admin endpoints; SLICE_NONE without an admin listener */
     unsigned use_phases;      /* of the plugins of `use`, for answers without a route */
     int functions[GENERATION_FUNCTION_COUNT]; /* registry references */
-    uint64_t raised;                          /* errors of plugins */
     int requests;                             /* registry reference: request objects by slot + 1 */
     /* Both NULL once built. */
     struct draft *draft;
@@ -92,7 +91,8 @@ struct generation {
     void *started_data;
     struct task *start; /* that runs start() of its plugins; NULL: it does not wait */
     bool is_started;    /* start() has been called: stop() will be */
-    double retired_at;  /* loop_monotonic(), once it is not current any more */
+    bool is_current;
+    double retired_at; /* loop_monotonic(), once it is not current any more */
     struct background_job freeing;
 };
 

@@ -15,5 +15,3 @@ struct sinks_open {
 };
 
 void sinks_open_release(struct sinks_open *sinks);
-/* Lines dropped by all of them together. */
-uint64_t sinks_open_dropped(const struct sinks_open *sinks);

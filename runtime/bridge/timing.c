@@ -86,7 +86,7 @@ static void on_detached_ended(enum task_end end, lua_State *thread, void *data)
         return;
     struct slice text = generation_push_traceback(generation, thread);
     log_write(LOG_ERROR, "a spawned task raised: %.*s", SLICE_FORMAT(text));
-    generation->raised++;
+    generation->generations->raised++;
     lua_pop(generation->vm, 1);
 }
 

@@ -195,3 +195,16 @@ void cluster_inspect(struct cluster *cluster,
         each(data, &status);
     }
 }
+
+bool cluster_take_growth(struct cluster *cluster, size_t target, uint64_t *attempts,
+                         uint64_t *errors)
+{
+    if (target >= cluster->target_count)
+        return false;
+    struct target *one = cluster->targets[target];
+    *attempts = one->attempts - one->attempts_taken;
+    *errors = one->errors - one->errors_taken;
+    one->attempts_taken = one->attempts;
+    one->errors_taken = one->errors;
+    return true;
+}

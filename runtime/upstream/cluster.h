@@ -96,5 +96,9 @@ struct cluster_target_status {
 void cluster_inspect(struct cluster *cluster,
                      void (*each)(void *data, const struct cluster_target_status *status),
                      void *data);
+/* By how much attempts and errors of a target, counted from 0 in configured order, are more than
+ * when this was asked before. False when there is no such target. */
+bool cluster_take_growth(struct cluster *cluster, size_t target, uint64_t *attempts,
+                         uint64_t *errors);
 void clusters_inspect(struct clusters *clusters, void (*each)(void *data, struct cluster *cluster),
                       void *data);

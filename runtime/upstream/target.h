@@ -29,6 +29,7 @@ struct target {
     bool is_probed;         /* that request is under way */
 
     uint64_t attempts, errors;
+    uint64_t attempts_taken, errors_taken; /* cluster_take_growth() */
 };
 
 /* The strings are copied. */

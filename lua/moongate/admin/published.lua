@@ -1,11 +1,13 @@
 --- published: what each worker knows of itself, put where all workers see it, once a second.
 --
--- So whichever worker answers /metrics or /status shows sums over all of them.
+-- So whichever worker answers /metrics or /status shows sums over all of them. Of the generations
+-- of a worker, the current one publishes what has been added since any of them did.
 
 local bridge = require "moongate.ffi"
 local dict = require "moongate.dict" "moongate.admin"
 local every = require "moongate.every"
 local metrics = require "moongate.metrics"
+local sleep = require "moongate.sleep"
 
 local C = bridge.C
 
@@ -14,6 +16,7 @@ local published = {}
 local SECONDS = 1
 -- Targets whose numbers are published; an upstream more than that is counted by its route alone.
 local TARGETS_MAX = 2000
+local SERIES_PER_TURN = 1000
 local STARTED = "started"
 
 local GAUGES = {
@@ -23,6 +26,9 @@ local GAUGES = {
     metrics.gauge("moongate_requests_active", "Requests that have not ended.") },
   { C.MOON_WORKER_DRAINING,
     metrics.gauge("moongate_workers_draining", "Workers that finish their requests to exit.") },
+  { C.MOON_WORKER_GENERATIONS, metrics.gauge("moongate_generations",
+    "Readings of the configuration in memory: of each worker the one that serves, those that"
+      .. " requests still run on, those that are being freed.") },
 }
 
 local TOTALS = {
@@ -58,17 +64,17 @@ local TARGET = {
     "Requests that the target failed.", LABELS),
 }
 
---- Of the worker, as they were last: by index in TOTALS.
-local last, last_of_target = {}, {}
-local is_started = false
+local is_started, has_tidied = false, false
 local texts, numbers = bridge.new "struct slice[2]", bridge.new "double[7]"
+local grown = bridge.new "double[2]"
 
 local function own(which) return C.moon_worker_number(bridge.generation, which) end
 
 local function text(slice) return bridge.string(slice.start, slice.length) end
 
 --- Visits this worker's view of all targets: the first TARGETS_MAX of them.
----@param visit fun(upstream: string, target: string, numbers: ffi.cdata*)  numbers: see abi.h
+---@param visit fun(upstream: string, target: string, numbers: ffi.cdata*, at: integer,
+---  target_at: integer)  numbers: see abi.h
 function published.each_target(visit)
   local upstream, seen = 0, 0
   repeat
@@ -76,33 +82,72 @@ function published.each_target(visit)
     texts[0].start = nil -- stays so when there is no such upstream
     while seen < TARGETS_MAX
         and C.moon_target_at(bridge.generation, upstream, target, texts, numbers) do
-      visit(text(texts[0]), text(texts[1]), numbers)
+      visit(text(texts[0]), text(texts[1]), numbers, upstream, target)
       target, seen = target + 1, seen + 1
     end
     upstream = upstream + 1
   until texts[0].start == nil or seen == TARGETS_MAX
 end
 
-local function add_growth(known, key, series, value)
-  local before = known[key] or 0
-  if value > before then series:add(value - before) end
-  known[key] = value
+local function add_growth(series, growth)
+  if growth > 0 then series:add(growth) end
 end
 
-local function publish_target(upstream, target, number)
-  local key = upstream .. " " .. target
+local function publish_target(upstream, target, number, upstream_at, target_at)
   TARGET.busy:with(upstream, target):set(number[1])
   TARGET.idle:with(upstream, target):set(number[2])
   TARGET.set_aside:with(upstream, target):set(number[4])
-  add_growth(last_of_target, key .. " attempts", TARGET.attempts:with(upstream, target), number[5])
-  add_growth(last_of_target, key .. " errors", TARGET.errors:with(upstream, target), number[6])
+  if C.moon_target_growth(bridge.generation, upstream_at, target_at, grown) then
+    add_growth(TARGET.attempts:with(upstream, target), grown[0])
+    add_growth(TARGET.errors:with(upstream, target), grown[1])
+  end
 end
 
 --- Publishes this worker's numbers as they are now.
 function published.publish()
+  if not C.moon_is_current(bridge.generation) then return end
   for _, row in ipairs(GAUGES) do row[2]:set(own(row[1])) end
-  for i, row in ipairs(TOTALS) do add_growth(last, i, row[2]:with(), own(row[1])) end
+  for _, row in ipairs(TOTALS) do
+    add_growth(row[2]:with(), C.moon_worker_growth(bridge.generation, row[1]))
+  end
   published.each_target(publish_target)
+end
+
+-- The labels of all targets that there are.
+local function target_labels()
+  local labels = {}
+  published.each_target(function(upstream, target)
+    labels[TARGET.busy:label_text(upstream, target)] = true
+  end)
+  return labels
+end
+
+-- Zeroes this worker's part of a gauge that an earlier generation has published.
+local function clear(name, labels)
+  local slot = C.moon_counter_slot(bridge.generation, C.MOON_COUNTER_GAUGE, name, #name, labels,
+    #labels)
+  C.moon_gauge_set(bridge.generation, slot, 0)
+end
+
+local function clear_gone_targets()
+  local there, gauges = target_labels(), {}
+  for _, family in pairs(TARGET) do
+    if family.type == "gauge" then gauges[family.name] = true end
+  end
+  local cursor, series, count = bridge.new "size_t[1]", bridge.new "struct slice[2]", 0
+  while C.moon_counter_next(bridge.generation, cursor, series, grown) do
+    local name, labels = text(series[0]), text(series[1])
+    if gauges[name] and not there[labels] then clear(name, labels) end
+    count = count + 1
+    if count % SERIES_PER_TURN == 0 then sleep(0) end
+  end
+end
+
+local function publish_regularly()
+  published.publish()
+  if has_tidied or not C.moon_is_current(bridge.generation) then return end
+  has_tidied = true
+  clear_gone_targets()
 end
 
 --- What all workers know together, by the metrics' names.
@@ -131,23 +176,14 @@ function published.started()
   return dict:get(STARTED) or 0
 end
 
---- At the commit, once: what an earlier generation of this worker has published is not published
---- again.
+--- When a generation starts, once.
 function published.start()
   if is_started then return end
   is_started = true
   dict:add(STARTED, math.floor(C.moon_now(bridge.generation)))
   WORKERS:set(1)
-  for i, row in ipairs(TOTALS) do
-    row[2]:add(0)
-    last[i] = own(row[1])
-  end
-  published.each_target(function(upstream, target, number)
-    last_of_target[upstream .. " " .. target .. " attempts"] = number[5]
-    last_of_target[upstream .. " " .. target .. " errors"] = number[6]
-  end)
-  published.publish()
-  every(SECONDS, published.publish)
+  for _, row in ipairs(TOTALS) do row[2]:add(0) end
+  every(SECONDS, publish_regularly)
 end
 
 return published

@@ -73,6 +73,7 @@ function status.read(facts)
     held = known.held,
     reloads = known.reloads,
     last_failure = known.last_failure,
+    generations = totals.moongate_generations,
     workers = { configured = own(C.MOON_WORKER_COUNT), serving = totals.moongate_workers },
     connections = {
       active = totals.moongate_connections,
