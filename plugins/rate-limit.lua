@@ -15,12 +15,8 @@ local ceil, max = math.ceil, math.max
 ---@field gate Limit
 ---@field by fun(req: Request): string?
 ---@field missing "share"|"deny"
----@field policy string              the RateLimit-Policy field
----@field subject string             how the RateLimit field begins
----@field form { note: function, write: function }?
----@field notes table<number, any>   what was said before, by its numbers
----@field note_count integer
----@field denials table<number, Reply>
+---@field headers "draft"|"legacy"|"none"
+---@field told RateLimitTold?        made when the first request comes: many routes wait for theirs
 local rate_limit = {
   summary = "Admits a number of requests in a window of time.",
   options = {
@@ -47,6 +43,13 @@ local KEPT_MAX, NOTES_MAX, DENIALS_MAX = 2 ^ 21, 4096, 3600
 -- The limiter counts nanoseconds in 61 bits; a little less.
 local ALLOWANCE_SECONDS_MAX = 2e9
 
+---@class RateLimitTold  what clients are told
+---@field policy string              the RateLimit-Policy field
+---@field subject string             how the RateLimit field begins
+---@field notes table<number, any>   what was said before, by its numbers
+---@field note_count integer
+---@field denials table<number, Reply>
+
 local UNIDENTIFIED = reply.problem(403, "unidentified",
   "The request lacks what its rate limit is counted by.")
 
@@ -54,11 +57,11 @@ local FORMS = {}
 
 FORMS.draft = {
   note = function(self, left, seconds)
-    return ("%s%d;t=%d"):format(self.subject, left, seconds) -- whole numbers: faster than ".."
+    return ("%s%d;t=%d"):format(self.told.subject, left, seconds) -- whole numbers: faster than ".."
   end,
   write = function(self, res, said)
     local fields = res.headers
-    fields:add("ratelimit-policy", self.policy)
+    fields:add("ratelimit-policy", self.told.policy)
     fields:add("ratelimit", said)
   end,
 }
@@ -98,42 +101,47 @@ end
 
 function rate_limit.new(options, context)
   local name = options.name or own_name(context.route)
-  local window = options.window % 1 == 0 and (";w=%d"):format(options.window) or ""
+  options.name = name
+  options.gate = limit.gcra { name = "rate-limit:" .. name, limit = options.limit,
+    window = options.window, burst = options.burst or nil }
+  return options
+end
+
+function rate_limit.phases(instance)
+  return { request = true, response = FORMS[instance.headers] ~= nil }
+end
+
+local function told_by(self)
+  local window = self.window % 1 == 0 and (";w=%d"):format(self.window) or ""
+  local name = quoted(self.name)
   return {
-    name = name,
-    gate = limit.gcra { name = "rate-limit:" .. name, limit = options.limit,
-      window = options.window, burst = options.burst or nil },
-    policy = ("%s;q=%d%s"):format(quoted(name), options.limit, window),
-    subject = quoted(name) .. ";r=",
-    form = FORMS[options.headers],
+    policy = ("%s;q=%d%s"):format(name, self.limit, window),
+    subject = name .. ";r=",
     notes = {}, note_count = 0, denials = {},
   }
 end
 
-function rate_limit.phases(instance)
-  return { request = true, response = instance.form ~= nil }
-end
-
 -- What to say of these numbers; the same text each time.
-local function note_of(self, left, seconds)
-  if left >= KEPT_MAX or seconds >= KEPT_MAX then return self.form.note(self, left, seconds) end
-  local key = seconds * KEPT_MAX + left
-  local said = self.notes[key]
+local function note_of(self, form, left, seconds)
+  if left >= KEPT_MAX or seconds >= KEPT_MAX then return form.note(self, left, seconds) end
+  local told, key = self.told, seconds * KEPT_MAX + left
+  local said = told.notes[key]
   if said then return said end
-  said = self.form.note(self, left, seconds)
-  if self.note_count < NOTES_MAX then
-    self.notes[key] = said
-    self.note_count = self.note_count + 1
+  said = form.note(self, left, seconds)
+  if told.note_count < NOTES_MAX then
+    told.notes[key] = said
+    told.note_count = told.note_count + 1
   end
   return said
 end
 
 local function denial(self, seconds)
-  local known = self.denials[seconds]
+  local denials = self.told.denials
+  local known = denials[seconds]
   if known then return known end
   local made = reply.problem(429, "quota-exceeded", "Too many requests.",
     { ["retry-after"] = seconds }, { ["violated-policies"] = json.array { self.name } })
-  if seconds <= DENIALS_MAX then self.denials[seconds] = made end
+  if seconds <= DENIALS_MAX then denials[seconds] = made end
   return made
 end
 
@@ -145,7 +153,9 @@ function rate_limit:request(req)
 
   local allowed, left, wait, reset = self.gate:take(scope and tostring(scope) or "")
   local seconds = allowed and ceil(reset) or max(1, ceil(wait))
-  if self.form then note.set(req, self, note_of(self, left, seconds)) end
+  local form = FORMS[self.headers]
+  if not self.told then self.told = told_by(self) end
+  if form then note.set(req, self, note_of(self, form, left, seconds)) end
   if allowed then return nil end
   return denial(self, seconds)
 end
@@ -154,7 +164,7 @@ end
 ---@param res Response
 function rate_limit:response(req, res)
   local said = note.get(req, self)
-  if said then self.form.write(self, res, said) end
+  if said then FORMS[self.headers].write(self, res, said) end
 end
 
 return rate_limit

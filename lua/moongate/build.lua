@@ -267,7 +267,7 @@ function build.builder(keeps_routes)
   local builder = setmetatable({
     generation = bridge.generation, clusters = {}, cluster_count = 0, known = {},
     chain = chain.maker(),
-    normalise = normalise, is_plain = is_plain,
+    normalise = normalise, is_plain = is_plain, pattern = {},
   }, Builder)
   function builder.start(model, report)
     builder.model, builder.report = model, report

@@ -94,6 +94,8 @@ local function step_code(phase, form, step)
   return ("do\n%s\nend"):format(code)
 end
 
+local function has_phase(step, phase) return bit.band(step.mask, PHASES[phase]) ~= 0 end
+
 local function phase_code(phase, form, steps)
   local lines = {
     "local p, is_active, observe, replace, body_text = ...",
@@ -102,7 +104,7 @@ local function phase_code(phase, form, steps)
   local first, last, by = 1, #steps, 1
   if form.reverse then first, last, by = last, first, -1 end
   for i = first, last, by do
-    if steps[i].phases[phase] then lines[#lines + 1] = step_code(phase, form, steps[i]) end
+    if has_phase(steps[i], phase) then lines[#lines + 1] = step_code(phase, form, steps[i]) end
   end
   lines[#lines + 1] = form.finish or ""
   lines[#lines + 1] = "end"
@@ -134,7 +136,7 @@ local function make_shape(steps)
   for _, step in ipairs(steps) do
     shape.mask = bit.bor(shape.mask, step.mask)
     shape.names[step.index] = step.name
-    if step.phases.response_body then
+    if has_phase(step, "response_body") then
       shape.body_steps[#shape.body_steps + 1] = step.index
     end
   end
@@ -147,7 +149,7 @@ local function prepare(plugins, kinds)
   local steps, conditions = {}, 0
   for index, given in ipairs(plugins) do
     local step = { index = index, name = given.name, plugin = given.plugin,
-      on_error = given.on_error, phases = kinds[index].phases, mask = kinds[index].mask }
+      on_error = given.on_error, mask = kinds[index].mask }
     if given.when then
       step.condition, step.condition_at = conditions, #plugins + conditions + 1
       conditions = conditions + 1
@@ -179,20 +181,22 @@ local function array_of(plugins)
   return array
 end
 
+local function mask_of(step)
+  local plugin, mask = step.plugin, 0
+  local wanted = plugin.phases and plugin.phases(step.instance)
+  for phase, flag in pairs(PHASES) do
+    if plugin[phase] and (not wanted or wanted[phase]) then mask = mask + flag end
+  end
+  return mask
+end
+
 -- What of a step its shape consists of, one table for each: its plugin, phases, when and on_error.
 local function kind_of(self, step)
   if step.kind then return step.kind end
-  local wanted = step.plugin.phases and step.plugin.phases(step.instance)
-  local phases, mask = {}, 0
-  for phase, flag in pairs(PHASES) do
-    if step.plugin[phase] and (not wanted or wanted[phase]) then
-      phases[phase] = true
-      mask = mask + flag
-    end
-  end
+  local mask = mask_of(step)
   local kind = below(below(below(self.kinds, step.plugin), mask), step.when ~= nil)
   kind = below(kind, step.on_error or "fail")
-  kind.phases, kind.mask = kind.phases or phases, mask
+  kind.mask = mask
   step.kind = kind
   return kind
 end
@@ -208,8 +212,16 @@ local function shape_of(self, plugins)
   return node.shape
 end
 
+local function is_single(plugins)
+  for _, step in ipairs(plugins) do
+    if step.is_single then return true end
+  end
+  return false
+end
+
 -- One array for all lists of the same steps, found by their number, then one after the other.
 local function array_for(self, plugins)
+  if is_single(plugins) then return array_of(plugins) end
   local node, count = below(self.arrays, #plugins), #plugins
   for i = 1, count - 1 do node = below(node, plugins[i]) end
   local last = plugins[count] or "none"

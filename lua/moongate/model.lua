@@ -86,6 +86,7 @@
 --- options share it.
 ---@field when (fun(req: Request): boolean)?
 ---@field on_error "fail"|"continue"
+---@field is_single boolean?         of one route alone, as its instance is
 
 ---@class ModelRoute
 ---@field name string                "GET /users/{id}" unless the operator named it

@@ -57,6 +57,7 @@ for method in ([[
 ---@class RouteBuilder
 ---@field add fun(pattern: RoutePattern): boolean?, integer|string|nil  the second: see `compile`
 ---@field normalise fun(path: string): string?
+---@field pattern RoutePattern? one table for all, where none is kept
 ---@field is_plain (fun(path: string): boolean)?  whether it is right and normal, at a glance
 
 ---@class RouteError
@@ -230,17 +231,12 @@ function router.check(route, builder)
   messages = nil
   local methods, headers, query = route.methods or NONE, route.headers or NONE, route.query or NONE
   check_methods(methods)
-  local pattern = {
-    route = route,
-    path = check_path(route, builder),
-    priority = check_priority(route),
-    hosts = check_hosts(route),
-    methods = methods,
-    headers = headers,
-    query = query,
-    sni = check_sni(route),
-    has_when = route.when ~= nil,
-  }
+  local pattern = builder.pattern or {}
+  pattern.route, pattern.methods = route, methods
+  pattern.path = check_path(route, builder)
+  pattern.priority, pattern.has_when = check_priority(route), route.when ~= nil
+  pattern.hosts, pattern.sni = check_hosts(route), check_sni(route)
+  pattern.headers, pattern.query = headers, query
   check_all_conditions(headers, query)
   return not messages and pattern or nil, messages or NONE
 end

@@ -13,6 +13,11 @@
 #include "bridge/libraries.h"
 #include "bridge/modules.h"
 
+/* In percent: how much the heap may grow until a cycle begins, how fast one goes on. Measured with
+ * 100,000 routes: a longer pause is no faster, a shorter one saves nothing. */
+#define BUILDING_PAUSE 150
+#define BUILDING_STEPS 1000
+
 static int on_panic(lua_State *vm)
 {
     const char *message = lua_tostring(vm, -1);
@@ -56,6 +61,10 @@ lua_State *vm_create(const struct vm_options *options)
     libraries_register(vm);
     modules_register(vm, options->bundle);
     lua_gc(vm, LUA_GCRESTART, 0);
+    /* Building makes garbage for each route, between things that stay: what is collected late
+     * leaves holes for good. */
+    lua_gc(vm, LUA_GCSETPAUSE, BUILDING_PAUSE);
+    lua_gc(vm, LUA_GCSETSTEPMUL, BUILDING_STEPS);
     return vm;
 }
 

@@ -11,6 +11,8 @@ local new_table = require "table.new"
 
 local check = {}
 
+local NONE = {}
+
 local EXPECTED = {
   string = "a string",
   boolean = "true or false",
@@ -101,12 +103,13 @@ local function check_list(option, value, name, report)
     count = count + 1
   end
   for i = 1, count do
-    if value[i] == nil then
+    local item = value[i]
+    if item == nil then
       report(("%s has a hole at %d; expected a list"):format(name, i))
       return nil
     end
-    list[i] = check_value(option.items or { type = "any" }, value[i], ("%s[%d]"):format(name, i),
-      report)
+    if option.items then item = check_value(option.items, item, name .. "[" .. i .. "]", report) end
+    list[i] = item
   end
   return list
 end
@@ -117,7 +120,10 @@ local function check_map(option, value, name, report)
     if type(key) ~= "string" then
       report(("%s has an entry without a name; expected a table of names and values"):format(name))
     else
-      map[key] = check_value(option.items or { type = "any" }, item, name .. "." .. key, report)
+      map[key] = item
+      if option.items then
+        map[key] = check_value(option.items, item, name .. "." .. key, report)
+      end
     end
   end
   return map
@@ -162,6 +168,7 @@ local function prepare(options)
     end
     if option.required then form.required[#form.required + 1] = name end
   end
+  form.room = #form.names + 2
   prepared[options] = form
   return form
 end
@@ -176,15 +183,21 @@ local function report_unknown(options, key, value, report, prefix)
   end
 end
 
-local function check_given(options, given, checked, report, prefix)
-  for key, value in pairs(given) do
-    local option = type(key) == "string" and options[key]
-    if option then
-      checked[key] = check_value(option, value, full_name(prefix, key), report)
-    else
-      report_unknown(options, key, value, report, prefix)
+local function report_missing(options, form, given, report, prefix)
+  for _, name in ipairs(form.required) do
+    if given[name] == nil then
+      report(full_name(prefix, name) .. " is missing; it is " .. options[name].help)
     end
   end
+end
+
+--- Says that what is checked against these options gets fields beside them: it has room for `count`
+--- in all from the start.
+---@param options table<string, PluginOption>
+---@param count integer
+function check.expect(options, count)
+  local form = prepared[options] or prepare(options)
+  form.room = count
 end
 
 --- Checks `given` against `options` (by name) and reports all that is wrong.
@@ -192,17 +205,22 @@ end
 ---@param given table
 ---@param report fun(message: string)
 ---@param prefix string?  how the table is called in messages: "timeout" gives "timeout.connect"
+---@param others table<any, any>?  keys that are somebody else's to check
 ---@return table checked  what was right, with defaults
-function check.options(options, given, report, prefix)
+function check.options(options, given, report, prefix, others)
   local form = prepared[options] or prepare(options)
-  local names, defaults = form.names, form.defaults
-  local checked = new_table(0, #names + 2)
-  check_given(options, given, checked, report, prefix)
-  for _, name in ipairs(form.required) do
-    if given[name] == nil then
-      report(full_name(prefix, name) .. " is missing; it is " .. options[name].help)
+  local checked = new_table(0, form.room)
+  others = others or NONE
+  for key, value in pairs(given) do
+    local option = type(key) == "string" and options[key]
+    if option and not others[key] then
+      checked[key] = check_value(option, value, full_name(prefix, key), report)
+    elseif not others[key] then
+      report_unknown(options, key, value, report, prefix)
     end
   end
+  if #form.required > 0 then report_missing(options, form, given, report, prefix) end
+  local names, defaults = form.names, form.defaults
   for i = 1, #names do
     local name = names[i]
     if given[name] == nil then checked[name] = defaults[i] end

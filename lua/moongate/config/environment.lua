@@ -3,6 +3,7 @@
 -- The files see the functions below and Lua's harmless parts: no io, no os but its clock, no ffi,
 -- no load.
 
+local declarations = require "moongate.config.declarations"
 local disk = require "moongate.config.disk"
 local files = require "moongate.config.files"
 local nearest = require "moongate.config.nearest"
@@ -23,7 +24,7 @@ local environment = {}
 ---@field upstreams Declaration[]
 ---@field consumers Declaration[]
 ---@field uses Declaration[]
----@field routes Declaration[]       with `group`: the Declaration it stands in
+---@field routes Declarations        with `group`: the Declaration it stands in
 ---@field plugin_folders string[]
 ---@field secrets table<string, true>  texts that came from `env` and `file`
 ---@field is_broken boolean?         a file could not be read to its end
@@ -56,22 +57,25 @@ local function place(state)
   return state.current
 end
 
+local function append(list, declaration) list[#list + 1] = declaration end
+
 -- "name" { fields }: a function that waits for its table.
 local function named(state, list, what)
+  local add = list.add or append
   return function(name)
     local declaration = { at = place(state), name = name, group = state.group }
     state.open[declaration] = what
     return function(fields)
       state.open[declaration] = nil
       declaration.fields = fields
-      list[#list + 1] = declaration
+      add(list, declaration)
     end
   end
 end
 
 local function plain(state, list)
   return function(fields)
-    list[#list + 1] = { at = place(state), fields = fields, group = state.group }
+    append(list, { at = place(state), fields = fields, group = state.group })
   end
 end
 
@@ -210,7 +214,7 @@ end
 function environment.run(path, getenv, report)
   local declared = {
     files = {}, folder = files.folder_of(path), settings = {}, listeners = {}, upstreams = {},
-    consumers = {}, uses = {}, routes = {}, plugin_folders = {}, secrets = {},
+    consumers = {}, uses = {}, routes = declarations.new(), plugin_folders = {}, secrets = {},
   }
   local state = {
     declared = declared, report = report, folder = declared.folder, is_file = {}, open = {},

@@ -4,10 +4,14 @@
 -- thousand tables.
 
 local check = require "moongate.config.check"
+local plugins = require "moongate.config.plugins"
 
 local instances = {}
 
 local MISSING = {}
+-- What of an entry is no option of the plugin.
+local OTHERS = { [1] = true }
+for name in pairs(plugins.STEP_OPTIONS) do OTHERS[name] = true end
 
 local function by_kind(one, other)
   if type(one) ~= type(other) then return type(one) < type(other) end
@@ -98,15 +102,14 @@ function Instances:make(plugin, form, checked, context)
 end
 
 --- The instance for those options; nil when something was wrong.
----@param name string
 ---@param plugin Plugin
----@param given table     as written, without `when` and `on_error`
+---@param entry table     as written, { "name", option = value }
 ---@param context { route: string, at: string }
 ---@return table?
 ---@return boolean? is_shared  with equal options
-function Instances:of(name, plugin, given, context)
-  self.name, self.at, self.has_failed = name, context.at, false
-  local checked = check.options(plugin.options, given, self.report)
+function Instances:of(plugin, entry, context)
+  self.name, self.at, self.has_failed = entry[1], context.at, false
+  local checked = check.options(plugin.options, entry, self.report, nil, OTHERS)
   if self.has_failed then return nil end
   local form = self.forms[plugin]
   if not form then

@@ -61,6 +61,9 @@ local function hosts_of(value, report)
   return value
 end
 
+-- With what `describe` adds.
+check.expect(schema.route, 16)
+
 local DEFAULT_TIMEOUT = check.options(schema.timeout, {}, error, "timeout")
 
 local function timeout_of(value, report)
@@ -229,13 +232,12 @@ function routes.add(model, declared, loader, report, builder)
   local self = reader(model, loader, report, builder)
   model.by_upstream, model.is_broken = {}, declared.is_broken
   for _, upstream in ipairs(model.upstreams) do model.by_upstream[upstream.name] = true end
-  model.use, model.routes, model.route_count = {}, {}, #declared.routes
+  model.use, model.routes, model.route_count = {}, {}, declared.routes.count
   for _, declaration in ipairs(declared.uses) do
     self.steps:add(model.use, declaration.fields, { route = "", at = declaration.at })
   end
   if builder.start then builder.start(model, report) end
-  for i, declaration in ipairs(declared.routes) do
-    declared.routes[i] = false
+  for declaration in declared.routes.take, declared.routes do
     local route = self:route(declaration)
     if not builder.forgets_routes then model.routes[#model.routes + 1] = route end
   end

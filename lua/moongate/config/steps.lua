@@ -7,28 +7,11 @@ local instances = require "moongate.config.instances"
 local plugins = require "moongate.config.plugins"
 local values = require "moongate.config.values"
 
-local new_table = require "table.new"
-
 local steps = {}
 
 local COMMON = plugins.STEP_OPTIONS
-local NONE = {}
 -- Of an entry that says nothing of them.
-local PLAIN = check.options(COMMON, NONE, error)
-
--- { "key-auth", header = "x" }: its own options, and those that every plugin has.
-local function take_apart(entry)
-  local own, common = new_table(0, 4), NONE
-  for key, value in pairs(entry) do
-    if COMMON[key] then
-      if common == NONE then common = {} end
-      common[key] = value
-    elseif key ~= 1 then
-      own[key] = value
-    end
-  end
-  return own, common
-end
+local PLAIN = check.options(COMMON, {}, error)
 
 ---@class Steps
 local Steps = {}
@@ -45,7 +28,7 @@ end
 
 local function new_step(name, plugin, instance, common)
   return { name = name, plugin = plugin, instance = instance, when = common.when,
-    on_error = common.on_error }
+    on_error = common.on_error, is_single = true }
 end
 
 -- The step of a shared instance: there may be one like it.
@@ -54,15 +37,17 @@ local function alike(name, plugin, instance, common, all)
   local step = known[common.on_error]
   if not step then
     step = new_step(name, plugin, instance, common)
+    step.is_single = false
     known[common.on_error] = step
   end
   return step
 end
 
 -- What every plugin may be given, checked.
-local function common_of(self, plugin, given)
-  if given == NONE then return PLAIN end
-  local common = check.options(COMMON, given, self.report)
+local function common_of(self, plugin, entry)
+  if entry.when == nil and entry.on_error == nil then return PLAIN end
+  local common = check.options(COMMON, { when = entry.when, on_error = entry.on_error },
+    self.report)
   if common.on_error == "continue" and (plugin.request or plugin.respond) then
     self.report 'on_error = "continue" is for observers; this plugin decides'
   end
@@ -75,12 +60,12 @@ function Steps:one(entry, context)
     self.report_at(context.at, 'a plugin is written { "name", option = value }')
     return nil
   end
-  local name, own, given = entry[1], take_apart(entry)
+  local name = entry[1]
   local plugin = self.loader:plugin(name, context.at)
   if not plugin then return nil end
   self.at, self.name = context.at, name
-  local common = common_of(self, plugin, given)
-  local instance, is_shared = self.instances:of(name, plugin, own, context)
+  local common = common_of(self, plugin, entry)
+  local instance, is_shared = self.instances:of(plugin, entry, context)
   if not instance then return nil end
   local make = is_shared and alike or new_step
   return make(name, plugin, instance, common, self.known)

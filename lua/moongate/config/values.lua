@@ -3,16 +3,27 @@
 local values = {}
 
 local SECONDS = { ms = 0.001, s = 1, m = 60, h = 3600, d = 86400 }
+local KNOWN_MAX = 100
 local BYTES = { [""] = 1, b = 1, k = 1024, m = 1024 ^ 2, g = 1024 ^ 3 }
+
+-- By their text: a few are written again and again.
+local known, known_count = {}, 0
+
+local function seconds_of(text)
+  local number, unit = text:match "^(%d+%.?%d*)(%a+)$"
+  local seconds = number and SECONDS[unit] and tonumber(number) * SECONDS[unit]
+  if seconds and known_count < KNOWN_MAX then
+    known[text], known_count = seconds, known_count + 1
+  end
+  return seconds
+end
 
 --- Seconds, or "250ms", "5s", "1m", "1h", "1d".
 ---@return number? seconds
 function values.duration(value)
   if type(value) == "number" then return value >= 0 and value < math.huge and value or nil end
   if type(value) ~= "string" then return nil end
-  local number, unit = value:match "^(%d+%.?%d*)(%a+)$"
-  local seconds = number and SECONDS[unit]
-  return seconds and tonumber(number) * seconds
+  return known[value] or seconds_of(value)
 end
 
 --- Bytes, or "64k", "10m", "1g".

@@ -1,0 +1,54 @@
+--- build_spec: what routes cost by the thousand, and that what is wrong with one is still found.
+
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+
+local is_sanitized = os.getenv "MOONGATE_BUILD" == "asan"
+local COUNT = 20000
+
+local CONFIG = [[
+listen "127.0.0.1:0"
+workers(1)
+upstream "up" { "http://127.0.0.1:9" }
+for i = 1, %d do
+  route("GET /service" .. i .. "/users/{id}") { upstream = "up", plugins = %s }
+end
+route "/last" { plugins = { { "mock", body = "here" } } }
+]]
+
+describe("routes by the thousand", function()
+  after_each(gateway.stop_all)
+
+  local function memory_of(count, plugins)
+    local self = gateway.start { config = CONFIG:format(count, plugins) }
+    assert.equal("here", http.request(self.port, { path = "/last" }).body)
+    local bytes = self:rss()
+    self:stop()
+    return bytes
+  end
+
+  -- Sanitizers have memory of their own.
+  for plugins, bytes_max in pairs(is_sanitized and {} or {
+    ["nil"] = 0.8 * 1024,
+    ['{ { "key-auth" }, { "rate-limit", limit = i } }'] = 2.2 * 1024,
+  }) do
+    it("take little memory with plugins = " .. plugins, function()
+      local none = memory_of(1, plugins)
+      local each = (memory_of(COUNT, plugins) - none) / COUNT
+      assert.is_true(each < bytes_max, ("%.0f bytes each"):format(each))
+    end)
+  end
+
+  it("are each found to be like another one, whatever else is wrong", function()
+    local code, _, err = gateway.run({ "check" }, { seconds = 60, config = [[
+      listen "127.0.0.1:0"
+      for i = 1, 2000 do route("/" .. i % 1999) { upstream = "http://127.0.0.1:9" } end
+      upstream "a" {}
+      route "/1" { upstream = "http://127.0.0.1:9" }
+    ]] })
+    assert.equal(1, code)
+    local told = select(2, err:gsub("cannot be told apart from route", ""))
+    assert.equal(2, told)
+    assert.matches('gateway.lua:3: upstream "a": it has no target', err)
+  end)
+end)
