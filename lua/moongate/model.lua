@@ -13,6 +13,7 @@
 ---@field limits ModelLimits
 ---@field trusted_proxies string[]   CIDR blocks
 ---@field forwarded boolean          also write the Forwarded field (RFC 7239)
+---@field watch boolean              reload when a file has changed
 ---@field via string                 our name in Via and Proxy-Status
 ---@field user string?               whom workers run as when started as root
 ---@field listeners ModelListener[]  the admin listener is the one with `admin`

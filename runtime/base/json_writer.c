@@ -123,6 +123,18 @@ void json_writer_put_flag(struct json_writer *writer, const char *key, bool flag
     put(writer, flag ? SLICE("true") : SLICE("false"));
 }
 
+void json_writer_put_lines(struct json_writer *writer, const char *key, struct slice text,
+                           size_t count_max)
+{
+    json_writer_open_array(writer, key);
+    for (size_t i = 0; i < count_max && text.length > 0; i++) {
+        size_t line = slice_find(text, '\n');
+        json_writer_put_text(writer, NULL, slice_of(text.start, line));
+        text = slice_after(text, line < text.length ? line + 1 : line);
+    }
+    json_writer_close_array(writer);
+}
+
 void json_writer_put_raw(struct json_writer *writer, const char *key, struct slice json)
 {
     begin_value(writer, key);

@@ -26,5 +26,8 @@ void json_writer_put_string(struct json_writer *writer, const char *key, const c
 /* Whole numbers to 2^53 exactly, others to a millisecond's worth of digits. */
 void json_writer_put_number(struct json_writer *writer, const char *key, double number);
 void json_writer_put_flag(struct json_writer *writer, const char *key, bool flag);
+/* An array of the text's lines, `count_max` at most. */
+void json_writer_put_lines(struct json_writer *writer, const char *key, struct slice text,
+                           size_t count_max);
 /* A value that is JSON already. */
 void json_writer_put_raw(struct json_writer *writer, const char *key, struct slice json);

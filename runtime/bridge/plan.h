@@ -31,6 +31,7 @@ struct plan {
     enum log_format log_format;
     char user[PLAN_USER_BYTES]; /* whom workers run as when started as root; empty: stay */
     double drain_seconds;
+    bool watches_files; /* reloads when one has changed */
     size_t listener_count;
     struct plan_listener listeners[PLAN_LISTENERS_MAX]; /* in the order of generation_listener() */
 };

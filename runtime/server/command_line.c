@@ -30,6 +30,8 @@ static const char USAGE[] =
     "\n"
     "of the gateway that runs with the configuration:\n"
     "  status                 say how it is\n"
+    "  reload                 read the files again and run what they say; says what is wrong\n"
+    "  rollback               go back to what ran before, until the next reload\n"
     "  stop                   let it finish its requests and end; returns when it has\n"
     "\n"
     "  -c FILE                the configuration; default " CONFIG_DEFAULT "\n"
@@ -137,8 +139,16 @@ static const struct verb {
     const char *name;
     int (*run)(int argc, char **argv);
 } VERBS[] = {
-    {"run", run},        {"check", run_script}, {"routes", run_script},  {"explain", run_script},
-    {"new", run_script}, {"version", version},  {"status", ask_gateway}, {"stop", ask_gateway},
+    {"run", run},
+    {"check", run_script},
+    {"routes", run_script},
+    {"explain", run_script},
+    {"new", run_script},
+    {"version", version},
+    {"status", ask_gateway},
+    {"reload", ask_gateway},
+    {"rollback", ask_gateway},
+    {"stop", ask_gateway},
 };
 
 /* The verb, then those that there are, for Lua to find the nearest. */

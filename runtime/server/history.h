@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/slice.h"
+#include "base/json_writer.h"
 
 /* Who asked for a generation. In the order of HISTORY_CAUSES. */
 enum history_cause {
@@ -20,6 +20,9 @@ enum history_cause {
     CAUSE_COUNT
 };
 
+/* What changes with `moongate upgrade` alone. */
+enum history_unapplied { UNAPPLIED_WORKERS = 1, UNAPPLIED_MEMORY = 2, UNAPPLIED_USER = 4 };
+
 struct history_failure {
     enum history_cause cause;
     double at;    /* seconds since the epoch */
@@ -29,14 +32,20 @@ struct history_failure {
 struct history {
     uint64_t generation; /* counts from 1; 0: none serves yet */
     enum history_cause cause;
-    double since; /* seconds since the epoch */
-    bool is_held; /* rolled back: stays until a reload is asked for */
+    double since;       /* seconds since the epoch */
+    bool is_held;       /* rolled back: stays until a reload is asked for */
+    unsigned unapplied; /* of enum history_unapplied: what the files say and a reload cannot do */
     uint64_t succeeded, failed;
     struct history_failure failure; /* the last one, until a reload succeeds */
 };
 
 /* "start", "watch", "signal", "command", "admin", "rollback". */
 const char *history_cause_name(enum history_cause cause);
+
+/* A line for people; nothing when all is applied. */
+void history_print_unapplied(const struct history *history, struct buffer *into);
+/* "needs_upgrade": an array of names. */
+void history_write_unapplied(const struct history *history, struct json_writer *writer);
 
 /* A generation serves from now on: earlier failures are settled. */
 void history_succeed(struct history *history, uint64_t generation, enum history_cause cause);

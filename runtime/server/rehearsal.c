@@ -132,7 +132,7 @@ static int wait_for(pid_t pid)
     return status;
 }
 
-static void forget(struct rehearsal **rehearsal)
+void rehearsal_abandon(struct rehearsal **rehearsal)
 {
     close((*rehearsal)->fd);
     free((*rehearsal)->config_path);
@@ -149,14 +149,14 @@ void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *res
     int status = wait_for(done->pid);
     if (!is_told)
         result->errors = say_how_it_ended(status, done->config_path);
-    forget(rehearsal);
+    rehearsal_abandon(rehearsal);
 }
 
 void rehearsal_cancel(struct rehearsal **rehearsal)
 {
     kill((*rehearsal)->pid, SIGKILL);
     wait_for((*rehearsal)->pid);
-    forget(rehearsal);
+    rehearsal_abandon(rehearsal);
 }
 
 void rehearsal_run(const char *config_path, const struct installation *installation,

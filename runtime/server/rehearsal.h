@@ -31,6 +31,8 @@ int rehearsal_fd(const struct rehearsal *rehearsal);
 void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *result);
 /* Ends it where it stands. */
 void rehearsal_cancel(struct rehearsal **rehearsal);
+/* In another child of the master's: gives back what only the master has a use for. */
+void rehearsal_abandon(struct rehearsal **rehearsal);
 
 /* Both in one, where waiting does no harm. */
 void rehearsal_run(const char *config_path, const struct installation *installation,

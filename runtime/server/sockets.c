@@ -187,7 +187,7 @@ void sockets_keep_only(struct sockets *sockets, unsigned worker)
 
 static bool holds(const struct sockets *sockets, const struct sockets_group *group)
 {
-    for (size_t i = 0; sockets != NULL && i < sockets->count; i++) {
+    for (size_t i = 0; i < sockets->count; i++) {
         if (sockets->groups[i] == group)
             return true;
     }
@@ -204,13 +204,14 @@ static void bar_group(const struct sockets_group *group)
         listener_bar(group->fds[worker]);
 }
 
-bool sockets_bar(const struct sockets *sockets, const struct sockets *next)
+bool sockets_bar(const struct sockets *sockets, const struct plan *plan, const struct sockets *next)
 {
     bool is_somebody_far = false;
 
     for (size_t i = 0; i < sockets->count; i++) {
-        struct sockets_group *group = sockets->groups[i];
-        if (holds(next, group))
+        const struct sockets_group *group = sockets->groups[i];
+        bool stays = next != NULL ? holds(next, group) : plan->listeners[i].is_admin;
+        if (stays)
             continue;
         is_somebody_far |= !address_is_loopback(&group->address);
         bar_group(group);

@@ -34,11 +34,12 @@ int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker);
 /* In a worker, after the fork: closes those of its siblings; its own go to its gateway. */
 void sockets_keep_only(struct sockets *sockets, unsigned worker);
 /*
- * Before they are closed for good, those that `next` (NULL: nobody) does not hold: nobody can begin
- * to connect any more, and who has begun can still be accepted. Whether somebody far away may be
- * in the middle of it.
+ * Before they are closed for good, those that `next` does not hold, or, when nothing comes next
+ * (NULL), all but the admin listeners': nobody can begin to connect any more, and who has begun can
+ * still be accepted. Whether somebody far away may be in the middle of it.
  */
-bool sockets_bar(const struct sockets *sockets, const struct sockets *next);
+bool sockets_bar(const struct sockets *sockets, const struct plan *plan,
+                 const struct sockets *next);
 /* Logs "listening on ADDRESS" for each that `current` does not hold, with the port that the kernel
  * chose. */
 void sockets_announce(const struct sockets *sockets, const struct plan *plan,

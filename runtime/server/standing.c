@@ -82,6 +82,7 @@ void standing_print(const struct standing *standing, struct buffer *into)
              (unsigned long long)history->succeeded, (unsigned long long)history->failed);
     if (history->is_held)
         put_line(into, "held           rolled back; changed files wait for moongate reload");
+    history_print_unapplied(history, into);
     if (history->failure.errors != NULL)
         put_failure(into, &history->failure);
 }
@@ -100,18 +101,6 @@ static void write_workers(struct json_writer *writer, const struct workforce *wo
     json_writer_close_array(writer);
 }
 
-/* One for each line, `count_max` at most. */
-static void write_errors(struct json_writer *writer, struct slice errors, size_t count_max)
-{
-    json_writer_open_array(writer, "errors");
-    for (size_t i = 0; i < count_max && errors.length > 0; i++) {
-        size_t line = slice_find(errors, '\n');
-        json_writer_put_text(writer, NULL, slice_of(errors.start, line));
-        errors = slice_after(errors, line < errors.length ? line + 1 : line);
-    }
-    json_writer_close_array(writer);
-}
-
 static void write_reload(struct json_writer *writer, const struct history *history,
                          size_t errors_max)
 {
@@ -121,6 +110,7 @@ static void write_reload(struct json_writer *writer, const struct history *histo
     json_writer_put_number(writer, "since", history->since);
     json_writer_put_string(writer, "cause", history_cause_name(history->cause));
     json_writer_put_flag(writer, "held", history->is_held);
+    history_write_unapplied(history, writer);
     json_writer_open_object(writer, "reloads");
     json_writer_put_number(writer, "succeeded", (double)history->succeeded);
     json_writer_put_number(writer, "failed", (double)history->failed);
@@ -130,7 +120,7 @@ static void write_reload(struct json_writer *writer, const struct history *histo
     json_writer_open_object(writer, "last_failure");
     json_writer_put_number(writer, "at", failure->at);
     json_writer_put_string(writer, "cause", history_cause_name(failure->cause));
-    write_errors(writer, slice_from_string(failure->errors), errors_max);
+    json_writer_put_lines(writer, "errors", slice_from_string(failure->errors), errors_max);
     json_writer_close_object(writer);
 }
 

@@ -335,7 +335,7 @@ void watch_set(struct watch *watch, const struct watch_path *paths, size_t count
     watch_points_init(&watch->points);
     for (size_t i = 0; i < count; i++) {
         bool is_there = watch_points_add(&watch->points, paths[i].path, paths[i].is_folder);
-        if (is_there != paths[i].was_there)
+        if (paths[i].state != WATCH_UNKNOWN && is_there != (paths[i].state == WATCH_THERE))
             moved = paths[i].path;
     }
     watch_points_sort(&watch->points);

@@ -24,10 +24,13 @@
 struct loop;
 struct watch;
 
+/* How it was when it was read; unknown: it may have changed before. */
+enum watch_state { WATCH_UNKNOWN, WATCH_MISSING, WATCH_THERE };
+
 struct watch_path {
     struct slice path; /* seen from the working directory */
     bool is_folder;    /* whose names matter */
-    bool was_there;    /* when it was read */
+    enum watch_state state;
 };
 
 struct watch *watch_create(struct loop *loop, void (*on_change)(void *data, const char *what),

@@ -51,11 +51,14 @@ local function sanitizer_reports(directory)
   return text ~= "" and text or nil
 end
 
--- One worker is enough for most, and quicker to start. Added behind the text:
--- its lines keep their numbers.
-local function complete(config)
-  if config:find "workers%s*%(" then return config end
-  return config .. "\nworkers(1)\n"
+--- One worker is enough for most, and quicker to start; what changes files says when to read them.
+--- Added behind the text: its lines keep their numbers.
+---@param config string
+---@return string
+function gateway.complete(config)
+  if not config:find "workers%s*%(" then config = config .. "\nworkers(1)\n" end
+  if not config:find "watch%s*%(" then config = config .. "\nwatch(false)\n" end
+  return config
 end
 
 local function read_ports(self)
@@ -91,7 +94,7 @@ end
 ---@return Gateway
 function gateway.start(options)
   local directory = options.directory
-    or gateway.directory { config = complete(options.config), files = options.files }
+    or gateway.directory { config = gateway.complete(options.config), files = options.files }
   local arguments = { options.binary or gateway.binary(), "run", "-c", directory .. "/gateway.lua" }
   for _, argument in ipairs(options.arguments or {}) do arguments[#arguments + 1] = argument end
   os.remove(directory .. "/log") -- a predecessor's

@@ -12,15 +12,9 @@ local reloading = {}
 ---@field generation integer that serves
 local Reloaded = {}
 
--- One worker, unless it says otherwise, at every reading.
-local function complete(config)
-  if config:find "workers%s*%(" then return config end
-  return config .. "\nworkers(1)\n"
-end
-
 local function write(self, files)
   for name, content in pairs(files or {}) do
-    if name == "gateway.lua" then content = complete(content) end
+    if name == "gateway.lua" then content = gateway.complete(content) end
     system.write_file(self.directory .. "/" .. name, content)
   end
 end

@@ -107,6 +107,7 @@ function configuration.of(model)
     limits = model.limits,
     trusted_proxies = redaction:list(model.trusted_proxies),
     forwarded = model.forwarded,
+    watch = model.watch,
     via = model.via,
     user = redaction:value(model.user),
     listeners = each(redaction, model.listeners, listener_of),

@@ -97,6 +97,7 @@ function assemble.model(declared, loader, report, builder)
     trusted_proxies = checked_value(declared, "trusted_proxies", schema.settings.trusted_proxies,
       report),
     forwarded = checked_value(declared, "forwarded", schema.settings.forwarded, report),
+    watch = checked_value(declared, "watch", schema.settings.watch, report),
     via = via_of(declared, report),
     user = checked_value(declared, "user", schema.settings.user, report),
     consumers = consumers_of(declared, report),

@@ -17,6 +17,8 @@ schema.settings = {
   trusted_proxies = cidrs "whose Forwarded and X-Forwarded-* fields are believed (CIDR blocks)",
   forwarded = { type = "boolean", default = false,
     help = "also write the Forwarded field (RFC 7239)" },
+  watch = { type = "boolean", default = true,
+    help = "reload when a file that was read has changed" },
 }
 
 -- Bounds of runtime/shm/shared.h.

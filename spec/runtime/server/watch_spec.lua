@@ -28,7 +28,7 @@ describe("watch", function()
       paths_kept[i] = slice(bare:find "^/" and bare or folder .. "/" .. bare)
       paths[i - 1].path = paths_kept[i]
       paths[i - 1].is_folder = name:find "/$" ~= nil
-      paths[i - 1].was_there = name:find "^!" == nil
+      paths[i - 1].state = name:find "^!" and C.WATCH_MISSING or C.WATCH_THERE
     end
     C.watch_set(watch, paths, #names, read or C.watch_moment())
   end

@@ -1,0 +1,81 @@
+/*
+ * master_requests — what is asked on the control socket, and what workers are told unasked.
+ */
+#include "server/master_private.h"
+#include "server/reload_answer.h"
+#include "server/standing.h"
+#include "shm/shared.h"
+
+/* Ends with us: whoever asked to stop is answered by control_answer_all(), last of all. */
+static void answer_stop(struct master *master, struct control_client *client)
+{
+    double seconds = master->plan.drain_seconds + 2 * MASTER_KILL_MARGIN_SECONDS;
+
+    control_promise(client, seconds);
+    if (!master->workforce.is_stopping)
+        master_stop(master);
+}
+
+static void answer_status(struct master *master, struct control_client *client)
+{
+    struct standing standing = {.config_path = master->options->config_path,
+                                .started = master->started,
+                                .history = &master->history,
+                                .workforce = &master->workforce,
+                                .is_ready = master->is_ready};
+    struct buffer text;
+
+    buffer_init(&text, STANDING_BYTES_MAX, NULL);
+    if (control_wants_json(client))
+        standing_print_json(&standing, &text);
+    else
+        standing_print(&standing, &text);
+    control_answer(client, true, buffer_slice(&text));
+    buffer_clear(&text);
+}
+
+static void on_answer(const struct reload_asker *asker, const struct reload_outcome *outcome)
+{
+    struct control_client *client = asker->data;
+
+    control_answer(client, outcome->is_done,
+                   control_wants_json(client) ? outcome->json : outcome->text);
+}
+
+static void ask_desk(struct master *master, struct control_client *client, struct slice verb)
+{
+    struct reload_asker asker = {.answer = on_answer, .data = client};
+    struct reload_outcome refusal = reload_answer_refusal();
+
+    control_promise(client, reload_desk_seconds_max());
+    if (master->desk == NULL)
+        on_answer(&asker, &refusal);
+    else if (slice_equals(verb, SLICE("rollback")))
+        reload_desk_roll_back(master->desk, &asker);
+    else
+        reload_desk_reload(master->desk, CAUSE_COMMAND, &asker);
+}
+
+void master_on_request(void *data, struct control_client *client, struct slice verb)
+{
+    struct master *master = data;
+
+    if (slice_equals(verb, SLICE("status")))
+        answer_status(master, client);
+    else if (slice_equals(verb, SLICE("stop")))
+        answer_stop(master, client);
+    else if (slice_equals(verb, SLICE("reload")) || slice_equals(verb, SLICE("rollback")))
+        ask_desk(master, client, verb);
+    else
+        control_answer(client, false, SLICE("this gateway does not know that verb\n"));
+}
+
+void master_publish_news(struct master *master)
+{
+    struct buffer text;
+
+    buffer_init(&text, NOTICE_BYTES_MAX, NULL);
+    standing_print_news(&master->history, &text);
+    notice_publish(&master->shared->notice, buffer_slice(&text));
+    buffer_clear(&text);
+}

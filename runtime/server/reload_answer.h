@@ -1,0 +1,21 @@
+/*
+ * reload_answer — what those are told who asked for a reload, for people and for programs.
+ */
+#pragma once
+
+#include "base/buffer.h"
+#include "server/history.h"
+#include "server/reload_desk.h"
+
+struct reload_answer {
+    struct slice errors; /* empty: it went well */
+    bool is_unchanged;   /* all was read as it had been before */
+    const struct history *history;
+    struct buffer text, json; /* made by reload_answer_write() */
+};
+
+void reload_answer_write(struct reload_answer *answer);
+void reload_answer_clear(struct reload_answer *answer);
+
+/* Of a gateway that begins, or ends. */
+struct reload_outcome reload_answer_refusal(void);
