@@ -78,6 +78,13 @@ static enum limiter_outcome deny(const struct limiter_take *take, uint64_t used_
     return LIMITER_DENIED;
 }
 
+/* More is in use than there is: of an allowance that was larger, before a reload. Or this process's
+ * clock is behind another's, but never by so much. */
+static bool is_of_larger(uint64_t used_ns, const struct limiter_take *take)
+{
+    return used_ns > take->capacity_ns + LIMITER_GRACE_NS;
+}
+
 /* The key is shown as it is, without taking a place for it. */
 static enum limiter_outcome peek(const struct limiter *limiter, const struct limiter_take *take,
                                  uint64_t price_ns, struct limiter_verdict *verdict)
@@ -85,6 +92,8 @@ static enum limiter_outcome peek(const struct limiter *limiter, const struct lim
     struct cell_seen seen;
     bool is_found = cell_table_find(&limiter->cells, take->key, &seen);
     uint64_t used_ns = is_found ? used_of(&seen, take->now_ns) : 0;
+    if (is_of_larger(used_ns, take))
+        used_ns = take->capacity_ns;
     if (price_ns == UINT64_MAX)
         return deny(take, used_ns, price_ns, verdict);
     describe(take, used_ns, verdict);
@@ -110,6 +119,11 @@ enum limiter_outcome limiter_take(const struct limiter *limiter, const struct li
         if (!cell_table_claim(&limiter->cells, take->key, is_expired, &take->now_ns, &seen))
             break;
         uint64_t used_ns = used_of(&seen, take->now_ns);
+        if (is_of_larger(used_ns, take)) {
+            if (!cell_swap(&seen, take->now_ns + take->capacity_ns))
+                continue;
+            used_ns = take->capacity_ns;
+        }
         if (used_ns + price_ns > take->capacity_ns)
             return deny(take, used_ns, price_ns, verdict);
         if (cell_swap(&seen, take->now_ns + used_ns + price_ns)) {

@@ -119,6 +119,26 @@ describe("limiter", function()
     assert.equal(10, admitted(50))
   end)
 
+  it("has nobody wait for a larger allowance than there is now", function()
+    rate(10, 3600)
+    assert.equal(10, admitted(10))
+    rate(10, 60)
+    assert.equal(DENIED, try())
+    assert.equal(60 * SECOND, tonumber(verdict.reset_ns))
+    assert.equal(6 * SECOND, tonumber(verdict.retry_after_ns))
+    take.now_ns = take.now_ns + 6 * SECOND
+    assert.equal(1, admitted(5))
+  end)
+
+  it("does not take a clock that is a little behind for a smaller allowance", function()
+    rate(10, 60)
+    assert.equal(10, admitted(10))
+    take.now_ns = take.now_ns - SECOND
+    assert.equal(0, admitted(3))
+    take.now_ns = take.now_ns + SECOND
+    assert.equal(0, admitted(3))
+  end)
+
   it("rounds so that never more than the limit gets through", function()
     for _, case in ipairs { { 7, 1 }, { 3, 60 }, { 300000, 1 }, { 999999937, 1 } } do
       assert.is_true(C.limiter_rate(case[1], case[2] * SECOND, 1, take))
