@@ -5,6 +5,7 @@
 #include "bridge/draft.h"
 #include "bridge/exports.h"
 #include "gateway/protocols.h"
+#include "net/tls_registry.h"
 
 static const struct cluster_target_options *finish_targets(struct generation *generation,
                                                            size_t *count)
@@ -52,7 +53,7 @@ static bool finish_tls(struct generation *generation, struct cluster_options *op
         !draft_pem(generation, draft->texts[MOON_BUILD_TLS_KEY], &tls.identity.key) ||
         !draft_pem(generation, draft->texts[MOON_BUILD_TLS_CERTIFICATE], &tls.identity.certificate))
         return false;
-    options->tls = tls_context_create_client(&tls, error);
+    options->tls = tls_registry_client(&tls, options->name, error);
     if (options->tls == NULL)
         draft->error = arena_copy(&draft->scratch, slice_from_string(error));
     return options->tls != NULL;

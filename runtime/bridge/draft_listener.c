@@ -9,6 +9,7 @@
 #include "bridge/draft.h"
 #include "bridge/exports.h"
 #include "gateway/protocols.h"
+#include "net/tls_registry.h"
 
 /* Of the ALPN list (RFC 7301) that a listener offers. */
 #define ALPN_BYTES_MAX 256
@@ -78,7 +79,7 @@ static bool finish_tls(struct generation *generation, struct listen_options *opt
         return true;
     if (!draft_pem(generation, draft->texts[MOON_BUILD_CLIENT_CA], &tls.client_authority))
         return false;
-    options->listener.tls = tls_context_create_server(&tls, error);
+    options->listener.tls = tls_registry_server(&tls, error);
     if (options->listener.tls == NULL)
         draft->error = arena_copy(&draft->scratch, slice_from_string(error));
     return options->listener.tls != NULL;

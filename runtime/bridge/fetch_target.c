@@ -12,6 +12,7 @@
 #include "bridge/generation_clusters.h"
 #include "bridge/generation_private.h"
 #include "http/uri.h"
+#include "net/tls_registry.h"
 
 /* "https://", a host of at most 255 bytes, a port. */
 #define NAME_BYTES 320
@@ -31,7 +32,7 @@ static struct tls_context *client_context(struct generation *generation)
     char error[TLS_CONTEXT_ERROR_BYTES];
     if (generation->fetch_tls == NULL)
         generation->fetch_tls =
-            tls_context_create_client(&(struct tls_client_options){.verify = true}, error);
+            tls_registry_client(&(struct tls_client_options){.verify = true}, SLICE(""), error);
     return generation->fetch_tls;
 }
 

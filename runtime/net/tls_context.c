@@ -66,6 +66,8 @@ void tls_context_release(struct tls_context **context)
     assert(before > 0);
     if (before > 1)
         return;
+    if (gone->is_registered)
+        tls_registry_remove(gone);
     for (size_t i = 0; i < gone->count; i++)
         SSL_CTX_free(gone->ssl_contexts[i]);
     OPENSSL_cleanse(&gone->tickets, sizeof(gone->tickets));

@@ -13,8 +13,14 @@
 #include "net/tls_sessions.h"
 #include "net/tls_tickets.h"
 
+/* SHA-256. */
+#define TLS_CONTEXT_DIGEST_BYTES 32
+
 struct tls_context {
     atomic_size_t references;
+    bool is_registered; /* in tls_registry, under its digest */
+    unsigned char digest[TLS_CONTEXT_DIGEST_BYTES];
+    struct tls_context *next_registered;
     SSL_CTX **ssl_contexts; /* one per certificate; the first is the default */
     size_t count;
     unsigned char *alpn; /* server side */
@@ -23,6 +29,9 @@ struct tls_context {
     struct tls_tickets tickets;   /* server side */
     struct tls_sessions sessions; /* client side */
 };
+
+/* Of a context without references. */
+void tls_registry_remove(struct tls_context *context);
 
 /* With one reference and `count` SSL_CTXs, to which the rules of both sides apply. */
 struct tls_context *tls_context_create(const SSL_METHOD *method, size_t count);
