@@ -25,7 +25,7 @@ local requests = dispatch.requests
 local handles = {} -- pointers to the exchanges by slot + 1: they stay where they are for good
 local shapes, arrays, whens = {}, {}, {} -- by index of the route
 local use_shape, use_array -- of `use`, for what matches no route
-local starts, stops = {}, {}
+local instances, started_count = {}, 0 -- of plugins with start() or stop(), in written order
 
 local EMPTY_SHAPE = { mask = 0, names = {}, body_steps = {} }
 
@@ -167,12 +167,25 @@ function dispatch.culprit(slot)
   return req[SHAPE] and req[SHAPE].names[req[STEP]] or "?"
 end
 
+--- Up to the first that raises.
 function dispatch.start()
-  for _, instance in ipairs(starts) do instance:start() end
+  for _, one in ipairs(instances) do
+    if one.plugin.start then one.instance:start() end
+    started_count = started_count + 1
+  end
 end
 
+--- Those that were started, the last one first. What one raises does not keep the others from it.
 function dispatch.stop()
-  for _, instance in ipairs(stops) do instance:stop() end
+  local problem
+  for i = started_count, 1, -1 do
+    local one = instances[i]
+    if one.plugin.stop then
+      local ok, why = xpcall(one.instance.stop, debug.traceback, one.instance)
+      if not ok then problem = problem or why end
+    end
+  end
+  if problem then error(problem, 0) end
 end
 
 --- For build.lua: the chain of the route with that index (from 0).
@@ -187,8 +200,9 @@ end
 
 --- For build.lua: instances of plugins with start() or stop(), each once.
 function dispatch.add_instance(instance, plugin)
-  if plugin.start then starts[#starts + 1] = instance end
-  if plugin.stop then table.insert(stops, 1, instance) end
+  if plugin.start or plugin.stop then
+    instances[#instances + 1] = { instance = instance, plugin = plugin }
+  end
 end
 
 return dispatch

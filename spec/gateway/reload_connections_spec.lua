@@ -79,10 +79,10 @@ describe("a connection that lives through a reload", function()
 
   it("is answered in the middle of a head, of a body and of an answer", function()
     local self = start()
-    local head, body, answer = http.connect(self.port), http.connect(self.port), nil
+    local head, body, answer = http.connect(self.port), http.connect(self.port),
+      http.connect(self.port)
     head:send "GET /bytes/5 HTTP/1.1\r\nHo"
     body:send "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc"
-    answer = http.connect(self.port)
     answer:send(http.format { path = "/events/10/0.1" })
     assert.equal(200, answer:read_head().status)
     origin:wait_for_requests(2)
