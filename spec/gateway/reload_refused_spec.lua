@@ -70,7 +70,7 @@ describe("a reload is refused, and changes nothing,", function()
   end
 
   local CASES = {
-    { "for a syntax error", "route (", "gateway.lua:6" },
+    { "for a syntax error", "route (", "gateway.lua:", "at line 5" },
     { "for an error in Lua", "local a = nil + 1", "gateway.lua:5", "arithmetic" },
     { "for an unknown key", 'route "/x" { upstrem = "up" }', "gateway.lua:5", "upstrem" },
     { "for an unknown upstream", 'route "/x" { upstream = "none" }', "gateway.lua:5", "none" },
