@@ -7,6 +7,7 @@
 -- When the request that waits is cancelled, so are they.
 
 local core = require "moongate.core.task"
+local must_serve = require("moongate.ffi").must_serve
 
 ---@param functions table<any, fun(): any, string?>  by any keys, at most 256
 ---@param ends_early boolean?  once one has raised or returned false or nil, the others are
@@ -14,6 +15,7 @@ local core = require "moongate.core.task"
 ---@return table values  first results by the same keys
 ---@return table why     second results: with nil and a message, the message
 return function(functions, ends_early)
+  must_serve "all"
   local keys, list = {}, {}
   for key, run in pairs(functions) do
     keys[#keys + 1] = key

@@ -5,6 +5,7 @@
 
 local core = require "moongate.core.task"
 local log = require "moongate.log"
+local must_serve = require("moongate.ffi").must_serve
 
 local function repeat_run(seconds, run)
   while true do
@@ -17,6 +18,7 @@ end
 ---@param seconds number  above 0
 ---@param run fun()
 return function(seconds, run)
+  must_serve "every"
   if not (type(seconds) == "number" and seconds > 0) then
     error("every needs seconds above 0", 2)
   end

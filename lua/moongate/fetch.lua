@@ -7,6 +7,7 @@
 -- targets, TLS and pools are used then. Other hosts are connected to directly.
 
 local core = require "moongate.core.fetch"
+local must_serve = require("moongate.ffi").must_serve
 
 local LIMIT = 1048576
 local TIMEOUT = 30
@@ -86,6 +87,7 @@ end
 ---@return string? fault        without an answer: "upstream-timeout", "upstream-refused" ...
 ---@return string? text         a sentence about it
 return function(options)
+  must_serve "fetch"
   if type(options) == "string" then options = { url = options } end
   local target, authority, path = read_url(options.url)
   if not target then return nil, "upstream-limit", "Too many different hosts were fetched." end

@@ -42,12 +42,27 @@ function bridge.set_generation(pointer)
   bridge.generation = ffi.cast("struct generation *", pointer)
 end
 
+-- "@.../lua/moongate/": how the sources of this folder begin.
+local OWN = debug.getinfo(1, "S").source:match "^(.*)ffi%.lua$"
+
+-- "file:line: " of the plugin or configuration that called what runs, whatever was in between.
+local function position_outside()
+  local level = 3
+  local info = debug.getinfo(level, "Sl")
+  while info and (info.source:sub(1, #OWN) == OWN or info.currentline < 0) do
+    level = level + 1
+    info = debug.getinfo(level, "Sl")
+  end
+  return info and ("%s:%d: "):format(info.source:gsub("^@", ""), info.currentline) or ""
+end
+
 --- Raises while a plugin is being loaded, when nothing may have an effect: before functions that
 --- need a generation that serves.
 ---@param what string  "a limit"
 function bridge.must_serve(what)
   if ffi.C.moon_is_live(bridge.generation) then return end
-  error(what .. " works only while the gateway serves, not while a plugin is loaded", 3)
+  error(position_outside() .. what
+    .. " works only while the gateway serves, not while a plugin is loaded", 0)
 end
 
 --- The text that a call has just put into `found`.

@@ -4,9 +4,11 @@
 -- needs of one is given to it as arguments.
 
 local core = require "moongate.core.task"
+local must_serve = require("moongate.ffi").must_serve
 
 ---@param run fun(...)
 ---@param ... any
 return function(run, ...)
+  must_serve "spawn"
   core.spawn(run, ...)
 end

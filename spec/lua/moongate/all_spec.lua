@@ -114,6 +114,6 @@ describe("all", function()
       files = probe.loading "moongate.all {}",
     })
     assert.equal(1, code)
-    assert.matches("works only in a request's or timer's own coroutine", err)
+    assert.matches("all works only while the gateway serves", err)
   end)
 end)
