@@ -229,6 +229,7 @@ static bool write_all_out(void)
  */
 static void after_fork_in_child(void)
 {
+    unlock(); /* of whoever forked */
     writer_thread_init(&writer.thread, write_all_out);
     for (struct list *node = writer.sinks.next; node != &writer.sinks; node = node->next) {
         struct sink *sink = CONTAINER_OF(node, struct sink, node);

@@ -32,6 +32,7 @@ local function sanitizer_options(directory)
   local options = (" log_path=%s/sanitizer exitcode=99 "):format(directory)
   return {
     ASAN_OPTIONS = (os.getenv "ASAN_OPTIONS" or "") .. options,
+    TSAN_OPTIONS = (os.getenv "TSAN_OPTIONS" or "") .. options,
     UBSAN_OPTIONS = (os.getenv "UBSAN_OPTIONS" or "") .. options .. "print_stacktrace=1",
   }
 end
