@@ -13,6 +13,7 @@ struct library {
 static const struct library LIBRARIES[] = {
     {"moongate.core.body", BODY_LIBRARY},
     {"moongate.core.fetch", FETCH_LIBRARY},
+    {"moongate.core.master", MASTER_LIBRARY},
     {"moongate.core.task", TASK_LIBRARY},
 };
 

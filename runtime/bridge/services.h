@@ -10,6 +10,7 @@
 
 #include "base/list.h"
 
+struct appeals;
 struct background;
 struct clusters;
 struct gateway;
@@ -38,7 +39,8 @@ struct services {
     struct resolver *resolver;
     struct background *background;
     struct generations *generations;
-    unsigned worker; /* index of this worker, from 0: its lane in shared memory */
+    struct appeals *appeals; /* to the master */
+    unsigned worker;         /* index of this worker, from 0: its lane in shared memory */
     unsigned worker_count;
     struct shared
         *shared; /* server/ maps it before forking: counters, limiter, dict, histograms; see shm/ */

@@ -21,12 +21,14 @@ enum channel_kind {
     CHANNEL_START,   /* acquire clusters, run start() of plugins */
     CHANNEL_SWAP,    /* it is current from now on */
     CHANNEL_ABANDON, /* forget it, however far it was; not answered */
+    CHANNEL_ANSWER,  /* to CHANNEL_ASK: ok, or not, and a text; `generation` is the question's */
     /* Worker to master. */
     CHANNEL_READY,   /* it serves; once, at its start */
     CHANNEL_BUILT,   /* ok, or not: text has the errors, a line each */
     CHANNEL_STARTED, /* the same */
     CHANNEL_SWAPPED,
     CHANNEL_RETIRED, /* that generation is gone from the worker: its last request has ended */
+    CHANNEL_ASK,     /* text: "reload"; `generation` is a ticket, by which the answer is known */
     CHANNEL_KIND_COUNT
 };
 

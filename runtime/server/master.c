@@ -115,7 +115,10 @@ static void on_empty(void *data)
 static void on_message(void *data, unsigned worker, const struct channel_message *message)
 {
     struct master *master = data;
-    if (master->desk != NULL)
+
+    if (message->kind == CHANNEL_ASK)
+        master_on_ask(master, worker, message);
+    else if (master->desk != NULL)
         reload_desk_on_message(master->desk, worker, message);
 }
 

@@ -47,5 +47,7 @@ void master_stop(struct master *master);
 
 /* On the control socket: a control_request. */
 void master_on_request(void *data, struct control_client *client, struct slice verb);
+/* CHANNEL_ASK. */
+void master_on_ask(struct master *master, unsigned worker, const struct channel_message *message);
 /* For /status, /ready and /metrics, whichever worker is asked. */
 void master_publish_news(struct master *master);

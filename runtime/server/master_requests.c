@@ -70,6 +70,30 @@ void master_on_request(void *data, struct control_client *client, struct slice v
         control_answer(client, false, SLICE("this gateway does not know that verb\n"));
 }
 
+/* A worker that has died meanwhile has a successor, which does not know the ticket. */
+static void answer_worker(const struct reload_asker *asker, const struct reload_outcome *outcome)
+{
+    const struct channel_message message = {.kind = CHANNEL_ANSWER,
+                                            .ok = outcome->is_done,
+                                            .generation = asker->ticket,
+                                            .text = outcome->brief};
+    struct master *master = asker->data;
+
+    workforce_send(&master->workforce, asker->worker, &message);
+}
+
+void master_on_ask(struct master *master, unsigned worker, const struct channel_message *message)
+{
+    struct reload_asker asker = {
+        .answer = answer_worker, .data = master, .worker = worker, .ticket = message->generation};
+    struct reload_outcome refusal = reload_answer_refusal();
+
+    if (master->desk == NULL || !slice_equals(message->text, SLICE("reload")))
+        answer_worker(&asker, &refusal);
+    else
+        reload_desk_reload(master->desk, CAUSE_ADMIN, &asker);
+}
+
 void master_publish_news(struct master *master)
 {
     struct buffer text;

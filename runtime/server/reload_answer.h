@@ -11,7 +11,7 @@ struct reload_answer {
     struct slice errors; /* empty: it went well */
     bool is_unchanged;   /* all was read as it had been before */
     const struct history *history;
-    struct buffer text, json; /* made by reload_answer_write() */
+    struct buffer text, json, brief; /* made by reload_answer_write() */
 };
 
 void reload_answer_write(struct reload_answer *answer);

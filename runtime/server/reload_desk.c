@@ -91,7 +91,8 @@ static void end_job(struct reload_desk *desk, struct reload_answer *answer)
     desk->options.on_history(desk->options.data);
     struct reload_outcome outcome = {.is_done = answer->errors.length == 0,
                                      .text = buffer_slice(&answer->text),
-                                     .json = buffer_slice(&answer->json)};
+                                     .json = buffer_slice(&answer->json),
+                                     .brief = buffer_slice(&answer->brief)};
     answer_all(&desk->waiters, &outcome);
     reload_answer_clear(answer);
     desk->is_busy = false;

@@ -16,6 +16,7 @@
 struct reload_outcome {
     bool is_done;
     struct slice text, json; /* for people, and for programs: both end with a line feed */
+    struct slice brief;      /* the JSON without the errors for which a message has no room */
 };
 
 /* Somebody who asked, to be copied. */

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/sink.h"
+#include "bridge/appeal.h"
 #include "bridge/bundle.h"
 #include "bridge/generation.h"
 #include "net/background.h"
@@ -30,6 +31,7 @@ struct worker {
     struct gateway *gateway;
     struct services services;
     struct generations generations;
+    struct appeals appeals;
     struct generation *generation; /* the current one */
     struct succession *succession; /* NULL until the first generation serves */
     struct plan plan;              /* the current one's */
@@ -110,7 +112,9 @@ static void on_master(struct ev_loop *ev, ev_io *watcher, int events)
     enum channel_outcome outcome;
 
     while ((outcome = channel_receive(worker->options->channel, &message)) == CHANNEL_MESSAGE) {
-        if (worker->is_draining)
+        if (message.kind == CHANNEL_ANSWER)
+            appeals_answer(&worker->appeals, message.generation, message.ok, message.text);
+        else if (worker->is_draining)
             agree(worker, &message);
         else
             succession_on_message(worker->succession, &message);
@@ -163,6 +167,14 @@ static bool build(struct worker *worker)
     return worker->generation != NULL;
 }
 
+static bool on_appeal(void *data, uint64_t ticket, struct slice what)
+{
+    const struct worker *worker = data;
+    const struct channel_message message = {
+        .kind = CHANNEL_ASK, .ok = true, .generation = ticket, .text = what};
+    return channel_send(worker->options->channel, &message);
+}
+
 /* Everything that lasts, as the first generation says. */
 static bool make_services(struct worker *worker)
 {
@@ -181,12 +193,14 @@ static bool make_services(struct worker *worker)
     worker->gateway = gateway_create(worker->loop, gateway, &BRIDGE_PHASES, &worker->generation);
     worker->generations = (struct generations){.on_freed = on_generation_freed, .data = worker};
     list_init(&worker->generations.all);
+    appeals_init(&worker->appeals, worker->loop, on_appeal, worker);
     worker->services = (struct services){.loop = worker->loop,
                                          .gateway = worker->gateway,
                                          .clusters = worker->clusters,
                                          .resolver = worker->resolver,
                                          .background = worker->background,
                                          .generations = &worker->generations,
+                                         .appeals = &worker->appeals,
                                          .worker = options->index,
                                          .worker_count = (unsigned)options->sockets->worker_count,
                                          .shared = options->shared};

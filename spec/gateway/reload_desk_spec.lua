@@ -134,6 +134,63 @@ describe("a gateway whose files change", function()
     assert.equal("signal", status(self).cause)
   end)
 
+  describe("by POST /reload", function()
+    local function post(self, headers)
+      return http.request(self.admin_port, { method = "POST", path = "/reload", headers = headers })
+    end
+
+    it("runs them when the answer comes", function()
+      local self = start()
+      for i = 2, 6 do
+        write(self, config("body " .. i, "watch(false)"))
+        local answer = post(self)
+        assert.equal(200, answer.status)
+        assert.equal(i, json.decode(answer.body).generation)
+        assert.equal("body " .. i, body(self))
+      end
+      assert.equal("admin", status(self).cause)
+    end)
+
+    it("says what is wrong with them, with 409", function()
+      local self = start()
+      write(self, "nonsense()")
+      local answer = post(self)
+      assert.equal(409, answer.status)
+      local told = json.decode(answer.body)
+      assert.is_false(told.ok)
+      assert.is_truthy(table.concat(told.errors, "\n"):find("gateway.lua:1: .*nonsense"))
+      assert.equal(1, told.generation)
+    end)
+
+    it("leaves out of very many errors those for which there is no room", function()
+      local self = start()
+      write(self, ("nonsense_that_is_long_enough_to_fill_a_message()\n"):rep(5000))
+      local answer = post(self)
+      assert.equal(409, answer.status)
+      assert.is_true(#json.decode(answer.body).errors > 10)
+    end)
+
+    it("is not for reading, nor for web pages", function()
+      local self = start()
+      local answer = admin(self, "/reload")
+      assert.equal(405, answer.status)
+      assert.equal("POST", answer.headers.allow)
+      assert.equal(403, post(self, { Origin = "http://localhost" }).status)
+      assert.equal(403, post(self, { Host = "evil.example" }).status)
+    end)
+
+    it("goes on for who waits when the client has left", function()
+      local self = start()
+      write(self, config("two", "watch(false) for i = 1, 3e7 do local _ = i end"))
+      local client = http.connect(self.admin_port)
+      client:send "POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+      wait.that(function() return #self:worker_pids() > 2 end, 20, "the process that reads")
+      client:close()
+      self:wait_for_log "generation 2 serves %(admin%)"
+      assert.equal(200, post(self).status)
+    end)
+  end)
+
   it("while they are being read, reads them once more, and answers all who asked", function()
     local self = start()
     write(self, config("two", "watch(false) for i = 1, 3e7 do local _ = i end"))

@@ -15,6 +15,8 @@ local UNAUTHORIZED = reply.problem(401, "unauthorized", "The admin token is requ
   { ["www-authenticate"] = 'Bearer realm="moongate admin"' })
 local WRONG_HOST = reply.problem(403, "host-not-allowed",
   "Without a token only requests to localhost are answered.")
+local FROM_A_PAGE = reply.problem(403, "origin-not-allowed",
+  "Without a token no web page may change the gateway.")
 
 ---@class AdminGuard
 ---@field token string?
@@ -42,13 +44,16 @@ end
 --- nil: go on; else what to answer.
 ---@param self AdminGuard?  nil: of no listener that is known
 ---@param req Request
+---@param changes boolean   whether the request would change something
 ---@return Reply?
-function guard.check(self, req)
+function guard.check(self, req, changes)
   if not self then return UNAUTHORIZED end
   if self.token then
     if not has_token(req, self.token) then return UNAUTHORIZED end
   elseif self.is_tcp and not is_own_name(req.host) then
     return WRONG_HOST
+  elseif changes and req.headers["origin"] then
+    return FROM_A_PAGE
   end
   return nil
 end

@@ -1,12 +1,13 @@
---- admin: the routes of the admin listeners: /metrics, /status, /ready and /config.
+--- admin: the routes of the admin listeners: /metrics, /status, /ready, /config and /reload.
 --
 -- Endpoints in Lua like any other's; they are matched apart from the operator's routes, and none of
--- the operator's plugins run on them. All of them only read: what is no GET or HEAD gets a 405.
--- Whatever changes the gateway has to be a POST.
+-- the operator's plugins run on them. Most only read: what is no GET or HEAD gets a 405. What
+-- changes the gateway is a POST.
 
 local bridge = require "moongate.ffi"
 local guard = require "moongate.admin.guard"
 local json = require "moongate.json"
+local master = require "moongate.core.master"
 local published = require "moongate.admin.published"
 local reloads = require "moongate.admin.reloads"
 local reply = require "moongate.reply"
@@ -21,7 +22,9 @@ local HEADERS = { ["cache-control"] = "no-store", ["x-content-type-options"] = "
 local TIMEOUT = { connect = 5, response = 60, idle = 60, total = 0 }
 
 local UNKNOWN = reply.problem(404, "not-found",
-  "There is no such endpoint; there are /metrics, /status, /ready and /config.")
+  "There is no such endpoint; there are /metrics, /status, /ready, /config and /reload.")
+local WRITE_ONLY = reply.problem(405, "method-not-allowed", "This endpoint wants a POST.",
+  { allow = "POST" })
 local READ_ONLY = reply.problem(405, "method-not-allowed", "This endpoint is only read.",
   { allow = "GET, HEAD" })
 local DRAINING = reply.json(503, { status = "draining" }, HEADERS)
@@ -54,12 +57,23 @@ local function answer_config()
   return reply.new(200, text, headers)
 end
 
+-- Answers when it is done. The request stays with the generation that it began with.
+local function answer_reload()
+  local is_done, text = master.ask "reload"
+  if is_done == nil then return reply.json(503, { ok = false, errors = { text } }, HEADERS) end
+  local headers = { ["content-type"] = "application/json" }
+  for name, value in pairs(HEADERS) do headers[name] = value end
+  return reply.new(is_done and 200 or 409, text, headers)
+end
+
 local ENDPOINTS = {
   ["/metrics"] = answer_metrics,
   ["/status"] = answer_status,
   ["/ready"] = answer_ready,
   ["/config"] = answer_config,
+  ["/reload"] = answer_reload,
 }
+local CHANGES = { ["/reload"] = true }
 
 ---@class AdminEndpoint: Plugin
 local endpoint = { summary = "Answers on the admin listener.", options = {} }
@@ -67,18 +81,20 @@ local endpoint = { summary = "Answers on the admin listener.", options = {} }
 ---@param req Request
 ---@return Reply
 function endpoint:respond(req)
-  local refusal = guard.check(self.guards[req.listener], req)
+  local refusal = guard.check(self.guards[req.listener], req, self.changes)
   if refusal then return refusal end
   if not self.answer then return UNKNOWN end
-  if req.method ~= "GET" and req.method ~= "HEAD" then return READ_ONLY end
+  local is_read = req.method == "GET" or req.method == "HEAD"
+  if self.changes and req.method ~= "POST" then return WRITE_ONLY end
+  if not self.changes and not is_read then return READ_ONLY end
   return self:answer()
 end
 
 function endpoint.start() published.start() end
 
 local function route_of(path, answer, shared, at)
-  local instance = setmetatable({ answer = answer, guards = shared.guards, facts = shared.facts },
-    { __index = endpoint })
+  local instance = setmetatable({ answer = answer, changes = CHANGES[path] or false,
+    guards = shared.guards, facts = shared.facts }, { __index = endpoint })
   return {
     name = "admin " .. path, methods = {}, path = path, hosts = {}, headers = {}, query = {},
     priority = 0, timeout = TIMEOUT, retries = 0, body_limit = 65536, upgrade = false, at = at,
