@@ -249,6 +249,9 @@ local function start(builder, model)
   add_clusters(builder)
   for _, consumer in ipairs(model.consumers) do add_consumer(builder, consumer) end
   add_use(builder, model.use)
+  if has_admin(model) and C.moon_config_is_wanted(builder.generation) then
+    builder.shown = require("moongate.admin.configuration").writer(model)
+  end
 end
 
 local function add_admin_routes(builder, model)
@@ -262,7 +265,7 @@ end
 local build = {}
 
 --- What config.load builds a model with, into the generation; what is good is in dispatch.lua then.
----@param keeps_routes boolean  also where no admin listener shows them
+---@param keeps_routes boolean  whether model.routes is wanted
 ---@return ModelBuilder
 function build.builder(keeps_routes)
   local builder = setmetatable({
@@ -272,14 +275,16 @@ function build.builder(keeps_routes)
   }, Builder)
   function builder.start(model, report)
     builder.model, builder.report = model, report
-    builder.forgets_routes = not keeps_routes and not has_admin(model)
+    builder.forgets_routes = not keeps_routes
     start(builder, model)
   end
   function builder.add(pattern)
     if builder.is_broken then return add_pattern(builder, pattern) end
+    if builder.shown then builder.shown:add(pattern.route) end
     return add_route(builder, pattern, false)
   end
   function builder.complete(model)
+    if builder.shown then builder.shown:complete(model) end
     if has_admin(model) then add_admin_routes(builder, model) end
   end
   return builder

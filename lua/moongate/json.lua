@@ -128,4 +128,11 @@ function json.array(values)
   return setmetatable(values, ARRAY)
 end
 
+--- Whether a table is marked as one.
+---@param values table
+---@return boolean
+function json.is_array(values)
+  return getmetatable(values) == ARRAY
+end
+
 return json

@@ -432,9 +432,13 @@ double moon_monotonic(void);
 
 /* ---- the configuration as a text, the version, JSON ---- */
 
-/* While the generation is built: the configuration as the admin endpoints show it, kept in the
- * generation's memory. */
-void moon_config_keep(struct generation *generation, const char *text, size_t length);
+/*
+ * The configuration as the admin endpoints show it. While a generation is built for which it is
+ * wanted (by whoever reads it for all workers), it is added to piece by piece.
+ */
+bool moon_config_is_wanted(struct generation *generation);
+void moon_config_show(struct generation *generation, const char *text, size_t length);
+/* False when there is none, as there is no admin listener or it would be too large. */
 bool moon_config_text(struct generation *generation, struct slice *text);
 const char *moon_version(void);
 

@@ -31,7 +31,14 @@ int bundle_compare(const void *left, const void *right)
 struct bundle *bundle_create(void)
 {
     struct bundle *bundle = mem_zeroed(sizeof(*bundle));
+    atomic_init(&bundle->references, 1);
     arena_init(&bundle->arena);
+    return bundle;
+}
+
+struct bundle *bundle_acquire(struct bundle *bundle)
+{
+    atomic_fetch_add(&bundle->references, 1);
     return bundle;
 }
 
@@ -39,14 +46,19 @@ static void leave(void *entry)
 {
 }
 
-void bundle_destroy(struct bundle **bundle)
+void bundle_release(struct bundle **bundle)
 {
     struct bundle *gone = *bundle;
 
     *bundle = NULL;
+    unsigned before = atomic_fetch_sub(&gone->references, 1);
+    assert(before > 0);
+    if (before > 1)
+        return;
     tdestroy(gone->tree, leave); /* the entries are the arena's */
     arena_clear(&gone->arena);
     free(gone->entries);
+    free(gone->written);
     if (gone->map != NULL)
         munmap(gone->map, gone->map_bytes);
     free(gone);
@@ -199,6 +211,35 @@ const char *bundle_error_text(int error)
     default:
         return strerrordesc_np(error);
     }
+}
+
+static void reserve(struct bundle *bundle, size_t bytes)
+{
+    if (bytes <= bundle->written_capacity)
+        return;
+    bundle->written_capacity = bytes < 65536 ? 65536 : bytes * 2;
+    bundle->written = mem_resize(bundle->written, bundle->written_capacity);
+    bundle->shown.start = bundle->written;
+}
+
+void bundle_show(struct bundle *bundle, struct slice text)
+{
+    assert(bundle->map == NULL);
+    if (bundle->is_shown_too_large || text.length == 0)
+        return;
+    if (text.length > BUNDLE_SHOWN_BYTES_MAX - bundle->shown.length) {
+        bundle->is_shown_too_large = true;
+        bundle->shown = SLICE_NONE;
+        return;
+    }
+    reserve(bundle, bundle->shown.length + text.length);
+    memcpy(bundle->written + bundle->shown.length, text.start, text.length);
+    bundle->shown.length += text.length;
+}
+
+struct slice bundle_shown(const struct bundle *bundle)
+{
+    return bundle->shown;
 }
 
 size_t bundle_count(const struct bundle *bundle)

@@ -17,6 +17,8 @@
 #define BUNDLE_BYTES_MAX    ((size_t)256 << 20)
 #define BUNDLE_ENTRIES_MAX  100000
 #define BUNDLE_DIGEST_BYTES 32
+/* Of the text that bundle_shown() is. */
+#define BUNDLE_SHOWN_BYTES_MAX ((size_t)256 << 20)
 
 struct bundle;
 
@@ -34,7 +36,9 @@ struct bundle *bundle_create(void);
 /* From what bundle_seal() made, in whatever process; NULL when that is none. `fd` stays the
  * caller's, who may close it. */
 struct bundle *bundle_open(int fd);
-void bundle_destroy(struct bundle **bundle);
+/* From any thread; what else is asked of it is not. */
+struct bundle *bundle_acquire(struct bundle *bundle);
+void bundle_release(struct bundle **bundle);
 
 /* 0 or an errno. The content lives as long as the bundle. */
 int bundle_read(struct bundle *bundle, struct slice path, struct slice *content);
@@ -42,6 +46,16 @@ int bundle_read(struct bundle *bundle, struct slice path, struct slice *content)
 int bundle_list(struct bundle *bundle, struct slice path, struct slice *names);
 /* What bundle_read() returned, in words. */
 const char *bundle_error_text(int error);
+
+/*
+ * The configuration as the admin endpoints show it: made once, where it is read, and mapped by all
+ * workers, as it may be larger than all else that they have. Adds to it; beyond the maximum there
+ * is none any more.
+ */
+void bundle_show(struct bundle *bundle, struct slice text);
+/* Start NULL: none was made, or it was too large. Lives as long as the bundle, unless it is added
+ * to. */
+struct slice bundle_shown(const struct bundle *bundle);
 
 size_t bundle_count(const struct bundle *bundle);
 const struct bundle_entry *bundle_at(const struct bundle *bundle, size_t i);

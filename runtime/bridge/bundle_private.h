@@ -3,10 +3,13 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/arena.h"
 #include "bridge/bundle.h"
 
 struct bundle {
+    atomic_uint references;
     struct arena arena; /* entries, their paths, and contents that are not in the map */
     void *tree;         /* tsearch(3) of all entries */
     struct bundle_entry **entries;
@@ -15,6 +18,10 @@ struct bundle {
     void *map;    /* of the descriptor it was opened from, or NULL */
     size_t map_bytes;
     unsigned char digest[BUNDLE_DIGEST_BYTES]; /* of what is in the map */
+    struct slice shown;                        /* in the map, or the start of `written` */
+    char *written;
+    size_t written_capacity;
+    bool is_shown_too_large;
 };
 
 /* For qsort() and tsearch(): by kind, then path. */

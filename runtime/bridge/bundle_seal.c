@@ -1,5 +1,6 @@
 /*
- * bundle_seal — a bundle as a run of bytes in a memfd: a header, its entries in order, their bytes.
+ * bundle_seal — a bundle as a run of bytes in a memfd: a header, its entries in order, their bytes,
+ * the text that is shown.
  *
  * Made and read by the same binary, so numbers are as they are in memory. The reader trusts
  * nothing: the process that made it had plugins in it.
@@ -22,7 +23,7 @@
 
 struct sealed_header {
     char magic[8];
-    uint64_t count;
+    uint64_t count, shown_bytes;
     unsigned char digest[BUNDLE_DIGEST_BYTES];
 };
 
@@ -83,9 +84,11 @@ static char *put(char *to, const void *bytes, size_t length)
     return to + length;
 }
 
-static void write_to(char *at, struct bundle_entry *const *entries, size_t count)
+static void write_to(char *at, const struct bundle *bundle, struct bundle_entry *const *entries)
 {
-    struct sealed_header header = {.magic = MAGIC, .count = count};
+    size_t count = bundle->count;
+    struct sealed_header header = {
+        .magic = MAGIC, .count = count, .shown_bytes = bundle->shown.length};
 
     digest_files(entries, count, header.digest);
     at = put(at, &header, sizeof(header));
@@ -100,12 +103,13 @@ static void write_to(char *at, struct bundle_entry *const *entries, size_t count
         at = put(at, entries[i]->path.start, entries[i]->path.length);
         at = put(at, entries[i]->content.start, entries[i]->content.length);
     }
+    put(at, bundle->shown.start, bundle->shown.length);
 }
 
 static bool write_and_seal(int fd, const struct bundle *bundle)
 {
-    size_t bytes =
-        sizeof(struct sealed_header) + bundle->count * sizeof(struct sealed_entry) + bundle->bytes;
+    size_t bytes = sizeof(struct sealed_header) + bundle->count * sizeof(struct sealed_entry) +
+                   bundle->bytes + bundle->shown.length;
 
     if (ftruncate(fd, (off_t)bytes) != 0)
         return false;
@@ -113,7 +117,7 @@ static bool write_and_seal(int fd, const struct bundle *bundle)
     if (map == MAP_FAILED)
         return false;
     struct bundle_entry **entries = sorted(bundle);
-    write_to(map, entries, bundle->count);
+    write_to(map, bundle, entries);
     free((void *)entries);
     munmap(map, bytes);
     return fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) == 0;
@@ -160,9 +164,9 @@ static bool take_all(struct bundle *bundle)
         return false;
     memcpy(&header, taken.start, sizeof(header));
     if (memcmp(header.magic, (char[8]){MAGIC}, sizeof(header.magic)) != 0 ||
-        header.count > BUNDLE_ENTRIES_MAX ||
+        header.count > BUNDLE_ENTRIES_MAX || header.shown_bytes > BUNDLE_SHOWN_BYTES_MAX ||
         !take(&rest, header.count * sizeof(struct sealed_entry), &taken) ||
-        rest.length > BUNDLE_BYTES_MAX)
+        rest.length < header.shown_bytes || rest.length - header.shown_bytes > BUNDLE_BYTES_MAX)
         return false;
     memcpy(bundle->digest, header.digest, sizeof(header.digest));
     for (uint64_t i = 0; i < header.count; i++) {
@@ -171,7 +175,9 @@ static bool take_all(struct bundle *bundle)
         if (!take_entry(bundle, &sealed, &rest))
             return false;
     }
-    return rest.length == 0;
+    if (rest.length > 0)
+        bundle->shown = rest;
+    return rest.length == header.shown_bytes;
 }
 
 struct bundle *bundle_open(int fd)
@@ -188,7 +194,7 @@ struct bundle *bundle_open(int fd)
     bundle->map = map;
     bundle->map_bytes = (size_t)file.st_size;
     if (!take_all(bundle))
-        bundle_destroy(&bundle);
+        bundle_release(&bundle);
     return bundle;
 }
 

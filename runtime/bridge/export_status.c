@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "base/sink.h"
+#include "bridge/bundle.h"
 #include "bridge/exports.h"
 #include "bridge/generation_private.h"
 #include "gateway/gateway.h"
@@ -85,15 +86,20 @@ bool moon_notice(struct generation *generation, struct slice *text)
     return text->length > 0;
 }
 
-void moon_config_keep(struct generation *generation, const char *text, size_t length)
+bool moon_config_is_wanted(struct generation *generation)
 {
-    assert(generation->services == NULL);
-    generation->config_text = arena_copy(&generation->arena, exports_slice(text, length));
+    return generation->shows_config;
+}
+
+void moon_config_show(struct generation *generation, const char *text, size_t length)
+{
+    assert(generation->bundle != NULL && generation->shows_config);
+    bundle_show(generation->bundle, exports_slice(text, length));
 }
 
 bool moon_config_text(struct generation *generation, struct slice *text)
 {
-    *text = generation->config_text;
+    *text = generation->shown != NULL ? bundle_shown(generation->shown) : SLICE_NONE;
     return text->start != NULL;
 }
 

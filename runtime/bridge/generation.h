@@ -30,7 +30,8 @@ struct generation;
 struct generation_options {
     const char *config_path;
     uint64_t number;         /* counts the readings that came to serve, from 1 */
-    struct bundle *bundle;   /* where files are read; borrowed while building */
+    struct bundle *bundle;   /* where files are read */
+    bool shows_config;       /* bundle_show() what the admin endpoints show of it */
     const char *lua_root;    /* folder that holds moongate/ */
     const char *plugin_root; /* folder of the bundled plugins */
     /* Told of each error, "file:line: what is wrong; what was expected". */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "bridge/bundle.h"
 #include "bridge/draft.h"
 #include "bridge/generation_clusters.h"
 #include "bridge/generation_private.h"
@@ -118,6 +119,7 @@ struct generation *generation_build(const struct generation_options *options)
     struct generation *generation =
         generation_begin(options->lua_root, options->plugin_root, options->bundle);
 
+    generation->shows_config = options->shows_config;
     if (!boot(generation, options)) {
         generation_release(&generation);
         return NULL;
@@ -125,6 +127,8 @@ struct generation *generation_build(const struct generation_options *options)
     draft_destroy(&generation->draft);
     generation->number = options->number;
     generation_clusters_index(generation);
+    if (bundle_shown(generation->bundle).start != NULL)
+        generation->shown = bundle_acquire(generation->bundle);
     generation->bundle = NULL;
     limit_handshakes(generation);
     route_matcher_seal(generation->matcher);
@@ -163,5 +167,7 @@ void generation_clear(struct generation *generation)
     free(generation->cluster_index.places);
     free(generation->fetch_clusters);
     free(generation->listeners);
+    if (generation->shown != NULL)
+        bundle_release(&generation->shown);
     arena_clear(&generation->arena);
 }

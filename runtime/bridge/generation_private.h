@@ -77,9 +77,10 @@ struct generation {
     uint32_t fetch_count;
     struct tls_context *fetch_tls;
     struct consumers *consumers;
-    struct sinks_open sinks;  /* that plugins opened */
-    struct slice config_text; /* for the admin endpoints; SLICE_NONE without an admin listener */
-    unsigned use_phases;      /* of the plugins of `use`, for answers without a route */
+    struct sinks_open sinks; /* that plugins opened */
+    bool shows_config;
+    struct bundle *shown; /* whose text the admin endpoints show; NULL: none */
+    unsigned use_phases;  /* of the plugins of `use`, for answers without a route */
     int functions[GENERATION_FUNCTION_COUNT]; /* registry references */
     int requests;                             /* registry reference: request objects by slot + 1 */
     /* Both NULL once built. */

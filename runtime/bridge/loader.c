@@ -52,7 +52,7 @@ static void work(struct background_job *job)
 
     if (bundle != NULL) {
         build_from(loader, bundle);
-        bundle_destroy(&bundle);
+        bundle_release(&bundle);
     } else {
         snprintf(text, sizeof(text), "what was read of the configuration cannot be mapped: %s",
                  strerrordesc_np(errno));

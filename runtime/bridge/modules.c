@@ -39,7 +39,7 @@ static int read_and_load(lua_State *vm, int at, int *error)
         return load(vm, *building, at, error);
     struct bundle *bundle = bundle_create();
     int status = load(vm, bundle, at, error);
-    bundle_destroy(&bundle);
+    bundle_release(&bundle);
     return status;
 }
 

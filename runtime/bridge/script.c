@@ -53,6 +53,6 @@ int script_run(const struct script_options *options)
     int code = run(generation->vm, generation, options);
     fflush(NULL);
     generation_release(&generation);
-    bundle_destroy(&bundle);
+    bundle_release(&bundle);
     return code;
 }

@@ -91,6 +91,7 @@ void rehearsal_child_run(const char *config_path, const struct installation *ins
     struct bundle *bundle = bundle_create();
     struct generation_options options = {.config_path = config_path,
                                          .bundle = bundle,
+                                         .shows_config = true,
                                          .lua_root = installation->lua_root,
                                          .plugin_root = installation->plugin_root,
                                          .on_error = tell,

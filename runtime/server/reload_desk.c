@@ -128,9 +128,9 @@ static bool is_same(int bundle_fd, int other_fd)
                    memcmp(bundle_digest(bundle), bundle_digest(other), BUNDLE_DIGEST_BYTES) == 0;
 
     if (bundle != NULL)
-        bundle_destroy(&bundle);
+        bundle_release(&bundle);
     if (other != NULL)
-        bundle_destroy(&other);
+        bundle_release(&other);
     return is_same;
 }
 

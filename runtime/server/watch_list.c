@@ -49,6 +49,6 @@ void watch_list_set(struct watch *watch, const int *fds, size_t count, struct ti
     free(paths);
     for (size_t i = 0; i < count; i++) {
         if (bundles[i] != NULL)
-            bundle_destroy(&bundles[i]);
+            bundle_release(&bundles[i]);
     }
 }

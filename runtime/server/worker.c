@@ -163,7 +163,7 @@ static bool build(struct worker *worker)
                                             .plugin_root = options->installation->plugin_root,
                                             .on_error = on_error};
     worker->generation = generation_build(&generation);
-    bundle_destroy(&bundle);
+    bundle_release(&bundle);
     return worker->generation != NULL;
 }
 

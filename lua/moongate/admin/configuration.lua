@@ -1,11 +1,18 @@
 --- configuration: the effective configuration as /config shows it, without secrets.
 --
--- Made once, while a generation is built: defaults filled in, groups and `use` resolved into each
--- route's own list of plugins.
+-- Made once for all workers, where the configuration is read: defaults filled in, groups and `use`
+-- resolved into each route's own list of plugins.
 
+local bridge = require "moongate.ffi"
+local buffer = require "string.buffer"
 local json = require "moongate.json"
+local json_buffer = require "moongate.json_buffer"
 local redact = require "moongate.admin.redact"
 local schema = require "moongate.config.schema"
+
+local C = bridge.C
+
+local FLUSH_BYTES = 65536
 
 local configuration = {}
 
@@ -92,12 +99,8 @@ local function each(redaction, list, show)
   return shown
 end
 
---- A table for JSON.
----@param model Model
----@return table
-function configuration.of(model)
-  local redaction = redact.with(model.secrets or {})
-  redaction.instances = {}
+-- All but the routes.
+local function frame_of(redaction, model)
   return {
     files = json.array(model.files),
     workers = model.workers,
@@ -114,8 +117,45 @@ function configuration.of(model)
     upstreams = each(redaction, model.upstreams, upstream_of),
     consumers = each(redaction, model.consumers, consumer_of),
     use = steps_of(redaction, model.use),
-    routes = each(redaction, model.routes, route_of),
   }
+end
+
+---@class ConfigurationWriter
+local Writer = {}
+Writer.__index = Writer
+
+local function flush(into)
+  C.moon_config_show(bridge.generation, into:ref())
+  into:reset()
+end
+
+function Writer:add(route)
+  local into = self.buffer
+  into:put(self.separator)
+  json_buffer.put(into, route_of(self.redaction, route))
+  self.separator = ",\n"
+  if #into > FLUSH_BYTES then flush(into) end
+end
+
+--- Which upstreams there are is known only then.
+---@param model Model
+function Writer:complete(model)
+  local into = self.buffer
+  local frame = buffer.new()
+  json_buffer.put(frame, frame_of(self.redaction, model))
+  into:put("],", frame:skip(1)) -- without its "{"
+  flush(into)
+end
+
+--- Writes it, route by route as they are read.
+---@param model Model  of which the secrets are known
+---@return ConfigurationWriter
+function configuration.writer(model)
+  local redaction = redact.with(model.secrets or {})
+  redaction.instances = {}
+  local into = buffer.new()
+  into:put '{"routes":['
+  return setmetatable({ redaction = redaction, buffer = into, separator = "\n" }, Writer)
 end
 
 return configuration

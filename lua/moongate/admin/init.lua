@@ -6,7 +6,6 @@
 
 local bridge = require "moongate.ffi"
 local guard = require "moongate.admin.guard"
-local json = require "moongate.json"
 local master = require "moongate.core.master"
 local published = require "moongate.admin.published"
 local reloads = require "moongate.admin.reloads"
@@ -27,6 +26,8 @@ local WRITE_ONLY = reply.problem(405, "method-not-allowed", "This endpoint wants
   { allow = "POST" })
 local READ_ONLY = reply.problem(405, "method-not-allowed", "This endpoint is only read.",
   { allow = "GET, HEAD" })
+local TOO_LARGE = reply.problem(503, "too-large",
+  "The configuration is too large to be shown: more than 256 MiB.", HEADERS)
 local DRAINING = reply.json(503, { status = "draining" }, HEADERS)
 
 local function answer_metrics()
@@ -51,7 +52,8 @@ local function answer_ready()
 end
 
 local function answer_config()
-  local text = C.moon_config_text(bridge.generation, found) and bridge.text() or "{}"
+  if not C.moon_config_text(bridge.generation, found) then return TOO_LARGE end
+  local text = bridge.text()
   local headers = { ["content-type"] = "application/json" }
   for name, value in pairs(HEADERS) do headers[name] = value end
   return reply.new(200, text, headers)
@@ -103,8 +105,7 @@ local function route_of(path, answer, shared, at)
   }
 end
 
---- The routes of the admin listeners, none when nobody asked for one. What /config shows is made
---- now, so that nothing of the model is kept in Lua.
+--- The routes of the admin listeners, none when nobody asked for one.
 ---@param model Model
 ---@return ModelRoute[]
 function admin.routes(model)
@@ -115,8 +116,6 @@ function admin.routes(model)
     end
   end
   if not at then return {} end
-  local text = json.encode(require("moongate.admin.configuration").of(model))
-  C.moon_config_keep(bridge.generation, text, #text)
   local shared = { guards = guards,
     facts = { routes = model.route_count, consumers = #model.consumers } }
   local routes = { route_of("/{path*}", nil, shared, at) }

@@ -63,6 +63,7 @@ function Redaction:text(text)
   if text == "" then return text end
   if self.secrets[text] or text:find("PRIVATE KEY", 1, true) then return HIDDEN end
   if self.has_any and has_part(self.index, text) then return HIDDEN end
+  if not text:find("://", 1, true) then return text end
   return (text:gsub("://[^/@%s]*@", "://" .. HIDDEN .. "@"))
 end
 

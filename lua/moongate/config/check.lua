@@ -191,6 +191,14 @@ local function report_missing(options, form, given, report, prefix)
   end
 end
 
+local function fill(checked, form, given)
+  local names, defaults = form.names, form.defaults
+  for i = 1, #names do
+    local name = names[i]
+    if given[name] == nil then checked[name] = defaults[i] end
+  end
+end
+
 --- Says that what is checked against these options gets fields beside them: it has room for `count`
 --- in all from the start.
 ---@param options table<string, PluginOption>
@@ -220,11 +228,7 @@ function check.options(options, given, report, prefix, others)
     end
   end
   if #form.required > 0 then report_missing(options, form, given, report, prefix) end
-  local names, defaults = form.names, form.defaults
-  for i = 1, #names do
-    local name = names[i]
-    if given[name] == nil then checked[name] = defaults[i] end
-  end
+  fill(checked, form, given)
   return checked
 end
 

@@ -32,7 +32,7 @@ describe("bundle", function()
   end)
   after_each(function()
     for _, bundle in ipairs(open_bundles) do
-      C.bundle_destroy(runtime.box("struct bundle *", bundle))
+      C.bundle_release(runtime.box("struct bundle *", bundle))
     end
     for _, fd in ipairs(open_fds) do ffi.C.bundle_spec_close(fd) end
     process.remove(directory)
@@ -226,6 +226,46 @@ describe("bundle", function()
         if other then read(other, "a") end
       end
     end)
+  end)
+
+  describe("'s text that is shown", function()
+    it("is what was added, and comes along", function()
+      local bundle = create()
+      assert.is_nil(text(C.bundle_shown(bundle)))
+      write("a", "one")
+      read(bundle, "a")
+      local expected = {}
+      for i = 1, 1000 do
+        expected[i] = ("%d"):format(i):rep(i % 200)
+        C.bundle_show(bundle, slice(expected[i]))
+      end
+      expected = table.concat(expected)
+      assert.is_true(expected == text(C.bundle_shown(bundle)))
+      local opened = sealed(bundle)
+      assert.is_true(expected == text(C.bundle_shown(opened)))
+      assert.equal("one", read(opened, "a"))
+      assert.is_nil(text(C.bundle_shown(sealed(create()))))
+    end)
+
+    it("is none at all when it is too large", function()
+      local bundle, piece = create(), slice(("x"):rep(2 ^ 24))
+      for _ = 1, 16 do C.bundle_show(bundle, piece) end
+      assert.equal(2 ^ 28, tonumber(C.bundle_shown(bundle).length))
+      C.bundle_show(bundle, slice "x")
+      assert.is_nil(text(C.bundle_shown(bundle)))
+      C.bundle_show(bundle, slice "x")
+      assert.is_nil(text(C.bundle_shown(bundle)))
+    end)
+  end)
+
+  it("lives until its last user has released it", function()
+    local bundle = create()
+    write("a", "one")
+    read(bundle, "a")
+    local other = runtime.box("struct bundle *", C.bundle_acquire(bundle))
+    C.bundle_release(other)
+    assert.is_true(other[0] == nil)
+    assert.equal("one", read(bundle, "a"))
   end)
 
   describe("'s digest", function()
