@@ -6,6 +6,7 @@
 
 local assemble = require "moongate.config.assemble"
 local environment = require "moongate.config.environment"
+local files = require "moongate.config.files"
 local plugins = require "moongate.config.plugins"
 
 local config = {}
@@ -28,12 +29,14 @@ local config = {}
 ---@field message string   what is wrong; what was expected
 
 -- For specs, and whoever wants to see a model alone.
-local AS_WRITTEN = { normalise = function(path) return path end }
+local function as_written()
+  return { normalise = function(path) return path end }
+end
 
 -- In the order of files, of lines, and of finding.
-local function sort(errors, files)
+local function sort(errors, order)
   local rank = {}
-  for i, file in ipairs(files) do rank[file] = i end
+  for i, file in ipairs(order) do rank[file] = i end
   for i, one in ipairs(errors) do
     local file, line = one.at:match "^(.*):(%d+)$"
     one.rank = { rank[file or one.at] or 0, tonumber(line) or 0, i }
@@ -54,10 +57,10 @@ end
 ---@return Model? model
 ---@return ConfigError[]? errors  in the order of files and lines, when there is no model
 function config.load(path, options)
-  local errors, builder = {}, options.builder or AS_WRITTEN
+  local errors, builder = {}, options.builder or as_written()
   local function report(at, message)
     builder.is_broken = true
-    errors[#errors + 1] = { at = at, message = message }
+    errors[#errors + 1] = { at = at, message = files.mend(message) }
   end
 
   local declared = environment.run(path, options.getenv or os.getenv, report)

@@ -248,6 +248,9 @@ bool moon_file_text(struct generation *generation, const char *path, size_t leng
                     struct slice *text);
 bool moon_folder_names(struct generation *generation, const char *path, size_t length,
                        struct slice *names);
+/* The one file of the bundle whose path ends so; false when there is none, or several. */
+bool moon_file_ending(struct generation *generation, const char *end, size_t length,
+                      struct slice *path);
 
 enum moon_object {
     MOON_OBJECT_SETTINGS,

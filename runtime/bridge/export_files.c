@@ -27,6 +27,29 @@ bool moon_file_text(struct generation *generation, const char *path, size_t leng
     return answer(bundle_read(generation->bundle, exports_slice(path, length), text), text);
 }
 
+static bool ends_with(struct slice text, struct slice end)
+{
+    return text.length >= end.length &&
+           slice_equals(slice_after(text, text.length - end.length), end);
+}
+
+bool moon_file_ending(struct generation *generation, const char *end, size_t length,
+                      struct slice *path)
+{
+    const struct bundle *bundle = generation->bundle;
+    size_t found = 0;
+
+    for (size_t i = 0; bundle != NULL && i < bundle_count(bundle); i++) {
+        const struct bundle_entry *entry = bundle_at(bundle, i);
+        if (entry->kind != BUNDLE_FILE || entry->error != 0 ||
+            !ends_with(entry->path, exports_slice(end, length)))
+            continue;
+        *path = entry->path;
+        found++;
+    }
+    return found == 1;
+}
+
 bool moon_folder_names(struct generation *generation, const char *path, size_t length,
                        struct slice *names)
 {

@@ -14,5 +14,7 @@ function disk.has(path) return disk.read(path) ~= nil end
 
 function disk.names() return nil end
 
+function disk.ending() return nil end
+
 package.loaded["moongate.config.disk"] = disk
 return disk

@@ -23,6 +23,13 @@ function disk.has(path)
   return C.moon_file_text(bridge.generation, path, #path, found)
 end
 
+--- The one file read so far whose path ends so; nil: none, or several.
+---@param text string
+---@return string? path
+function disk.ending(text)
+  return C.moon_file_ending(bridge.generation, text, #text, found) and bridge.text() or nil
+end
+
 --- The names in a folder, sorted; nil when there is no such folder.
 ---@param path string
 ---@return string[]?

@@ -45,6 +45,20 @@ function files.expand(path)
   return found
 end
 
+-- Of a path that is longer, LuaJIT's messages have the last 56 bytes.
+local SHORTENED = "%.%.%.(" .. ("."):rep(56) .. "):"
+
+--- A message with whole paths in it, where Lua has cut them off at their beginning.
+---@param message string
+---@return string
+function files.mend(message)
+  if not message:find("...", 1, true) then return message end
+  return (message:gsub(SHORTENED, function(tail)
+    local path = disk.ending(tail)
+    return path and path .. ":"
+  end))
+end
+
 -- Lua's own messages, in our words where they puzzle people.
 local function explain(message, path)
   local at, text = message:match "^(.-:%d+): (.*)$"
@@ -119,7 +133,7 @@ function files.run(state, path, at)
   if chunk then ok, raised = run(chunk, state.env) end
   if not ok then
     declared.is_broken = true
-    state.report(explain(tostring(raised), path))
+    state.report(explain(files.mend(tostring(raised)), path))
   end
 end
 

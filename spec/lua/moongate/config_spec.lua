@@ -91,6 +91,29 @@ listen "127.0.0.1:0"
     assert.equal("/: it cannot be read; expected a file\n", err)
   end)
 
+  it("has its places named whole, however long its path is", function()
+    local folder = ("long-folder-name/"):rep(6)
+    local list = errors_of('include "' .. folder .. '*.lua"\n', { files = {
+      [folder .. "a.lua"] = "x = = 1",
+      [folder .. "b.lua"] = 'listen "127.0.0.1:0"\nerror "raised"',
+      [folder .. "c.lua"] = 'plugins "' .. folder .. 'plugins"\n'
+        .. 'route "/" { plugins = { "own", "other", "third" } }',
+      [folder .. "plugins/own.lua"] = "local x = nil + 1",
+      [folder .. "plugins/other.lua"] = "return x x",
+      [folder .. "plugins/third/init.lua"] = 'return require "third.part"',
+      [folder .. "plugins/third/part.lua"] = 'error "in the part"',
+    } })
+    for i, expected in ipairs { "a.lua:1: unexpected symbol", "b.lua:2: raised", "", "", "" } do
+      assert.equal(folder .. expected, list[i]:sub(1, #folder + #expected))
+    end
+    local text = table.concat(list, "\n")
+    for _, expected in ipairs { "own.lua:1: attempt to perform", "other.lua:1:",
+      "third/part.lua:1: in the part" } do
+      assert.truthy(text:find(": " .. folder .. "plugins/" .. expected, 1, true), text)
+    end
+    assert.is_nil(text:find "%.%.%.")
+  end)
+
   it("that is no Lua gets the place, and nothing about what may follow", function()
     assert.same({ "gateway.lua:2: unexpected symbol near '='" },
       (errors_of 'route "GET /a" { upstream = "later" }\nx = = 2\nlisten ":0"\n'))

@@ -8,8 +8,7 @@ listen "127.0.0.1:0"
 route "GET /" { upstream = "http://127.0.0.1:9", plugins = { %s } }
 ]]):format(entry or '{ "own" }') })
   assert.equal(err == "" and 0 or 1, code)
-  -- Lua itself cuts long paths off at their beginning.
-  return (err:gsub("/%S-/moongate%-spec%-%w+/", ""):gsub("%.%.%.%S-moongate%-spec%-%w+/", ""))
+  return (err:gsub("/%S-/moongate%-spec%-%w+/", ""))
 end
 
 local function own(text) return { ["plugins/own.lua"] = text } end
