@@ -3,11 +3,11 @@
  */
 #include "shm/series.h"
 
-#define SERIES_LAYOUT 1
+#define SERIES_LAYOUT 2
+#define LANE_WORDS    (SERIES_LANES_MAX / 64)
 
 struct series_shared {
-    uint64_t lanes_used; /* all above it are zero, and were never touched */
-    uint64_t unused[7];
+    uint64_t lanes_used[LANE_WORDS]; /* a bit each; all others are zero, and were never touched */
 };
 
 static size_t round_to_page(size_t bytes)
@@ -58,22 +58,29 @@ bool series_init(struct series *series, struct segment *segment, const char *nam
 
 void series_attach(struct series *series, uint32_t lane)
 {
-    uint64_t used = __atomic_load_n(&series->shared->lanes_used, __ATOMIC_RELAXED);
     assert(lane < series->lanes);
-    while (used <= lane &&
-           !__atomic_compare_exchange_n(&series->shared->lanes_used, &used, lane + 1, false,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        continue;
+    __atomic_fetch_or(&series->shared->lanes_used[lane / 64], 1ULL << lane % 64, __ATOMIC_RELAXED);
     series->mine = series->values + lane * series->lane_words;
+}
+
+bool series_has(const struct series *series, uint32_t lane)
+{
+    uint64_t used = __atomic_load_n(&series->shared->lanes_used[lane / 64], __ATOMIC_RELAXED);
+    return (used >> lane % 64 & 1) != 0;
 }
 
 uint64_t series_sum(const struct series *series, uint32_t row, uint32_t word)
 {
     assert(row < series->rows && word < series->words);
-    const uint64_t *value = series->values + (size_t)row * series->words + word;
-    uint64_t lanes = __atomic_load_n(&series->shared->lanes_used, __ATOMIC_RELAXED);
+    const uint64_t *values = series->values + (size_t)row * series->words + word;
     uint64_t sum = 0;
-    for (uint64_t lane = 0; lane < lanes; lane++, value += series->lane_words)
-        sum += __atomic_load_n(value, __ATOMIC_RELAXED);
+
+    for (uint32_t i = 0; i < LANE_WORDS; i++) {
+        uint64_t used = __atomic_load_n(&series->shared->lanes_used[i], __ATOMIC_RELAXED);
+        for (; used != 0; used &= used - 1) {
+            size_t lane = i * 64 + (size_t)__builtin_ctzll(used);
+            sum += __atomic_load_n(values + lane * series->lane_words, __ATOMIC_RELAXED);
+        }
+    }
     return sum;
 }

@@ -45,6 +45,8 @@ bool series_init(struct series *series, struct segment *segment, const char *nam
 /* From now on this process writes in `lane`. Lanes that nobody ever had are neither read nor paid
  * for. */
 void series_attach(struct series *series, uint32_t lane);
+/* Whether some process ever had that lane. */
+bool series_has(const struct series *series, uint32_t lane);
 
 /* The row for a name; 0 when there is no room. Costs a hash: keep the answer. */
 static inline uint32_t series_row(const struct series *series, uint32_t kind, struct slice name,

@@ -5,12 +5,20 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/mman.h>
 
 #include "base/mem.h"
+
+#define ORIGIN_LAYOUT 1
 
 #define MASTER_LANE 0
 #define LOOP_TURNS  "moongate_loop_turn_seconds"
 #define TURN_NS_MAX 1e18
+
+/* What the segment was made for; sizes follow from it. */
+struct shared_origin {
+    uint64_t workers, counters_bytes, limits_bytes, dict_bytes;
+};
 
 static bool is_size(size_t bytes)
 {
@@ -62,11 +70,12 @@ static uint32_t fit_histograms(uint32_t lanes, size_t bytes)
 static bool divide(struct division *division, const struct shared_options *options)
 {
     uint32_t lanes = options->workers + 1, histograms = SHARED_HISTOGRAMS_DEFAULT;
+    uint32_t room = lanes > SHARED_WORKERS_ROOM + 1 ? lanes : SHARED_WORKERS_ROOM + 1;
     if (options->counters_bytes > 0)
         histograms = fit_histograms(lanes, options->counters_bytes);
     if (histograms < 2)
         return false;
-    divide_counters(division, 2 * lanes, histograms);
+    divide_counters(division, 2 * room, histograms);
     division->places = limiter_fit(options->limits_bytes > 0 ? options->limits_bytes
                                                              : SHARED_LIMITS_BYTES_DEFAULT);
     division->dict_bytes =
@@ -80,8 +89,8 @@ static size_t total_bytes(const struct division *division)
            division->dict_bytes + notice_bytes();
 }
 
-/* Cannot fail: the segment was made for it. */
-static void allot(struct shared *shared, const struct division *division)
+/* False when a region is there with another size or layout. */
+static bool allot(struct shared *shared, const struct division *division)
 {
     struct segment *segment = &shared->segment;
     bool is_allotted =
@@ -90,8 +99,9 @@ static void allot(struct shared *shared, const struct division *division)
         limiter_init(&shared->limiter, segment, "limits", division->places) &&
         dict_init(&shared->dict, segment, "dict", division->dict_bytes) &&
         notice_init(&shared->notice, segment, "notice");
-    assert(is_allotted);
-    shared->loop_turns = histogram_slot(&shared->histograms, SLICE(LOOP_TURNS), SLICE_NONE);
+    if (is_allotted)
+        shared->loop_turns = histogram_slot(&shared->histograms, SLICE(LOOP_TURNS), SLICE_NONE);
+    return is_allotted;
 }
 
 static void attach_lane(struct shared *shared, uint32_t lane)
@@ -101,10 +111,25 @@ static void attach_lane(struct shared *shared, uint32_t lane)
     dict_attach(&shared->dict, lane);
 }
 
+static uint32_t lanes_of_side(const struct shared *shared)
+{
+    return shared->counters.series.lanes / 2;
+}
+
+static uint32_t first_lane(const struct shared *shared)
+{
+    return shared->side * lanes_of_side(shared) + MASTER_LANE;
+}
+
 static uint32_t lane_of(const struct shared *shared, unsigned worker)
 {
-    assert(worker < shared->counters.series.lanes / 2 - 1);
-    return MASTER_LANE + 1 + worker;
+    assert(worker < lanes_of_side(shared) - 1);
+    return first_lane(shared) + 1 + worker;
+}
+
+static struct shared_origin *allot_origin(struct shared *shared)
+{
+    return segment_allot(&shared->segment, "origin", ORIGIN_LAYOUT, sizeof(struct shared_origin));
 }
 
 struct shared *shared_create(const struct shared_options *options)
@@ -119,9 +144,53 @@ struct shared *shared_create(const struct shared_options *options)
         free(shared);
         return NULL;
     }
-    allot(shared, &division);
-    attach_lane(shared, MASTER_LANE);
+    bool is_allotted = allot(shared, &division);
+    struct shared_origin *origin = allot_origin(shared);
+    assert(is_allotted && origin != NULL); /* the segment was made for it */
+    *origin = (struct shared_origin){options->workers, options->counters_bytes,
+                                     options->limits_bytes, options->dict_bytes};
+    attach_lane(shared, first_lane(shared));
     return shared;
+}
+
+/* Why what is there is not what `options` would make now; NULL: it is. */
+static const char *find_difference(struct shared *shared, const struct shared_options *options)
+{
+    struct division division;
+    const struct shared_origin *origin = allot_origin(shared);
+
+    if (origin == NULL || origin->workers == 0)
+        return "it is laid out in another way";
+    if (origin->counters_bytes != options->counters_bytes ||
+        origin->limits_bytes != options->limits_bytes || origin->dict_bytes != options->dict_bytes)
+        return "its sizes are configured in another way";
+    struct shared_options made = *options;
+    made.workers = (unsigned)origin->workers;
+    if (!is_sane(&made) || !divide(&division, &made) || !allot(shared, &division))
+        return "it is laid out in another way";
+    if (options->workers >= lanes_of_side(shared))
+        return "it was made for fewer workers";
+    return NULL;
+}
+
+struct shared *shared_adopt(int fd, const struct shared_options *options, unsigned its_side,
+                            const char **why)
+{
+    struct shared *shared = mem_zeroed(sizeof(*shared));
+
+    assert(is_sane(options) && its_side <= 1);
+    bool is_mapped = segment_init_from_fd(&shared->segment, fd);
+    *why = is_mapped ? find_difference(shared, options) : "it cannot be mapped";
+    if (*why == NULL) {
+        shared->side = 1 - its_side;
+        attach_lane(shared, first_lane(shared));
+        return shared;
+    }
+    if (is_mapped)
+        munmap(shared->segment.memory, shared->segment.bytes);
+    dict_clear(&shared->dict);
+    free(shared);
+    return NULL;
 }
 
 void shared_destroy(struct shared **shared)
@@ -141,6 +210,16 @@ void shared_attach(struct shared *shared, unsigned worker)
 void shared_forget_worker(struct shared *shared, unsigned worker)
 {
     counter_lane_reset_gauges(&shared->counters, lane_of(shared, worker));
+}
+
+void shared_forget_other_side(struct shared *shared)
+{
+    uint32_t first = (1 - shared->side) * lanes_of_side(shared);
+
+    for (uint32_t lane = first; lane < first + lanes_of_side(shared); lane++) {
+        if (series_has(&shared->counters.series, lane))
+            counter_lane_reset_gauges(&shared->counters, lane);
+    }
 }
 
 void shared_observe_turn(struct shared *shared, double seconds)

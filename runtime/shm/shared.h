@@ -3,9 +3,10 @@
  *
  * The master makes it before it forks, so every worker inherits this view with
  * the mapping; each then takes the lane of its number, in which its predecessor
- * wrote too. Lanes for as many workers again are kept for an upgrade, whose
- * workers run beside the old ones until those have drained. Memory that nobody
- * touches costs nothing, so the defaults are generous.
+ * wrote too. An upgraded gateway goes on in the same segment: there are two sides
+ * of lanes, which gateways take in turn, so that new workers run beside the old
+ * ones until those have drained. Memory that nobody touches costs nothing, so the
+ * defaults are generous.
  */
 #pragma once
 
@@ -17,6 +18,8 @@
 #include "shm/segment.h"
 
 #define SHARED_WORKERS_MAX 256
+/* Lanes of a side: an upgrade may start so many workers, even where there were fewer before. */
+#define SHARED_WORKERS_ROOM 32
 /* For each of the options that are sizes. */
 #define SHARED_BYTES_MIN DICT_BYTES_MIN
 #define SHARED_BYTES_MAX PAGE_LOG_BYTES_MAX
@@ -35,6 +38,8 @@ struct shared_options {
     size_t counters_bytes, limits_bytes, dict_bytes;
 };
 
+struct shared_origin;
+
 struct shared {
     struct segment segment;
     struct counter_table counters;
@@ -43,14 +48,24 @@ struct shared {
     struct dict dict;
     struct notice notice; /* JSON of the master's: which generation runs, how reloads went */
     uint32_t loop_turns;  /* histogram of the time between two waits of the loop, all workers */
+    unsigned side;        /* 0 or 1: whose lanes are ours */
 };
 
 /* NULL with errno set when the system refuses, EINVAL for numbers out of bounds. */
 struct shared *shared_create(const struct shared_options *options);
+/*
+ * What another gateway made, of the same sizes, on the side that is not `its_side`; takes the
+ * descriptor over. NULL with a sentence in `*why`, and the descriptor left alone, when that is not
+ * what would be made now.
+ */
+struct shared *shared_adopt(int fd, const struct shared_options *options, unsigned its_side,
+                            const char **why);
 void shared_destroy(struct shared **shared);
 /* In a worker, before anything is counted: writes in that worker's lane (worker from 0). */
 void shared_attach(struct shared *shared, unsigned worker);
 /* In the master, after that worker was reaped: its gauges are zeroed. */
 void shared_forget_worker(struct shared *shared, unsigned worker);
+/* In the master, when nobody of the other side is left: all gauges there are zeroed. */
+void shared_forget_other_side(struct shared *shared);
 /* One turn of the loop took that long. */
 void shared_observe_turn(struct shared *shared, double seconds);

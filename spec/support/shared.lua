@@ -132,11 +132,15 @@ ffi.cdef [[
     struct segment segment; struct counter_table counters; struct histogram_table histograms;
     struct limiter limiter; struct dict dict;
     struct { void *page; char *copy; } notice; uint32_t loop_turns;
+    unsigned side;
   };
   struct shared *shared_create(const struct shared_options *);
   void shared_destroy(struct shared **);
   void shared_attach(struct shared *, unsigned worker);
   void shared_forget_worker(struct shared *, unsigned worker);
+  struct shared *shared_adopt(int fd, const struct shared_options *, unsigned side,
+                              const char **why);
+  void shared_forget_other_side(struct shared *);
   void shared_observe_turn(struct shared *, double seconds);
 
   int spec_dup(int) __asm__("dup");

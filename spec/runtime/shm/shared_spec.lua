@@ -3,7 +3,7 @@ local shared = require "spec.support.shared"
 
 local C = shared.C
 local TOTAL, GAUGE = 0, 2
-local EINVAL, MIB, NOTICE_BYTES = 22, 1048576, 122880
+local EINVAL, MIB, NOTICE_BYTES, WORKERS_ROOM = 22, 1048576, 122880, 32
 
 describe("shared", function()
   local all
@@ -45,10 +45,12 @@ describe("shared", function()
         local counters = size * MIB
         create { workers = workers, counters_bytes = counters, limits_bytes = MIB,
           dict_bytes = MIB }
-        -- Half of the lanes are an upgrade's, which come on top.
+        -- The lanes of workers that there are not, an upgrade's among them, come on top.
+        local lanes = 2 * math.max(workers, WORKERS_ROOM) + 2
         local bytes = tonumber(all.segment.bytes) - 2 * MIB
-        assert.is_true(bytes <= 2 * counters + 65536 + NOTICE_BYTES and bytes > counters * 0.5,
-          ("%d workers, %d MiB: %d"):format(workers, size, bytes))
+        assert.equal(lanes, all.counters.series.lanes)
+        assert.is_true(bytes <= counters * lanes / (workers + 1) + 65536 + NOTICE_BYTES
+          and bytes > counters * 0.5, ("%d workers, %d MiB: %d"):format(workers, size, bytes))
       end
     end
   end)
@@ -86,6 +88,78 @@ describe("shared", function()
     C.shared_forget_worker(all, 0)
     assert.equal(101, value(open))
     assert.equal(2, value(counter "n"))
+  end)
+
+  describe("that another gateway made", function()
+    local other
+
+    local function adopt(options, side)
+      local why = ffi.new "const char *[1]"
+      local fd = C.spec_dup(all.segment.fd)
+      other = C.shared_adopt(fd, ffi.new("struct shared_options", options), side or 0, why)
+      if other ~= nil then return other end
+      other = nil
+      assert.equal(0, C.spec_close(fd), "the descriptor was left alone")
+      return nil, ffi.string(why[0])
+    end
+
+    after_each(function()
+      if other then C.shared_destroy(ffi.new("struct shared *[1]", other)) end
+      other = nil
+    end)
+
+    it("goes on, in lanes of its own", function()
+      create { workers = 2 }
+      C.shared_attach(all, 1)
+      C.counter_add(all.counters, counter "n", 1)
+      C.counter_gauge_set(all.counters, counter("open", GAUGE), 10)
+      assert(adopt { workers = 5 })
+      for worker = 0, 4 do
+        C.shared_attach(other, worker)
+        C.counter_add(other.counters, counter "n", 1)
+        C.counter_gauge_set(other.counters, counter("open", GAUGE), 1)
+      end
+      C.counter_add(all.counters, counter "n", 1)
+      assert.equal(7, value(counter "n"))
+      assert.equal(15, value(counter("open", GAUGE)))
+      C.shared_forget_other_side(other)
+      assert.equal(5, value(counter("open", GAUGE)))
+      assert.equal(7, value(counter "n"))
+    end)
+
+    it("goes on in turn on two sides", function()
+      create { workers = 1 }
+      assert(adopt { workers = 1 })
+      assert.equal(1, other.side)
+      C.shared_destroy(ffi.new("struct shared *[1]", other))
+      assert(adopt({ workers = 1 }, 1))
+      assert.equal(0, other.side)
+    end)
+
+    it("is not taken when it is another memory than is wanted", function()
+      create { workers = 2, dict_bytes = 2 * MIB }
+      assert.same({ nil, "it was made for fewer workers" },
+        { adopt { workers = WORKERS_ROOM + 1, dict_bytes = 2 * MIB } })
+      assert.same({ nil, "its sizes are configured in another way" },
+        { adopt { workers = 2, dict_bytes = 3 * MIB } })
+      assert.same({ nil, "its sizes are configured in another way" }, { adopt { workers = 2 } })
+      assert(adopt { workers = 1, dict_bytes = 2 * MIB })
+    end)
+
+    it("is not taken when it is laid out in another way, or no memory at all", function()
+      create { workers = 2 }
+      local made = all
+      local bytes = tonumber(made.segment.bytes)
+      local segment = shared.segment(bytes)
+      local fd = made.segment.fd
+      made.segment.fd = segment.fd
+      assert.same({ nil, "it is laid out in another way" }, { adopt { workers = 2 } })
+      made.segment.fd = C.spec_open("/dev/zero", 0, 0)
+      assert.same({ nil, "it cannot be mapped" }, { adopt { workers = 2 } })
+      C.spec_close(made.segment.fd)
+      made.segment.fd = fd
+      shared.finish()
+    end)
   end)
 
   it("shares one dictionary and one limiter", function()
