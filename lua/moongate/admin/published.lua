@@ -16,7 +16,8 @@ local published = {}
 local SECONDS = 1
 -- Targets whose numbers are published; an upstream more than that is counted by its route alone.
 local TARGETS_MAX = 2000
-local SERIES_PER_TURN = 1000
+-- Others get their turn between so many.
+local TARGETS_PER_TURN, SERIES_PER_TURN = 20, 1000
 local STARTED = "started"
 
 local GAUGES = {
@@ -72,7 +73,8 @@ local function own(which) return C.moon_worker_number(bridge.generation, which) 
 
 local function text(slice) return bridge.string(slice.start, slice.length) end
 
---- Visits this worker's view of all targets: the first TARGETS_MAX of them.
+--- Visits this worker's view of all targets: the first TARGETS_MAX of them. Waits in between;
+--- `visit` may not.
 ---@param visit fun(upstream: string, target: string, numbers: ffi.cdata*, at: integer,
 ---  target_at: integer)  numbers: see abi.h
 function published.each_target(visit)
@@ -84,6 +86,7 @@ function published.each_target(visit)
         and C.moon_target_at(bridge.generation, upstream, target, texts, numbers) do
       visit(text(texts[0]), text(texts[1]), numbers, upstream, target)
       target, seen = target + 1, seen + 1
+      if seen % TARGETS_PER_TURN == 0 then sleep(0) end
     end
     upstream = upstream + 1
   until texts[0].start == nil or seen == TARGETS_MAX
