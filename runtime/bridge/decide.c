@@ -27,10 +27,11 @@ static lua_State *push_call(struct decision *decision, enum generation_function 
 {
     struct exchange *exchange = decision->exchange;
     lua_State *vm = exchange->generation->vm;
+    bool has_route = exchange->route != NULL && exchange->route->index != ROUTE_DEPARTED;
 
     generation_push_function(exchange->generation, which);
     lua_pushinteger(vm, (lua_Integer)exchange->slot);
-    lua_pushinteger(vm, exchange->route != NULL ? (lua_Integer)exchange->route->index : -1);
+    lua_pushinteger(vm, has_route ? (lua_Integer)exchange->route->index : -1);
     decision->has_object = true;
     return vm;
 }
@@ -277,14 +278,7 @@ static void decide_acquire(struct exchange *exchange)
 
 static void decide_release(struct exchange *exchange)
 {
-    struct decision *decision = exchange->task;
-    if (decision != NULL && decision->has_object) {
-        lua_State *vm = exchange->generation->vm;
-        lua_rawgeti(vm, LUA_REGISTRYINDEX, exchange->generation->requests);
-        lua_pushboolean(vm, false);
-        lua_rawseti(vm, -2, (int)exchange->slot + 1);
-        lua_pop(vm, 1);
-    }
+    decision_forget_object(exchange);
     exchange->task = NULL;
     generation_release(&exchange->generation);
 }

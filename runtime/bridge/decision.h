@@ -40,5 +40,8 @@ void decision_accept_route(struct exchange *exchange);
 /* SNI of the client's connection; empty without TLS. */
 struct slice decision_server_name(const struct exchange *exchange);
 
+/* Lua's request object, where it has one, is nobody's any more. */
+void decision_forget_object(struct exchange *exchange);
+
 /* A body that was waited for cannot be had: the phase that waits is over, the client is told. */
 void decision_fail_waiting(struct exchange *exchange, enum fault fault);

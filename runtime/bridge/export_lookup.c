@@ -155,7 +155,8 @@ static const struct generation_route *matched_route(const struct exchange *excha
 {
     const struct decision *decision = exchange->task;
     bool has_candidate = decision != NULL && decision->outcome == ROUTE_FOUND;
-    if (exchange->route == NULL && !has_candidate)
+    bool is_departed = exchange->route != NULL && exchange->route->index == ROUTE_DEPARTED;
+    if (is_departed || (exchange->route == NULL && !has_candidate))
         return NULL;
     return &exchange->generation->routes[exchange->match.route];
 }

@@ -14,9 +14,11 @@
 #include "base/mem.h"
 #include "bridge/fetch_target.h"
 #include "bridge/generation_clusters.h"
+#include "bridge/inheritance.h"
 #include "net/loop.h"
 
-/* How often it is looked whether tasks of a generation that is not current have had their time. */
+/* How often it is looked at a generation that is not current whether its tasks have had their time,
+ * or its requests. */
 #define SWEEP_SECONDS 1.0
 
 void generation_push_function(struct generation *generation, enum generation_function which)
@@ -228,19 +230,43 @@ void generation_enter(struct generation *generation)
 
 /* ---- retirement ---- */
 
+static void bequeath(struct generation *generation)
+{
+    struct generation **current = gateway_phases_data(generation->services->gateway);
+
+    if (*current != NULL && *current != generation)
+        inheritance_take(generation, *current, &generation->inherited);
+}
+
 static void on_sweep(struct ev_loop *ev, ev_timer *timer, int events)
 {
     struct generation *generation = generation_acquire(timer->data);
     double now = loop_monotonic(generation->services->loop);
+    bool is_old = now - generation->retired_at >= GENERATION_TASK_SECONDS_MAX;
 
-    if (now - generation->retired_at >= GENERATION_TASK_SECONDS_MAX)
+    if (is_old)
         tasks_cancel_detached(&generation->tasks, now - GENERATION_TASK_SECONDS_MAX);
+    if (is_old || generation->is_crowded_out)
+        bequeath(generation);
     generation_release(&generation);
+}
+
+/* The oldest of too many that are not current do not wait any longer. */
+static void crowd_out(struct generations *generations)
+{
+    unsigned count = 0;
+
+    for (struct list *node = generations->all.prev; node != &generations->all; node = node->prev) {
+        struct generation *generation = CONTAINER_OF(node, struct generation, node);
+        if (generation->retired_at > 0 && ++count > GENERATIONS_RETIRED_MAX)
+            generation->is_crowded_out = true;
+    }
 }
 
 void generation_retire(struct generation **generation)
 {
     struct generation *retired = *generation;
+    struct generations *generations = retired->generations;
 
     *generation = NULL;
     if (retired->start != NULL)
@@ -252,6 +278,7 @@ void generation_retire(struct generation **generation)
     ev_timer_init(&retired->timer, on_sweep, SWEEP_SECONDS, SWEEP_SECONDS);
     ev_timer_start(loop_of(retired), &retired->timer);
     generation_release(&retired);
+    crowd_out(generations);
 }
 
 uint64_t generation_number(const struct generation *generation)

@@ -22,6 +22,9 @@
  * it for so long.
  */
 #define GENERATION_TASK_SECONDS_MAX 30.0
+/* Then, or when so many of a worker are not current any more, the oldest first, those of its
+ * requests that need it for nothing but their log go over to the current one. */
+#define GENERATIONS_RETIRED_MAX 8
 
 struct background;
 struct bundle;

@@ -93,7 +93,9 @@ struct generation {
     struct task *start; /* that runs start() of its plugins; NULL: it does not wait */
     bool is_started;    /* start() has been called: stop() will be */
     bool is_current;
-    double retired_at; /* loop_monotonic(), once it is not current any more */
+    double retired_at;   /* loop_monotonic(), once it is not current any more; 0 before */
+    bool is_crowded_out; /* too many are not current, and this one is among the oldest */
+    uint32_t inherited;  /* slots of exchanges that have been looked at */
     struct background_job freeing;
 };
 

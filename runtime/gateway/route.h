@@ -23,6 +23,9 @@ enum route_phase {
     ROUTE_WHEN = 64 /* a predicate in Lua decides whether it matches */
 };
 
+/* Index of a route that its exchange has outlived. */
+#define ROUTE_DEPARTED UINT32_MAX
+
 struct route {
     uint32_t index;    /* in the generation, from 0 */
     unsigned phases;   /* of enum route_phase */

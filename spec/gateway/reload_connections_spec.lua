@@ -112,6 +112,49 @@ describe("a connection that lives through a reload", function()
       wait.that(function() return generations(self) == 1 end)
     end)
 
+  it("does not keep more than eight earlier generations as a tunnel", function()
+    local self = start()
+    local clients = {}
+    for i = 1, 12 do
+      clients[i] = http.connect(self.port)
+      clients[i]:send(http.format { path = "/upgrade", headers = UPGRADE })
+      assert.equal(101, clients[i]:read_response().status)
+      self:reload { ["gateway.lua"] = plain():gsub('"old"', ('"new %d"'):format(i)) }
+    end
+    wait.that(function() return generations(self) == 9 end)
+    for i, client in ipairs(clients) do
+      client:send("ping " .. i)
+      assert.equal("ping " .. i, client:receive(#("ping " .. i)))
+    end
+    clients[1]:close()
+    self:wait_for_log "new %d+ logs 101 of /{rest%*}"
+    assert.is_nil(self:log():find "old logs")
+    for i = 2, 12 do clients[i]:close() end
+    wait.that(function() return generations(self) == 1 end)
+    wait.that(function()
+      return select(2, self:log():gsub("new %d+ logs 101 of /{rest%*}", "")) == 12
+    end)
+  end)
+
+  it("is logged by the plugins of `use` when it has outlived its route", function()
+    local self = start()
+    local clients = {}
+    for i = 1, 10 do
+      clients[i] = http.connect(self.port)
+      clients[i]:send(http.format { path = "/upgrade", headers = UPGRADE })
+      assert.equal(101, clients[i]:read_response().status)
+      local text = plain():gsub('"old"', ('"new %d"'):format(i))
+      if i == 10 then
+        text = text:gsub("/{rest%*}", "/other") .. '\nuse { { "logger", text = "last" } }'
+      end
+      self:reload { ["gateway.lua"] = text }
+    end
+    wait.that(function() return generations(self) == 9 end)
+    clients[1]:close()
+    self:wait_for_log "last logs 101 of /{rest%*}"
+    for i = 2, 10 do clients[i]:close() end
+  end)
+
   it("goes on as a tunnel when its route, upstream and listener are gone", function()
     local self = start()
     local client = http.connect(self.port)
