@@ -69,12 +69,13 @@ static int on_headers_complete(http_parser *parser)
 static const http_parser_settings SETTINGS = {.on_headers_complete = on_headers_complete};
 
 /* It must use every byte, and see the end of the head with the last one. */
-static bool run_over(http_parser *parser, const struct slice *pieces, size_t count, size_t *used)
+static bool run_over(http_parser *parser, const struct h1_question *question, size_t *used)
 {
+    const struct slice *pieces = question->pieces;
     const struct run *run = parser->data;
 
     *used = 0;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < question->count; i++) {
         if (run->is_complete)
             return false;
         size_t taken = http_parser_execute(parser, &SETTINGS, pieces[i].start, pieces[i].length);
@@ -93,31 +94,31 @@ static bool is_method_of(const http_parser *parser, struct slice head)
                         slice_from_string(http_method_str((enum http_method)parser->method)));
 }
 
-static enum fault ask(const struct slice *pieces, size_t count, bool is_response,
-                      struct h1_opinion *opinion, size_t *used)
+static enum fault ask(const struct h1_question *question, struct h1_opinion *opinion, size_t *used)
 {
+    const bool is_response = question->is_response;
     struct run run = {.opinion = opinion};
     http_parser parser;
 
     http_parser_init(&parser, is_response ? HTTP_RESPONSE : HTTP_REQUEST);
     parser.data = &run;
-    bool is_sound = run_over(&parser, pieces, count, used);
+    bool is_sound = run_over(&parser, question, used);
     if (is_response)
         return is_sound ? FAULT_NONE : FAULT_UPSTREAM_MALFORMED;
     if (HTTP_PARSER_ERRNO(&parser) == HPE_INVALID_METHOD)
         return FAULT_METHOD_UNKNOWN;
     if (!is_sound)
         return FAULT_REQUEST_MALFORMED;
-    return is_method_of(&parser, pieces[0]) ? FAULT_NONE : FAULT_METHOD_UNKNOWN;
+    return is_method_of(&parser, question->pieces[0]) ? FAULT_NONE : FAULT_METHOD_UNKNOWN;
 }
 
 /* The pieces in one, where that fits; else empty. */
-static struct slice join(const struct slice *pieces, size_t count,
-                         char text[H1_OPINION_TEXT_BYTES_MAX])
+static struct slice join(const struct h1_question *question, char text[H1_OPINION_TEXT_BYTES_MAX])
 {
+    const struct slice *pieces = question->pieces;
     size_t length = 0;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < question->count; i++) {
         if (pieces[i].length > H1_OPINION_TEXT_BYTES_MAX - length)
             return SLICE("");
         memcpy(text + length, pieces[i].start, pieces[i].length);
@@ -141,26 +142,26 @@ static size_t place_of(struct slice text)
     return (hash ^ hash >> 29) % H1_OPINIONS_MAX;
 }
 
-enum fault h1_opinion_ask(struct h1_opinions *opinions, const struct slice *pieces, size_t count,
-                          bool is_response, struct h1_opinion *opinion, size_t *used)
+enum fault h1_opinion_ask(struct h1_opinions *opinions, const struct h1_question *question,
+                          struct h1_opinion *opinion, size_t *used)
 {
     char text[H1_OPINION_TEXT_BYTES_MAX];
-    struct slice joined = opinions != NULL ? join(pieces, count, text) : SLICE("");
+    struct slice joined = opinions != NULL ? join(question, text) : SLICE("");
 
     if (joined.length == 0)
-        return ask(pieces, count, is_response, opinion, used);
+        return ask(question, opinion, used);
     struct remembered *place = &opinions->places[place_of(joined)];
-    if (place->is_response == is_response &&
+    if (place->is_response == question->is_response &&
         slice_equals(slice_of(place->text, place->length), joined)) {
         *opinion = place->opinion;
         *used = joined.length;
         return FAULT_NONE;
     }
-    enum fault fault = ask(pieces, count, is_response, opinion, used);
+    enum fault fault = ask(question, opinion, used);
     if (fault == FAULT_NONE) {
         memcpy(place->text, joined.start, joined.length);
         place->length = (uint16_t)joined.length;
-        place->is_response = is_response;
+        place->is_response = question->is_response;
         place->opinion = *opinion;
     }
     return fault;

@@ -33,11 +33,17 @@ void h1_opinions_destroy(struct h1_opinions **opinions);
 /* Those of a loop, which destroys them: borrowed by who lives no longer. */
 struct h1_opinions *h1_opinions_of(struct loop *loop);
 
+/* The head that these pieces are, one after the other. */
+struct h1_question {
+    const struct slice *pieces;
+    size_t count;
+    bool is_response;
+};
+
 /*
- * The opinion on the head that these pieces are one after the other. `opinions` may be NULL:
- * nothing is remembered. Faults: METHOD_UNKNOWN, or the one for a malformed head, with the offset
- * within the pieces in `*used`; the pieces' whole length where the head should have ended and did
- * not.
+ * `opinions` may be NULL: nothing is remembered. Faults: METHOD_UNKNOWN, or the one for a malformed
+ * head, with the offset within the pieces in `*used`; the pieces' whole length where the head
+ * should have ended and did not.
  */
-enum fault h1_opinion_ask(struct h1_opinions *opinions, const struct slice *pieces, size_t count,
-                          bool is_response, struct h1_opinion *opinion, size_t *used);
+enum fault h1_opinion_ask(struct h1_opinions *opinions, const struct h1_question *question,
+                          struct h1_opinion *opinion, size_t *used);

@@ -116,12 +116,14 @@ static enum fault ask(struct h1_parse *parse, struct slice head, const struct ga
                       struct h1_opinions *opinions, bool is_response)
 {
     bool fits = gathering->count <= PIECES_MAX;
-    const struct slice *pieces = fits ? gathering->pieces : &head;
-    size_t count = fits ? gathering->count : 1, used;
-    enum fault fault = h1_opinion_ask(opinions, pieces, count, is_response, &parse->opinion, &used);
+    struct h1_question question = {.pieces = fits ? gathering->pieces : &head,
+                                   .count = fits ? gathering->count : 1,
+                                   .is_response = is_response};
+    size_t used;
+    enum fault fault = h1_opinion_ask(opinions, &question, &parse->opinion, &used);
 
     if (fault != FAULT_NONE)
-        parse->culprit = place_in(pieces, count, used);
+        parse->culprit = place_in(question.pieces, question.count, used);
     return fault;
 }
 

@@ -18,8 +18,8 @@ describe("h1_opinion", function()
     local slices = ffi.new("struct slice[?]", #pieces)
     for i, piece in ipairs(pieces) do slices[i - 1] = runtime.slice(piece) end
     local opinion, used = ffi.new "struct h1_opinion", ffi.new "size_t[1]"
-    local fault = C.h1_opinion_ask(memory or opinions, slices, #pieces, is_response or false,
-      opinion, used)
+    local question = ffi.new("struct h1_question", slices, #pieces, is_response or false)
+    local fault = C.h1_opinion_ask(memory or opinions, question, opinion, used)
     return tonumber(fault), opinion, tonumber(used[0])
   end
 
