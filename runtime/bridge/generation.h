@@ -25,6 +25,9 @@
 /* Then, or when so many of a worker are not current any more, the oldest first, those of its
  * requests that need it for nothing but their log go over to the current one. */
 #define GENERATIONS_RETIRED_MAX 8
+/* Of one worker, in memory: no more are built, so that requests that need their plugins for long
+ * cannot use up the memory. */
+#define GENERATIONS_ALIVE_MAX 32
 
 struct background;
 struct bundle;

@@ -96,6 +96,17 @@ static void on_built(void *data, struct generation *generation, struct slice err
     answer(succession, CHANNEL_BUILT, errors);
 }
 
+/* Empty: nothing is in the way. */
+static struct slice why_not_build(const struct succession *succession, int bundle_fd)
+{
+    if (bundle_fd < 0)
+        return SLICE("a worker has no descriptors left\n");
+    if (succession->options.services->generations->alive >= GENERATIONS_ALIVE_MAX)
+        return SLICE("requests still run on too many earlier generations; try again when some of "
+                     "them have ended\n");
+    return SLICE("");
+}
+
 static void build(struct succession *succession, struct channel_message *message)
 {
     struct loader_options options = {
@@ -111,8 +122,11 @@ static void build(struct succession *succession, struct channel_message *message
 
     abandon(succession);
     succession->number = message->generation;
-    if (options.bundle_fd < 0) {
-        answer(succession, CHANNEL_BUILT, SLICE("a worker has no descriptors left\n"));
+    struct slice obstacle = why_not_build(succession, options.bundle_fd);
+    if (obstacle.length > 0) {
+        answer(succession, CHANNEL_BUILT, obstacle);
+        if (options.bundle_fd >= 0)
+            close(options.bundle_fd);
         return;
     }
     for (size_t i = 1; i < message->fd_count; i++)
