@@ -25,6 +25,7 @@ struct listening {
     struct gateway *gateway;
     int fd;
     struct listener *listener; /* NULL: it retires */
+    bool is_left;              /* to another process */
     const struct listen_options *options;
 };
 
@@ -36,7 +37,7 @@ struct gateway {
     void *phases_data;
     struct gateway_counts counts;
     struct request_ids request_ids;
-    struct list listenings, retiring, connections;
+    struct list listenings, retiring, left, connections;
     struct address_limits *addresses;
 
     struct exchange **exchanges; /* by slot */
@@ -49,6 +50,7 @@ struct gateway {
     char date[DATE_BYTES];
 
     uint64_t admin_connections; /* of the active ones: they do not hold up a drain */
+    bool drains_admin;          /* but when they are to */
     void (*drained)(void *data);
     void *drained_data;
 };
@@ -84,8 +86,14 @@ static void clear_options(struct gateway_options *options)
 
 static bool is_drained(const struct gateway *gateway)
 {
-    return gateway->counts.connections_active == gateway->admin_connections &&
-           list_is_empty(&gateway->retiring);
+    uint64_t held = gateway->drains_admin ? 0 : gateway->admin_connections;
+    return gateway->counts.connections_active == held && list_is_empty(&gateway->retiring);
+}
+
+/* Whether it goes on while the gateway drains. */
+static bool stays(const struct gateway *gateway, const struct listen_options *options)
+{
+    return options->is_admin && !gateway->drains_admin;
 }
 
 static void tell_if_drained(struct gateway *gateway)
@@ -105,6 +113,7 @@ struct gateway *gateway_create(struct loop *loop, const struct gateway_options *
     gateway->addresses = address_limits_create();
     list_init(&gateway->listenings);
     list_init(&gateway->retiring);
+    list_init(&gateway->left);
     list_init(&gateway->connections);
     return gateway;
 }
@@ -122,7 +131,12 @@ static void on_listener_retired(void *data)
     struct listening *listening = data;
     struct gateway *gateway = listening->gateway;
 
-    listening_free(listening);
+    if (listening->is_left) {
+        list_remove(&listening->node);
+        list_push_back(&gateway->left, &listening->node);
+    } else {
+        listening_free(listening);
+    }
     tell_if_drained(gateway);
 }
 
@@ -151,6 +165,19 @@ void gateway_stop_listening(struct gateway *gateway, int fd)
     retire(listening);
 }
 
+/* Its descriptor stays open: while others have the socket, only with it can epoll be told to forget
+ * it. */
+void gateway_leave(struct gateway *gateway, int fd)
+{
+    struct listening *listening = find_listening(gateway, fd);
+
+    assert(listening != NULL);
+    listening->is_left = true;
+    list_remove(&listening->node);
+    list_push_back(&gateway->retiring, &listening->node);
+    listener_leave(&listening->listener, on_listener_retired);
+}
+
 /* At once, with the connections that shake hands. */
 static void close_listeners(struct list *listenings)
 {
@@ -168,6 +195,7 @@ void gateway_destroy(struct gateway **pointer)
 
     close_listeners(&gateway->listenings);
     close_listeners(&gateway->retiring);
+    close_listeners(&gateway->left);
     while (!list_is_empty(&gateway->connections))
         http_session_destroy(
             &CONTAINER_OF(gateway->connections.next, struct downstream, node)->session);
@@ -386,7 +414,7 @@ static void on_connection(void *data, struct stream *stream, const struct addres
     if (text.start != connection->client_text)
         memmove(connection->client_text, text.start, text.length);
     take_options(connection);
-    if (gateway->drained != NULL && !connection->listen->is_admin) {
+    if (gateway->drained != NULL && !stays(gateway, connection->listen)) {
         connection->limits.requests_max = 1;
         connection->limits.idle_seconds = LATE_IDLE_SECONDS;
     }
@@ -430,26 +458,28 @@ void gateway_listen(struct gateway *gateway, int fd, const struct listen_options
     list_push_back(&gateway->listenings, &listening->node);
 }
 
-static void retire_all_but_admin(struct gateway *gateway)
+static void retire_listeners(struct gateway *gateway)
 {
     struct list *node = gateway->listenings.next;
 
     while (node != &gateway->listenings) {
         struct listening *listening = CONTAINER_OF(node, struct listening, node);
         node = node->next;
-        if (!listening->options->is_admin)
+        if (!stays(gateway, listening->options))
             retire(listening);
     }
 }
 
-void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *data)
+void gateway_drain(struct gateway *gateway, bool with_admin, void (*drained)(void *data),
+                   void *data)
 {
-    retire_all_but_admin(gateway);
+    gateway->drains_admin = with_admin;
+    retire_listeners(gateway);
     struct list *node = gateway->connections.next; /* with those that have just been accepted */
     while (node != &gateway->connections) {
         struct downstream *connection = CONTAINER_OF(node, struct downstream, node);
         node = node->next; /* draining may close, and so free, this one */
-        if (!connection->listen->is_admin)
+        if (!stays(gateway, connection->listen))
             http_session_drain(connection->session);
     }
     gateway->drained = drained;

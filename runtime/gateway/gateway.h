@@ -43,10 +43,16 @@ void gateway_listen(struct gateway *gateway, int fd, const struct listen_options
 /* Accepts what waits in the queue of `fd`, nothing more, and closes `fd` when the last of these has
  * shaken hands. Connections stay open. */
 void gateway_stop_listening(struct gateway *gateway, int fd);
-/* Stops listening, lets exchanges finish, closes connections after them; `drained` is called when
- * none is left. The admin listeners go on, and nobody waits for their connections: /ready tells of
- * it. */
-void gateway_drain(struct gateway *gateway, void (*drained)(void *data), void *data);
+/* Accepts nothing more from `fd`, whose socket is another process's by now, with what waits in its
+ * queue. */
+void gateway_leave(struct gateway *gateway, int fd);
+/*
+ * Stops listening, lets exchanges finish, closes connections after them; `drained` is called when
+ * none is left. Unless it is to be `with_admin`, the admin listeners go on, and nobody waits for
+ * their connections: /ready tells of it.
+ */
+void gateway_drain(struct gateway *gateway, bool with_admin, void (*drained)(void *data),
+                   void *data);
 bool gateway_is_draining(const struct gateway *gateway);
 const struct gateway_counts *gateway_counts(const struct gateway *gateway);
 struct loop *gateway_loop(const struct gateway *gateway);

@@ -169,16 +169,21 @@ static bool accept_some(struct listener *listener)
     return true;
 }
 
+static void stop_accepting(struct listener *listener)
+{
+    listener->is_closed = true;
+    ev_io_stop(listener->arrivals.loop->ev, &listener->readable);
+    timeout_stop(&listener->pause);
+    end_if_retired(&listener->arrivals);
+}
+
 static void accept_last(struct listener *listener)
 {
     bool has_more = accept_some(listener) || listener->pause.deadline > 0;
 
     if (has_more && ++listener->last_events < LAST_EVENTS_MAX)
         return;
-    listener->is_closed = true;
-    ev_io_stop(listener->arrivals.loop->ev, &listener->readable);
-    timeout_stop(&listener->pause);
-    end_if_retired(&listener->arrivals);
+    stop_accepting(listener);
 }
 
 static void on_acceptable(struct ev_loop *ev, ev_io *watcher, int events)
@@ -230,6 +235,16 @@ void listener_retire(struct listener **listener, void (*retired)(void *data))
     *listener = NULL;
     retiring->retired = retired;
     accept_last(retiring);
+}
+
+void listener_leave(struct listener **listener, void (*retired)(void *data))
+{
+    struct listener *leaving = *listener;
+
+    assert(retired != NULL && leaving->retired == NULL);
+    *listener = NULL;
+    leaving->retired = retired;
+    stop_accepting(leaving);
 }
 
 void listener_destroy(struct listener **listener)

@@ -50,6 +50,7 @@ struct listener;
 /*
  * Opens, binds and listens. ":80" takes IPv4 too, "[::]:80" does not; a unix socket's file gets
  * mode 0660, and a stale one, on which nobody listens, is replaced. `reuse_port`: SO_REUSEPORT.
+ * `backlog` 0: listen() is left to the caller.
  * Returns the descriptor, or -1 with a sentence that begins with the address and says what is
  * wrong ("127.0.0.1:80 is in use").
  */
@@ -76,6 +77,8 @@ void listener_configure(struct listener *listener, const struct listener_options
  * socket and all that was lent are needed until then.
  */
 void listener_retire(struct listener **listener, void (*retired)(void *data));
+/* The same, but for what waits in the queue: others accept from the socket, and take it. */
+void listener_leave(struct listener **listener, void (*retired)(void *data));
 /* Stops accepting; connections in the middle of their handshake are closed. Not from one of its
  * own calls. */
 void listener_destroy(struct listener **listener);

@@ -118,7 +118,7 @@ static int open_socket(const struct address *address, bool reuse_port, int backl
         return -1;
     bool is_bound = address->any.sa_family == AF_UNIX ? bind_path(fd, address)
                                                       : bind_port(fd, address, reuse_port);
-    return is_bound && listen(fd, backlog) == 0 ? fd : -1;
+    return is_bound && (backlog == 0 || listen(fd, backlog) == 0) ? fd : -1;
 }
 
 int listener_open(const struct address *address, bool reuse_port, int backlog,

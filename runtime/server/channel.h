@@ -21,7 +21,11 @@ enum channel_kind {
     CHANNEL_START,   /* acquire clusters, run start() of plugins */
     CHANNEL_SWAP,    /* it is current from now on */
     CHANNEL_ABANDON, /* forget it, however far it was; not answered */
-    CHANNEL_ANSWER,  /* to CHANNEL_ASK: ok, or not, and a text; `generation` is the question's */
+    CHANNEL_LISTEN,  /* to one that waits to: it is to accept connections now */
+    /* Another gateway accepts from now on: finish what was begun, then end. `text`: '1' or '0' for
+     * each listener of that generation, whether the other one has its sockets. */
+    CHANNEL_LEAVE,
+    CHANNEL_ANSWER, /* to CHANNEL_ASK: ok, or not, and a text; `generation` is the question's */
     /* Worker to master. */
     CHANNEL_READY,   /* it serves; once, at its start */
     CHANNEL_BUILT,   /* ok, or not: text has the errors, a line each */

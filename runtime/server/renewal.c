@@ -49,7 +49,7 @@ static void add_descriptors(const struct renewal *renewal, unsigned worker,
     message->fds[message->fd_count++] = renewal->bundle_fd;
     for (size_t i = 0; i < renewal->plan.listener_count; i++) {
         if (places[i] == PLAN_LISTENER_NEW)
-            message->fds[message->fd_count++] = sockets_fd(&renewal->sockets, i, worker);
+            message->fds[message->fd_count++] = sockets_fd(&renewal->sockets, i, worker, 0);
     }
 }
 

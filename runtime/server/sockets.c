@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
 
@@ -14,9 +15,11 @@
 #define LINE_BYTES (PLAN_SOURCE_BYTES + LISTENER_ERROR_BYTES + 4)
 
 struct sockets_group {
-    unsigned references, worker_count;
+    unsigned references;
     struct address address; /* bound to */
-    int fds[];              /* one for each worker, -1: closed; of a unix socket all are the same */
+    size_t count;           /* at least one for each worker; of a unix socket one */
+    size_t listening_count; /* of these, the first ones; the others are bound alone */
+    int *fds;               /* -1: closed */
 };
 
 static bool is_unix(const struct address *address)
@@ -24,13 +27,18 @@ static bool is_unix(const struct address *address)
     return address->any.sa_family == AF_UNIX;
 }
 
-static void close_group(struct sockets_group *group)
+/* Workers take their sockets as cards are dealt; one of unix is everybody's. */
+static bool is_of(const struct sockets_group *group, size_t i, unsigned worker_count,
+                  unsigned worker)
 {
-    for (unsigned worker = 0; worker < group->worker_count; worker++) {
-        bool is_copy = is_unix(&group->address) && worker > 0;
-        if (group->fds[worker] >= 0 && !is_copy)
-            close(group->fds[worker]);
-    }
+    return is_unix(&group->address) || i % worker_count == worker;
+}
+
+static void close_fd(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
 }
 
 static void group_release(struct sockets_group **pointer)
@@ -40,7 +48,9 @@ static void group_release(struct sockets_group **pointer)
     *pointer = NULL;
     if (--group->references > 0)
         return;
-    close_group(group);
+    for (size_t i = 0; i < group->count; i++)
+        close_fd(&group->fds[i]);
+    free(group->fds);
     free(group);
 }
 
@@ -68,26 +78,59 @@ static bool has_port(const struct sockets *sockets, uint16_t port)
     return false;
 }
 
-/* With port 0 the first worker's socket chooses, the others follow. */
-static bool open_sockets(struct sockets_group *group, char error[LISTENER_ERROR_BYTES])
+static bool add_fd(struct sockets_group *group, int fd)
+{
+    if (fd < 0)
+        return false;
+    group->fds = mem_resize(group->fds, (group->count + 1) * sizeof(fd));
+    group->fds[group->count++] = fd;
+    return true;
+}
+
+/* Where the first one is bound: with port 0 it chooses, the others follow. */
+static void learn_address(struct sockets_group *group)
 {
     struct address *address = &group->address;
+    int v6_only = 1;
+    socklen_t length = sizeof(v6_only);
 
-    for (unsigned worker = 0; worker < group->worker_count; worker++) {
-        if (worker > 0 && is_unix(address)) {
-            group->fds[worker] = group->fds[0];
-            continue;
-        }
-        group->fds[worker] = listener_open(address, !is_unix(address), BACKLOG, error);
-        if (group->fds[worker] < 0)
+    address->length = sizeof(address->path);
+    if (getsockname(group->fds[0], &address->any, &address->length) != 0)
+        address->length = 0;
+    if (address->any.sa_family == AF_INET6)
+        getsockopt(group->fds[0], IPPROTO_IPV6, IPV6_V6ONLY, &v6_only, &length);
+    address->both_families = v6_only == 0;
+}
+
+/* `backlog` 0: they are not listened on yet. */
+static bool add_sockets(struct sockets_group *group, size_t count, int backlog,
+                        char error[LISTENER_ERROR_BYTES])
+{
+    while (group->count < count) {
+        if (!add_fd(group, listener_open(&group->address, true, backlog, error)))
             return false;
-        if (worker == 0 && !is_unix(address)) {
-            address->length = sizeof(address->v6);
-            if (getsockname(group->fds[0], &address->any, &address->length) != 0)
-                return false;
-        }
+        if (group->count == 1)
+            learn_address(group);
+        if (backlog > 0)
+            group->listening_count++;
     }
     return true;
+}
+
+static bool open_sockets(struct sockets_group *group, unsigned worker_count,
+                         char error[LISTENER_ERROR_BYTES])
+{
+    if (!is_unix(&group->address))
+        return add_sockets(group, worker_count, BACKLOG, error);
+    group->listening_count = 1;
+    return add_fd(group, listener_open(&group->address, false, BACKLOG, error));
+}
+
+static struct sockets_group *new_group(const struct address *address)
+{
+    struct sockets_group *group = mem_zeroed(sizeof(*group));
+    *group = (struct sockets_group){.references = 1, .address = *address};
+    return group;
 }
 
 /* NULL with a sentence. */
@@ -102,13 +145,8 @@ static struct sockets_group *open_group(const char *text, const struct sockets *
     uint16_t port = is_unix(&address) ? 0 : address_port(&address);
     if (port != 0 && !has_port(current, port) && !is_free(&address, error))
         return NULL;
-    struct sockets_group *group =
-        mem_zeroed(sizeof(*group) + (size_t)worker_count * sizeof(group->fds[0]));
-    *group =
-        (struct sockets_group){.references = 1, .worker_count = worker_count, .address = address};
-    for (unsigned worker = 0; worker < worker_count; worker++)
-        group->fds[worker] = -1;
-    if (!open_sockets(group, error))
+    struct sockets_group *group = new_group(&address);
+    if (!open_sockets(group, worker_count, error))
         group_release(&group);
     return group;
 }
@@ -118,24 +156,57 @@ void sockets_init(struct sockets *sockets, unsigned worker_count)
     *sockets = (struct sockets){.worker_count = worker_count};
 }
 
+void sockets_inherit(struct sockets *sockets, const int *fds, size_t count)
+{
+    static const struct address UNKNOWN;
+    struct sockets_group *group = new_group(&UNKNOWN);
+
+    assert(count > 0 && sockets->count < PLAN_LISTENERS_MAX);
+    for (size_t i = 0; i < count; i++)
+        add_fd(group, fds[i]);
+    group->listening_count = count;
+    learn_address(group);
+    sockets->groups[sockets->count++] = group;
+}
+
+/* With as many as there are workers; NULL when the system refuses. */
+static struct sockets_group *share_group(struct sockets_group *group, unsigned worker_count,
+                                         char error[LISTENER_ERROR_BYTES])
+{
+    if (!is_unix(&group->address) && !add_sockets(group, worker_count, 0, error))
+        return NULL;
+    group->references++;
+    return group;
+}
+
 /* The group at `place` of those that there are, or a new one; NULL when it cannot be opened. */
 static struct sockets_group *take_group(const struct plan_listener *listener,
                                         const struct sockets *current, size_t place,
                                         struct buffer *errors)
 {
     char error[LISTENER_ERROR_BYTES], line[LINE_BYTES];
+    unsigned worker_count = current->worker_count;
+    struct sockets_group *group = place == PLAN_LISTENER_NEW
+                                      ? open_group(listener->address, current, worker_count, error)
+                                      : share_group(current->groups[place], worker_count, error);
 
-    if (place != PLAN_LISTENER_NEW) {
-        current->groups[place]->references++;
-        return current->groups[place];
-    }
-    struct sockets_group *group =
-        open_group(listener->address, current, current->worker_count, error);
     if (group == NULL) {
         int length = snprintf(line, sizeof(line), "%s: %s\n", listener->source, error);
         buffer_append(errors, slice_of(line, (size_t)length));
     }
     return group;
+}
+
+bool sockets_complete(const struct sockets *sockets)
+{
+    for (size_t i = 0; i < sockets->count; i++) {
+        struct sockets_group *group = sockets->groups[i];
+        for (; group->listening_count < group->count; group->listening_count++) {
+            if (listen(group->fds[group->listening_count], BACKLOG) != 0)
+                return false;
+        }
+    }
+    return true;
 }
 
 bool sockets_open(struct sockets *sockets, const struct plan *plan, const struct sockets *current,
@@ -165,23 +236,30 @@ void sockets_close(struct sockets *sockets)
     sockets->count = 0;
 }
 
-int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker)
+int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker, unsigned nth)
 {
     assert(listener < sockets->count && worker < sockets->worker_count);
-    return sockets->groups[listener]->fds[worker];
+    const struct sockets_group *group = sockets->groups[listener];
+    size_t i = is_unix(&group->address) ? nth : worker + (size_t)nth * sockets->worker_count;
+
+    return i < group->count ? group->fds[i] : -1;
+}
+
+size_t sockets_all(const struct sockets *sockets, size_t listener, const int **fds)
+{
+    assert(listener < sockets->count);
+    *fds = sockets->groups[listener]->fds;
+    return sockets->groups[listener]->count;
 }
 
 void sockets_keep_only(struct sockets *sockets, unsigned worker)
 {
     for (size_t i = 0; i < sockets->count; i++) {
         struct sockets_group *group = sockets->groups[i];
-        int own = group->fds[worker];
-        group->fds[worker] = -1;
-        if (!is_unix(&group->address))
-            close_group(group);
-        for (unsigned other = 0; other < group->worker_count; other++)
-            group->fds[other] = -1;
-        group->fds[worker] = own;
+        for (size_t nth = 0; nth < group->count; nth++) {
+            if (!is_of(group, nth, sockets->worker_count, worker))
+                close_fd(&group->fds[nth]);
+        }
     }
 }
 
@@ -194,14 +272,20 @@ static bool holds(const struct sockets *sockets, const struct sockets_group *gro
     return false;
 }
 
+bool sockets_share(const struct sockets *sockets, const struct sockets *other, size_t listener)
+{
+    assert(listener < other->count);
+    return holds(sockets, other->groups[listener]);
+}
+
 static void bar_group(const struct sockets_group *group)
 {
     if (is_unix(&group->address)) {
         unlink(group->address.path.sun_path);
         return;
     }
-    for (unsigned worker = 0; worker < group->worker_count; worker++)
-        listener_bar(group->fds[worker]);
+    for (size_t i = 0; i < group->count; i++)
+        listener_bar(group->fds[i]);
 }
 
 bool sockets_bar(const struct sockets *sockets, const struct plan *plan, const struct sockets *next)

@@ -4,7 +4,8 @@
  * Each worker accepts from a socket of its own (SO_REUSEPORT), which the master keeps open as well:
  * when a worker dies, what waits in its queue is taken by its successor. Unix sockets are shared.
  * The sockets of one listener are a group, which passes from one plan to the next as long as both
- * have it.
+ * have it, and from one gateway to another by an upgrade. Then there may be more of them than
+ * workers, of whom some accept from several.
  */
 #pragma once
 
@@ -28,9 +29,19 @@ bool sockets_open(struct sockets *sockets, const struct plan *plan, const struct
                   const struct plan *current_plan, struct buffer *errors);
 /* The first ones, of a gateway that starts; with no worker count in `sockets`, nothing is held. */
 void sockets_init(struct sockets *sockets, unsigned worker_count);
+/* Adds those of one listener that another gateway has opened; the descriptors are taken over. */
+void sockets_inherit(struct sockets *sockets, const int *fds, size_t count);
+/* Where there are fewer than workers, sockets_open() has made more, which nobody can connect to
+ * before this. False with errno. */
+bool sockets_complete(const struct sockets *sockets);
 /* What no other plan's holds is closed. */
 void sockets_close(struct sockets *sockets);
-int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker);
+/* The nth socket, from 0, that the worker is to accept from; -1: it has no more. */
+int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker, unsigned nth);
+/* All of a listener's, each once; `*fds` is borrowed. Their number. */
+size_t sockets_all(const struct sockets *sockets, size_t listener, const int **fds);
+/* Whether `sockets` has those of a listener of `other`. */
+bool sockets_share(const struct sockets *sockets, const struct sockets *other, size_t listener);
 /* In a worker, after the fork: closes those of its siblings; its own go to its gateway. */
 void sockets_keep_only(struct sockets *sockets, unsigned worker);
 /*

@@ -20,6 +20,7 @@
 #include "server/channel.h"
 #include "server/privileges.h"
 #include "server/succession.h"
+#include "server/worker_listeners.h"
 #include "shm/shared.h"
 
 struct worker {
@@ -34,8 +35,7 @@ struct worker {
     struct appeals appeals;
     struct generation *generation; /* the current one */
     struct succession *succession; /* NULL until the first generation serves */
-    struct plan plan;              /* the current one's */
-    int fds[PLAN_LISTENERS_MAX];   /* of its listeners; the gateway's */
+    struct worker_listeners listeners;
     ev_io on_master;
     ev_signal on_terminate, on_reopen;
     ev_timer drain_deadline;
@@ -76,17 +76,38 @@ static void on_drain_deadline(struct ev_loop *ev, ev_timer *timer, int events)
     loop_stop(worker->loop);
 }
 
+static void drain(struct worker *worker, bool with_admin)
+{
+    worker->is_draining = true;
+    ev_timer_init(&worker->drain_deadline, on_drain_deadline, worker->listeners.plan.drain_seconds,
+                  0);
+    worker->drain_deadline.data = worker;
+    ev_timer_start(worker->loop->ev, &worker->drain_deadline);
+    gateway_drain(worker->gateway, with_admin, on_drained, worker);
+}
+
 static void on_terminate(struct ev_loop *ev, ev_signal *watcher, int events)
 {
     struct worker *worker = watcher->data;
 
-    if (worker->is_draining)
-        return;
-    worker->is_draining = true;
-    ev_timer_init(&worker->drain_deadline, on_drain_deadline, worker->plan.drain_seconds, 0);
-    worker->drain_deadline.data = worker;
-    ev_timer_start(ev, &worker->drain_deadline);
-    gateway_drain(worker->gateway, on_drained, worker);
+    if (!worker->is_draining)
+        drain(worker, false);
+}
+
+/* Whom the master does not know by this generation can only leave all sockets to the successor. */
+static void leave(struct worker *worker, const struct channel_message *message)
+{
+    bool is_known = message->generation == generation_number(worker->generation);
+
+    worker_listeners_leave(&worker->listeners, is_known ? message->text : SLICE(""));
+    drain(worker, true);
+}
+
+static void begin_listening(struct worker *worker)
+{
+    const struct worker_options *options = worker->options;
+
+    worker_listeners_open(&worker->listeners, worker->generation, options->sockets, options->index);
 }
 
 /* Who leaves has no part in what comes. */
@@ -100,7 +121,7 @@ static void agree(const struct worker *worker, const struct channel_message *mes
     struct channel_message answer = {
         .kind = ANSWERS[message->kind], .ok = true, .generation = message->generation};
 
-    if (message->kind != CHANNEL_ABANDON)
+    if (answer.kind != CHANNEL_BUILD) /* that is no answer to anything */
         channel_send(worker->options->channel, &answer);
 }
 
@@ -116,6 +137,10 @@ static void on_master(struct ev_loop *ev, ev_io *watcher, int events)
             appeals_answer(&worker->appeals, message.generation, message.ok, message.text);
         else if (worker->is_draining)
             agree(worker, &message);
+        else if (message.kind == CHANNEL_LISTEN)
+            begin_listening(worker);
+        else if (message.kind == CHANNEL_LEAVE)
+            leave(worker, &message);
         else
             succession_on_message(worker->succession, &message);
         channel_message_clear(&message);
@@ -191,6 +216,7 @@ static bool make_services(struct worker *worker)
     worker->background = background_create(worker->loop);
     worker->clusters = clusters_create(worker->loop, worker->resolver, &gateway->limits);
     worker->gateway = gateway_create(worker->loop, gateway, &BRIDGE_PHASES, &worker->generation);
+    worker_listeners_init(&worker->listeners, worker->gateway);
     worker->generations = (struct generations){.on_freed = on_generation_freed, .data = worker};
     list_init(&worker->generations.all);
     appeals_init(&worker->appeals, worker->loop, on_appeal, worker);
@@ -207,29 +233,6 @@ static bool make_services(struct worker *worker)
     return true;
 }
 
-/* Listeners that go on keep their descriptors; `fds` are those of the new ones. */
-static void take_listeners(struct worker *worker, const struct plan *plan, const int *fds)
-{
-    size_t places[PLAN_LISTENERS_MAX];
-    int kept[PLAN_LISTENERS_MAX];
-    bool goes_on[PLAN_LISTENERS_MAX] = {false};
-
-    plan_match_listeners(&worker->plan, plan, places);
-    for (size_t i = 0; i < plan->listener_count; i++) {
-        bool is_new = places[i] == PLAN_LISTENER_NEW;
-        kept[i] = is_new ? *fds++ : worker->fds[places[i]];
-        if (!is_new)
-            goes_on[places[i]] = true;
-        gateway_listen(worker->gateway, kept[i], generation_listener(worker->generation, i));
-    }
-    for (size_t i = 0; i < worker->plan.listener_count; i++) {
-        if (!goes_on[i])
-            gateway_stop_listening(worker->gateway, worker->fds[i]);
-    }
-    memcpy(worker->fds, kept, sizeof(kept));
-    worker->plan = *plan;
-}
-
 static void on_swap(void *data, struct generation *next, const int *fds)
 {
     struct worker *worker = data;
@@ -243,7 +246,7 @@ static void on_swap(void *data, struct generation *next, const int *fds)
     clusters_limit(worker->clusters, &options->limits);
     resolver_configure(worker->resolver);
     log_configure(plan->log_level, plan->log_format);
-    take_listeners(worker, plan, fds);
+    worker_listeners_change(&worker->listeners, next, fds);
     generation_retire(&previous);
 }
 
@@ -253,7 +256,7 @@ static void listen_to_master(struct worker *worker)
     struct succession_options succession = {.config_path = options->config_path,
                                             .installation = options->installation,
                                             .services = &worker->services,
-                                            .plan = &worker->plan,
+                                            .plan = &worker->listeners.plan,
                                             .channel = options->channel,
                                             .swap = on_swap,
                                             .data = worker};
@@ -271,16 +274,14 @@ static void on_started(void *data, struct slice error)
     const struct worker_options *options = worker->options;
     const struct channel_message ready = {
         .kind = CHANNEL_READY, .ok = true, .generation = options->generation};
-    int fds[PLAN_LISTENERS_MAX] = {0};
 
     if (error.length > 0 || worker->is_draining) {
         loop_stop(worker->loop);
         return;
     }
-    for (size_t i = 0; i < options->plan->listener_count; i++)
-        fds[i] = sockets_fd(options->sockets, i, options->index);
     generation_enter(worker->generation);
-    take_listeners(worker, generation_plan(worker->generation), fds);
+    if (!options->waits_to_listen)
+        begin_listening(worker);
     listen_to_master(worker);
     worker->has_served = true;
     if (!channel_send(options->channel, &ready))
@@ -306,6 +307,7 @@ static void tear_down(struct worker *worker)
     ev_io_stop(worker->loop->ev, &worker->on_master);
     if (worker->gateway != NULL)
         gateway_destroy(&worker->gateway);
+    worker_listeners_clear(&worker->listeners);
     end_generations(worker);
     if (worker->clusters != NULL)
         clusters_destroy(&worker->clusters);

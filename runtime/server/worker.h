@@ -19,6 +19,7 @@ struct worker_options {
     struct sockets *sockets;
     struct shared *shared;
     unsigned index;          /* from 0 */
+    bool waits_to_listen;    /* it is ready before it listens, and is told when */
     struct channel *channel; /* to the master, who is told when it serves */
 };
 
