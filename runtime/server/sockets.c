@@ -94,6 +94,7 @@ static void learn_address(struct sockets_group *group)
     int v6_only = 1;
     socklen_t length = sizeof(v6_only);
 
+    assert(group->fds != NULL);
     address->length = sizeof(address->path);
     if (getsockname(group->fds[0], &address->any, &address->length) != 0)
         address->length = 0;

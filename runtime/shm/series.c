@@ -78,7 +78,7 @@ uint64_t series_sum(const struct series *series, uint32_t row, uint32_t word)
     for (uint32_t i = 0; i < LANE_WORDS; i++) {
         uint64_t used = __atomic_load_n(&series->shared->lanes_used[i], __ATOMIC_RELAXED);
         for (; used != 0; used &= used - 1) {
-            size_t lane = i * 64 + (size_t)__builtin_ctzll(used);
+            size_t lane = (size_t)i * 64 + (size_t)__builtin_ctzll(used);
             sum += __atomic_load_n(values + lane * series->lane_words, __ATOMIC_RELAXED);
         }
     }
