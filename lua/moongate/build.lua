@@ -81,6 +81,7 @@ local function add_settings(builder, model)
   builder:number(C.MOON_BUILD_LIMIT_CONNECTIONS, limits.connections)
   builder:number(C.MOON_BUILD_LIMIT_PER_ADDRESS, limits.connections_per_address)
   builder:number(C.MOON_BUILD_DRAIN_TIMEOUT, limits.drain_timeout)
+  builder:number(C.MOON_BUILD_TURN_TIMEOUT, limits.turn_timeout)
   builder:finish_or_report("settings")
 end
 
@@ -163,7 +164,7 @@ local function add_instances(builder, plugins)
     local plugin = step.plugin
     if (plugin.start or plugin.stop) and not builder.known[step.instance] then
       builder.known[step.instance] = true
-      dispatch.add_instance(step.instance, step.plugin)
+      dispatch.add_instance(step.instance, plugin, step.name)
     end
   end
 end

@@ -7,6 +7,7 @@
 
 local bit = require "bit"
 local bridge = require "moongate.ffi"
+local mark = require "moongate.mark"
 local parts = require "moongate.parts"
 local reply = require "moongate.reply"
 
@@ -81,12 +82,13 @@ local function step_code(phase, form, step)
   local observed = phase == "log" or step.on_error == "continue"
   local call = observed and "local result = observe(req, p[%d], steps[%d], %s)"
     or "local result = p[%d](steps[%d], %s)"
-  local code = ("req[%d] = %d\n" .. call .. "\n%s"):format(STEP, step.index, step.index,
-    step.index, form.call, form.use)
+  local code = (call .. "\n%s"):format(step.index, step.index, form.call, form.use)
   if step.condition then
     code = ("if is_active(req, steps[%d], %d) then\n%s\nend"):format(step.condition_at,
       step.condition, code)
   end
+  code = ("mark[0], req[%d] = %d, %d\n%s"):format(STEP, mark.number(PHASES[phase], step.name),
+    step.index, code)
   if form.reverse then
     return ("if not req[%d] or not req[%d][%d] then\n%s\nend"):format(BARRED, BARRED, step.index,
       code)
@@ -98,7 +100,7 @@ local function has_phase(step, phase) return bit.band(step.mask, PHASES[phase]) 
 
 local function phase_code(phase, form, steps)
   local lines = {
-    "local p, is_active, observe, replace, body_text = ...",
+    "local p, mark, is_active, observe, replace, body_text = ...",
     ("return function(%s)"):format(form.given),
   }
   local first, last, by = 1, #steps, 1
@@ -117,7 +119,8 @@ local function phase_function(phase, steps, mask)
   local methods = {}
   for _, step in ipairs(steps) do methods[step.index] = step.plugin[phase] end
   local code = phase_code(phase, FORMS[phase], steps)
-  return assert(loadstring(code, "=chain"))(methods, is_active, observe, replace, body_text)
+  return assert(loadstring(code, "=chain"))(methods, mark.word(), is_active, observe, replace,
+    body_text)
 end
 
 ---@class Shape

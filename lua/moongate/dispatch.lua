@@ -5,6 +5,7 @@
 -- a closure or a text for a request.
 
 local bridge = require "moongate.ffi"
+local mark = require "moongate.mark"
 local parts = require "moongate.parts"
 local reply = require "moongate.reply"
 local request = require "moongate.request"
@@ -167,9 +168,13 @@ function dispatch.culprit(slot)
   return req[SHAPE] and req[SHAPE].names[req[STEP]] or "?"
 end
 
+-- With the mark that says so, for whoever watches over the worker.
+local function show(one, phase) mark.word()[0] = mark.number(phase, one.name) end
+
 --- Up to the first that raises.
 function dispatch.start()
   for _, one in ipairs(instances) do
+    show(one, C.MOON_PHASE_START)
     if one.plugin.start then one.instance:start() end
     started_count = started_count + 1
   end
@@ -180,6 +185,7 @@ function dispatch.stop()
   local problem
   for i = started_count, 1, -1 do
     local one = instances[i]
+    show(one, C.MOON_PHASE_STOP)
     if one.plugin.stop then
       local ok, why = xpcall(one.instance.stop, debug.traceback, one.instance)
       if not ok then problem = problem or why end
@@ -199,9 +205,9 @@ function dispatch.set_use(shape, array)
 end
 
 --- For build.lua: instances of plugins with start() or stop(), each once.
-function dispatch.add_instance(instance, plugin)
+function dispatch.add_instance(instance, plugin, name)
   if plugin.start or plugin.stop then
-    instances[#instances + 1] = { instance = instance, plugin = plugin }
+    instances[#instances + 1] = { instance = instance, plugin = plugin, name = name }
   end
 end
 

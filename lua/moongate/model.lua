@@ -35,6 +35,7 @@
 ---@field connections integer        per worker
 ---@field connections_per_address integer per worker; 0: no limit
 ---@field drain_timeout number
+---@field turn_timeout number        of a worker's loop; 0: none
 
 ---@class ModelListener
 ---@field address string             "127.0.0.1:8080", ":8080", "[::1]:80", "unix:/path"

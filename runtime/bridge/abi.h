@@ -183,6 +183,23 @@ void moon_route_accept(struct exchange *exchange);
 uint32_t moon_route_count(struct generation *generation);
 bool moon_route_text(struct generation *generation, uint32_t route, int which, struct slice *text);
 
+/* ---- which plugin runs, for whoever watches over the worker ---- */
+
+enum moon_phase {
+    MOON_PHASE_REQUEST = 1,
+    MOON_PHASE_RESPOND = 2,
+    MOON_PHASE_RESPONSE = 4,
+    MOON_PHASE_RESPONSE_CHUNK = 8,
+    MOON_PHASE_RESPONSE_BODY = 16,
+    MOON_PHASE_LOG = 32,
+    MOON_PHASE_START = 256,
+    MOON_PHASE_STOP = 512
+};
+/* Where it stands: a phase << 16 | the number of a plugin. Valid as long as the generation. */
+uint32_t *moon_step(struct generation *generation);
+/* The same in all workers; 0: there is none. Also while the generation is built. */
+uint32_t moon_plugin_number(struct generation *generation, const char *name, size_t length);
+
 /* ---- consumers ---- */
 
 /* Index, or -1. */
@@ -332,6 +349,7 @@ enum moon_build_number {
     MOON_BUILD_LIMIT_CONNECTIONS,
     MOON_BUILD_LIMIT_PER_ADDRESS,
     MOON_BUILD_DRAIN_TIMEOUT,
+    MOON_BUILD_TURN_TIMEOUT,
     /* clusters; those of a target belong to the target named last */
     MOON_BUILD_TARGET_PORT,
     MOON_BUILD_TARGET_WEIGHT,

@@ -37,11 +37,15 @@ static lua_State *push_call(struct decision *decision, enum generation_function 
 }
 
 /* The exchange may have ended when this returns: the task then has ended as well. */
-static void start_task(struct decision *decision, int arguments, task_ended *ended)
+static void start_task(struct decision *decision, enum worker_phase phase, int arguments,
+                       task_ended *ended)
 {
     struct tasks *tasks = &decision->exchange->generation->tasks;
-    struct task_options options = {
-        .ended = ended, .data = decision, .exchange = decision->exchange, .may_wait = true};
+    struct task_options options = {.ended = ended,
+                                   .data = decision,
+                                   .exchange = decision->exchange,
+                                   .phase = phase,
+                                   .may_wait = true};
 
     assert(decision->task == NULL);
     struct task *task = task_start(tasks, arguments, &options);
@@ -129,7 +133,7 @@ static void run_request(struct exchange *exchange, enum generation_function whic
         return;
     }
     push_call(decision, which);
-    start_task(decision, 2, on_request_ended);
+    start_task(decision, WORKER_PHASE_REQUEST, 2, on_request_ended);
 }
 
 static void decide_request(struct exchange *exchange)
@@ -192,7 +196,7 @@ static void begin_response(struct decision *decision)
         return;
     }
     push_call(decision, GENERATION_RESPONSE);
-    start_task(decision, 2, on_response_ended);
+    start_task(decision, WORKER_PHASE_RESPONSE, 2, on_response_ended);
 }
 
 static void decide_response(struct exchange *exchange)
@@ -236,7 +240,7 @@ static void decide_chunk(struct exchange *exchange, struct slice chunk, bool las
     lua_State *vm = push_call(decision, GENERATION_CHUNK);
     lua_pushlstring(vm, chunk.start, chunk.length);
     lua_pushboolean(vm, last);
-    start_task(decision, 4, on_chunk_ended);
+    start_task(decision, WORKER_PHASE_RESPONSE_CHUNK, 4, on_chunk_ended);
 }
 
 /* ---- log, and the ends of an exchange ---- */
@@ -250,7 +254,8 @@ static void on_log_ended(enum task_end end, lua_State *thread, void *data)
 static void decide_log(struct exchange *exchange)
 {
     struct decision *decision = decision_of(exchange);
-    struct task_options options = {.ended = on_log_ended, .data = decision, .exchange = exchange};
+    struct task_options options = {
+        .ended = on_log_ended, .data = decision, .exchange = exchange, .phase = WORKER_PHASE_LOG};
 
     if (!tasks_have_room(&exchange->generation->tasks))
         return;

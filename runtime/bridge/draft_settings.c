@@ -18,6 +18,7 @@ static void finish_plan(struct generation *generation, const struct draft *draft
     plan->memory_dict = draft_count(draft, MOON_BUILD_MEMORY_DICT, 0);
     plan->watches_files = draft_number(draft, MOON_BUILD_WATCH, 1) != 0;
     plan->drain_seconds = draft_number(draft, MOON_BUILD_DRAIN_TIMEOUT, 30);
+    plan->turn_seconds = draft_number(draft, MOON_BUILD_TURN_TIMEOUT, 0);
     plan->log_level = LOG_INFO;
     log_level_from_name(draft_text(draft, MOON_BUILD_LOG_LEVEL, SLICE("info")), &plan->log_level);
     plan->log_format = slice_equals(format, SLICE("json")) ? LOG_JSON : LOG_TEXT;

@@ -8,6 +8,7 @@
 #include "bridge/exports.h"
 #include "gateway/gateway.h"
 #include "net/loop.h"
+#include "shm/shared.h"
 
 struct exchange *moon_exchange(struct generation *generation, uint32_t slot)
 {
@@ -16,7 +17,14 @@ struct exchange *moon_exchange(struct generation *generation, uint32_t slot)
 
 int moon_route_candidate(struct exchange *exchange)
 {
-    return decision_of(exchange)->outcome == ROUTE_FOUND ? (int)exchange->match.route : -1;
+    struct generation *generation = exchange->generation;
+
+    if (decision_of(exchange)->outcome != ROUTE_FOUND)
+        return -1;
+    const struct route *route = &generation->routes[exchange->match.route].route;
+    worker_place_set_route(generation->tasks.place, (uintptr_t)route, route->name);
+    worker_place_set_step(generation->tasks.place, WORKER_STEP(WORKER_PHASE_WHEN, 0));
+    return (int)exchange->match.route;
 }
 
 void moon_route_reject(struct exchange *exchange)
@@ -110,6 +118,18 @@ void moon_plugin_raised(struct exchange *exchange, const char *text, size_t leng
 {
     exchange->generation->generations->raised++;
     log_for(exchange, LOG_ERROR, exports_slice(text, length));
+}
+
+uint32_t *moon_step(struct generation *generation)
+{
+    return &generation->tasks.place->step;
+}
+
+uint32_t moon_plugin_number(struct generation *generation, const char *name, size_t length)
+{
+    if (generation->shared == NULL)
+        return 0;
+    return plugin_accounts_number(&generation->shared->accounts, exports_slice(name, length));
 }
 
 bool moon_log_is_on(int level)

@@ -59,7 +59,8 @@ static void on_stop_ended(enum task_end end, lua_State *thread, void *data)
 
 static void stop(struct generation *generation)
 {
-    struct task_options options = {.ended = on_stop_ended, .data = generation};
+    struct task_options options = {
+        .ended = on_stop_ended, .data = generation, .phase = WORKER_PHASE_STOP};
     generation_push_function(generation, GENERATION_STOP);
     task_start(&generation->tasks, 0, &options);
 }
@@ -180,7 +181,8 @@ static void on_start_late(struct ev_loop *ev, ev_timer *timer, int events)
 
 static void run_start(struct generation *generation)
 {
-    struct task_options options = {.ended = on_start_ended, .data = generation, .may_wait = true};
+    struct task_options options = {
+        .ended = on_start_ended, .data = generation, .phase = WORKER_PHASE_START, .may_wait = true};
 
     ev_timer_init(&generation->timer, on_start_late, GENERATION_START_SECONDS_MAX, 0);
     ev_timer_start(loop_of(generation), &generation->timer);

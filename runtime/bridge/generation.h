@@ -32,12 +32,15 @@
 struct background;
 struct bundle;
 struct generation;
+struct shared;
 
 struct generation_options {
     const char *config_path;
     uint64_t number;         /* counts the readings that came to serve, from 1 */
     struct bundle *bundle;   /* where files are read */
     bool shows_config;       /* bundle_show() what the admin endpoints show of it */
+    struct shared *shared;   /* where plugins have numbers and it is shown which one runs, nothing
+                                else of it is touched; NULL: nowhere */
     const char *lua_root;    /* folder that holds moongate/ */
     const char *plugin_root; /* folder of the bundled plugins */
     /* Told of each error, "file:line: what is wrong; what was expected". */

@@ -11,6 +11,7 @@
 #include "bridge/generation_clusters.h"
 #include "bridge/generation_private.h"
 #include "bridge/vm.h"
+#include "shm/shared.h"
 
 /* In the order of enum generation_function. */
 static const char *const FUNCTION_NAMES[GENERATION_FUNCTION_COUNT] = {
@@ -120,12 +121,15 @@ struct generation *generation_build(const struct generation_options *options)
         generation_begin(options->lua_root, options->plugin_root, options->bundle);
 
     generation->shows_config = options->shows_config;
+    generation->number = options->number;
+    generation->shared = options->shared;
+    if (options->shared != NULL)
+        tasks_show_at(&generation->tasks, options->shared->place, options->number);
     if (!boot(generation, options)) {
         generation_release(&generation);
         return NULL;
     }
     draft_destroy(&generation->draft);
-    generation->number = options->number;
     generation_clusters_index(generation);
     if (bundle_shown(generation->bundle).start != NULL)
         generation->shown = bundle_acquire(generation->bundle);

@@ -86,6 +86,7 @@ struct generation {
     /* Both NULL once built. */
     struct draft *draft;
     struct bundle *bundle; /* borrowed */
+    struct shared *shared; /* where plugins have numbers, from the first: services come later */
 
     ev_timer timer;              /* while it starts, and after it was current */
     generation_started *started; /* NULL: nobody waits for it */

@@ -37,6 +37,7 @@ static void build_from(struct loader *loader, struct bundle *bundle)
     struct generation_options options = {.config_path = loader->options.config_path,
                                          .number = loader->options.number,
                                          .bundle = bundle,
+                                         .shared = loader->options.shared,
                                          .lua_root = loader->options.lua_root,
                                          .plugin_root = loader->options.plugin_root,
                                          .on_error = on_error,

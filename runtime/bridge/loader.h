@@ -15,6 +15,7 @@ struct loader_options {
     struct background *background;
     const char *config_path, *lua_root, *plugin_root; /* needed until `built`, or for good */
     uint64_t number;                                  /* of the generation */
+    struct shared *shared;                            /* as of generation_options */
     int bundle_fd;                                    /* the loader's, who closes it */
     /* Called once, on the loop: with the generation, which is the callee's; or with NULL and what
      * is wrong, a line for each error, borrowed during the call. The loader is gone. */

@@ -31,7 +31,8 @@ struct plan {
     enum log_format log_format;
     char user[PLAN_USER_BYTES]; /* whom workers run as when started as root; empty: stay */
     double drain_seconds;
-    bool watches_files; /* reloads when one has changed */
+    bool watches_files;  /* reloads when one has changed */
+    double turn_seconds; /* for a turn of a worker's loop; 0: for ever */
     size_t listener_count;
     struct plan_listener listeners[PLAN_LISTENERS_MAX]; /* in the order of generation_listener() */
 };

@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "bridge/generation.h"
+#include "bridge/whereabouts.h"
 #include "gateway/exchange.h"
 
 struct task {
@@ -17,6 +18,7 @@ struct task {
     lua_State *thread;
     int anchor; /* registry reference: the state may not collect a suspended coroutine */
     struct task_options options;
+    uint32_t step;            /* WORKER_STEP() that it is in, while it waits */
     double serial;            /* of options.exchange when the task began */
     task_cancel_wait *cancel; /* set exactly while the task waits */
     void *wait;
@@ -30,9 +32,16 @@ void tasks_init(struct tasks *tasks, lua_State *vm, struct generation *generatio
     *tasks = (struct tasks){.vm = vm, .generation = generation};
     list_init(&tasks->live);
     list_init(&tasks->idle);
+    tasks->place = &tasks->nowhere;
     lua_pushlightuserdata(vm, (void *)&TASKS_KEY);
     lua_pushlightuserdata(vm, tasks);
     lua_rawset(vm, LUA_REGISTRYINDEX);
+}
+
+void tasks_show_at(struct tasks *tasks, struct worker_place *place, uint64_t number)
+{
+    tasks->place = place;
+    tasks->number = number;
 }
 
 static void task_free(struct task *task)
@@ -111,17 +120,35 @@ static void task_put_away(struct task *task, bool is_reusable)
         generation_release(&held);
 }
 
-/* Whether the task still lives, waiting. What it does may give back the generation's last reference
- * but this one. */
-static bool task_go(struct task *task, int arguments)
+/* What `ended` does still belongs to the step that ended. */
+static void show_outer(const struct tasks *tasks, uint32_t step)
+{
+    if (tasks->running != NULL)
+        whereabouts_show(tasks, task_exchange(tasks->running), step);
+    else
+        whereabouts_hide(tasks);
+}
+
+static int task_resume_thread(struct task *task, int arguments)
 {
     struct tasks *tasks = task->tasks;
     struct task *outer = tasks->running;
+
+    whereabouts_show(tasks, task_exchange(task), task->step);
     tasks->running = task;
     tasks->nested_count++;
     int status = lua_resume(task->thread, arguments);
     tasks->nested_count--;
     tasks->running = outer;
+    task->step = worker_place_step(tasks->place);
+    return status;
+}
+
+/* Whether the task still lives, waiting. What it does may give back the generation's last reference
+ * but this one. */
+static bool task_go(struct task *task, int arguments)
+{
+    int status = task_resume_thread(task, arguments);
     if (status == LUA_YIELD && task->cancel != NULL)
         return true;
     if (status == LUA_YIELD) {
@@ -137,8 +164,11 @@ static bool task_go(struct task *task, int arguments)
 
 static bool task_run(struct task *task, int arguments)
 {
-    struct generation *generation = generation_acquire(task->tasks->generation);
+    struct tasks *tasks = task->tasks;
+    struct generation *generation = generation_acquire(tasks->generation);
+    uint32_t outer_step = worker_place_step(tasks->place);
     bool is_waiting = task_go(task, arguments);
+    show_outer(tasks, outer_step);
     generation_release(&generation);
     return is_waiting;
 }
@@ -155,6 +185,16 @@ const char *tasks_why_no_room(const struct tasks *tasks)
     return tasks->nested_count < TASKS_NESTED_MAX ? NULL : "tasks start one another too deeply";
 }
 
+/* What a plugin spawns is its own. */
+static uint32_t first_step(const struct tasks *tasks, enum worker_phase phase)
+{
+    uint32_t step = worker_place_step(tasks->place);
+
+    if (phase == WORKER_PHASE_NONE)
+        return step;
+    return WORKER_STEP(phase, phase == WORKER_PHASE_TASK ? WORKER_STEP_PLUGIN(step) : 0);
+}
+
 struct task *task_start(struct tasks *tasks, int arguments, const struct task_options *options)
 {
     assert(tasks_have_room(tasks));
@@ -162,6 +202,7 @@ struct task *task_start(struct tasks *tasks, int arguments, const struct task_op
     tasks->live_count++;
     list_push_back(&tasks->live, &task->node);
     task->options = *options;
+    task->step = first_step(tasks, options->phase);
     if (options->holds_generation)
         generation_acquire(tasks->generation);
     task->serial = options->exchange != NULL ? options->exchange->serial : 0;

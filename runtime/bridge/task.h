@@ -29,6 +29,7 @@
 #include <stdbool.h>
 
 #include "base/list.h"
+#include "shm/worker_board.h"
 
 /* Waiting and running tasks of one state together. */
 #define TASKS_MAX 262144
@@ -46,11 +47,15 @@ struct tasks {
     lua_State *vm;
     struct generation *generation;
     struct list live, idle;
-    struct task *running; /* NULL outside of Lua */
+    struct task *running;                /* NULL outside of Lua */
+    struct worker_place *place, nowhere; /* where it is shown what runs */
+    uint64_t number;                     /* the generation's, to be shown there */
     unsigned live_count, idle_count, nested_count;
 };
 
 void tasks_init(struct tasks *tasks, lua_State *vm, struct generation *generation);
+/* Before the first one, if the master is to see what runs. */
+void tasks_show_at(struct tasks *tasks, struct worker_place *place, uint64_t number);
 /* Cancels what still waits. Before lua_close. */
 void tasks_clear(struct tasks *tasks);
 /* Cancels detached ones that were started before `time`, as loop_monotonic() counts, or then. From
@@ -70,6 +75,7 @@ struct task_options {
     task_ended *ended;
     void *data;
     struct exchange *exchange; /* that it works for, NULL: none. For the log. */
+    enum worker_phase phase;   /* to be shown; NONE: that of who starts it */
     bool may_wait;
     bool is_detached;      /* nobody waits for it: tasks_cancel_detached() may end it */
     double started;        /* as loop_monotonic() counts; of detached ones */

@@ -106,6 +106,7 @@ static int spawn(lua_State *thread)
         .ended = on_detached_ended,
         .data = generation,
         .may_wait = true,
+        .phase = WORKER_PHASE_TASK,
         .is_detached = true,
         .started = loop_monotonic(loop_of(thread)),
         .holds_generation = is_for_request(&generation->tasks),

@@ -46,14 +46,20 @@ static void run_deferred(struct loop *loop)
         ev_idle_stop(loop->ev, &loop->unfinished);
 }
 
+/* One store: another process may read it. */
+static void set_turn(const struct loop *loop, double started)
+{
+    __atomic_store(loop->turn, &started, __ATOMIC_RELAXED);
+}
+
 static void on_before_wait(struct ev_loop *ev, ev_prepare *watcher, int events)
 {
     struct loop *loop = watcher->data;
 
     run_deferred(loop);
-    if (loop->turn_started > 0 && loop->on_turn != NULL)
-        loop->on_turn(loop->on_turn_data, clock_monotonic() - loop->turn_started);
-    loop->turn_started = 0;
+    if (*loop->turn > 0 && loop->on_turn != NULL)
+        loop->on_turn(loop->on_turn_data, clock_monotonic() - *loop->turn);
+    set_turn(loop, 0);
 }
 
 static void on_after_wait(struct ev_loop *ev, ev_check *watcher, int events)
@@ -62,7 +68,7 @@ static void on_after_wait(struct ev_loop *ev, ev_check *watcher, int events)
 
     loop->monotonic = CLOCK_SECONDS - ev_timer_remaining(loop->ev, &loop->clock);
     if (loop->on_turn != NULL)
-        loop->turn_started = clock_monotonic();
+        set_turn(loop, clock_monotonic());
 }
 
 /* Its being active is all that matters; on_before_wait() does the work. */
@@ -117,6 +123,7 @@ struct loop *loop_create(void)
     loop->scratch = mem_alloc(LOOP_SCRATCH_BYTES);
     list_init(&loop->flushes);
     list_init(&loop->deferred);
+    loop->turn = &loop->own_turn;
     start_watchers(loop);
     return loop;
 }
@@ -167,6 +174,7 @@ void loop_destroy(struct loop **loop)
 void loop_run(struct loop *loop)
 {
     ev_run(loop->ev, 0);
+    set_turn(loop, 0); /* the last one was not waited after */
 }
 
 void loop_run_once(struct loop *loop)

@@ -48,10 +48,13 @@ struct loop {
     struct list flushes, deferred;
     ev_prepare before_wait;
     ev_check after_wait;
-    ev_idle unfinished;  /* active while something is deferred: the loop then does not wait */
-    ev_timer clock;      /* never fires: what is left of it tells monotonic time without a call */
-    double monotonic;    /* what it told at the start of this turn */
-    double turn_started; /* monotonic seconds; 0 while waiting */
+    ev_idle unfinished; /* active while something is deferred: the loop then does not wait */
+    ev_timer clock;     /* never fires: what is left of it tells monotonic time without a call */
+    double monotonic;   /* what it told at the start of this turn */
+    /* Monotonic seconds when this turn began, 0 while waiting: `own_turn`, or wherever somebody
+     * else looks at it. 0, too, while nothing is measured. */
+    double *turn;
+    double own_turn;
     /* Told after each turn how long it took, in seconds; may be NULL: nothing is measured. */
     void (*on_turn)(void *data, double seconds);
     void *on_turn_data;

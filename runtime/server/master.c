@@ -147,6 +147,7 @@ static void in_child(void *data)
     history_clear(&master->history);
     if (master->desk != NULL)
         reload_desk_abandon(&master->desk);
+    vigil_stop(&master->vigil);
     loop_abandon(&master->loop);
 }
 
@@ -166,6 +167,15 @@ static void create_desk(struct master *master)
                                           .data = master};
 
     master->desk = reload_desk_create(&options);
+}
+
+static void begin_vigil(struct master *master)
+{
+    struct vigil_options options = {.loop = master->loop,
+                                    .workforce = &master->workforce,
+                                    .shared = master->shared,
+                                    .turn_seconds = &master->plan.turn_seconds};
+    vigil_start(&master->vigil, &options);
 }
 
 static void supervise(struct master *master)
@@ -194,6 +204,7 @@ static void supervise(struct master *master)
     ev_io_start(master->loop->ev, &master->signals);
     workforce_init(&master->workforce, &options);
     create_desk(master);
+    begin_vigil(master);
     workforce_start(&master->workforce);
     if (master->control != NULL)
         control_serve(master->control, master->loop, master_on_request, master);
@@ -201,6 +212,7 @@ static void supervise(struct master *master)
     log_write(LOG_INFO, "stopped");
     if (master->desk != NULL)
         reload_desk_destroy(&master->desk);
+    vigil_stop(&master->vigil);
     master->bundle_fd = master->workforce.options.worker.bundle_fd;
     workforce_clear(&master->workforce);
     ev_io_stop(master->loop->ev, &master->signals);

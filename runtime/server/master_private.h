@@ -11,6 +11,7 @@
 #include "server/master.h"
 #include "server/reload_desk.h"
 #include "server/sockets.h"
+#include "server/vigil.h"
 #include "server/workforce.h"
 
 /* Workers drain for the plan's time; then they have this long to notice that it is over. */
@@ -25,6 +26,7 @@ struct master {
     struct loop *loop;
     struct workforce workforce;
     struct reload_desk *desk; /* NULL: none, since it stops */
+    struct vigil vigil;
     struct history history;
     struct control *control; /* NULL: none */
     double started;          /* seconds since the epoch */

@@ -115,6 +115,7 @@ static void build(struct succession *succession, struct channel_message *message
         .lua_root = succession->options.installation->lua_root,
         .plugin_root = succession->options.installation->plugin_root,
         .number = message->generation,
+        .shared = succession->options.services->shared,
         .bundle_fd = channel_message_take(message, 0),
         .built = on_built,
         .data = succession,

@@ -15,6 +15,7 @@
 #include "bridge/appeal.h"
 #include "bridge/bundle.h"
 #include "bridge/generation.h"
+#include "bridge/whereabouts.h"
 #include "net/background.h"
 #include "net/resolver.h"
 #include "server/channel.h"
@@ -167,6 +168,7 @@ static void watch_signals(struct worker *worker)
     worker->on_terminate.data = worker->on_reopen.data = worker;
     ev_signal_start(worker->loop->ev, &worker->on_terminate);
     ev_signal_start(worker->loop->ev, &worker->on_reopen);
+    whereabouts_tell_lines();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -184,6 +186,7 @@ static bool build(struct worker *worker)
     struct generation_options generation = {.config_path = options->config_path,
                                             .number = options->generation,
                                             .bundle = bundle,
+                                            .shared = options->shared,
                                             .lua_root = options->installation->lua_root,
                                             .plugin_root = options->installation->plugin_root,
                                             .on_error = on_error};
@@ -329,6 +332,7 @@ int worker_run(const struct worker_options *options)
     shared_attach(options->shared, options->index);
     worker.loop->on_turn = on_turn;
     worker.loop->on_turn_data = &worker;
+    worker.loop->turn = &options->shared->place->turn_started;
     if (privileges_drop(options->plan->user) && build(&worker) && make_services(&worker)) {
         generation_start(worker.generation, &worker.services, on_started, &worker);
         loop_run(worker.loop);

@@ -153,7 +153,7 @@ static void on_end(struct workforce_member *member, int status)
     stop_hearing(member);
     shared_forget_worker(options->worker.shared, index_of(member));
     member->pid = 0;
-    member->is_ready = false;
+    member->is_ready = member->is_stopped = false;
     workforce->ready_count -= was_ready;
     if (workforce->is_stopping) {
         if (is_empty(workforce))
@@ -164,6 +164,14 @@ static void on_end(struct workforce_member *member, int status)
     options->on_death(options->data, index_of(member));
     if (!was_ready && WIFEXITED(status) && WEXITSTATUS(status) == 1)
         options->on_failed(options->data);
+}
+
+static void on_change(struct workforce_member *member, int status)
+{
+    if (WIFSTOPPED(status) || WIFCONTINUED(status))
+        member->is_stopped = WIFSTOPPED(status);
+    else
+        on_end(member, status);
 }
 
 void workforce_init(struct workforce *workforce, const struct workforce_options *options)
@@ -211,8 +219,9 @@ void workforce_reap(struct workforce *workforce)
     /* Each by its id: other children are somebody else's to wait for. */
     for (unsigned i = 0; i < workforce->options.count; i++) {
         struct workforce_member *member = &workforce->members[i];
-        if (member->pid != 0 && waitpid(member->pid, &status, WNOHANG) == member->pid)
-            on_end(member, status);
+        while (member->pid != 0 &&
+               waitpid(member->pid, &status, WNOHANG | WUNTRACED | WCONTINUED) == member->pid)
+            on_change(member, status);
     }
 }
 

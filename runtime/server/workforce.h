@@ -39,8 +39,9 @@ struct workforce_member {
     pid_t pid;               /* 0: none */
     struct channel *channel; /* NULL: there is none, or its worker has closed it */
     bool is_ready;
-    double started; /* monotonic seconds */
-    ev_io hears;    /* active while there is a channel */
+    bool is_stopped; /* by a signal, until another one lets it go on */
+    double started;  /* monotonic seconds */
+    ev_io hears;     /* active while there is a channel */
     ev_timer restart;
 };
 
@@ -58,7 +59,7 @@ void workforce_clear(struct workforce *workforce);
 void workforce_start(struct workforce *workforce);
 /* Nobody is replaced from now on; the workers are to be told by a signal. May call on_empty. */
 void workforce_stop(struct workforce *workforce);
-/* After SIGCHLD: takes note of all that have ended. */
+/* After SIGCHLD: takes note of all that have ended, were stopped, or go on. */
 void workforce_reap(struct workforce *workforce);
 void workforce_signal(struct workforce *workforce, int signal_number);
 /* Nothing happens where there is no such worker. */

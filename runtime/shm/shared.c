@@ -34,6 +34,7 @@ static bool is_sane(const struct shared_options *options)
 
 /* How large each region is. */
 struct division {
+    uint32_t lanes;
     struct counter_limits counters;
     struct histogram_limits histograms;
     size_t places, dict_bytes;
@@ -75,7 +76,8 @@ static bool divide(struct division *division, const struct shared_options *optio
         histograms = fit_histograms(lanes, options->counters_bytes);
     if (histograms < 2)
         return false;
-    divide_counters(division, 2 * room, histograms);
+    division->lanes = 2 * room;
+    divide_counters(division, division->lanes, histograms);
     division->places = limiter_fit(options->limits_bytes > 0 ? options->limits_bytes
                                                              : SHARED_LIMITS_BYTES_DEFAULT);
     division->dict_bytes =
@@ -86,7 +88,8 @@ static bool divide(struct division *division, const struct shared_options *optio
 static size_t total_bytes(const struct division *division)
 {
     return SEGMENT_BYTES_MIN + counters_bytes(division) + cell_table_bytes(division->places) +
-           division->dict_bytes + notice_bytes();
+           division->dict_bytes + notice_bytes() + worker_board_bytes(division->lanes) +
+           plugin_accounts_bytes(division->lanes);
 }
 
 /* False when a region is there with another size or layout. */
@@ -98,7 +101,9 @@ static bool allot(struct shared *shared, const struct division *division)
         histogram_table_init(&shared->histograms, segment, "histograms", &division->histograms) &&
         limiter_init(&shared->limiter, segment, "limits", division->places) &&
         dict_init(&shared->dict, segment, "dict", division->dict_bytes) &&
-        notice_init(&shared->notice, segment, "notice");
+        notice_init(&shared->notice, segment, "notice") &&
+        worker_board_init(&shared->board, segment, division->lanes) &&
+        plugin_accounts_init(&shared->accounts, segment, division->lanes);
     if (is_allotted)
         shared->loop_turns = histogram_slot(&shared->histograms, SLICE(LOOP_TURNS), SLICE_NONE);
     return is_allotted;
@@ -109,6 +114,8 @@ static void attach_lane(struct shared *shared, uint32_t lane)
     counter_table_attach(&shared->counters, lane);
     histogram_table_attach(&shared->histograms, lane);
     dict_attach(&shared->dict, lane);
+    plugin_accounts_attach(&shared->accounts, lane);
+    shared->place = worker_board_place(&shared->board, lane);
 }
 
 static uint32_t lanes_of_side(const struct shared *shared)
@@ -210,6 +217,12 @@ void shared_attach(struct shared *shared, unsigned worker)
 void shared_forget_worker(struct shared *shared, unsigned worker)
 {
     counter_lane_reset_gauges(&shared->counters, lane_of(shared, worker));
+    worker_place_clear(shared_place(shared, worker));
+}
+
+struct worker_place *shared_place(const struct shared *shared, unsigned worker)
+{
+    return worker_board_place(&shared->board, lane_of(shared, worker));
 }
 
 void shared_forget_other_side(struct shared *shared)

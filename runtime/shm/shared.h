@@ -15,7 +15,9 @@
 #include "shm/histogram.h"
 #include "shm/limiter.h"
 #include "shm/notice.h"
+#include "shm/plugin_accounts.h"
 #include "shm/segment.h"
+#include "shm/worker_board.h"
 
 #define SHARED_WORKERS_MAX 256
 /* Lanes of a side: an upgrade may start so many workers, even where there were fewer before. */
@@ -49,6 +51,9 @@ struct shared {
     struct notice notice; /* JSON of the master's: which generation runs, how reloads went */
     uint32_t loop_turns;  /* histogram of the time between two waits of the loop, all workers */
     unsigned side;        /* 0 or 1: whose lanes are ours */
+    struct worker_board board;
+    struct worker_place *place; /* this process's on the board */
+    struct plugin_accounts accounts;
 };
 
 /* NULL with errno set when the system refuses, EINVAL for numbers out of bounds. */
@@ -63,9 +68,11 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
 void shared_destroy(struct shared **shared);
 /* In a worker, before anything is counted: writes in that worker's lane (worker from 0). */
 void shared_attach(struct shared *shared, unsigned worker);
-/* In the master, after that worker was reaped: its gauges are zeroed. */
+/* In the master, after that worker was reaped: its gauges are zeroed, its place is cleared. */
 void shared_forget_worker(struct shared *shared, unsigned worker);
 /* In the master, when nobody of the other side is left: all gauges there are zeroed. */
 void shared_forget_other_side(struct shared *shared);
+/* That worker's place on the board. */
+struct worker_place *shared_place(const struct shared *shared, unsigned worker);
 /* One turn of the loop took that long. */
 void shared_observe_turn(struct shared *shared, double seconds);

@@ -127,12 +127,17 @@ ffi.cdef [[
   uint64_t dict_bytes_used(const struct dict *);
   uint64_t dict_refused(const struct dict *);
 
+  size_t worker_board_bytes(uint32_t lanes);
+  size_t plugin_accounts_bytes(uint32_t lanes);
+
   struct shared_options { unsigned workers; size_t counters_bytes, limits_bytes, dict_bytes; };
   struct shared {
     struct segment segment; struct counter_table counters; struct histogram_table histograms;
     struct limiter limiter; struct dict dict;
     struct { void *page; char *copy; } notice; uint32_t loop_turns;
     unsigned side;
+    struct { void *places; uint32_t lanes; } board; void *place;
+    struct { struct series plugins, pairs; } accounts;
   };
   struct shared *shared_create(const struct shared_options *);
   void shared_destroy(struct shared **);
@@ -141,6 +146,7 @@ ffi.cdef [[
   struct shared *shared_adopt(int fd, const struct shared_options *, unsigned side,
                               const char **why);
   void shared_forget_other_side(struct shared *);
+  void *shared_place(const struct shared *, unsigned worker);
   void shared_observe_turn(struct shared *, double seconds);
 
   int spec_dup(int) __asm__("dup");

@@ -66,6 +66,9 @@ schema.limits = {
     help = "open at a time from one address (IPv6: one /64), per worker; 0: no limit" },
   drain_timeout = { type = "duration", default = "30s",
     help = "for requests to end when stopping" },
+  turn_timeout = { type = "duration", default = "5s", zero = true, min = 0.05,
+    help = "for one turn of a worker's loop, which a plugin that never returns holds up: then the "
+      .. "worker is replaced; 0: never" },
 }
 
 local CERTIFICATE = {

@@ -160,7 +160,23 @@ describe("loop", function()
 
   it("measures nothing while nobody wants to know", function()
     loop:pass(0.001)
-    assert.equal(0, loop.c.turn_started)
+    assert.equal(0, loop.c.turn[0])
+  end)
+
+  it("shows when the turn began that runs, wherever it is to be seen", function()
+    local seen = ffi.new "double[1]"
+    local on_turn = ffi.cast("void (*)(void *, double)", function() end)
+    loop.c.on_turn, loop.c.turn = on_turn, seen
+    local started, shown = system.now(), nil
+    C.net_timeout_set(loop:timeout(function()
+      shown = seen[0]
+      C.net_loop_stop(loop.c)
+    end), 0.001)
+    C.net_loop_run(loop.c)
+    assert.is_true(shown >= started and shown <= system.now())
+    assert.equal(0, seen[0]) -- in no turn any more
+    on_turn:free()
+    loop.c.on_turn = nil
   end)
 
   it("has a clock that goes by itself", function()

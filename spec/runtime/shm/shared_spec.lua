@@ -47,7 +47,8 @@ describe("shared", function()
           dict_bytes = MIB }
         -- The lanes of workers that there are not, an upgrade's among them, come on top.
         local lanes = 2 * math.max(workers, WORKERS_ROOM) + 2
-        local bytes = tonumber(all.segment.bytes) - 2 * MIB
+        local bytes = tonumber(all.segment.bytes - C.worker_board_bytes(lanes)
+          - C.plugin_accounts_bytes(lanes)) - 2 * MIB
         assert.equal(lanes, all.counters.series.lanes)
         assert.is_true(bytes <= counters * lanes / (workers + 1) + 65536 + NOTICE_BYTES
           and bytes > counters * 0.5, ("%d workers, %d MiB: %d"):format(workers, size, bytes))
@@ -160,6 +161,20 @@ describe("shared", function()
       made.segment.fd = fd
       shared.finish()
     end)
+  end)
+
+  it("clears the place of a dead worker", function()
+    create { workers = 2 }
+    local place = ffi.cast("double *", C.shared_place(all, 1))
+    shared.crowd(1, function()
+      C.shared_attach(all, 1)
+      ffi.cast("double *", all.place)[0] = 12.5
+    end)
+    assert.equal(12.5, place[0])
+    C.shared_forget_worker(all, 0)
+    assert.equal(12.5, place[0])
+    C.shared_forget_worker(all, 1)
+    assert.equal(0, place[0])
   end)
 
   it("shares one dictionary and one limiter", function()
