@@ -191,9 +191,8 @@ void background_submit(struct background *background, struct background_job *job
 
 void background_destroy(struct background **background)
 {
-    struct background *gone = *background;
+    struct background *gone = *background; /* where `done` still looks for it */
 
-    *background = NULL;
     raise_thread(gone, true);
     if (gone->is_started) {
         atomic_store(&gone->is_stopping, true);
@@ -210,4 +209,5 @@ void background_destroy(struct background **background)
     ev_timer_stop(gone->loop->ev, &gone->patience);
     sem_destroy(&gone->wake);
     free(gone);
+    *background = NULL;
 }

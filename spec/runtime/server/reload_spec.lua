@@ -1,0 +1,251 @@
+--- reload_spec: all workers come to run the next generation, or none.
+
+jit.off(true, true) -- compiled code must not be called back
+
+local ffi = require "ffi"
+local runtime = require "spec.support.runtime"
+
+local C = runtime.include "server/reload.h"
+
+local WORKERS, GENERATION = 3, 7
+local NAMES = {
+  [tonumber(C.CHANNEL_BUILD)] = "build", [tonumber(C.CHANNEL_START)] = "start",
+  [tonumber(C.CHANNEL_SWAP)] = "swap", [tonumber(C.CHANNEL_ABANDON)] = "abandon",
+}
+
+describe("reload", function()
+  local reload, happened, serving, deaf
+
+  -- What it does, as words in their order: "build 0", "decided", "ended".
+  local function note(...) happened[#happened + 1] = table.concat({ ... }, " ") end
+
+  -- The FFI has few callbacks, so all cases share these.
+  local events = ffi.new("struct reload_events", {
+    is_serving = function(_, worker) return serving[worker] or false end,
+    send = function(_, worker, message)
+      assert(tonumber(message.generation) == GENERATION)
+      note(NAMES[tonumber(message.kind)], worker)
+      return not deaf[worker]
+    end,
+    decided = function() note "decided" end,
+    left_behind = function(_, worker) note("left behind", worker) end,
+  })
+  -- A slice comes as its two words, which the FFI does not do by itself.
+  local on_ended = ffi.cast("void (*)(void *, const char *, size_t)", function(_, start, length)
+    length = tonumber(length)
+    note("ended" .. (length > 0 and ": " .. ffi.string(start, length - 1) or ""))
+  end)
+  events.ended = ffi.cast(ffi.typeof(events.ended), on_ended)
+
+  before_each(function()
+    happened, serving, deaf = {}, { [0] = true, true, true }, {}
+    reload = ffi.new "struct reload"
+    C.reload_init(reload, WORKERS, events)
+  end)
+
+  -- What has happened since this was asked.
+  local function news()
+    local seen = table.concat(happened, ", ")
+    happened = {}
+    return seen
+  end
+
+  local function begin() return C.reload_begin(reload, GENERATION) end
+
+  local function answer(worker, kind, why, generation)
+    local message = ffi.new("struct channel_message", {
+      kind = kind, ok = why == nil, generation = generation or GENERATION,
+    })
+    message.text = runtime.slice(why or "")
+    C.reload_on_message(reload, worker, message)
+  end
+
+  local function all_answer(kind)
+    for worker = 0, WORKERS - 1 do
+      if serving[worker] then answer(worker, kind) end
+    end
+  end
+
+  local function is_over() return tonumber(C.reload_seconds_max(reload)) == 0 end
+
+  it("goes through its steps with all workers together", function()
+    assert.is_true(begin())
+    assert.equal("build 0, build 1, build 2", news())
+    answer(0, C.CHANNEL_BUILT)
+    answer(2, C.CHANNEL_BUILT)
+    assert.equal("", news())
+    answer(1, C.CHANNEL_BUILT)
+    assert.equal("start 0, start 1, start 2", news())
+    all_answer(C.CHANNEL_STARTED)
+    assert.equal("decided, swap 0, swap 1, swap 2", news())
+    answer(0, C.CHANNEL_SWAPPED)
+    answer(1, C.CHANNEL_SWAPPED)
+    assert.is_false(is_over())
+    answer(2, C.CHANNEL_SWAPPED)
+    assert.equal("ended", news())
+    assert.is_true(is_over())
+  end)
+
+  it("is abandoned by all when one cannot build", function()
+    begin()
+    answer(0, C.CHANNEL_BUILT)
+    news()
+    answer(1, C.CHANNEL_BUILT, "gateway.lua:1: wrong\n")
+    assert.equal("abandon 0, abandon 1, abandon 2, ended: gateway.lua:1: wrong", news())
+    answer(2, C.CHANNEL_BUILT)
+    assert.equal("", news())
+    assert.is_true(is_over())
+  end)
+
+  it("is abandoned by all when one cannot start", function()
+    begin()
+    all_answer(C.CHANNEL_BUILT)
+    news()
+    answer(2, C.CHANNEL_STARTED, "no start\n")
+    assert.equal("abandon 0, abandon 1, abandon 2, ended: no start", news())
+  end)
+
+  it("always has a reason", function()
+    begin()
+    news()
+    answer(0, C.CHANNEL_BUILT, "")
+    answer(0, C.CHANNEL_BUILT)
+    local message = ffi.new("struct channel_message", {
+      kind = C.CHANNEL_BUILT, ok = false, generation = GENERATION,
+    })
+    C.reload_on_message(reload, 1, message)
+    assert.matches("ended: %(no reason given%)$", news())
+  end)
+
+  it("does not take answers to other steps, or of other generations", function()
+    begin()
+    news()
+    for worker = 0, WORKERS - 1 do
+      answer(worker, C.CHANNEL_STARTED)
+      answer(worker, C.CHANNEL_SWAPPED)
+      answer(worker, C.CHANNEL_BUILT, nil, GENERATION - 1)
+      answer(worker, C.CHANNEL_RETIRED)
+    end
+    assert.equal("", news())
+  end)
+
+  it("counts an answer that is given twice once", function()
+    begin()
+    news()
+    for _ = 1, 3 do answer(0, C.CHANNEL_BUILT) end
+    assert.equal("", news())
+  end)
+
+  it("is abandoned when a worker dies before the decision", function()
+    for _, kind in ipairs { false, C.CHANNEL_BUILT } do
+      begin()
+      if kind then all_answer(kind) end
+      news()
+      C.reload_on_death(reload, 1)
+      assert.equal("abandon 0, abandon 2, ended: worker 2 has ended meanwhile", news())
+    end
+  end)
+
+  it("is done without a worker that dies after the decision", function()
+    begin()
+    all_answer(C.CHANNEL_BUILT)
+    all_answer(C.CHANNEL_STARTED)
+    answer(0, C.CHANNEL_SWAPPED)
+    answer(2, C.CHANNEL_SWAPPED)
+    news()
+    C.reload_on_death(reload, 1)
+    assert.equal("ended", news())
+  end)
+
+  it("is done when all of them die after the decision", function()
+    begin()
+    all_answer(C.CHANNEL_BUILT)
+    all_answer(C.CHANNEL_STARTED)
+    news()
+    for worker = 0, WORKERS - 1 do C.reload_on_death(reload, worker) end
+    assert.equal("ended", news())
+  end)
+
+  it("leaves alone who does not serve, and has it replaced after the decision", function()
+    serving[1] = false
+    begin()
+    assert.equal("build 0, build 2", news())
+    C.reload_on_death(reload, 1)
+    all_answer(C.CHANNEL_BUILT)
+    serving[1] = true -- it has come up meanwhile, on the old one
+    answer(1, C.CHANNEL_STARTED)
+    answer(0, C.CHANNEL_STARTED)
+    news()
+    answer(2, C.CHANNEL_STARTED)
+    assert.equal("decided, left behind 1, swap 0, swap 2", news())
+    answer(0, C.CHANNEL_SWAPPED)
+    answer(2, C.CHANNEL_SWAPPED)
+    assert.equal("ended", news())
+  end)
+
+  it("is over at once when nobody serves", function()
+    serving = {}
+    assert.is_false(begin())
+    assert.equal("ended: no worker serves", news())
+  end)
+
+  it("is abandoned when somebody cannot be reached before the decision", function()
+    deaf[1] = true
+    assert.is_false(begin())
+    assert.equal("build 0, build 1, abandon 0, abandon 1, abandon 2, "
+      .. "ended: worker 2 cannot be reached", news())
+  end)
+
+  it("leaves behind whom the decision does not reach", function()
+    begin()
+    all_answer(C.CHANNEL_BUILT)
+    deaf[0], deaf[1], deaf[2] = true, true, true
+    answer(0, C.CHANNEL_STARTED)
+    answer(1, C.CHANNEL_STARTED)
+    news()
+    answer(2, C.CHANNEL_STARTED)
+    assert.equal("decided, swap 0, left behind 0, swap 1, left behind 1, swap 2, left behind 2, "
+      .. "ended", news())
+  end)
+
+  it("does not wait for ever: who is late before the decision ends it", function()
+    begin()
+    answer(0, C.CHANNEL_BUILT)
+    assert.equal(120, tonumber(C.reload_seconds_max(reload)))
+    news()
+    C.reload_on_late(reload)
+    assert.equal("abandon 0, abandon 1, abandon 2, ended: worker 3 took too long to build it",
+      news())
+    begin()
+    all_answer(C.CHANNEL_BUILT)
+    assert.equal(40, tonumber(C.reload_seconds_max(reload)))
+    news()
+    C.reload_on_late(reload)
+    assert.matches("ended: worker 3 took too long to start it$", news())
+  end)
+
+  it("leaves behind who is late after the decision", function()
+    begin()
+    all_answer(C.CHANNEL_BUILT)
+    all_answer(C.CHANNEL_STARTED)
+    answer(1, C.CHANNEL_SWAPPED)
+    news()
+    C.reload_on_late(reload)
+    assert.equal("left behind 0, left behind 2, ended", news())
+  end)
+
+  it("can follow on one that failed", function()
+    begin()
+    answer(0, C.CHANNEL_BUILT, "wrong\n")
+    news()
+    assert.is_true(begin())
+    assert.equal("build 0, build 1, build 2", news())
+  end)
+
+  it("hears nothing where none runs", function()
+    answer(0, C.CHANNEL_BUILT)
+    C.reload_on_death(reload, 0)
+    C.reload_on_late(reload)
+    assert.equal("", news())
+  end)
+end)
