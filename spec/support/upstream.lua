@@ -25,6 +25,9 @@ void driver_encrypt(struct driver *driver, void *tls, const char *name);
 void driver_target(struct driver *driver, const char *host, int port, unsigned weight);
 void driver_forget_targets(struct driver *driver);
 struct cluster *driver_acquire(struct driver *driver, const char *name);
+struct cluster *driver_prepare(struct driver *driver, const char *name, bool *is_outdated);
+void driver_configure(struct driver *driver, struct cluster *cluster);
+bool driver_take_growth(struct cluster *cluster, int target, double *attempts, double *errors);
 void driver_release(struct cluster *cluster);
 struct cluster *driver_find(struct driver *driver, const char *name);
 bool driver_run(struct driver *driver, double seconds);
@@ -130,18 +133,34 @@ function Driver:refusing_port()
   return port
 end
 
---- Acquires a cluster of these targets and options; of that name there is one, as ever.
----@param targets table[] `{ port, weight, host }`, or a port
----@param options table<string, number>? see driver_set in upstream_driver.c
----@param name string?
----@return ffi.cdata* cluster
-function Driver:cluster(targets, options, name)
+--- What the next cluster is like, see cluster().
+function Driver:describe(targets, options)
   C.driver_forget_targets(self.driver)
   for _, target in ipairs(targets) do
     if type(target) == "number" then target = { target } end
     C.driver_target(self.driver, target.host or "127.0.0.1", target[1], target.weight or 1)
   end
   for key, value in pairs(options or {}) do C.driver_set(self.driver, key, value) end
+end
+
+--- Prepares the cluster of that name to be like this.
+---@return ffi.cdata* cluster
+---@return boolean is_outdated
+function Driver:prepare(targets, options, name)
+  self:describe(targets, options)
+  local is_outdated = ffi.new "bool[1]"
+  local cluster = C.driver_prepare(self.driver, name or "users", is_outdated)
+  self.clusters[#self.clusters + 1] = cluster
+  return cluster, is_outdated[0]
+end
+
+--- Acquires a cluster of these targets and options; of that name there is one, as ever.
+---@param targets table[] `{ port, weight, host }`, or a port
+---@param options table<string, number>? see driver_set in upstream_driver.c
+---@param name string?
+---@return ffi.cdata* cluster
+function Driver:cluster(targets, options, name)
+  self:describe(targets, options)
   local cluster = C.driver_acquire(self.driver, name or "users")
   self.clusters[#self.clusters + 1] = cluster
   return cluster

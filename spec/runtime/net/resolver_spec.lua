@@ -11,6 +11,9 @@ struct spec_resolver_options { const char *servers; double timeout; double stale
 void *spec_resolver_create(void *loop, const struct spec_resolver_options *options)
   __asm__("resolver_create");
 void spec_resolver_destroy(void **resolver) __asm__("resolver_destroy");
+bool spec_resolver_prepare(void *resolver, const struct spec_resolver_options *options)
+  __asm__("resolver_prepare");
+void spec_resolver_configure(void *resolver) __asm__("resolver_configure");
 void *spec_resolver_ask(void *resolver, const char *host, uint16_t port, void *answered,
                         void *data) __asm__("resolver_ask");
 void spec_resolver_cancel(void **query) __asm__("resolver_cancel");
@@ -324,6 +327,72 @@ describe("resolver", function()
     resolver = nil
     pass(0.05)
     assert.equal(0, ask.times)
+  end)
+
+  describe("that is configured anew", function()
+    local BOTH = "192.0.2.1:80 [2001:db8::1]:80"
+    local other
+
+    before_each(function() other = dns_server.new() end)
+    after_each(function() other:close() end)
+
+    local function prepare(servers, timeout)
+      return C.spec_resolver_prepare(resolver[0], ffi.new("struct spec_resolver_options", servers,
+        timeout or 5, 0))
+    end
+
+    it("asks other servers from then on, and keeps what it knows", function()
+      other.zone["new.test"] = { A = { v4(7) }, ttl = 60 }
+      create()
+      assert.same({ "none", BOTH }, resolve "api.test")
+      assert.is_true(prepare(other.address))
+      C.spec_resolver_configure(resolver[0])
+      assert.equal(1, start("api.test").times)
+      local ask = start "new.test"
+      loop:run(function()
+        other:serve()
+        return ask.times > 0
+      end)
+      assert.equal("192.0.2.7:80", ask.addresses)
+    end)
+
+    it("changes nothing before that", function()
+      create()
+      assert.is_true(prepare(other.address))
+      assert.same({ "none", BOTH }, resolve "api.test")
+      assert.equal(0, #other.asked)
+      assert.is_true(prepare(other.address))
+    end)
+
+    it("asks the new servers what the old ones have not answered yet", function()
+      other.zone["slow.test"] = { A = { v4(9) }, ttl = 60 }
+      server.is_silent = true
+      create()
+      local first, second = start "slow.test", start "slow.test"
+      pass(0.02)
+      assert.is_true(prepare(other.address))
+      C.spec_resolver_configure(resolver[0])
+      loop:run(function()
+        other:serve()
+        return first.times > 0 and second.times > 0
+      end)
+      assert.equal("192.0.2.9:80", first.addresses)
+      assert.equal("192.0.2.9:80", second.addresses)
+    end)
+
+    it("goes on with the same questions where it would ask in the same way", function()
+      create()
+      local ask = start "api.test"
+      assert.is_true(prepare(server.address))
+      C.spec_resolver_configure(resolver[0])
+      assert.same({ "none", BOTH }, finish(ask))
+    end)
+
+    it("refuses servers that cannot be read", function()
+      create()
+      assert.is_false(prepare "no server")
+      assert.same({ "none", BOTH }, resolve "api.test")
+    end)
   end)
 
   it("forgets the name that was not asked for longest when there are too many", function()

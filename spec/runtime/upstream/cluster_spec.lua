@@ -1,3 +1,4 @@
+local ffi = require "ffi"
 local upstream = require "spec.support.upstream"
 
 local C = upstream.C
@@ -38,6 +39,68 @@ describe("cluster", function()
     assert.equal(one, again)
     assert.equal("127.0.0.1:9001 w7 busy 0 idle 0 failures 0 attempts 0 errors 0\n"
       .. "127.0.0.1:9002 w1 busy 0 idle 0 failures 0 attempts 0 errors 0\n", driver:status(one))
+  end)
+
+  describe("that is prepared", function()
+    it("is made at once where there is none", function()
+      local cluster, is_outdated = driver:prepare { 9001 }
+      assert.is_false(is_outdated)
+      assert.matches("127.0.0.1:9001 w1", driver:status(cluster))
+    end)
+
+    it("is not changed before it is configured", function()
+      local one = driver:cluster { 9001 }
+      local before = driver:status(one)
+      local again, is_outdated = driver:prepare({ 9002 }, { failures_max = 9 })
+      assert.equal(one, again)
+      assert.is_true(is_outdated)
+      assert.equal(before, driver:status(one))
+      C.driver_configure(driver.driver, one)
+      assert.matches("127.0.0.1:9002 w1", driver:status(one))
+    end)
+
+    it("needs no configuring when it is like that already", function()
+      driver:cluster({ { 9001, weight = 2 }, 9002 }, { failures_max = 2, idle_seconds = 7 })
+      local function is_outdated(targets, options)
+        local _, outdated = driver:prepare(targets, options)
+        return outdated
+      end
+      local function as_before()
+        return is_outdated({ { 9001, weight = 2 }, 9002 }, { failures_max = 2, idle_seconds = 7,
+          connections_max = 0, balance = 0, set_aside_seconds = 5 })
+      end
+      assert.is_false(as_before())
+      assert.is_true(is_outdated { { 9001, weight = 3 }, 9002 })
+      assert.is_true(is_outdated { { 9001, weight = 2 } })
+      assert.is_true(is_outdated { 9002, { 9001, weight = 2 } })
+      assert.is_false(as_before())
+      for name, value in pairs { failures_max = 3, idle_seconds = 8, connections_max = 1,
+          balance = 1, set_aside_seconds = 6 } do
+        assert.is_true(is_outdated({ { 9001, weight = 2 }, 9002 }, { [name] = value }), name)
+        assert.is_false(as_before())
+      end
+    end)
+  end)
+
+  it("tells how much its targets have counted since it was asked", function()
+    local cluster = driver:cluster { 9001, 9002 }
+    local numbers = ffi.new "double[2]"
+    local function growth(target)
+      C.driver_take_growth(cluster, target, numbers, numbers + 1)
+      return { numbers[0], numbers[1] }
+    end
+    for _ = 1, 3 do
+      C.driver_begin(cluster, 1, 0)
+      C.driver_fail(cluster, 1, upstream.fault "upstream-refused", false, 0)
+      C.driver_end(cluster, 1, false)
+    end
+    assert.same({ 0, 0 }, growth(0))
+    assert.same({ 3, 3 }, growth(1))
+    assert.same({ 0, 0 }, growth(1))
+    C.driver_begin(cluster, 1, 0)
+    C.driver_end(cluster, 1, false)
+    assert.same({ 1, 0 }, growth(1))
+    assert.same({ -1, -1 }, growth(2))
   end)
 
   it("names targets as operators write them", function()
