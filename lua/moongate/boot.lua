@@ -8,7 +8,7 @@ local bridge = require "moongate.ffi"
 local BUILDING = { "^moongate%.config", "^moongate%.build$", "^moongate%.router$",
   "^moongate%.chain$",
   "^moongate%.admin%.configuration$", "^moongate%.admin%.redact$",
-  "^moongate%.path_pattern$", "^moongate%.route_", "^moongate%.boot$" }
+  "^moongate%.inventory$", "^moongate%.path_pattern$", "^moongate%.route_", "^moongate%.boot$" }
 
 local function drop_modules()
   for name in pairs(package.loaded) do

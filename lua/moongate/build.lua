@@ -274,6 +274,8 @@ function build.builder(keeps_routes)
     chain = chain.maker(),
     normalise = normalise, is_plain = is_plain, pattern = {},
   }, Builder)
+  local list = C.moon_inventory_is_wanted(bridge.generation)
+    and require("moongate.inventory").new()
   function builder.start(model, report)
     builder.model, builder.report = model, report
     builder.forgets_routes = not keeps_routes
@@ -282,10 +284,13 @@ function build.builder(keeps_routes)
   function builder.add(pattern)
     if builder.is_broken then return add_pattern(builder, pattern) end
     if builder.shown then builder.shown:add(pattern.route) end
-    return add_route(builder, pattern, false)
+    local ok, wrong = add_route(builder, pattern, false)
+    if ok and list then list:route(pattern.route, builder.model) end
+    return ok, wrong
   end
   function builder.complete(model)
     if builder.shown then builder.shown:complete(model) end
+    if list then list:finish(model) end
     if has_admin(model) then add_admin_routes(builder, model) end
   end
   return builder

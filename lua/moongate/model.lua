@@ -23,6 +23,8 @@
 ---@field route_count integer
 ---@field use ModelStep[]            plugins of `use`: also for answers without a route
 
+---@field plugin_paths table<string, string> files of the plugins that are loaded
+
 ---@class ModelLimits
 ---@field head integer               bytes of a request's head
 ---@field target integer             bytes of a request's target

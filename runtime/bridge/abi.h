@@ -269,6 +269,23 @@ bool moon_folder_names(struct generation *generation, const char *path, size_t l
 bool moon_file_ending(struct generation *generation, const char *end, size_t length,
                       struct slice *path);
 
+/* In the order of enum inventory_kind. */
+enum moon_inventory {
+    MOON_INVENTORY_ROUTE,
+    MOON_INVENTORY_PLUGIN,
+    MOON_INVENTORY_UPSTREAM,
+    MOON_INVENTORY_LISTENER,
+    MOON_INVENTORY_CONSUMER,
+    MOON_INVENTORY_SETTING
+};
+/* Whether somebody wants to know what the configuration has: else nothing is to be added. */
+bool moon_inventory_is_wanted(struct generation *generation);
+/* `texts`: its name, and where it was written. */
+void moon_inventory_add(struct generation *generation, int kind, const struct slice *texts,
+                        const char *content, size_t length);
+/* Sixteen digits for the content. */
+void moon_inventory_fingerprint(const char *content, size_t length, char *digits);
+
 enum moon_object {
     MOON_OBJECT_SETTINGS,
     MOON_OBJECT_CLUSTER,

@@ -32,13 +32,15 @@
 struct background;
 struct bundle;
 struct generation;
+struct inventory;
 struct shared;
 
 struct generation_options {
     const char *config_path;
-    uint64_t number;         /* counts the readings that came to serve, from 1 */
-    struct bundle *bundle;   /* where files are read */
-    bool shows_config;       /* bundle_show() what the admin endpoints show of it */
+    uint64_t number;             /* counts the readings that came to serve, from 1 */
+    struct bundle *bundle;       /* where files are read */
+    bool shows_config;           /* bundle_show() what the admin endpoints show of it */
+    struct inventory *inventory; /* told what there is; borrowed while building, may be NULL */
     struct shared *shared;   /* where plugins have numbers and it is shown which one runs, nothing
                                 else of it is touched; NULL: nowhere */
     const char *lua_root;    /* folder that holds moongate/ */

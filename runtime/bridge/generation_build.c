@@ -125,6 +125,7 @@ struct generation *generation_build(const struct generation_options *options)
     generation->shared = options->shared;
     if (options->shared != NULL)
         tasks_show_at(&generation->tasks, options->shared->place, options->number);
+    generation->inventory = options->inventory;
     if (!boot(generation, options)) {
         generation_release(&generation);
         return NULL;
@@ -134,6 +135,7 @@ struct generation *generation_build(const struct generation_options *options)
     if (bundle_shown(generation->bundle).start != NULL)
         generation->shown = bundle_acquire(generation->bundle);
     generation->bundle = NULL;
+    generation->inventory = NULL;
     limit_handshakes(generation);
     route_matcher_seal(generation->matcher);
     route_matcher_seal(generation->admin_matcher);

@@ -83,10 +83,11 @@ struct generation {
     unsigned use_phases;  /* of the plugins of `use`, for answers without a route */
     int functions[GENERATION_FUNCTION_COUNT]; /* registry references */
     int requests;                             /* registry reference: request objects by slot + 1 */
-    /* Both NULL once built. */
+    /* All NULL once built. */
     struct draft *draft;
     struct bundle *bundle; /* borrowed */
     struct shared *shared; /* where plugins have numbers, from the first: services come later */
+    struct inventory *inventory; /* borrowed; NULL: nobody wants one */
 
     ev_timer timer;              /* while it starts, and after it was current */
     generation_started *started; /* NULL: nobody waits for it */

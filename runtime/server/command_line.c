@@ -31,6 +31,7 @@ static const char USAGE[] =
     "of the gateway that runs with the configuration:\n"
     "  status                 say how it is\n"
     "  reload                 read the files again and run what they say; says what is wrong\n"
+    "  diff                   say what a reload would change\n"
     "  rollback               go back to what ran before, until the next reload\n"
     "  stop                   let it finish its requests and end; returns when it has\n"
     "\n"
@@ -147,6 +148,7 @@ static const struct verb {
     {"version", version},
     {"status", ask_gateway},
     {"reload", ask_gateway},
+    {"diff", ask_gateway},
     {"rollback", ask_gateway},
     {"stop", ask_gateway},
 };

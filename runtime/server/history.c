@@ -21,13 +21,13 @@ const char *history_cause_name(enum history_cause cause)
 /* In the order of the bits. */
 static const char *const UNAPPLIED_NAMES[] = {"workers", "memory", "user"};
 
-void history_print_unapplied(const struct history *history, struct buffer *into)
+void history_print_unapplied(unsigned unapplied, struct buffer *into)
 {
-    if (history->unapplied == 0)
+    if (unapplied == 0)
         return;
     buffer_append(into, SLICE("needs upgrade "));
     for (unsigned i = 0; i < ARRAY_LENGTH(UNAPPLIED_NAMES); i++) {
-        if ((history->unapplied & 1U << i) == 0)
+        if ((unapplied & 1U << i) == 0)
             continue;
         buffer_append(into, SLICE(" "));
         buffer_append(into, slice_from_string(UNAPPLIED_NAMES[i]));
@@ -35,11 +35,11 @@ void history_print_unapplied(const struct history *history, struct buffer *into)
     buffer_append(into, SLICE(": a reload does not change it, moongate upgrade does\n"));
 }
 
-void history_write_unapplied(const struct history *history, struct json_writer *writer)
+void history_write_unapplied(unsigned unapplied, struct json_writer *writer)
 {
     json_writer_open_array(writer, "needs_upgrade");
     for (unsigned i = 0; i < ARRAY_LENGTH(UNAPPLIED_NAMES); i++) {
-        if ((history->unapplied & 1U << i) != 0)
+        if ((unapplied & 1U << i) != 0)
             json_writer_put_string(writer, NULL, UNAPPLIED_NAMES[i]);
     }
     json_writer_close_array(writer);

@@ -43,9 +43,9 @@ struct history {
 const char *history_cause_name(enum history_cause cause);
 
 /* A line for people; nothing when all is applied. */
-void history_print_unapplied(const struct history *history, struct buffer *into);
+void history_print_unapplied(unsigned unapplied, struct buffer *into);
 /* "needs_upgrade": an array of names. */
-void history_write_unapplied(const struct history *history, struct json_writer *writer);
+void history_write_unapplied(unsigned unapplied, struct json_writer *writer);
 
 /* A generation serves from now on: earlier failures are settled. */
 void history_succeed(struct history *history, uint64_t generation, enum history_cause cause);

@@ -65,7 +65,7 @@ static void on_signal(struct master *master, unsigned number)
         break;
     case SIGHUP:
         if (master->desk != NULL)
-            reload_desk_reload(master->desk, CAUSE_SIGNAL, &(struct reload_asker){0});
+            reload_desk_ask(master->desk, RELOAD_FILES, CAUSE_SIGNAL, &RELOAD_NOBODY);
         break;
     default:
         break;
@@ -90,8 +90,10 @@ static void on_ready(void *data)
     master->is_ready = true;
     history_succeed(&master->history, 1, CAUSE_START);
     master_publish_news(master);
-    if (master->desk != NULL)
-        reload_desk_open(master->desk, master->read);
+    if (master->desk != NULL) {
+        reload_desk_open(master->desk, master->read, master->inventory_fd);
+        master->inventory_fd = -1;
+    }
     log_write(LOG_INFO, "ready");
 }
 
@@ -142,6 +144,8 @@ static void in_child(void *data)
     struct master *master = data;
 
     close(master->signal_fd);
+    if (master->inventory_fd >= 0)
+        close(master->inventory_fd);
     if (master->control != NULL)
         control_abandon(&master->control);
     history_clear(&master->history);
@@ -154,15 +158,15 @@ static void in_child(void *data)
 static void create_desk(struct master *master)
 {
     struct worker_options *worker = &master->workforce.options.worker;
-    struct reload_desk_options options = {.loop = master->loop,
-                                          .config_path = master->options->config_path,
-                                          .installation = &master->options->installation,
-                                          .workforce = &master->workforce,
-                                          .subject = {.plan = &master->plan,
-                                                      .bundle_fd = &worker->bundle_fd,
-                                                      .sockets = &master->sockets,
-                                                      .generation = &worker->generation},
-                                          .history = &master->history,
+    struct reload_desk_options options = {.reload = {.loop = master->loop,
+                                                     .config_path = master->options->config_path,
+                                                     .installation = &master->options->installation,
+                                                     .workforce = &master->workforce,
+                                                     .subject = {.plan = &master->plan,
+                                                                 .bundle_fd = &worker->bundle_fd,
+                                                                 .sockets = &master->sockets,
+                                                                 .generation = &worker->generation},
+                                                     .history = &master->history},
                                           .on_history = on_history,
                                           .data = master};
 
@@ -231,8 +235,11 @@ static void close_control(struct master *master)
 
 int master_run(const struct master_options *options)
 {
-    struct master master = {
-        .options = options, .bundle_fd = -1, .started = clock_wall(), .signal_fd = -1};
+    struct master master = {.options = options,
+                            .bundle_fd = -1,
+                            .inventory_fd = -1,
+                            .started = clock_wall(),
+                            .signal_fd = -1};
     int code = EXIT_FAILED;
 
     if (master_prepare(&master)) {
@@ -247,6 +254,8 @@ int master_run(const struct master_options *options)
         close(master.signal_fd);
     if (master.bundle_fd >= 0)
         close(master.bundle_fd);
+    if (master.inventory_fd >= 0)
+        close(master.inventory_fd);
     if (master.control != NULL)
         close_control(&master);
     if (master.loop != NULL)

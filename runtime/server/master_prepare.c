@@ -75,7 +75,8 @@ static bool rehearse(struct master *master)
     if (is_good) {
         master->plan = result.plan;
         master->bundle_fd = result.bundle_fd;
-        result.bundle_fd = -1;
+        master->inventory_fd = result.inventory_fd;
+        result.bundle_fd = result.inventory_fd = -1;
     }
     rehearsal_result_clear(&result);
     return is_good;

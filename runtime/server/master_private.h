@@ -31,6 +31,7 @@ struct master {
     struct control *control; /* NULL: none */
     double started;          /* seconds since the epoch */
     struct timespec read;    /* when the configuration began to be read */
+    int inventory_fd;        /* of what was read, until the desk has it; -1: none */
     int signal_fd;
     ev_io signals;
     ev_timer barred;   /* stopping: until nobody is in the middle of connecting */

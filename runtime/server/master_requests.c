@@ -42,7 +42,7 @@ static void on_answer(const struct reload_asker *asker, const struct reload_outc
                    control_wants_json(client) ? outcome->json : outcome->text);
 }
 
-static void ask_desk(struct master *master, struct control_client *client, struct slice verb)
+static void ask_desk(struct master *master, struct control_client *client, enum reload_kind kind)
 {
     struct reload_asker asker = {.answer = on_answer, .data = client};
     struct reload_outcome refusal = reload_answer_refusal();
@@ -50,10 +50,9 @@ static void ask_desk(struct master *master, struct control_client *client, struc
     control_promise(client, reload_desk_seconds_max());
     if (master->desk == NULL)
         on_answer(&asker, &refusal);
-    else if (slice_equals(verb, SLICE("rollback")))
-        reload_desk_roll_back(master->desk, &asker);
     else
-        reload_desk_reload(master->desk, CAUSE_COMMAND, &asker);
+        reload_desk_ask(master->desk, kind,
+                        kind == RELOAD_PREVIOUS ? CAUSE_ROLLBACK : CAUSE_COMMAND, &asker);
 }
 
 void master_on_request(void *data, struct control_client *client, struct slice verb)
@@ -64,8 +63,12 @@ void master_on_request(void *data, struct control_client *client, struct slice v
         answer_status(master, client);
     else if (slice_equals(verb, SLICE("stop")))
         answer_stop(master, client);
-    else if (slice_equals(verb, SLICE("reload")) || slice_equals(verb, SLICE("rollback")))
-        ask_desk(master, client, verb);
+    else if (slice_equals(verb, SLICE("reload")))
+        ask_desk(master, client, RELOAD_FILES);
+    else if (slice_equals(verb, SLICE("diff")))
+        ask_desk(master, client, RELOAD_PREVIEW);
+    else if (slice_equals(verb, SLICE("rollback")))
+        ask_desk(master, client, RELOAD_PREVIOUS);
     else
         control_answer(client, false, SLICE("this gateway does not know that verb\n"));
 }
@@ -91,7 +94,7 @@ void master_on_ask(struct master *master, unsigned worker, const struct channel_
     if (master->desk == NULL || !slice_equals(message->text, SLICE("reload")))
         answer_worker(&asker, &refusal);
     else
-        reload_desk_reload(master->desk, CAUSE_ADMIN, &asker);
+        reload_desk_ask(master->desk, RELOAD_FILES, CAUSE_ADMIN, &asker);
 }
 
 void master_publish_news(struct master *master)

@@ -64,15 +64,17 @@ static char *read_errors(int fd)
 }
 
 /* The descriptors that came with a message, -1 for those that did not. */
-static void take_descriptors(struct msghdr *header, int fds[2])
+static void take_descriptors(struct msghdr *header, int fds[REHEARSAL_FDS])
 {
     const struct cmsghdr *rights = CMSG_FIRSTHDR(header);
 
-    fds[0] = fds[1] = -1;
+    for (size_t i = 0; i < REHEARSAL_FDS; i++)
+        fds[i] = -1;
     if (rights == NULL || rights->cmsg_type != SCM_RIGHTS)
         return;
     size_t bytes = rights->cmsg_len - CMSG_LEN(0);
-    memcpy(fds, CMSG_DATA(rights), bytes < 2 * sizeof(int) ? bytes : 2 * sizeof(int));
+    size_t bytes_max = REHEARSAL_FDS * sizeof(int);
+    memcpy(fds, CMSG_DATA(rights), bytes < bytes_max ? bytes : bytes_max);
 }
 
 /* Waits for the message; false when the process ended without one. */
@@ -80,12 +82,12 @@ static bool receive(int fd, struct rehearsal_result *result)
 {
     struct rehearsal_message message;
     struct iovec part = {&message, sizeof(message)};
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(2 * sizeof(int))];
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(REHEARSAL_FDS * sizeof(int))];
     struct msghdr header = {.msg_iov = &part,
                             .msg_iovlen = 1,
                             .msg_control = control,
                             .msg_controllen = sizeof(control)};
-    int fds[2];
+    int fds[REHEARSAL_FDS];
     ssize_t count;
 
     while ((count = recvmsg(fd, &header, MSG_CMSG_CLOEXEC)) < 0 && errno == EINTR)
@@ -97,6 +99,7 @@ static bool receive(int fd, struct rehearsal_result *result)
     result->plan = message.plan;
     result->errors = read_errors(fds[0]);
     result->bundle_fd = fds[1];
+    result->inventory_fd = fds[2];
     return true;
 }
 
@@ -144,7 +147,7 @@ void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *res
 {
     struct rehearsal *done = *rehearsal;
 
-    *result = (struct rehearsal_result){.bundle_fd = -1};
+    *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1};
     bool is_told = receive(done->fd, result);
     int status = wait_for(done->pid);
     if (!is_told)
@@ -168,7 +171,7 @@ void rehearsal_run(const char *config_path, const struct installation *installat
         rehearsal_finish(&rehearsal, result);
         return;
     }
-    *result = (struct rehearsal_result){.bundle_fd = -1};
+    *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1};
     result->errors =
         line_of("moongate: no process to read the configuration", strerrordesc_np(errno));
 }
@@ -177,6 +180,8 @@ void rehearsal_result_clear(struct rehearsal_result *result)
 {
     if (result->bundle_fd >= 0)
         close(result->bundle_fd);
+    if (result->inventory_fd >= 0)
+        close(result->inventory_fd);
     free(result->errors);
-    *result = (struct rehearsal_result){.bundle_fd = -1};
+    *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1};
 }

@@ -20,6 +20,7 @@ struct rehearsal_result {
     bool is_good;
     struct plan plan; /* when good */
     int bundle_fd;    /* for bundle_open(); -1 when the process died, or had no memory for it */
+    int inventory_fd; /* what there is, sealed; -1 unless good, or when there was no memory */
     char *errors;     /* one a line, all of them; "" when good */
 };
 
@@ -37,5 +38,5 @@ void rehearsal_abandon(struct rehearsal **rehearsal);
 /* Both in one, where waiting does no harm. */
 void rehearsal_run(const char *config_path, const struct installation *installation,
                    struct rehearsal_result *result);
-/* Closes the bundle's descriptor, unless it has been taken over and is -1. */
+/* Closes the descriptors that have not been taken over, and are not -1 since. */
 void rehearsal_result_clear(struct rehearsal_result *result);

@@ -13,6 +13,7 @@
 
 #include "bridge/bundle.h"
 #include "bridge/generation.h"
+#include "bridge/inventory.h"
 #include "server/rehearsal.h"
 
 /* Descriptors up to this one are the process's own. */
@@ -62,11 +63,14 @@ static void leave_master(pid_t master, int fd)
     close_range(CHANNEL + 1, ~0U, 0);
 }
 
-static void send_all(struct rehearsal_message *message, int errors_fd, int bundle_fd)
+/* The first that is -1 ends the list. */
+static void send_all(struct rehearsal_message *message, const int fds[REHEARSAL_FDS])
 {
-    int fds[] = {errors_fd, bundle_fd};
-    size_t bytes = bundle_fd >= 0 ? sizeof(fds) : sizeof(fds[0]);
-    _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(fds))] = {0};
+    size_t count = 0;
+    while (count < REHEARSAL_FDS && fds[count] >= 0)
+        count++;
+    size_t bytes = count * sizeof(fds[0]);
+    _Alignas(struct cmsghdr) char control[CMSG_SPACE(REHEARSAL_FDS * sizeof(int))] = {0};
     struct iovec part = {message, sizeof(*message)};
     struct msghdr header = {.msg_iov = &part,
                             .msg_iovlen = 1,
@@ -89,9 +93,11 @@ void rehearsal_child_run(const char *config_path, const struct installation *ins
     struct errors errors = {.fd = memfd_create("moongate errors", MFD_CLOEXEC)};
     struct rehearsal_message message = {.is_good = false};
     struct bundle *bundle = bundle_create();
+    struct inventory *inventory = inventory_create();
     struct generation_options options = {.config_path = config_path,
                                          .bundle = bundle,
                                          .shows_config = true,
+                                         .inventory = inventory,
                                          .lua_root = installation->lua_root,
                                          .plugin_root = installation->plugin_root,
                                          .on_error = tell,
@@ -99,13 +105,16 @@ void rehearsal_child_run(const char *config_path, const struct installation *ins
 
     alarm(REHEARSAL_SECONDS_MAX);
     const struct generation *generation = generation_build(&options);
-    int bundle_fd = bundle_seal(bundle);
+    int bundle_fd = bundle_seal(bundle), inventory_fd = -1;
     if (bundle_fd < 0)
         tell_system_error(&errors, "cannot keep what was read");
-    if (generation != NULL && bundle_fd >= 0)
+    if (generation != NULL && bundle_fd >= 0) {
         message = (struct rehearsal_message){true, *generation_plan(generation)};
+        inventory_add_files(inventory, bundle);
+        inventory_fd = inventory_seal(inventory); /* without one, differences are not told */
+    }
     if (errors.untold > 0)
         dprintf(errors.fd, "... and %zu more errors\n", errors.untold);
-    send_all(&message, errors.fd, bundle_fd);
+    send_all(&message, (int[]){errors.fd, bundle_fd, inventory_fd});
     _exit(0); /* what was built goes with the process */
 }

@@ -11,8 +11,10 @@
 /* Of all errors together; a line says how many more there are. */
 #define REHEARSAL_ERRORS_BYTES_MAX ((size_t)1 << 20)
 
-/* Sent once, with one descriptor for the errors as a text, then one for the bundle if there is one.
- */
+/* Sent once, with one descriptor for the errors as a text, then one for the bundle if there is one,
+ * then one for the inventory of a good one. */
+#define REHEARSAL_FDS 3
+
 struct rehearsal_message {
     bool is_good;
     struct plan plan;

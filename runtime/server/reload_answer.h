@@ -5,11 +5,16 @@
 
 #include "base/buffer.h"
 #include "server/history.h"
-#include "server/reload_desk.h"
+#include "server/reload_job.h"
+
+struct difference;
 
 struct reload_answer {
-    struct slice errors; /* empty: it went well */
-    bool is_unchanged;   /* all was read as it had been before */
+    struct slice errors;                 /* empty: it went well */
+    bool is_unchanged;                   /* all was read as it had been before */
+    bool is_preview;                     /* nothing was done, only read */
+    const struct difference *difference; /* NULL: it is not known */
+    unsigned unapplied;                  /* of enum history_unapplied */
     const struct history *history;
     struct buffer text, json, brief; /* made by reload_answer_write() */
 };

@@ -1,23 +1,14 @@
 /*
- * reload_desk — takes requests to change what a gateway runs, does one at a time, answers those who
- * asked.
+ * reload_desk — takes requests to change what a gateway runs, has one job done at a time, answers
+ * those who asked.
  *
- * Wherever a request comes from, the same is done: the configuration is read in a throw-away
- * process, and if it is good and another one, the workers agree to run it. Requests that come while
- * something is under way are joined into one more run after it. The generation that ran before is
- * kept as it was read, to be gone back to. Files that were read, or looked for, are watched.
+ * Wherever a request comes from, the same is done (reload_job.h). Requests that come while
+ * something is under way are joined, each kind into one more job after it. Files that were read, or
+ * looked for, are watched: one that changes is a request, too.
  */
 #pragma once
 
-#include "server/history.h"
-#include "server/rehearsal.h"
-#include "server/renewal.h"
-
-struct reload_outcome {
-    bool is_done;
-    struct slice text, json; /* for people, and for programs: both end with a line feed */
-    struct slice brief;      /* the JSON without the errors for which a message has no room */
-};
+#include "server/reload_job.h"
 
 /* Somebody who asked, to be copied. */
 struct reload_asker {
@@ -29,14 +20,11 @@ struct reload_asker {
     uint64_t ticket;
 };
 
+extern const struct reload_asker RELOAD_NOBODY;
+
 struct reload_desk_options {
-    struct loop *loop;
-    const char *config_path;
-    const struct installation *installation;
-    struct workforce *workforce;
-    struct renewal_subject subject;
-    struct history *history; /* kept here */
-    /* It says something new. */
+    struct reload_options reload;
+    /* The history says something new. */
     void (*on_history)(void *data);
     void *data;
 };
@@ -49,15 +37,13 @@ void reload_desk_destroy(struct reload_desk **desk);
 /* In a forked child: gives back what only the master has a use for. */
 void reload_desk_abandon(struct reload_desk **desk);
 
-/* The first generation serves, read from `read` on: from now on files are watched, and requests are
- * not refused. */
-void reload_desk_open(struct reload_desk *desk, struct timespec read);
+/* As reload_job_open(): from now on requests are not refused. */
+void reload_desk_open(struct reload_desk *desk, struct timespec read, int inventory_fd);
 
 /* The asker may be answered before this returns. */
-void reload_desk_reload(struct reload_desk *desk, enum history_cause cause,
-                        const struct reload_asker *asker);
-void reload_desk_roll_back(struct reload_desk *desk, const struct reload_asker *asker);
-/* The longest that a request may take, in seconds, with one before it. */
+void reload_desk_ask(struct reload_desk *desk, enum reload_kind kind, enum history_cause cause,
+                     const struct reload_asker *asker);
+/* The longest that a request may take, in seconds, with others before it. */
 double reload_desk_seconds_max(void);
 
 /* From the workforce. */

@@ -82,7 +82,7 @@ void standing_print(const struct standing *standing, struct buffer *into)
              (unsigned long long)history->succeeded, (unsigned long long)history->failed);
     if (history->is_held)
         put_line(into, "held           rolled back; changed files wait for moongate reload");
-    history_print_unapplied(history, into);
+    history_print_unapplied(history->unapplied, into);
     if (history->failure.errors != NULL)
         put_failure(into, &history->failure);
 }
@@ -110,7 +110,7 @@ static void write_reload(struct json_writer *writer, const struct history *histo
     json_writer_put_number(writer, "since", history->since);
     json_writer_put_string(writer, "cause", history_cause_name(history->cause));
     json_writer_put_flag(writer, "held", history->is_held);
-    history_write_unapplied(history, writer);
+    history_write_unapplied(history->unapplied, writer);
     json_writer_open_object(writer, "reloads");
     json_writer_put_number(writer, "succeeded", (double)history->succeeded);
     json_writer_put_number(writer, "failed", (double)history->failed);

@@ -102,6 +102,7 @@ function assemble.model(declared, loader, report, builder)
     user = checked_value(declared, "user", schema.settings.user, report),
     consumers = consumers_of(declared, report),
     secrets = declared.secrets,
+    plugin_paths = loader.paths,
   }
   model.listeners = listeners.of(declared, report)
   model.upstreams = upstreams.of(declared, report)

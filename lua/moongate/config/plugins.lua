@@ -87,6 +87,7 @@ end
 
 ---@class PluginLoader
 ---@field faulty table<string, boolean>
+---@field paths table<string, string>  of those that are loaded
 local Loader = {}
 Loader.__index = Loader
 
@@ -110,6 +111,7 @@ function Loader:plugin(name, at)
     return nil
   end
   self.loaded[name] = plugin
+  self.paths[name] = path
   return plugin
 end
 
@@ -126,7 +128,7 @@ function plugins.loader(own_folders, bundled, report)
   folders[#folders + 1] = bundled
   package.path = package.path .. (";%s/?.lua;%s/?/init.lua"):format(bundled, bundled)
   return setmetatable({
-    folders = folders, loaded = {}, faulty = {}, report = report,
+    folders = folders, loaded = {}, faulty = {}, paths = {}, report = report,
   }, Loader)
 end
 

@@ -1,0 +1,241 @@
+--- inventory: what a configuration has, told to C one by one, so that the master can say what a
+--- reload changes.
+--
+-- Of each thing all that it says is written into a buffer, of which C keeps a fingerprint. What is
+-- equal has to be written equally in every process: keys in order, functions as their source.
+
+local bridge = require "moongate.ffi"
+local buffer = require "string.buffer"
+local disk = require "moongate.config.disk"
+
+local C = bridge.C
+local texts = bridge.new "struct slice[2]"
+
+local inventory = {}
+
+local DEPTH_MAX = 20
+local FINGERPRINT_BYTES = 16
+-- In this order.
+local ROUTE_FIELDS = {
+  "path", "methods", "hosts", "headers", "query", "sni", "when", "priority", "upstream", "rewrite",
+  "upstream_host", "timeout", "retries", "upgrade",
+}
+local SETTINGS = {
+  "workers", "memory", "log", "resolver", "limits", "trusted_proxies", "forwarded", "via", "user",
+  "watch",
+}
+
+---@class Inventory
+local Inventory = {}
+Inventory.__index = Inventory
+
+local function by_kind(one, other)
+  if type(one) ~= type(other) then return type(one) < type(other) end
+  if type(one) == "number" then return one < other end
+  return tostring(one) < tostring(other)
+end
+
+local function sorted_keys(map)
+  local keys = {}
+  for key in pairs(map) do keys[#keys + 1] = key end
+  table.sort(keys, by_kind)
+  return keys
+end
+
+-- The lines of a file that was read; none of one that was not.
+local function lines_of(self, source)
+  local lines = self.lines[source]
+  if not lines then
+    lines = {}
+    for line in (disk.read(source) or ""):gmatch "([^\n]*)\n?" do lines[#lines + 1] = line end
+    self.lines[source] = lines
+  end
+  return lines
+end
+
+local put
+
+-- Its source and what it has from outside. Bytecode would not do: its constants are in no order.
+local function put_function(self, into, f, depth)
+  local info = debug.getinfo(f, "Su")
+  if info.what == "C" then
+    into:put "builtin"
+    return
+  end
+  local lines = lines_of(self, info.source:sub(2))
+  for i = info.linedefined, info.lastlinedefined do into:put(lines[i] or "", "\n") end
+  for i = 1, info.nups do
+    local name, value = debug.getupvalue(f, i)
+    into:put(name, "=")
+    put(self, into, value, depth + 1)
+  end
+end
+
+local function put_table(self, into, value, depth)
+  into:put "{"
+  for _, key in ipairs(sorted_keys(value)) do
+    if key ~= "at" or depth > 0 then
+      put(self, into, key, depth + 1)
+      into:put "="
+      put(self, into, value[key], depth + 1)
+      into:put ","
+    end
+  end
+  into:put "}"
+end
+
+function put(self, into, value, depth)
+  local kind = type(value)
+  if kind == "string" then
+    into:put("s", #value, ":", value)
+  elseif kind == "number" then
+    into:putf("n%.17g", value)
+  elseif depth > DEPTH_MAX or kind == "cdata" or kind == "userdata" then
+    into:put(kind)
+  elseif kind == "table" then
+    put_table(self, into, value, depth)
+  elseif kind == "function" then
+    put_function(self, into, value, depth)
+  else
+    into:put(tostring(value))
+  end
+end
+
+-- Adds what is in the buffer, which is empty then.
+local function add(self, kind, name, at)
+  local content, length = self.buffer:ref()
+  at = at or ""
+  texts[0].start, texts[0].length = name, #name
+  texts[1].start, texts[1].length = at, #at
+  C.moon_inventory_add(bridge.generation, kind, texts, content, length)
+  self.buffer:reset()
+end
+
+local function fingerprint(into)
+  local content, length = into:ref()
+  local out = bridge.room(FINGERPRINT_BYTES)
+  C.moon_inventory_fingerprint(content, length, out)
+  return bridge.string(out, FINGERPRINT_BYTES)
+end
+
+-- A plugin with its options, `when` and `on_error`. Most routes have the same ones.
+local function step_text(self, step)
+  local known = self.steps[step]
+  if known then return known end
+  local into = self.step_buffer:reset()
+  self.plugins[step.name] = true
+  into:put(step.name, ";", step.on_error, ";")
+  put(self, into, step.when, 1)
+  local names = self.options[step.plugin]
+  if not names then
+    names = sorted_keys(step.plugin.options)
+    self.options[step.plugin] = names
+  end
+  for _, name in ipairs(names) do
+    into:put(name, "=")
+    put(self, into, rawget(step.instance, name), 1)
+  end
+  known = fingerprint(into)
+  if not step.is_single then self.steps[step] = known end
+  return known
+end
+
+-- What `use` has is told once, and the limit of all bodies, too.
+---@param route ModelRoute
+function Inventory:route(route, model)
+  local into = self.buffer
+  for _, name in ipairs(ROUTE_FIELDS) do put(self, into, route[name], 1) end
+  if route.body_limit ~= model.limits.body then put(self, into, route.body_limit, 1) end
+  for i, step in ipairs(route.plugins) do
+    if step ~= model.use[i] then into:put(step_text(self, step)) end
+  end
+  add(self, C.MOON_INVENTORY_ROUTE, route.name, route.at)
+end
+
+-- A certificate or key, with what is in its file.
+local function put_file(self, path)
+  put(self, self.buffer, path, 1)
+  if type(path) == "string" and not path:find("-----BEGIN", 1, true) then
+    put(self, self.buffer, disk.read(path), 1)
+  end
+end
+
+local function add_listener(self, listener)
+  local tls = listener.tls
+  put(self, self.buffer, listener, 0)
+  for _, files in ipairs(tls and tls.certificates or {}) do
+    put_file(self, files.cert)
+    put_file(self, files.key)
+  end
+  put_file(self, tls and tls.client_ca)
+  add(self, C.MOON_INVENTORY_LISTENER, (listener.admin and "admin " or "") .. listener.address,
+    listener.at)
+end
+
+local function add_upstream(self, upstream)
+  local tls = upstream.tls or {}
+  put(self, self.buffer, upstream, 0)
+  for _, path in ipairs { tls.ca or false, tls.cert or false, tls.key or false } do
+    put_file(self, path)
+  end
+  add(self, C.MOON_INVENTORY_UPSTREAM, upstream.name, upstream.at)
+end
+
+-- Where `require` would find an operator's module.
+local function module_text(name)
+  if name:find "^moongate%f[.%z]" then return nil end
+  for template in package.path:gmatch "[^;]+" do
+    local text = disk.read((template:gsub("%?", (name:gsub("%.", "/")))))
+    if text then return text end
+  end
+  return nil
+end
+
+-- The file, then, once each, those of the modules that it requires by their names.
+local function put_source(self, text, seen)
+  put(self, self.buffer, text, 1)
+  for name in (text or ""):gmatch "require%s*%(?%s*[\"']([%w_.-]+)[\"']" do
+    if not seen[name] then
+      seen[name] = true
+      local required = module_text(name)
+      if required then put_source(self, required, seen) end
+    end
+  end
+end
+
+local function add_plugins(self, paths)
+  for name in pairs(self.plugins) do
+    local path = paths[name]
+    put_source(self, path and disk.read(path), {})
+    add(self, C.MOON_INVENTORY_PLUGIN, name, path)
+  end
+end
+
+--- All but the routes, which have been told by then.
+---@param model Model
+function Inventory:finish(model)
+  for _, listener in ipairs(model.listeners) do add_listener(self, listener) end
+  for _, upstream in ipairs(model.upstreams) do add_upstream(self, upstream) end
+  for _, consumer in ipairs(model.consumers) do
+    put(self, self.buffer, consumer, 0)
+    add(self, C.MOON_INVENTORY_CONSUMER, consumer.name, consumer.at)
+  end
+  for _, name in ipairs(SETTINGS) do
+    put(self, self.buffer, model[name], 1)
+    add(self, C.MOON_INVENTORY_SETTING, name)
+  end
+  for _, step in ipairs(model.use) do self.buffer:put(step_text(self, step)) end
+  add(self, C.MOON_INVENTORY_SETTING, "use")
+  add_plugins(self, model.plugin_paths)
+end
+
+--- To be told all of a configuration while it is built.
+---@return Inventory
+function inventory.new()
+  return setmetatable({
+    buffer = buffer.new(), step_buffer = buffer.new(), steps = {}, options = {}, plugins = {},
+    lines = {},
+  }, Inventory)
+end
+
+return inventory
