@@ -107,8 +107,10 @@ function rate_limit.new(options, context)
   return options
 end
 
+local SILENT, TELLING = { request = true }, { request = true, response = true }
+
 function rate_limit.phases(instance)
-  return { request = true, response = FORMS[instance.headers] ~= nil }
+  return FORMS[instance.headers] and TELLING or SILENT
 end
 
 local function told_by(self)
