@@ -41,10 +41,10 @@ end
 local function metric(server, name, with)
   local body = http.request(server.admin_port, { path = "/metrics" }).body
   local sum
-  for labels, value in body:gmatch("%f[^\n\0]" .. name .. "(%b{})%s+([%d.e+-]+)") do
+  for labels, value in body:gmatch("%f[^\n%z]" .. name .. "(%b{})%s+([%d.e+-]+)") do
     if not with or labels:find(with, 1, true) then sum = (sum or 0) + tonumber(value) end
   end
-  return sum or tonumber(body:match("%f[^\n\0]" .. name .. "%s+([%d.e+-]+)") or 0)
+  return sum or tonumber(body:match("%f[^\n%z]" .. name .. "%s+([%d.e+-]+)") or 0)
 end
 
 local function long_turns(server)
