@@ -25,19 +25,19 @@ void history_print_unapplied(unsigned unapplied, struct buffer *into)
 {
     if (unapplied == 0)
         return;
-    buffer_append(into, SLICE("needs upgrade "));
+    buffer_append(into, SLICE("needs restart "));
     for (unsigned i = 0; i < ARRAY_LENGTH(UNAPPLIED_NAMES); i++) {
         if ((unapplied & 1U << i) == 0)
             continue;
         buffer_append(into, SLICE(" "));
         buffer_append(into, slice_from_string(UNAPPLIED_NAMES[i]));
     }
-    buffer_append(into, SLICE(": a reload does not change it, moongate upgrade does\n"));
+    buffer_append(into, SLICE(": a reload does not change it, a restart does\n"));
 }
 
 void history_write_unapplied(unsigned unapplied, struct json_writer *writer)
 {
-    json_writer_open_array(writer, "needs_upgrade");
+    json_writer_open_array(writer, "needs_restart");
     for (unsigned i = 0; i < ARRAY_LENGTH(UNAPPLIED_NAMES); i++) {
         if ((unapplied & 1U << i) != 0)
             json_writer_put_string(writer, NULL, UNAPPLIED_NAMES[i]);

@@ -20,7 +20,7 @@ enum history_cause {
     CAUSE_COUNT
 };
 
-/* What changes with `moongate upgrade` alone. */
+/* What changes with a restart alone. */
 enum history_unapplied { UNAPPLIED_WORKERS = 1, UNAPPLIED_MEMORY = 2, UNAPPLIED_USER = 4 };
 
 struct history_failure {
@@ -44,7 +44,7 @@ const char *history_cause_name(enum history_cause cause);
 
 /* A line for people; nothing when all is applied. */
 void history_print_unapplied(unsigned unapplied, struct buffer *into);
-/* "needs_upgrade": an array of names. */
+/* "needs_restart": an array of names. */
 void history_write_unapplied(unsigned unapplied, struct json_writer *writer);
 
 /* A generation serves from now on: earlier failures are settled. */

@@ -53,7 +53,7 @@ describe("a gateway whose files change", function()
       assert.is_truthy(out:find("same as before: generation 1", 1, true))
       code, out = self:ask { "reload", "--json" }
       assert.equal(0, code)
-      assert.same({ ok = true, changed = false, generation = 1, needs_upgrade = {} },
+      assert.same({ ok = true, changed = false, generation = 1, needs_restart = {} },
         json.decode(out))
       assert.same(pids, self:worker_pids())
     end)
@@ -107,7 +107,7 @@ describe("a gateway whose files change", function()
       assert.equal(1, status(self).generation)
     end)
 
-    it("says what only an upgrade changes, and does not change it", function()
+    it("says what only a restart changes, and does not change it", function()
       local self = start()
       write(self, (config("two", 'watch(false) memory { dict = "32m" }'):gsub("workers%(2%)",
         "workers(1)")))
@@ -115,13 +115,13 @@ describe("a gateway whose files change", function()
       assert.equal(0, code)
       assert.is_truthy(out:find("workers memory: a reload does not change it", 1, true), out)
       assert.equal(2, #self:worker_pids())
-      assert.same({ "workers", "memory" }, status(self).needs_upgrade)
+      assert.same({ "workers", "memory" }, status(self).needs_restart)
       local pids = self:worker_pids()
       system.kill(pids[1], system.SIGKILL)
       wait.that(function() return #self:worker_pids() == 2 and self:worker_pids()[1] ~= pids[1] end)
       write(self, config("three", "watch(false)"))
       assert.equal(0, (self:ask { "reload" }))
-      assert.same({}, status(self).needs_upgrade)
+      assert.same({}, status(self).needs_restart)
     end)
   end)
 
