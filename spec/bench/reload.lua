@@ -13,7 +13,6 @@ local CONFIG = [[
 workers(2)
 listen "127.0.0.1:0"
 admin "127.0.0.1:0"
-log { level = "warning" }
 limits { drain_timeout = "10s" }
 for i = 0, %d do
   route("GET /r" .. i) { plugins = {
@@ -178,23 +177,25 @@ local function many_reloads(count)
   server:stop()
 end
 
+-- Whether all workers serve, none of which is the one that was killed.
+local function is_whole(server, killed)
+  local _, text = server:ask { "status", "--json" }
+  local _, serving = text:gsub('"serves":true', "")
+  return serving == 2 and not text:find(('"pid":%d,"serves"'):format(killed), 1, true)
+end
+
 -- Kills a worker; seconds until as many serve again, and how many descriptors it had.
 local function kill_one(server)
-  local pids = server:worker_pids()
-  local descriptors = count_of(pids[1], "fd")
+  local pid = server:worker_pids()[1]
+  local descriptors = count_of(pid, "fd")
   local killed = system.now()
-  local _, before = server:log():gsub("is ready", "")
-  system.kill(pids[1], system.SIGKILL)
-  wait.that(function()
-    local _, now = server:log():gsub("is ready", "")
-    return now > before
-  end, 30, "a worker in its place")
+  system.kill(pid, system.SIGKILL)
+  wait.that(function() return is_whole(server, pid) end, 30, "a worker in its place")
   return system.now() - killed, descriptors
 end
 
 local function kills(routes, seconds, target)
-  local server = gateway.start { config = CONFIG:format(routes - 1):gsub('"warning"', '"info"'),
-    seconds = 120 }
+  local server = start(routes)
   local times, bound = {}, 0
   local report = load.full(server.directory, server.port, routes, seconds + 1, function()
     each_second(seconds, function(i)
