@@ -5,6 +5,7 @@
 -- instances, then their `when` functions. So a hundred thousand routes cost a few functions, which
 -- stay compiled, and a small array for each different list.
 
+local below = require "moongate.below"
 local bit = require "bit"
 local bridge = require "moongate.ffi"
 local mark = require "moongate.mark"
@@ -163,15 +164,6 @@ local function prepare(plugins, kinds)
     error(("%d plugins have a `when`; expected at most %d"):format(conditions, CONDITIONS_MAX), 0)
   end
   return steps
-end
-
-local function below(node, key)
-  local child = node[key]
-  if child == nil then
-    child = {}
-    node[key] = child
-  end
-  return child
 end
 
 -- Instances, then the steps' conditions.

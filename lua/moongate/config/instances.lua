@@ -3,6 +3,7 @@
 -- Instances with equal options are one instance, so that ten thousand routes do not hold ten
 -- thousand tables.
 
+local below = require "moongate.below"
 local check = require "moongate.config.check"
 local plugins = require "moongate.config.plugins"
 
@@ -17,15 +18,6 @@ local function by_kind(one, other)
   if type(one) ~= type(other) then return type(one) < type(other) end
   if type(one) == "number" then return one < other end
   return tostring(one) < tostring(other)
-end
-
-local function below(node, key)
-  local child = node[key]
-  if child == nil then
-    child = {}
-    node[key] = child
-  end
-  return child
 end
 
 -- The same value for equal options, found in the tree below `root`; functions and tables with

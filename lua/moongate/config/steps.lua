@@ -2,6 +2,7 @@
 --
 -- Steps that are alike are one table: routes by the thousand have the same ones.
 
+local below = require "moongate.below"
 local check = require "moongate.config.check"
 local instances = require "moongate.config.instances"
 local plugins = require "moongate.config.plugins"
@@ -16,15 +17,6 @@ local PLAIN = check.options(COMMON, {}, error)
 ---@class Steps
 local Steps = {}
 Steps.__index = Steps
-
-local function below(node, key)
-  local child = node[key]
-  if child == nil then
-    child = {}
-    node[key] = child
-  end
-  return child
-end
 
 local function new_step(name, plugin, instance, common)
   return { name = name, plugin = plugin, instance = instance, when = common.when,
