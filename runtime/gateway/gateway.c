@@ -23,7 +23,7 @@
 struct listening {
     struct list node; /* of the gateway's listenings, or of those that retire */
     struct gateway *gateway;
-    int fd;
+    int fd;                    /* -1: closed, it retires */
     struct listener *listener; /* NULL: it retires */
     bool is_left;              /* to another process */
     const struct listen_options *options;
@@ -121,7 +121,8 @@ struct gateway *gateway_create(struct loop *loop, const struct gateway_options *
 static void listening_free(struct listening *listening)
 {
     list_remove(&listening->node);
-    close(listening->fd);
+    if (listening->fd >= 0)
+        close(listening->fd);
     listen_options_release(&listening->options);
     free(listening);
 }
@@ -165,8 +166,6 @@ void gateway_stop_listening(struct gateway *gateway, int fd)
     retire(listening);
 }
 
-/* Its descriptor stays open: while others have the socket, only with it can epoll be told to forget
- * it. */
 void gateway_leave(struct gateway *gateway, int fd)
 {
     struct listening *listening = find_listening(gateway, fd);
@@ -436,7 +435,20 @@ static void on_failed(void *data, const struct address *peer, const char *detail
     log_write(LOG_DEBUG, "connection from %.*s failed: %s", SLICE_FORMAT(host), detail);
 }
 
-static const struct listener_events LISTENER_EVENTS = {may_accept, on_connection, on_failed};
+/* At once, whoever still shakes hands: somebody may want the port. Of a socket that is left the
+ * descriptor stays: while others have it, only with that can epoll be told to forget it. */
+static void on_listener_closed(void *data)
+{
+    struct listening *listening = data;
+
+    if (listening->is_left)
+        return;
+    close(listening->fd);
+    listening->fd = -1;
+}
+
+static const struct listener_events LISTENER_EVENTS = {may_accept, on_connection, on_failed,
+                                                       on_listener_closed};
 
 void gateway_listen(struct gateway *gateway, int fd, const struct listen_options *options)
 {

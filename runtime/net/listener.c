@@ -174,6 +174,8 @@ static void stop_accepting(struct listener *listener)
     listener->is_closed = true;
     ev_io_stop(listener->arrivals.loop->ev, &listener->readable);
     timeout_stop(&listener->pause);
+    if (listener->arrivals.events.on_closed != NULL)
+        listener->arrivals.events.on_closed(listener->arrivals.data);
     end_if_retired(&listener->arrivals);
 }
 

@@ -41,6 +41,8 @@ struct listener_events {
     void (*on_connection)(void *data, struct stream *stream, const struct address *client);
     /* It is closed already; `detail` is for the log. May be NULL. */
     void (*on_failed)(void *data, const struct address *peer, const char *detail);
+    /* The listener retires, or is left, and has no more use for its socket. May be NULL. */
+    void (*on_closed)(void *data);
 };
 
 struct listener;
@@ -51,8 +53,8 @@ struct listener;
  * Opens, binds and listens. ":80" takes IPv4 too, "[::]:80" does not; a unix socket's file gets
  * mode 0660, and a stale one, on which nobody listens, is replaced. `reuse_port`: SO_REUSEPORT.
  * `backlog` 0: listen() is left to the caller.
- * Returns the descriptor, or -1 with a sentence that begins with the address and says what is
- * wrong ("127.0.0.1:80 is in use").
+ * Returns the descriptor, or -1 with errno and a sentence that begins with the address and says
+ * what is wrong ("127.0.0.1:80 is in use").
  */
 int listener_open(const struct address *address, bool reuse_port, int backlog,
                   char error[LISTENER_ERROR_BYTES]);
@@ -73,8 +75,8 @@ struct listener *listener_create(struct loop *loop, int fd, const struct listene
 void listener_configure(struct listener *listener, const struct listener_options *options);
 /*
  * Accepts what waits in the socket's queue, then nothing more; when the last of these connections
- * is ready or has failed, calls `retired`, once, maybe before this returns, and frees itself. The
- * socket and all that was lent are needed until then.
+ * is ready or has failed, calls `retired`, once, maybe before this returns, and frees itself. All
+ * that was lent is needed until then, the socket until on_closed.
  */
 void listener_retire(struct listener **listener, void (*retired)(void *data));
 /* The same, but for what waits in the queue: others accept from the socket, and take it. */

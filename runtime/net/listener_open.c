@@ -55,6 +55,7 @@ static int refuse(const struct address *address, int fd, char error[LISTENER_ERR
                  strerrordesc_np(problem));
     if (fd >= 0)
         close(fd);
+    errno = problem;
     return -1;
 }
 

@@ -268,6 +268,15 @@ static void on_acceptable(struct ev_loop *ev, ev_io *watcher, int events)
     }
 }
 
+bool control_follows_crash(const struct control *control)
+{
+    for (size_t i = 0; i < control->doors.count; i++) {
+        if (control->doors.doors[i].was_left)
+            return true;
+    }
+    return false;
+}
+
 static void init_entrance(struct control *control, size_t door)
 {
     struct entrance *entrance = &control->entrances[door];

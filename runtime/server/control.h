@@ -35,6 +35,8 @@ typedef void control_request(void *data, struct control_client *client, struct s
  * opened. A gateway can do without, but is not to run where another one has them. */
 enum control_opening control_open(const char *config_path, struct control **control,
                                   char error[CONTROL_ERROR_BYTES]);
+/* Whether the gateway before has not closed its own: it was killed, or the system was. */
+bool control_follows_crash(const struct control *control);
 /* Hears requests from now on; those who came before have waited. */
 void control_serve(struct control *control, struct loop *loop, control_request *on_request,
                    void *data);

@@ -57,7 +57,7 @@ static bool open_socket(struct control_door *door)
 
     memcpy(address.sun_path, door->path, sizeof(door->path));
     door->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    unlink(door->path);
+    door->was_left = unlink(door->path) == 0;
     return door->fd >= 0 && bind(door->fd, (struct sockaddr *)&address, sizeof(address)) == 0 &&
            chmod(door->path, SOCKET_MODE) == 0 && listen(door->fd, BACKLOG) == 0;
 }

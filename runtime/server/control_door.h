@@ -15,6 +15,7 @@
 struct control_door {
     char lock_path[CONTROL_PATH_BYTES], path[CONTROL_PATH_BYTES];
     int lock_fd, fd; /* the listening socket's; -1: none */
+    bool was_left;   /* by a gateway that did not end in good order */
 };
 
 /* One for each name of the gateway. */

@@ -14,6 +14,7 @@
 #include "net/background.h"
 #include "net/tls_context.h"
 #include "server/master_private.h"
+#include "server/predecessor.h"
 #include "server/privileges.h"
 #include "server/rehearsal.h"
 #include "server/watch.h"
@@ -131,6 +132,8 @@ bool master_prepare(struct master *master)
         return false;
     }
     raise_limits();
+    if (master->control != NULL && control_follows_crash(master->control))
+        predecessor_await(plan);
     if (!open_sockets(master))
         return false;
     struct shared_options memory = {.workers = master_worker_count(master),

@@ -19,6 +19,7 @@
 #include "net/background.h"
 #include "net/resolver.h"
 #include "server/channel.h"
+#include "server/orphan.h"
 #include "server/privileges.h"
 #include "server/succession.h"
 #include "server/worker_listeners.h"
@@ -39,6 +40,7 @@ struct worker {
     struct worker_listeners listeners;
     ev_io on_master;
     ev_signal on_terminate, on_reopen;
+    struct orphan orphan;
     ev_timer drain_deadline;
     bool is_draining;
     bool has_served;
@@ -77,13 +79,20 @@ static void on_drain_deadline(struct ev_loop *ev, ev_timer *timer, int events)
     loop_stop(worker->loop);
 }
 
-static void drain(struct worker *worker, bool with_admin)
+static void set_drain_deadline(struct worker *worker)
 {
-    worker->is_draining = true;
     ev_timer_init(&worker->drain_deadline, on_drain_deadline, worker->listeners.plan.drain_seconds,
                   0);
     worker->drain_deadline.data = worker;
     ev_timer_start(worker->loop->ev, &worker->drain_deadline);
+}
+
+/* The second time, only more of it. */
+static void drain(struct worker *worker, bool with_admin)
+{
+    if (!worker->is_draining)
+        set_drain_deadline(worker);
+    worker->is_draining = true;
     gateway_drain(worker->gateway, with_admin, on_drained, worker);
 }
 
@@ -93,6 +102,20 @@ static void on_terminate(struct ev_loop *ev, ev_signal *watcher, int events)
 
     if (!worker->is_draining)
         drain(worker, false);
+}
+
+static void on_orphaned(void *data)
+{
+    struct worker *worker = data;
+
+    orphan_allow(worker->listeners.plan.drain_seconds);
+    log_write(LOG_ERROR, "the master has died: this worker ends what it has begun");
+    drain(worker, true);
+}
+
+static void allow_turn(const struct plan *plan)
+{
+    orphan_allow_turn(plan->turn_seconds > 0 ? plan->turn_seconds : plan->drain_seconds);
 }
 
 /* Whom the master does not know by this generation can only leave all sockets to the successor. */
@@ -126,7 +149,6 @@ static void agree(const struct worker *worker, const struct channel_message *mes
         channel_send(worker->options->channel, &answer);
 }
 
-/* That the master is gone we are told by a signal. */
 static void on_master(struct ev_loop *ev, ev_io *watcher, int events)
 {
     struct worker *worker = watcher->data;
@@ -250,6 +272,7 @@ static void on_swap(void *data, struct generation *next, const int *fds)
     resolver_configure(worker->resolver);
     log_configure(plan->log_level, plan->log_format);
     worker_listeners_change(&worker->listeners, next, fds);
+    allow_turn(plan);
     generation_retire(&previous);
 }
 
@@ -286,6 +309,8 @@ static void on_started(void *data, struct slice error)
     if (!options->waits_to_listen)
         begin_listening(worker);
     listen_to_master(worker);
+    allow_turn(generation_plan(worker->generation));
+    orphan_listen(&worker->orphan, worker->loop, on_orphaned, worker);
     worker->has_served = true;
     if (!channel_send(options->channel, &ready))
         log_write(LOG_WARNING, "the master does not hear that this worker is ready");
@@ -308,6 +333,8 @@ static void end_generations(struct worker *worker)
 static void tear_down(struct worker *worker)
 {
     ev_io_stop(worker->loop->ev, &worker->on_master);
+    if (worker->has_served)
+        orphan_stop(&worker->orphan, worker->loop);
     if (worker->gateway != NULL)
         gateway_destroy(&worker->gateway);
     worker_listeners_clear(&worker->listeners);
@@ -317,6 +344,12 @@ static void tear_down(struct worker *worker)
     if (worker->resolver != NULL)
         resolver_destroy(&worker->resolver);
     loop_destroy(&worker->loop);
+}
+
+/* The kernel then forgets whose death it is to tell of. */
+static bool become_user(const struct worker_options *options)
+{
+    return privileges_drop(options->plan->user) && orphan_bind(options->master);
 }
 
 int worker_run(const struct worker_options *options)
@@ -333,7 +366,7 @@ int worker_run(const struct worker_options *options)
     worker.loop->on_turn = on_turn;
     worker.loop->on_turn_data = &worker;
     worker.loop->turn = &options->shared->place->turn_started;
-    if (privileges_drop(options->plan->user) && build(&worker) && make_services(&worker)) {
+    if (become_user(options) && build(&worker) && make_services(&worker)) {
         generation_start(worker.generation, &worker.services, on_started, &worker);
         loop_run(worker.loop);
     }

@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "bridge/plan.h"
 #include "server/installation.h"
 #include "server/sockets.h"
@@ -18,10 +20,13 @@ struct worker_options {
     const struct plan *plan; /* of that generation */
     struct sockets *sockets;
     struct shared *shared;
+    pid_t master;
     unsigned index;          /* from 0 */
     bool waits_to_listen;    /* it is ready before it listens, and is told when */
     struct channel *channel; /* to the master, who is told when it serves */
 };
 
-/* In the forked process: serves until SIGTERM has drained it; the exit code. */
+/* In the forked process: serves until SIGTERM, or the master's death, has drained it; the exit
+ * code.
+ */
 int worker_run(const struct worker_options *options);

@@ -5,7 +5,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 #include "base/mem.h"
 #include "net/loop.h"
 #include "server/channel.h"
+#include "server/orphan.h"
 #include "shm/shared.h"
 
 static unsigned index_of(const struct workforce_member *member)
@@ -45,9 +45,9 @@ static void become_worker(struct workforce_member *member, struct channel *chann
     struct workforce *workforce = member->workforce;
     struct worker_options options = workforce->options.worker;
 
-    prctl(PR_SET_PDEATHSIG, SIGTERM); /* no worker outlives its master */
-    if (getppid() != master)
+    if (!orphan_bind(master))
         _exit(1);
+    options.master = master;
     options.index = index_of(member);
     options.channel = channel;
     for (unsigned i = 0; i < workforce->options.count; i++) {

@@ -22,6 +22,7 @@ struct spec_listener_events {
   bool (*may_accept)(void *data, const struct address *peer);
   void (*on_connection)(void *data, void *stream, const struct address *client);
   void (*on_failed)(void *data, const struct address *peer, const char *detail);
+  void (*on_closed)(void *data);
 };
 struct address_block { unsigned char bytes[16]; int family; unsigned bits; };
 bool address_block_parse(struct slice text, struct address_block *block);
@@ -86,7 +87,8 @@ describe("listener", function()
     end)
   local events = ffi.new("struct spec_listener_events", may_accept, on_connection, on_failed)
 
-  local retirements
+  local closings, retirements
+  events.on_closed = ffi.cast("void (*)(void *)", function() closings = closings + 1 end)
   local on_retired = ffi.cast("void (*)(void *)", function() retirements = retirements + 1 end)
 
   local sources, options -- keep alive what the listener borrows
@@ -145,7 +147,7 @@ describe("listener", function()
 
   before_each(function()
     loop, made, failures, fd, listener = streams.loop(), {}, {}, nil, nil
-    retirements = 0
+    closings, retirements = 0, 0
     admits = function() return true end
   end)
 
@@ -463,7 +465,7 @@ describe("listener", function()
     loop:pass(0.02)
     retire()
     loop:pass(0.02)
-    assert.equal(0, retirements)
+    assert.same({ 1, 0 }, { closings, retirements })
     client:send(TCP4_HEADER:sub(#"PROXY " + 1))
     assert.equal("192.0.2.1:4711", connections(1).client)
     assert.equal(0, retirements)
