@@ -131,6 +131,13 @@ static void on_death(void *data, unsigned worker)
         reload_desk_on_death(master->desk, worker);
 }
 
+static void on_restart(void *data)
+{
+    struct master *master = data;
+    if (master->is_ready)
+        master_publish_news(master);
+}
+
 static void on_history(void *data)
 {
     struct master *master = data;
@@ -196,6 +203,7 @@ static void supervise(struct master *master)
                                         .on_ready = on_ready,
                                         .on_message = on_message,
                                         .on_death = on_death,
+                                        .on_restart = on_restart,
                                         .on_failed = on_failed,
                                         .on_empty = on_empty,
                                         .in_child = in_child,

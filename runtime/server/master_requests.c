@@ -16,13 +16,18 @@ static void answer_stop(struct master *master, struct control_client *client)
         master_stop(master);
 }
 
+static struct standing standing_of(const struct master *master)
+{
+    return (struct standing){.config_path = master->options->config_path,
+                             .started = master->started,
+                             .history = &master->history,
+                             .workforce = &master->workforce,
+                             .is_ready = master->is_ready};
+}
+
 static void answer_status(struct master *master, struct control_client *client)
 {
-    struct standing standing = {.config_path = master->options->config_path,
-                                .started = master->started,
-                                .history = &master->history,
-                                .workforce = &master->workforce,
-                                .is_ready = master->is_ready};
+    struct standing standing = standing_of(master);
     struct buffer text;
 
     buffer_init(&text, STANDING_BYTES_MAX, NULL);
@@ -99,10 +104,11 @@ void master_on_ask(struct master *master, unsigned worker, const struct channel_
 
 void master_publish_news(struct master *master)
 {
+    struct standing standing = standing_of(master);
     struct buffer text;
 
     buffer_init(&text, NOTICE_BYTES_MAX, NULL);
-    standing_print_news(&master->history, &text);
+    standing_print_news(&standing, &text);
     notice_publish(&master->shared->notice, buffer_slice(&text));
     buffer_clear(&text);
 }

@@ -60,6 +60,18 @@ static void put_failure(struct buffer *into, const struct history_failure *failu
     buffer_append(into, slice_from_string(failure->errors));
 }
 
+static void put_restarts(struct buffer *into, const struct workforce *workforce)
+{
+    put_line(into, "restarts       %llu of workers that had ended",
+             (unsigned long long)workforce->restarts);
+    for (unsigned i = 0; i < workforce->options.count; i++) {
+        double seconds = workforce_next_try(workforce, i);
+        if (seconds > 0)
+            put_line(into, "               worker %u has ended soon %u times, next try in %.1f s",
+                     i + 1, workforce->members[i].backoff.soon_count, seconds);
+    }
+}
+
 void standing_print(const struct standing *standing, struct buffer *into)
 {
     const struct history *history = standing->history;
@@ -73,6 +85,7 @@ void standing_print(const struct standing *standing, struct buffer *into)
     put_line(into, "started        %.*s", SLICE_FORMAT(started));
     put_line(into, "workers        %u of %u serve", workforce->ready_count,
              workforce->options.count);
+    put_restarts(into, workforce);
     if (history->generation == 0)
         return;
     struct slice since = time_text(history->since, text);
@@ -96,6 +109,9 @@ static void write_workers(struct json_writer *writer, const struct workforce *wo
         json_writer_put_number(writer, "worker", i + 1);
         json_writer_put_number(writer, "pid", member->pid);
         json_writer_put_flag(writer, "serves", member->is_ready);
+        json_writer_put_number(writer, "restarts", (double)member->restarts);
+        if (workforce_next_try(workforce, i) > 0)
+            json_writer_put_number(writer, "next_try_in", workforce_next_try(workforce, i));
         json_writer_close_object(writer);
     }
     json_writer_close_array(writer);
@@ -136,13 +152,14 @@ void standing_print_json(const struct standing *standing, struct buffer *into)
     json_writer_put_string(&writer, "configuration", standing->config_path);
     json_writer_put_number(&writer, "started", standing->started);
     write_workers(&writer, standing->workforce);
+    json_writer_put_number(&writer, "restarts", (double)standing->workforce->restarts);
     if (standing->history->generation > 0)
         write_reload(&writer, standing->history, SIZE_MAX);
     json_writer_close_object(&writer);
     buffer_append(into, SLICE("\n"));
 }
 
-void standing_print_news(const struct history *history, struct buffer *into)
+void standing_print_news(const struct standing *standing, struct buffer *into)
 {
     struct json_writer writer;
 
@@ -150,7 +167,8 @@ void standing_print_news(const struct history *history, struct buffer *into)
     for (size_t errors_max = NEWS_ERRORS_MAX;; errors_max /= 2) {
         json_writer_init(&writer, into);
         json_writer_open_object(&writer, NULL);
-        write_reload(&writer, history, errors_max);
+        json_writer_put_number(&writer, "restarts", (double)standing->workforce->restarts);
+        write_reload(&writer, standing->history, errors_max);
         json_writer_close_object(&writer);
         if (json_writer_is_whole(&writer))
             return;

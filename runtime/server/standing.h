@@ -23,6 +23,7 @@ struct standing {
 void standing_print(const struct standing *standing, struct buffer *into);
 /* All of it, one object and a line feed. */
 void standing_print_json(const struct standing *standing, struct buffer *into);
-/* What workers are to know of it: which generation runs, how reloads went. One object that a notice
- * has room for: of too many errors the last ones are left out. */
-void standing_print_news(const struct history *history, struct buffer *into);
+/* What workers are to know of it: which generation runs, how reloads went, how often workers were
+ * replaced. One object that a notice has room for: of too many errors the last ones are left out.
+ */
+void standing_print_news(const struct standing *standing, struct buffer *into);

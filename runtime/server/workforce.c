@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,16 @@ static unsigned index_of(const struct workforce_member *member)
 static struct ev_loop *loop_of(const struct workforce *workforce)
 {
     return workforce->options.loop->ev;
+}
+
+/* From 0 to below 1. */
+static double random_share(void)
+{
+    uint32_t word = 0;
+
+    if (getrandom(&word, sizeof(word), GRND_NONBLOCK) != (ssize_t)sizeof(word))
+        return 0.5;
+    return word / ((double)UINT32_MAX + 1);
 }
 
 static void plan_restart(struct workforce_member *member, double seconds)
@@ -80,19 +91,36 @@ static bool start(struct workforce_member *member)
         return false;
     }
     member->pid = pid;
-    member->started = clock_monotonic();
     member->channel = ends[0];
     ev_io_set(&member->hears, channel_fd(member->channel), EV_READ);
     ev_io_start(loop_of(member->workforce), &member->hears);
     return true;
 }
 
+static void plan_next(struct workforce_member *member, double served_seconds)
+{
+    double pause = backoff_pause(&member->backoff, served_seconds, random_share());
+
+    if (pause > 0)
+        log_write(LOG_WARNING, "worker %u has ended soon %u times: it is started again in %.1f s",
+                  index_of(member) + 1, member->backoff.soon_count, pause);
+    plan_restart(member, pause);
+}
+
 static void on_restart(struct ev_loop *ev, ev_timer *timer, int events)
 {
     struct workforce_member *member = timer->data;
+    struct workforce *workforce = member->workforce;
 
-    if (!start(member))
-        plan_restart(member, WORKFORCE_PAUSE_SECONDS);
+    if (!start(member)) {
+        plan_next(member, 0);
+        return;
+    }
+    if (!member->has_ended)
+        return;
+    member->restarts++;
+    workforce->restarts++;
+    workforce->options.on_restart(workforce->options.data);
 }
 
 static void on_message(struct workforce_member *member, const struct channel_message *message)
@@ -104,6 +132,7 @@ static void on_message(struct workforce_member *member, const struct channel_mes
         return;
     }
     member->is_ready = true;
+    member->served = clock_monotonic();
     workforce->ready_count++;
     if (workforce->ready_count == workforce->options.count)
         workforce->options.on_ready(workforce->options.data);
@@ -146,21 +175,22 @@ static void on_end(struct workforce_member *member, int status)
 {
     struct workforce *workforce = member->workforce;
     const struct workforce_options *options = &workforce->options;
-    bool was_short = clock_monotonic() - member->started < WORKFORCE_PAUSE_SECONDS;
     bool was_ready = member->is_ready;
+    double served_seconds = was_ready ? clock_monotonic() - member->served : 0;
 
     log_end(index_of(member), member->pid, status);
     stop_hearing(member);
     shared_forget_worker(options->worker.shared, index_of(member));
     member->pid = 0;
     member->is_ready = member->is_stopped = false;
+    member->has_ended = true;
     workforce->ready_count -= was_ready;
     if (workforce->is_stopping) {
         if (is_empty(workforce))
             options->on_empty(options->data);
         return;
     }
-    plan_restart(member, was_short ? WORKFORCE_PAUSE_SECONDS : 0);
+    plan_next(member, served_seconds);
     options->on_death(options->data, index_of(member));
     if (!was_ready && WIFEXITED(status) && WEXITSTATUS(status) == 1)
         options->on_failed(options->data);
@@ -229,6 +259,16 @@ void workforce_signal_one(struct workforce *workforce, unsigned worker, int sign
 {
     if (workforce->members[worker].pid != 0)
         kill(workforce->members[worker].pid, signal_number);
+}
+
+double workforce_next_try(const struct workforce *workforce, unsigned worker)
+{
+    const struct workforce_member *member = &workforce->members[worker];
+
+    if (!ev_is_active(&member->restart))
+        return 0;
+    double left = ev_timer_remaining(loop_of(workforce), (ev_timer *)&member->restart);
+    return left > 0 ? left : 0;
 }
 
 bool workforce_is_ready(const struct workforce *workforce, unsigned worker)

@@ -5,12 +5,11 @@
 
 #include <ev.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
+#include "server/backoff.h"
 #include "server/worker.h"
-
-/* A worker that ends sooner than this after its start is replaced only after as long a pause. */
-#define WORKFORCE_PAUSE_SECONDS 1.0
 
 struct channel_message;
 struct loop;
@@ -25,6 +24,8 @@ struct workforce_options {
     void (*on_message)(void *data, unsigned worker, const struct channel_message *message);
     /* One has ended that had been started, whatever it was doing; it will be replaced. */
     void (*on_death)(void *data, unsigned worker);
+    /* One has been started in the place of one that has ended. */
+    void (*on_restart)(void *data);
     /* One could not build what the rehearsal could; it will be tried again. */
     void (*on_failed)(void *data);
     /* The last one has ended, after workforce_stop(). */
@@ -40,8 +41,11 @@ struct workforce_member {
     struct channel *channel; /* NULL: there is none, or its worker has closed it */
     bool is_ready;
     bool is_stopped; /* by a signal, until another one lets it go on */
-    double started;  /* monotonic seconds */
-    ev_io hears;     /* active while there is a channel */
+    bool has_ended;  /* once at least */
+    double served;   /* monotonic seconds, since when, while it is ready */
+    struct backoff backoff;
+    uint64_t restarts; /* how often it has been replaced */
+    ev_io hears;       /* active while there is a channel */
     ev_timer restart;
 };
 
@@ -49,6 +53,7 @@ struct workforce {
     struct workforce_options options;
     struct workforce_member *members;
     unsigned ready_count;
+    uint64_t restarts; /* of all together */
     bool is_stopping;
 };
 
@@ -64,6 +69,8 @@ void workforce_reap(struct workforce *workforce);
 void workforce_signal(struct workforce *workforce, int signal_number);
 /* Nothing happens where there is no such worker. */
 void workforce_signal_one(struct workforce *workforce, unsigned worker, int signal_number);
+/* Seconds until one is started that has ended; 0: it has not, or that is due. */
+double workforce_next_try(const struct workforce *workforce, unsigned worker);
 bool workforce_is_ready(const struct workforce *workforce, unsigned worker);
 /* False when it cannot be reached. */
 bool workforce_send(struct workforce *workforce, unsigned worker,

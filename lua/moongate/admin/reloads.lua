@@ -1,4 +1,5 @@
---- reloads: which generation runs and how the last reloads went, as the master tells all workers.
+--- reloads: which generation runs, how the last reloads went and what became of workers, as the
+-- master tells all of them.
 
 local bridge = require "moongate.ffi"
 local json = require "moongate.json"
@@ -12,6 +13,7 @@ local reloads = {}
 ---@field since number       seconds since the epoch
 ---@field cause string       how it came: start, watch, signal, command, admin, rollback
 ---@field held boolean       rolled back, until a reload is asked for
+---@field restarts integer   workers started in the place of one that had ended
 ---@field reloads { succeeded: integer, failed: integer }
 ---@field last_failure { at: number, cause: string, errors: string[] }?  nil: settled since
 

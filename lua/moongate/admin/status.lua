@@ -74,7 +74,8 @@ function status.read(facts)
     reloads = known.reloads,
     last_failure = known.last_failure,
     generations = totals.moongate_generations,
-    workers = { configured = own(C.MOON_WORKER_COUNT), serving = totals.moongate_workers },
+    workers = { configured = own(C.MOON_WORKER_COUNT), serving = totals.moongate_workers,
+      restarts = known.restarts },
     connections = {
       active = totals.moongate_connections,
       accepted = totals.moongate_connections_accepted_total,

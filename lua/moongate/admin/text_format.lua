@@ -126,7 +126,7 @@ local function put_head(into, name, kind, help)
   into:put("# TYPE ", name, " ", kind, "\n")
 end
 
-local function put_reloads(into)
+local function put_news(into)
   local known = reloads.read()
   if not known then return end
   put_head(into, "moongate_generation", "gauge", "The generation that serves; counts from 1.")
@@ -142,6 +142,9 @@ local function put_reloads(into)
   put_head(into, "moongate_reload_failed", "gauge",
     "1 while the last reload has failed; the generation before it serves on.")
   into:put("moongate_reload_failed ", known.last_failure and "1" or "0", "\n")
+  put_head(into, "moongate_worker_restarts_total", "counter",
+    "Workers started in the place of one that had ended.")
+  into:put("moongate_worker_restarts_total ", number_text(known.restarts), "\n")
 end
 
 local function put_own(into)
@@ -170,7 +173,7 @@ function text_format.write()
     put_head(text, name, family.kind, known and known.help or OWN_HELP[name] or "")
     text:put(family.lines)
   end
-  put_reloads(text)
+  put_news(text)
   put_own(text)
   return text:tostring()
 end

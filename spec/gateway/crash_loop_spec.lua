@@ -1,0 +1,110 @@
+--- crash_loop: workers that end again and again, soon after their start.
+
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local json = require "cjson"
+local system = require "spec.support.system"
+local wait = require "spec.support.wait"
+
+-- Ends its worker in start() while a file is there.
+local FRAGILE = [[
+local ffi = require "ffi"
+ffi.cdef "int getpid(void); int kill(int, int);"
+local fragile = { summary = "Ends its worker.",
+  options = { file = { type = "string", help = "while it is there" } } }
+function fragile:request() end
+function fragile:start()
+  if io.open(self.file) then ffi.C.kill(ffi.C.getpid(), 9) end
+end
+return fragile
+]]
+
+local CONFIG = [[
+  workers(2)
+  listen "127.0.0.1:0"
+  admin "127.0.0.1:0"
+  route "/" { plugins = { { "fragile", file = %q }, { "mock", body = "here" } } }
+]]
+
+describe("a worker that ends again and again", function()
+  local self, file
+
+  before_each(function()
+    local directory = gateway.directory { config = "",
+      files = { ["plugins/fragile.lua"] = FRAGILE } }
+    file = directory .. "/break"
+    system.write_file(directory .. "/gateway.lua", gateway.complete(CONFIG:format(file)))
+    self = gateway.start { directory = directory }
+  end)
+
+  after_each(gateway.stop_all)
+
+  local function status()
+    local _, text = self:ask { "status", "--json" }
+    return json.decode(text)
+  end
+
+  local function await_serving(count)
+    wait.that(function()
+      local serving = 0
+      for _, worker in ipairs(status().workers) do
+        serving = serving + (worker.serves and 1 or 0)
+      end
+      return serving == count
+    end, 20, count .. " workers to serve")
+  end
+
+  -- The pauses that the log tells of so far.
+  local function pauses()
+    local list = {}
+    for seconds in self:log():gmatch "started again in ([%d.]+) s" do
+      list[#list + 1] = tonumber(seconds)
+    end
+    return list
+  end
+
+  it("is started later and later, while the other one serves", function()
+    assert.equal(0, status().restarts)
+    system.write_file(file, "")
+    local victim = self:worker_pids()[2]
+    system.kill(victim, system.SIGKILL)
+    wait.that(function() return #pauses() == 4 end, 20, "four pauses")
+    local list = pauses()
+    for i, expected in ipairs { 0.2, 0.4, 0.8, 1.6 } do
+      assert.is_true(math.abs(list[i] - expected) <= expected / 4 + 0.05, table.concat(list, " "))
+    end
+    local _, text = self:ask { "status" }
+    assert.matches("workers +1 of 2 serve", text)
+    assert.matches("\nrestarts +[45] of workers that had ended\n", text)
+    assert.matches("worker %d has ended soon [56] times, next try in [%d.]+ s", text)
+    local now = status()
+    assert.is_true(now.restarts >= 4)
+    local waiting = wait.that(function()
+      for _, worker in ipairs(status().workers) do
+        if worker.next_try_in then return worker end
+      end
+    end)
+    assert.is_false(waiting.serves)
+    assert.equal(0, waiting.pid)
+    assert.is_true(waiting.next_try_in <= 6.25)
+    local answered = 0
+    for _ = 1, 20 do
+      local ok, response = pcall(http.request, self.port, { seconds = 0.1 })
+      if ok and response.body == "here" then answered = answered + 1 end
+    end
+    assert.is_true(answered > 0)
+    os.remove(file)
+    await_serving(2)
+    assert.matches("\nmoongate_worker_restarts_total [4-9]\n",
+      http.request(self.admin_port, { path = "/metrics" }).body)
+    local shown = json.decode(http.request(self.admin_port, { path = "/status" }).body)
+    assert.equal(status().restarts, shown.workers.restarts)
+  end)
+
+  it("is replaced at once the first time", function()
+    for _, pid in ipairs(self:worker_pids()) do system.kill(pid, system.SIGKILL) end
+    wait.that(function() return status().restarts == 2 end)
+    await_serving(2)
+    assert.same({}, pauses())
+  end)
+end)
