@@ -4,7 +4,8 @@
 --     seen:with("apple"):add(1)
 --
 -- Families are declared when a plugin is loaded; their series count while requests run. A series is
--- kept once it was asked for: adding to it is one call into C and makes nothing.
+-- kept once it was asked for: adding to it is one call into C and makes nothing. What was added is
+-- in shared memory at once, so it is not lost with a worker that dies.
 
 local bridge = require "moongate.ffi"
 

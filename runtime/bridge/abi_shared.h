@@ -64,16 +64,11 @@ int moon_dict_increment(struct generation *generation, const char *key, size_t k
                         double *number, double seconds);
 int moon_dict_delete(struct generation *generation, const char *key, size_t key_length);
 
-/* ---- what the gateway counts itself, for /status and /metrics ---- */
+/* ---- what the gateway knows of itself, for /status and /metrics ---- */
 
 enum moon_worker_count {
     MOON_WORKER_CONNECTIONS_ACTIVE,
-    MOON_WORKER_CONNECTIONS_ACCEPTED,
-    MOON_WORKER_CONNECTIONS_REFUSED,
-    MOON_WORKER_REQUESTS,
-    MOON_WORKER_MALFORMED,
     MOON_WORKER_EXCHANGES_ACTIVE,
-    MOON_WORKER_PLUGIN_ERRORS,
     MOON_WORKER_INDEX,
     MOON_WORKER_COUNT,
     MOON_WORKER_DRAINING,
@@ -105,9 +100,6 @@ bool moon_notice(struct generation *generation, struct slice *text);
  * weight, busy, idle, failures, set aside, attempts, errors. */
 bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,
                     struct slice *texts, double *numbers);
-/* The same as moon_worker_growth() for its attempts and errors. */
-bool moon_target_growth(struct generation *generation, uint32_t upstream, uint32_t target,
-                        double *numbers);
 
 /* ---- files that lines are appended to ---- */
 

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "bridge/decision.h"
+#include "shm/series.h"
 
 /* Longest traceback that is logged. */
 #define TRACEBACK_BYTES_MAX 4096
@@ -77,7 +78,7 @@ static void log_raised(struct decision *decision, lua_State *thread, const char 
     log_write_request(LOG_ERROR, exchange_id(exchange),
                       "plugin %s raised in its %s phase, route %.*s: %.*s", plugin, phase,
                       SLICE_FORMAT(route), SLICE_FORMAT(text));
-    generation->generations->raised++;
+    series_add(generation->generations->raised, 1);
     lua_pop(generation->vm, 2);
 }
 

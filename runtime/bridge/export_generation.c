@@ -116,7 +116,7 @@ void moon_log(struct generation *generation, int level, const char *text, size_t
 
 void moon_plugin_raised(struct exchange *exchange, const char *text, size_t length)
 {
-    exchange->generation->generations->raised++;
+    series_add(exchange->generation->generations->raised, 1);
     log_for(exchange, LOG_ERROR, exports_slice(text, length));
 }
 

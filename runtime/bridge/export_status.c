@@ -19,18 +19,8 @@ double moon_worker_number(struct generation *generation, int which)
     switch ((enum moon_worker_count)which) {
     case MOON_WORKER_CONNECTIONS_ACTIVE:
         return (double)counts->connections_active;
-    case MOON_WORKER_CONNECTIONS_ACCEPTED:
-        return (double)counts->connections_accepted;
-    case MOON_WORKER_CONNECTIONS_REFUSED:
-        return (double)counts->connections_refused;
-    case MOON_WORKER_REQUESTS:
-        return (double)counts->requests;
-    case MOON_WORKER_MALFORMED:
-        return (double)counts->malformed;
     case MOON_WORKER_EXCHANGES_ACTIVE:
         return (double)counts->exchanges_active;
-    case MOON_WORKER_PLUGIN_ERRORS:
-        return (double)generation->generations->raised;
     case MOON_WORKER_INDEX:
         return services->worker;
     case MOON_WORKER_COUNT:
@@ -146,17 +136,4 @@ bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t t
     texts[0] = cluster_name(cluster);
     cluster_inspect(cluster, on_target, &search);
     return search.is_found;
-}
-
-bool moon_target_growth(struct generation *generation, uint32_t upstream, uint32_t target,
-                        double *numbers)
-{
-    uint64_t attempts, errors;
-
-    if (upstream >= generation->cluster_count ||
-        !cluster_take_growth(generation->clusters[upstream].cluster, target, &attempts, &errors))
-        return false;
-    numbers[0] = (double)attempts;
-    numbers[1] = (double)errors;
-    return true;
 }

@@ -16,6 +16,7 @@
 #include "bridge/generation_clusters.h"
 #include "bridge/inheritance.h"
 #include "net/loop.h"
+#include "shm/shared.h"
 
 /* How often it is looked at a generation that is not current whether its tasks have had their time,
  * or its requests. */
@@ -127,6 +128,15 @@ void generation_discard(struct generation **generation, struct background *backg
     assert((*generation)->services == NULL && (*generation)->references == 1);
     free_later(*generation, background);
     *generation = NULL;
+}
+
+void generations_init(struct generations *generations, const struct shared *shared)
+{
+    uint32_t slot = counter_slot(&shared->counters, COUNTER_TOTAL,
+                                 SLICE("moongate_plugin_errors_total"), SLICE_NONE);
+
+    *generations = (struct generations){.raised = series_mine(&shared->counters.series, slot)};
+    list_init(&generations->all);
 }
 
 void generations_end_tasks(struct generations *generations)

@@ -12,6 +12,7 @@
 #include "bridge/generation_private.h"
 #include "bridge/libraries.h"
 #include "net/loop.h"
+#include "shm/series.h"
 
 /* Tasks that one call may start and wait for. */
 #define GROUP_MAX 256
@@ -86,7 +87,7 @@ static void on_detached_ended(enum task_end end, lua_State *thread, void *data)
         return;
     struct slice text = generation_push_traceback(generation, thread);
     log_write(LOG_ERROR, "a spawned task raised: %.*s", SLICE_FORMAT(text));
-    generation->generations->raised++;
+    series_add(generation->generations->raised, 1);
     lua_pop(generation->vm, 1);
 }
 

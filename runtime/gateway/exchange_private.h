@@ -67,6 +67,6 @@ struct exchange *gateway_exchange_take(struct gateway *gateway);
 void gateway_exchange_give(struct gateway *gateway, struct exchange *exchange);
 struct request_ids *gateway_request_ids(struct gateway *gateway);
 const struct phases *gateway_phases(const struct gateway *gateway);
-struct gateway_counts *gateway_counts_of(struct gateway *gateway);
-/* Adds Date where it is missing (RFC 9110, 6.6.1): text made once a second. */
+struct gateway_totals *gateway_totals_of(struct gateway *gateway);
+/* Adds Date where it is missing, see date_field.h. */
 void gateway_add_date(struct gateway *gateway, struct response *response, struct arena *arena);

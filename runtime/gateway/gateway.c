@@ -4,19 +4,20 @@
 #include "gateway/gateway.h"
 
 #include <assert.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/address_limits.h"
+#include "gateway/date_field.h"
 #include "gateway/exchange_private.h"
+#include "gateway/gateway_totals.h"
 #include "gateway/protocols.h"
 #include "gateway/trusted_proxy.h"
+#include "shm/series.h"
 
 /* Exchanges in the pool beyond this many give their memory back, all but their slot. */
 #define WARM_EXCHANGES_MAX 512
-#define DATE_BYTES         30
 /* For a connection that came while the gateway drains to send its request, the only one. */
 #define LATE_IDLE_SECONDS 1
 
@@ -36,6 +37,7 @@ struct gateway {
     const struct phases *phases;
     void *phases_data;
     struct gateway_counts counts;
+    struct gateway_totals totals;
     struct request_ids request_ids;
     struct list listenings, retiring, left, connections;
     struct address_limits *addresses;
@@ -46,8 +48,7 @@ struct gateway {
     unsigned warm_count;
     double last_serial;
 
-    time_t date_second;
-    char date[DATE_BYTES];
+    struct date_field date;
 
     uint64_t admin_connections; /* of the active ones: they do not hold up a drain */
     bool drains_admin;          /* but when they are to */
@@ -110,6 +111,7 @@ struct gateway *gateway_create(struct loop *loop, const struct gateway_options *
     copy_options(gateway, options);
     gateway->phases = phases;
     gateway->phases_data = phases_data;
+    gateway_totals_init(&gateway->totals, NULL);
     gateway->addresses = address_limits_create();
     list_init(&gateway->listenings);
     list_init(&gateway->retiring);
@@ -210,6 +212,11 @@ void gateway_destroy(struct gateway **pointer)
     *pointer = NULL;
 }
 
+void gateway_count_in(struct gateway *gateway, const struct counter_table *counters)
+{
+    gateway_totals_init(&gateway->totals, counters);
+}
+
 void gateway_configure(struct gateway *gateway, const struct gateway_options *options)
 {
     clear_options(&gateway->options);
@@ -246,9 +253,9 @@ const struct gateway_counts *gateway_counts(const struct gateway *gateway)
     return &gateway->counts;
 }
 
-struct gateway_counts *gateway_counts_of(struct gateway *gateway)
+struct gateway_totals *gateway_totals_of(struct gateway *gateway)
 {
-    return &gateway->counts;
+    return &gateway->totals;
 }
 
 bool gateway_is_draining(const struct gateway *gateway)
@@ -319,18 +326,7 @@ void gateway_exchange_give(struct gateway *gateway, struct exchange *exchange)
 
 void gateway_add_date(struct gateway *gateway, struct response *response, struct arena *arena)
 {
-    time_t second = (time_t)loop_now(gateway->loop);
-    struct tm parts;
-
-    if (headers_find_known(&response->headers, HEADER_DATE) != NULL || response->status < 200)
-        return;
-    if (second != gateway->date_second) {
-        gateway->date_second = second;
-        gmtime_r(&second, &parts);
-        strftime(gateway->date, sizeof(gateway->date), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    }
-    headers_add_known(&response->headers, arena, HEADER_DATE,
-                      arena_copy(arena, slice_of(gateway->date, DATE_BYTES - 1)));
+    date_field_add(&gateway->date, (time_t)loop_now(gateway->loop), response, arena);
 }
 
 /* What the gateway's options say about a connection. */
@@ -380,7 +376,7 @@ static bool may_accept(void *data, const struct address *peer)
 
     if (gateway->counts.connections_active < gateway->options.connections_max)
         return true;
-    gateway->counts.connections_refused++;
+    series_add(gateway->totals.connections_refused, 1);
     return false;
 }
 
@@ -399,7 +395,7 @@ static void on_connection(void *data, struct stream *stream, const struct addres
     unsigned per_address_max = gateway->options.connections_per_address_max;
 
     if (per_address_max > 0 && !address_limits_enter(gateway->addresses, client, per_address_max)) {
-        gateway->counts.connections_refused++;
+        series_add(gateway->totals.connections_refused, 1);
         stream_destroy(&stream);
         return;
     }
@@ -418,7 +414,7 @@ static void on_connection(void *data, struct stream *stream, const struct addres
         connection->limits.idle_seconds = LATE_IDLE_SECONDS;
     }
     list_push_back(&gateway->connections, &connection->node);
-    gateway->counts.connections_accepted++;
+    series_add(gateway->totals.connections_accepted, 1);
     gateway->counts.connections_active++;
     gateway->admin_connections += listening->options->is_admin;
     connection->session = protocol_of(listening->options, stream)
@@ -431,7 +427,7 @@ static void on_failed(void *data, const struct address *peer, const char *detail
     char text[ADDRESS_TEXT_BYTES];
     struct slice host = address_format_host(peer, text);
 
-    listening->gateway->counts.connections_refused++;
+    series_add(listening->gateway->totals.connections_refused, 1);
     log_write(LOG_DEBUG, "connection from %.*s failed: %s", SLICE_FORMAT(host), detail);
 }
 

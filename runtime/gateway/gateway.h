@@ -7,6 +7,8 @@
 #include "gateway/listen_options.h"
 #include "http/http_session.h"
 
+struct counter_table;
+
 struct gateway_options {
     struct http_session_limits limits;
     unsigned connections_max; /* per worker; default 65536 */
@@ -21,10 +23,8 @@ struct gateway_options {
 
 extern const struct gateway_options GATEWAY_OPTIONS;
 
-/* Counted by the gateway itself, read by the metrics plugin and /status; plain words of this
- * worker. */
+/* What is now, in this worker. */
 struct gateway_counts {
-    uint64_t connections_accepted, connections_refused, requests, malformed;
     uint64_t connections_active, exchanges_active;
 };
 
@@ -32,6 +32,8 @@ struct gateway_counts {
 struct gateway *gateway_create(struct loop *loop, const struct gateway_options *options,
                                const struct phases *phases, void *phases_data);
 void gateway_destroy(struct gateway **gateway);
+/* Before anything is accepted: totals are counted there, in this process's lane. */
+void gateway_count_in(struct gateway *gateway, const struct counter_table *counters);
 /* New options, copied: a connection that is open takes them over with its next request. */
 void gateway_configure(struct gateway *gateway, const struct gateway_options *options);
 /*

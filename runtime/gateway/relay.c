@@ -10,6 +10,8 @@
 
 #include "base/log.h"
 #include "gateway/gateway.h"
+#include "gateway/gateway_totals.h"
+#include "shm/series.h"
 
 /* Hands over as much of `*body` as the stream takes; true when nothing is left. */
 static bool pump(struct http_stream *stream, struct slice *body)
@@ -117,7 +119,7 @@ void relay_begin_response_body(struct exchange *exchange)
 static void on_request(void *data, struct request *request)
 {
     struct exchange *exchange = data;
-    gateway_counts_of(exchange->gateway)->requests++;
+    series_add(gateway_totals_of(exchange->gateway)->requests, 1);
     exchange->request = request;
     exchange_decide(exchange);
 }
@@ -127,7 +129,7 @@ static void on_refused(void *data, enum fault fault, uint64_t offset)
     struct exchange *exchange = data;
     bool is_request = exchange->request != NULL;
 
-    gateway_counts_of(exchange->gateway)->malformed++;
+    series_add(gateway_totals_of(exchange->gateway)->malformed, 1);
     log_write_request(LOG_INFO, exchange_id(exchange), "refused: %s at byte %llu, from %.*s",
                       fault_type(fault), (unsigned long long)offset,
                       SLICE_FORMAT(exchange->client_host));

@@ -242,8 +242,11 @@ static bool make_services(struct worker *worker)
     worker->clusters = clusters_create(worker->loop, worker->resolver, &gateway->limits);
     worker->gateway = gateway_create(worker->loop, gateway, &BRIDGE_PHASES, &worker->generation);
     worker_listeners_init(&worker->listeners, worker->gateway);
-    worker->generations = (struct generations){.on_freed = on_generation_freed, .data = worker};
-    list_init(&worker->generations.all);
+    gateway_count_in(worker->gateway, &options->shared->counters);
+    clusters_count_in(worker->clusters, &options->shared->counters);
+    generations_init(&worker->generations, options->shared);
+    worker->generations.on_freed = on_generation_freed;
+    worker->generations.data = worker;
     appeals_init(&worker->appeals, worker->loop, on_appeal, worker);
     worker->services = (struct services){.loop = worker->loop,
                                          .gateway = worker->gateway,

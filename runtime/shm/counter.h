@@ -53,6 +53,13 @@ void counter_table_attach(struct counter_table *table, uint32_t lane);
 uint32_t counter_slot(const struct counter_table *table, enum counter_kind kind, struct slice name,
                       struct slice labels);
 
+/*
+ * The same for what there may be very many of: COUNTER_OVERFLOW for a new one once half of all
+ * slots are taken, so that others find room.
+ */
+uint32_t counter_slot_of_many(const struct counter_table *table, enum counter_kind kind,
+                              struct slice name, struct slice labels);
+
 void counter_add(const struct counter_table *table, uint32_t slot, uint64_t amount);
 /* This worker's part of a gauge. */
 void counter_gauge_add(const struct counter_table *table, uint32_t slot, int64_t amount);

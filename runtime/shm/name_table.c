@@ -153,14 +153,30 @@ static uint32_t insert(struct name_table_shared *shared, const struct wanted *wa
     }
 }
 
+static bool fits(struct slice name, struct slice labels)
+{
+    return name.length > 0 && name.length <= NAME_TEXT_BYTES_MAX &&
+           labels.length <= NAME_TEXT_BYTES_MAX - name.length;
+}
+
+uint32_t name_table_find(const struct name_table *table, uint32_t kind, struct slice name,
+                         struct slice labels)
+{
+    struct wanted wanted = {hash_pair(table->hash_key, name, labels), kind, name, labels};
+    uint64_t word = 0;
+
+    if (fits(name, labels))
+        find(table->shared, &wanted, &word);
+    return word != 0 ? entry_at(table->shared, word)->number : NAME_NONE;
+}
+
 uint32_t name_table_intern(const struct name_table *table, uint32_t kind, struct slice name,
                            struct slice labels)
 {
     struct name_table_shared *shared = table->shared;
     uint32_t number = NAME_NONE;
 
-    if (name.length > 0 && name.length <= NAME_TEXT_BYTES_MAX &&
-        labels.length <= NAME_TEXT_BYTES_MAX - name.length) {
+    if (fits(name, labels)) {
         struct wanted wanted = {hash_pair(table->hash_key, name, labels), kind, name, labels};
         uint64_t word;
         find(shared, &wanted, &word);

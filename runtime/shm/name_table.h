@@ -54,6 +54,10 @@ bool name_table_init(struct name_table *table, void *memory, const struct name_t
 uint32_t name_table_intern(const struct name_table *table, uint32_t kind, struct slice name,
                            struct slice labels);
 
+/* The number that it has been given; NAME_NONE, which is not counted, when it has none. */
+uint32_t name_table_find(const struct name_table *table, uint32_t kind, struct slice name,
+                         struct slice labels);
+
 /* Visits all names, in no order; `*cursor` begins at 0. False when there are no more. */
 bool name_table_next(const struct name_table *table, size_t *cursor, struct name_view *view);
 

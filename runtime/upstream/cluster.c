@@ -103,7 +103,8 @@ static struct target *take_target(struct cluster *cluster, size_t index,
         pool_set_limits(target->pool, &cluster->pool_limits);
         return target;
     }
-    return target_create(cluster->clusters->loop, options, &cluster->pool_limits);
+    return target_create(cluster->clusters->loop, options, &cluster->pool_limits,
+                         cluster->clusters->counters, cluster->name);
 }
 
 static void drop_targets(struct cluster *cluster)
@@ -189,22 +190,9 @@ void cluster_inspect(struct cluster *cluster,
             .connections_idle = pool_idle(target->pool),
             .failures = target->failures,
             .is_set_aside = target->is_set_aside,
-            .attempts = target->attempts,
-            .errors = target->errors,
+            .attempts = *target->totals.attempts,
+            .errors = *target->totals.errors,
         };
         each(data, &status);
     }
-}
-
-bool cluster_take_growth(struct cluster *cluster, size_t target, uint64_t *attempts,
-                         uint64_t *errors)
-{
-    if (target >= cluster->target_count)
-        return false;
-    struct target *one = cluster->targets[target];
-    *attempts = one->attempts - one->attempts_taken;
-    *errors = one->errors - one->errors_taken;
-    one->attempts_taken = one->attempts;
-    one->errors_taken = one->errors;
-    return true;
 }

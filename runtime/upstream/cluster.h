@@ -17,6 +17,7 @@
 #define CLUSTER_WEIGHT_MAX  1000
 
 struct cluster;
+struct counter_table;
 struct clusters; /* all of one worker */
 
 enum cluster_balance { CLUSTER_ROUND_ROBIN, CLUSTER_LEAST_CONNECTIONS };
@@ -50,6 +51,8 @@ struct cluster_options {
 /* `limits` is copied. */
 struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
                                  const struct http_session_limits *limits);
+/* Before there is any cluster: attempts and errors are counted there, in this process's lane. */
+void clusters_count_in(struct clusters *clusters, const struct counter_table *counters);
 /* Other limits for all connections, those that are open too. */
 void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits);
 /* After all clusters and calls have been released, and a turn of the loop. */
@@ -90,15 +93,11 @@ struct cluster_target_status {
     struct slice address; /* "host:port" as configured */
     unsigned weight, connections_busy, connections_idle, failures;
     bool is_set_aside;
-    uint64_t attempts, errors;
+    uint64_t attempts, errors; /* of this worker and those whose lane it has, see target_totals.h */
 };
 /* Calls `each` for every target in configured order. */
 void cluster_inspect(struct cluster *cluster,
                      void (*each)(void *data, const struct cluster_target_status *status),
                      void *data);
-/* By how much attempts and errors of a target, counted from 0 in configured order, are more than
- * when this was asked before. False when there is no such target. */
-bool cluster_take_growth(struct cluster *cluster, size_t target, uint64_t *attempts,
-                         uint64_t *errors);
 void clusters_inspect(struct clusters *clusters, void (*each)(void *data, struct cluster *cluster),
                       void *data);

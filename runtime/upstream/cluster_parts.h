@@ -13,8 +13,9 @@ struct clusters {
     struct loop *loop;
     struct resolver *resolver;
     struct http_session_limits limits;
-    struct list all;          /* struct cluster, in order of creation */
-    struct cluster **buckets; /* by name */
+    const struct counter_table *counters; /* NULL: nobody shares any */
+    struct list all;                      /* struct cluster, in order of creation */
+    struct cluster **buckets;             /* by name */
     size_t count, bucket_count;
 };
 

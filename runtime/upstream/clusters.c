@@ -21,6 +21,12 @@ struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
     return clusters;
 }
 
+void clusters_count_in(struct clusters *clusters, const struct counter_table *counters)
+{
+    assert(clusters->count == 0);
+    clusters->counters = counters;
+}
+
 void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits)
 {
     clusters->limits = *limits;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "shm/series.h"
 
 static char *copy_string(struct slice slice)
 {
@@ -29,7 +30,8 @@ static struct slice text_of(const char *host, uint16_t port)
 }
 
 struct target *target_create(struct loop *loop, const struct cluster_target_options *options,
-                             const struct pool_limits *limits)
+                             const struct pool_limits *limits, const struct counter_table *counters,
+                             struct slice upstream)
 {
     assert(options->weight > 0);
     assert(options->host.length > 0);
@@ -41,6 +43,7 @@ struct target *target_create(struct loop *loop, const struct cluster_target_opti
     target->is_tls = options->is_tls;
     target->text = text_of(target->host, target->port);
     target->references = 1;
+    target_totals_init(&target->totals, counters, upstream, target->text);
     target->pool = pool_create(loop, limits);
     return target;
 }
@@ -84,7 +87,7 @@ bool target_begin(struct target *target, double now)
 {
     bool is_probe = target->is_set_aside && target_is_usable(target, now);
     target->active++;
-    target->attempts++;
+    series_add(target->totals.attempts, 1);
     if (is_probe)
         target->is_probed = true;
     return is_probe;
@@ -127,7 +130,7 @@ bool target_fail(struct target *target, enum fault fault, bool is_probe,
                  const struct target_tolerance *tolerance, double now)
 {
     assert(fault != FAULT_NONE);
-    target->errors++;
+    series_add(target->totals.errors, 1);
     if (!is_probe && !is_absence(fault))
         return false;
     if (target->failures < UINT32_MAX)

@@ -9,6 +9,7 @@
 #include "base/fault.h"
 #include "upstream/cluster.h"
 #include "upstream/pool.h"
+#include "upstream/target_totals.h"
 
 struct target {
     char *host; /* name, address or path of a unix socket */
@@ -28,13 +29,13 @@ struct target {
     double set_aside_until; /* as `now` below: loop_monotonic(); then one request may try */
     bool is_probed;         /* that request is under way */
 
-    uint64_t attempts, errors;
-    uint64_t attempts_taken, errors_taken; /* cluster_take_growth() */
+    struct target_totals totals;
 };
 
-/* The strings are copied. */
+/* The strings are copied. `counters` and `upstream`: see target_totals.h. */
 struct target *target_create(struct loop *loop, const struct cluster_target_options *options,
-                             const struct pool_limits *limits);
+                             const struct pool_limits *limits, const struct counter_table *counters,
+                             struct slice upstream);
 struct target *target_acquire(struct target *target);
 void target_release(struct target **target);
 /* No longer in a cluster: idle connections close now, busy ones after their last stream. */

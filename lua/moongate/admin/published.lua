@@ -1,7 +1,9 @@
 --- published: what each worker knows of itself, put where all workers see it, once a second.
 --
--- So whichever worker answers /metrics or /status shows sums over all of them. Of the generations
--- of a worker, the current one publishes what has been added since any of them did.
+-- So whichever worker answers /metrics or /status shows sums over all of them. Totals need no
+-- publishing, the gateway counts them where all see them (gateway/gateway_totals.h): none is lost
+-- with a worker. But for lines that were dropped: of these, the current generation of a worker
+-- publishes what has been added since any of them did.
 
 local bridge = require "moongate.ffi"
 local dict = require "moongate.dict" "moongate.admin"
@@ -32,17 +34,17 @@ local GAUGES = {
       .. " requests still run on, those that are being freed.") },
 }
 
+-- Counted in C.
 local TOTALS = {
-  { C.MOON_WORKER_CONNECTIONS_ACCEPTED,
-    metrics.counter("moongate_connections_accepted_total", "Connections of clients accepted.") },
-  { C.MOON_WORKER_CONNECTIONS_REFUSED, metrics.counter("moongate_connections_refused_total",
-    "Connections closed at once, since there were too many.") },
-  { C.MOON_WORKER_REQUESTS,
-    metrics.counter("moongate_http_requests_total", "Requests read, those of /metrics included.") },
-  { C.MOON_WORKER_MALFORMED, metrics.counter("moongate_http_requests_malformed_total",
-    "Requests that could not be read.") },
-  { C.MOON_WORKER_PLUGIN_ERRORS,
-    metrics.counter("moongate_plugin_errors_total", "Errors that plugins raised.") },
+  metrics.counter("moongate_connections_accepted_total", "Connections of clients accepted."),
+  metrics.counter("moongate_connections_refused_total",
+    "Connections closed at once, since there were too many."),
+  metrics.counter("moongate_http_requests_total", "Requests read, those of /metrics included."),
+  metrics.counter("moongate_http_requests_malformed_total", "Requests that could not be read."),
+  metrics.counter("moongate_plugin_errors_total", "Errors that plugins raised."),
+}
+
+local DROPPED = {
   { C.MOON_WORKER_LOG_DROPPED,
     metrics.counter("moongate_log_lines_dropped_total", "Lines of the log that had no room.") },
   { C.MOON_WORKER_SINK_DROPPED, metrics.counter("moongate_sink_lines_dropped_total",
@@ -59,6 +61,7 @@ local TARGET = {
     "Connections to the target that wait for a request.", LABELS),
   set_aside = metrics.gauge("moongate_target_set_aside",
     "Workers that have set the target aside.", LABELS),
+  -- Counted in C, both.
   attempts = metrics.counter("moongate_target_attempts_total",
     "Requests sent to the target.", LABELS),
   errors = metrics.counter("moongate_target_errors_total",
@@ -67,7 +70,6 @@ local TARGET = {
 
 local is_started, has_tidied = false, false
 local texts, numbers = bridge.new "struct slice[2]", bridge.new "double[7]"
-local grown = bridge.new "double[2]"
 
 local function own(which) return C.moon_worker_number(bridge.generation, which) end
 
@@ -75,8 +77,7 @@ local function text(slice) return bridge.string(slice.start, slice.length) end
 
 --- Visits this worker's view of all targets: the first TARGETS_MAX of them. Waits in between;
 --- `visit` may not.
----@param visit fun(upstream: string, target: string, numbers: ffi.cdata*, at: integer,
----  target_at: integer)  numbers: see abi.h
+---@param visit fun(upstream: string, target: string, numbers: ffi.cdata*)  numbers: see abi.h
 function published.each_target(visit)
   local upstream, seen = 0, 0
   repeat
@@ -84,7 +85,7 @@ function published.each_target(visit)
     texts[0].start = nil -- stays so when there is no such upstream
     while seen < TARGETS_MAX
         and C.moon_target_at(bridge.generation, upstream, target, texts, numbers) do
-      visit(text(texts[0]), text(texts[1]), numbers, upstream, target)
+      visit(text(texts[0]), text(texts[1]), numbers)
       target, seen = target + 1, seen + 1
       if seen % TARGETS_PER_TURN == 0 then sleep(0) end
     end
@@ -92,26 +93,18 @@ function published.each_target(visit)
   until texts[0].start == nil or seen == TARGETS_MAX
 end
 
-local function add_growth(series, growth)
-  if growth > 0 then series:add(growth) end
-end
-
-local function publish_target(upstream, target, number, upstream_at, target_at)
+local function publish_target(upstream, target, number)
   TARGET.busy:with(upstream, target):set(number[1])
   TARGET.idle:with(upstream, target):set(number[2])
   TARGET.set_aside:with(upstream, target):set(number[4])
-  if C.moon_target_growth(bridge.generation, upstream_at, target_at, grown) then
-    add_growth(TARGET.attempts:with(upstream, target), grown[0])
-    add_growth(TARGET.errors:with(upstream, target), grown[1])
-  end
 end
 
 --- Publishes this worker's numbers as they are now.
 function published.publish()
   if not C.moon_is_current(bridge.generation) then return end
   for _, row in ipairs(GAUGES) do row[2]:set(own(row[1])) end
-  for _, row in ipairs(TOTALS) do
-    add_growth(row[2]:with(), C.moon_worker_growth(bridge.generation, row[1]))
+  for _, row in ipairs(DROPPED) do
+    row[2]:add(C.moon_worker_growth(bridge.generation, row[1]))
   end
   published.each_target(publish_target)
 end
@@ -138,7 +131,7 @@ local function clear_gone_targets()
     if family.type == "gauge" then gauges[family.name] = true end
   end
   local cursor, series, count = bridge.new "size_t[1]", bridge.new "struct slice[2]", 0
-  while C.moon_counter_next(bridge.generation, cursor, series, grown) do
+  while C.moon_counter_next(bridge.generation, cursor, series, numbers) do
     local name, labels = text(series[0]), text(series[1])
     if gauges[name] and not there[labels] then clear(name, labels) end
     count = count + 1
@@ -157,7 +150,8 @@ end
 ---@return table<string, number>
 function published.totals()
   local totals = { [WORKERS.name] = WORKERS:with():value() }
-  for _, list in ipairs { GAUGES, TOTALS } do
+  for _, family in ipairs(TOTALS) do totals[family.name] = family:with():value() end
+  for _, list in ipairs { GAUGES, DROPPED } do
     for _, row in ipairs(list) do
       totals[row[2].name] = row[2]:with():value()
     end
@@ -185,7 +179,7 @@ function published.start()
   is_started = true
   dict:add(STARTED, math.floor(C.moon_now(bridge.generation)))
   WORKERS:set(1)
-  for _, row in ipairs(TOTALS) do row[2]:add(0) end
+  for _, row in ipairs(DROPPED) do row[2]:add(0) end
   every(SECONDS, publish_regularly)
 end
 

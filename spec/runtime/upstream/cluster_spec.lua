@@ -1,4 +1,3 @@
-local ffi = require "ffi"
 local upstream = require "spec.support.upstream"
 
 local C = upstream.C
@@ -80,27 +79,6 @@ describe("cluster", function()
         assert.is_false(as_before())
       end
     end)
-  end)
-
-  it("tells how much its targets have counted since it was asked", function()
-    local cluster = driver:cluster { 9001, 9002 }
-    local numbers = ffi.new "double[2]"
-    local function growth(target)
-      C.driver_take_growth(cluster, target, numbers, numbers + 1)
-      return { numbers[0], numbers[1] }
-    end
-    for _ = 1, 3 do
-      C.driver_begin(cluster, 1, 0)
-      C.driver_fail(cluster, 1, upstream.fault "upstream-refused", false, 0)
-      C.driver_end(cluster, 1, false)
-    end
-    assert.same({ 0, 0 }, growth(0))
-    assert.same({ 3, 3 }, growth(1))
-    assert.same({ 0, 0 }, growth(1))
-    C.driver_begin(cluster, 1, 0)
-    C.driver_end(cluster, 1, false)
-    assert.same({ 1, 0 }, growth(1))
-    assert.same({ -1, -1 }, growth(2))
   end)
 
   it("names targets as operators write them", function()

@@ -57,7 +57,6 @@ void driver_forget_targets(struct driver *driver);
 struct cluster *driver_acquire(struct driver *driver, const char *name);
 struct cluster *driver_prepare(struct driver *driver, const char *name, bool *is_outdated);
 void driver_configure(struct driver *driver, struct cluster *cluster);
-bool driver_take_growth(struct cluster *cluster, int target, double *attempts, double *errors);
 void driver_release(struct cluster *cluster);
 struct cluster *driver_find(struct driver *driver, const char *name);
 bool driver_run(struct driver *driver, double seconds);
@@ -262,16 +261,6 @@ struct cluster *driver_prepare(struct driver *driver, const char *name, bool *is
 void driver_configure(struct driver *driver, struct cluster *cluster)
 {
     cluster_configure(cluster, &driver->options);
-}
-
-bool driver_take_growth(struct cluster *cluster, int target, double *attempts, double *errors)
-{
-    uint64_t counts[2];
-    bool is_there = cluster_take_growth(cluster, (size_t)target, &counts[0], &counts[1]);
-
-    *attempts = is_there ? (double)counts[0] : -1;
-    *errors = is_there ? (double)counts[1] : -1;
-    return is_there;
 }
 
 void driver_release(struct cluster *cluster)
