@@ -1,5 +1,5 @@
 /*
- * h1_output — a queue in front of a stream, flushed once per event.
+ * h1_output — a queue in front of a stream, flushed once in a turn.
  */
 #include "http/h1_output.h"
 

@@ -1,6 +1,6 @@
 /*
- * h1_output — what one HTTP/1 connection has to say, queued until the end of the event and sent in
- * one write.
+ * h1_output — what one HTTP/1 connection has to say, queued until others have something to say or
+ * the turn ends, and sent in one write.
  *
  * Small pieces are gathered, large ones go to the kernel at once together with what is queued; only
  * what the kernel does not take is copied. Holds at most window_bytes plus one piece before it says

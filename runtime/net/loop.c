@@ -37,11 +37,22 @@ static void run_deferred_once(struct loop *loop)
     }
 }
 
+static void flush_all(struct loop *loop)
+{
+    while (!list_is_empty(&loop->flushes)) {
+        struct loop_flush *item = CONTAINER_OF(loop->flushes.next, struct loop_flush, node);
+        list_remove(&item->node);
+        item->flush(item);
+    }
+    loop->flush_count = 0;
+}
+
 static void run_deferred(struct loop *loop)
 {
+    flush_all(loop);
     for (int i = 0; i < LOOP_DEFERRED_ROUNDS_MAX && !list_is_empty(&loop->deferred); i++)
         run_deferred_once(loop);
-    loop_flush(loop);
+    flush_all(loop);
     if (list_is_empty(&loop->deferred))
         ev_idle_stop(loop->ev, &loop->unfinished);
 }
@@ -180,6 +191,7 @@ void loop_run(struct loop *loop)
 void loop_run_once(struct loop *loop)
 {
     ev_run(loop->ev, EVRUN_ONCE);
+    flush_all(loop);
 }
 
 void loop_stop(struct loop *loop)
@@ -189,17 +201,16 @@ void loop_stop(struct loop *loop)
 
 void loop_flush_later(struct loop *loop, struct loop_flush *item)
 {
-    if (list_is_empty(&item->node))
-        list_push_back(&loop->flushes, &item->node);
+    if (!list_is_empty(&item->node))
+        return;
+    list_push_back(&loop->flushes, &item->node);
+    loop->flush_count++;
 }
 
 void loop_flush(struct loop *loop)
 {
-    while (!list_is_empty(&loop->flushes)) {
-        struct loop_flush *item = CONTAINER_OF(loop->flushes.next, struct loop_flush, node);
-        list_remove(&item->node);
-        item->flush(item);
-    }
+    if (loop->flush_count >= LOOP_FLUSHES_MAX)
+        flush_all(loop);
 }
 
 void loop_defer(struct loop *loop, struct loop_deferred *item)

@@ -17,6 +17,13 @@
 /* Kinds of things that loop_keep() keeps. */
 #define LOOP_KEPT_MAX 8
 
+/*
+ * Those with output wait for one another until so many have some, and never longer than the turn:
+ * sockets are written to one after the other, while the code for it is in the processor's cache,
+ * and who reads at the other end is woken once for several. Bounded: the first waits for the last.
+ */
+#define LOOP_FLUSHES_MAX 16
+
 struct timeout;
 
 /* Something of which the layers above want one for each loop. */
@@ -28,7 +35,7 @@ struct loop_kind {
 /* How often what is deferred may defer more before sockets get their turn again. */
 #define LOOP_DEFERRED_ROUNDS_MAX 16
 
-/* Somebody with output: `flush` is called once, at the end of the event being handled. */
+/* Somebody with output: `flush` is called once, before the loop next waits at the latest. */
 struct loop_flush {
     struct list node; /* list_init() before first use */
     void (*flush)(struct loop_flush *item);
@@ -60,6 +67,7 @@ struct loop {
     void *on_turn_data;
     struct timeout *spare_timeouts; /* see timeout_acquire() */
     unsigned spare_timeout_count;
+    unsigned flush_count; /* at least as many as `flushes` has */
     struct loop_kept {
         const struct loop_kind *kind; /* NULL: none from here on */
         void *thing;
@@ -98,7 +106,7 @@ void *loop_keep(struct loop *loop, const struct loop_kind *kind);
 /* Asks for `item->flush`; asking again before it ran changes nothing. list_remove(&item->node)
  * cancels. */
 void loop_flush_later(struct loop *loop, struct loop_flush *item);
-/* Flushes all who asked. Every callback of a stream ends with it; a timer's need not. */
+/* Every callback of a stream ends with it: flushes all who asked when they are LOOP_FLUSHES_MAX. */
 void loop_flush(struct loop *loop);
 /* Asking again before it ran changes nothing; list_remove(&item->node) cancels. */
 void loop_defer(struct loop *loop, struct loop_deferred *item);

@@ -114,20 +114,35 @@ describe("loop", function()
     C.net_loop_run_once(loop.c)
   end)
 
-  it("flushes each item once, at the end of a stream's event", function()
-    local one, other = streams.pair(loop)
-    local order = {}
-    local flushed = item(function() order[#order + 1] = "flush" end)
-    function one:on_readable()
-      self:read()
-      C.net_loop_flush_later(loop.c, flushed)
-      C.net_loop_flush_later(loop.c, flushed)
-      order[#order + 1] = "read"
+  -- What happens when so many streams become readable in one turn, each with something to flush.
+  local function order_of_events(count)
+    local order, others = {}, {}
+    for i = 1, count do
+      local one, other = streams.pair(loop)
+      local flushed = item(function() order[#order + 1] = "flush" end)
+      function one:on_readable()
+        self:read()
+        C.net_loop_flush_later(loop.c, flushed)
+        C.net_loop_flush_later(loop.c, flushed)
+        order[#order + 1] = "read"
+        C.net_loop_flush(loop.c)
+      end
+      one:attach()
+      others[i] = other
     end
-    one:attach()
-    other:write "x"
-    loop:run(function() return #order > 0 end)
-    assert.same({ "read", "flush" }, order)
+    for _, other in ipairs(others) do other:write "x" end
+    loop:run(function() return #order == 2 * count end)
+    return table.concat(order, " ")
+  end
+
+  it("flushes each item once, after the events of its turn", function()
+    assert.equal("read flush", order_of_events(1))
+    assert.equal("read read flush flush", order_of_events(2))
+  end)
+
+  it("lets no more than 16 wait for one another", function()
+    local sixteen = ("read "):rep(16) .. ("flush "):rep(16)
+    assert.equal(sixteen .. "read flush", order_of_events(17))
   end)
 
   it("flushes what a timer asked for before it waits", function()
