@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -48,6 +49,16 @@ bool channel_create_pair(struct channel *ends[2])
     ends[0] = channel_create(fds[0]);
     ends[1] = channel_create(fds[1]);
     return true;
+}
+
+struct channel *channel_adopt(int fd)
+{
+    int type = 0;
+    socklen_t length = sizeof(type);
+    bool is_channel = getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 &&
+                      type == SOCK_SEQPACKET && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+
+    return is_channel ? channel_create(fd) : NULL;
 }
 
 void channel_destroy(struct channel **channel)
@@ -121,9 +132,11 @@ enum channel_outcome channel_receive(struct channel *channel, struct channel_mes
                           .msg_controllen = sizeof(control)};
     ssize_t received;
 
+    /* Of a reset one is told once, before what the other end has sent: it closed its own with
+     * messages of ours unread. */
     do
         received = recvmsg(channel->fd, &wire, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    while (received < 0 && errno == EINTR);
+    while (received < 0 && (errno == EINTR || errno == ECONNRESET));
     if (received <= 0)
         return received < 0 && errno == EAGAIN ? CHANNEL_NOTHING : CHANNEL_CLOSED;
     message->fd_count = 0;

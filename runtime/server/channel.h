@@ -1,5 +1,6 @@
 /*
- * channel — one end of the line between the master and a worker: whole messages, with descriptors.
+ * channel — one end of the line between the master and a worker, or between two masters: whole
+ * messages, with descriptors.
  *
  * A SOCK_SEQPACKET socketpair: messages arrive whole and in order or not at all, and nobody waits.
  * Descriptors travel beside a message; the receiver's are copies of the sender's.
@@ -16,6 +17,9 @@
 #define CHANNEL_FDS_MAX 65
 
 enum channel_kind {
+    /* Between two masters, of which one takes the other's place: the text says what. It keeps its
+     * number, since the two may be of different versions. */
+    CHANNEL_HANDOVER = 0,
     /* Master to worker. BUILD, START and SWAP are the steps of a reload, each answered. */
     CHANNEL_BUILD,   /* fds: the bundle, then the worker's socket for each listener that is new */
     CHANNEL_START,   /* acquire clusters, run start() of plugins */
@@ -58,6 +62,8 @@ struct channel;
 /* Two connected ends, non-blocking and closed by exec(). False, with errno, when there are no
  * descriptors left. */
 bool channel_create_pair(struct channel *ends[2]);
+/* The end that came with a descriptor, which is taken over; NULL when it is none. */
+struct channel *channel_adopt(int fd);
 void channel_destroy(struct channel **channel);
 /* To watch for what can be received; the channel's. */
 int channel_fd(const struct channel *channel);

@@ -33,6 +33,7 @@ static const char USAGE[] =
     "  reload                 read the files again and run what they say; says what is wrong\n"
     "  diff                   say what a reload would change\n"
     "  rollback               go back to what ran before, until the next reload\n"
+    "  upgrade                start the program as it is by now in its place\n"
     "  stop                   let it finish its requests and end; returns when it has\n"
     "\n"
     "  -c FILE                the configuration; default " CONFIG_DEFAULT "\n"
@@ -93,6 +94,7 @@ static int run(int argc, char **argv)
     if (given.wants_json)
         return wrong_option("run", "--json");
     options.config_path = given.config_path;
+    options.arguments = argv;
     int code = find_installation(&options.installation);
     return code == EXIT_DONE ? master_run(&options) : code;
 }
@@ -150,6 +152,7 @@ static const struct verb {
     {"reload", ask_gateway},
     {"diff", ask_gateway},
     {"rollback", ask_gateway},
+    {"upgrade", ask_gateway},
     {"stop", ask_gateway},
 };
 

@@ -34,6 +34,7 @@ struct control {
     struct list clients;
     unsigned client_count;
     ev_timer pause; /* active while nobody is accepted */
+    bool is_handed_over;
 };
 
 struct control_client {
@@ -49,11 +50,11 @@ struct control_client {
     struct buffer answer;
 };
 
-enum control_opening control_open(const char *config_path, struct control **control,
-                                  char error[CONTROL_ERROR_BYTES])
+enum control_opening control_open(const char *config_path, struct control_doors *inherited,
+                                  struct control **control, char error[CONTROL_ERROR_BYTES])
 {
     struct control_doors doors;
-    enum control_opening got = control_doors_open(&doors, config_path, error);
+    enum control_opening got = control_doors_open(&doors, config_path, inherited, error);
 
     *control = NULL;
     if (got == CONTROL_OPEN) {
@@ -62,6 +63,11 @@ enum control_opening control_open(const char *config_path, struct control **cont
         list_init(&(*control)->clients);
     }
     return got;
+}
+
+const struct control_doors *control_doors_of(const struct control *control)
+{
+    return &control->doors;
 }
 
 static void pause_accepting(struct control *control, bool is_paused)
@@ -156,9 +162,20 @@ void control_promise(struct control_client *client, double seconds)
     send_answer(client);
 }
 
+static void tell_to_ask_again(struct control_client *client)
+{
+    client->is_asking = false;
+    buffer_append(&client->answer, SLICE("again\n"));
+    send_answer(client);
+}
+
 void control_answer(struct control_client *client, bool is_done, struct slice text)
 {
     assert(client->is_asking);
+    if (client->control->is_handed_over) {
+        tell_to_ask_again(client);
+        return;
+    }
     client->is_asking = false;
     buffer_append(&client->answer, is_done ? SLICE("done\n") : SLICE("failed\n"));
     if (!buffer_append(&client->answer, text))
@@ -297,7 +314,23 @@ void control_serve(struct control *control, struct loop *loop, control_request *
     control->pause.data = control;
     for (size_t i = 0; i < control->doors.count; i++)
         init_entrance(control, i);
+    control_doors_sign(&control->doors);
     pause_accepting(control, false);
+}
+
+void control_hand_over(struct control *control)
+{
+    struct list *node = control->clients.next;
+
+    control->is_handed_over = true;
+    pause_accepting(control, true);
+    ev_timer_stop(control->loop->ev, &control->pause);
+    while (node != &control->clients) {
+        struct control_client *client = CONTAINER_OF(node, struct control_client, node);
+        node = node->next; /* telling may close, and so free, this one */
+        if (!client->is_asking && buffer_length(&client->answer) == 0)
+            tell_to_ask_again(client);
+    }
 }
 
 static struct control_client *first_client(struct control *control)
@@ -327,7 +360,10 @@ void control_close(struct control **pointer)
         pause_accepting(control, true);
         ev_timer_stop(control->loop->ev, &control->pause);
     }
-    control_doors_close(&control->doors);
+    if (control->is_handed_over)
+        control_doors_abandon(&control->doors);
+    else
+        control_doors_close(&control->doors);
     free(control);
     *pointer = NULL;
 }

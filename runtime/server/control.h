@@ -4,7 +4,7 @@
  * A request is one line of at most CONTROL_REQUEST_BYTES_MAX: a verb, and "json" behind a space
  * where the answer is for programs. What comes back is any number of lines "wait SECONDS", each of
  * which says how long the rest may take from there on, then "done" or "failed" on a line, then text
- * to the end of the stream.
+ * to the end of the stream; or "again" on a line: another gateway answers there now.
  *
  * Only root and the user whom the master runs as are heard. A client that says nothing, reads
  * nothing or asks for too much is cut off; of more than CONTROL_CLIENTS_MAX those go first who have
@@ -32,15 +32,22 @@ struct loop;
 typedef void control_request(void *data, struct control_client *client, struct slice request);
 
 /* The sockets of the configuration's gateway; `*control` is NULL, with a sentence, unless they were
- * opened. A gateway can do without, but is not to run where another one has them. */
-enum control_opening control_open(const char *config_path, struct control **control,
-                                  char error[CONTROL_ERROR_BYTES]);
+ * opened. A gateway can do without, but is not to run where another one has them. Those that
+ * `inherited`, which may be NULL, has of them are moved out of it. */
+enum control_opening control_open(const char *config_path, struct control_doors *inherited,
+                                  struct control **control, char error[CONTROL_ERROR_BYTES]);
+/* The sockets, borrowed, for another gateway to take over. */
+const struct control_doors *control_doors_of(const struct control *control);
 /* Whether the gateway before has not closed its own: it was killed, or the system was. */
 bool control_follows_crash(const struct control *control);
 /* Hears requests from now on; those who came before have waited. */
 void control_serve(struct control *control, struct loop *loop, control_request *on_request,
                    void *data);
-/* Takes the files away. Clients without an answer see the stream end. Clears `*control`. */
+/* Another gateway hears requests from now on. Clients without an answer are told to ask again,
+ * also those for whom control_answer() is still to follow. */
+void control_hand_over(struct control *control);
+/* Takes the files away, unless another gateway has them. Clients without an answer see the stream
+ * end. Clears `*control`. */
 void control_close(struct control **control);
 /* In a forked child: closes descriptors, the files stay. */
 void control_abandon(struct control **control);

@@ -20,6 +20,8 @@
 #define MARGIN_SECONDS    2.0
 #define CONNECT_SECONDS   5
 #define ANSWER_BYTES_ROOM ((size_t)4096)
+/* While one gateway takes another's place. */
+#define CALLS_MAX 5
 
 static enum control_called say(struct buffer *answer, enum control_called how, const char *text)
 {
@@ -105,8 +107,15 @@ static ssize_t read_some(int fd, struct buffer *answer, double deadline)
     return count;
 }
 
+static enum control_called outcome_of(struct slice line)
+{
+    if (slice_equals(line, SLICE("again")))
+        return CONTROL_AGAIN;
+    return slice_equals(line, SLICE("done")) ? CONTROL_DONE : CONTROL_FAILED;
+}
+
 /* Takes promises off the start; true when the line that follows says how it went. */
-static bool take_lines(struct buffer *answer, double *deadline, bool *is_done)
+static bool take_lines(struct buffer *answer, double *deadline, enum control_called *how)
 {
     for (;;) {
         struct slice text = buffer_slice(answer);
@@ -116,7 +125,7 @@ static bool take_lines(struct buffer *answer, double *deadline, bool *is_done)
         bool is_promise = slice_starts_with(line, SLICE("wait "));
         if (is_promise) /* the line feed ends the number */
             *deadline = clock_monotonic() + strtod(line.start + 5, NULL) + MARGIN_SECONDS;
-        *is_done = slice_equals(line, SLICE("done"));
+        *how = outcome_of(line);
         buffer_consume(answer, line.length + 1);
         if (!is_promise)
             return true;
@@ -126,29 +135,29 @@ static bool take_lines(struct buffer *answer, double *deadline, bool *is_done)
 static enum control_called read_answer(int fd, struct buffer *answer)
 {
     double deadline = clock_monotonic() + PATIENCE_SECONDS;
-    bool is_told = false, is_done = false;
+    enum control_called how = CONTROL_BROKEN;
+    bool is_told = false;
     ssize_t count;
 
     while ((count = read_some(fd, answer, deadline)) > 0) {
         if (!is_told)
-            is_told = take_lines(answer, &deadline, &is_done);
+            is_told = take_lines(answer, &deadline, &how);
     }
     if (count < 0)
         return say(answer, CONTROL_BROKEN, "the gateway does not answer");
     if (!is_told)
         return say(answer, CONTROL_BROKEN, "the gateway ended before it answered");
-    return is_done ? CONTROL_DONE : CONTROL_FAILED;
+    return how;
 }
 
-enum control_called control_call(const char *config_path, const char *verb, bool wants_json,
-                                 struct buffer *answer)
+static enum control_called call_once(const char *config_path, const char *verb, bool wants_json,
+                                     struct buffer *answer)
 {
     bool is_barred;
     char line[CONTROL_REQUEST_BYTES_MAX];
     int length = snprintf(line, sizeof(line), "%s%s\n", verb, wants_json ? " json" : "");
     int fd = connect_to_gateway(config_path, &is_barred);
 
-    buffer_init(answer, CONTROL_ANSWER_BYTES_MAX + 2 * ANSWER_BYTES_ROOM, NULL);
     if (fd < 0 && is_barred)
         return say(answer, CONTROL_BROKEN,
                    "the gateway's control socket is another user's: ask as that user or as root");
@@ -159,5 +168,20 @@ enum control_called control_call(const char *config_path, const char *verb, bool
             ? read_answer(fd, answer)
             : say(answer, CONTROL_BROKEN, "the gateway ended before it was asked");
     close(fd);
+    return how;
+}
+
+enum control_called control_call(const char *config_path, const char *verb, bool wants_json,
+                                 struct buffer *answer)
+{
+    enum control_called how = CONTROL_AGAIN;
+
+    buffer_init(answer, CONTROL_ANSWER_BYTES_MAX + 2 * ANSWER_BYTES_ROOM, NULL);
+    for (int i = 0; i < CALLS_MAX && how == CONTROL_AGAIN; i++) {
+        buffer_clear(answer);
+        how = call_once(config_path, verb, wants_json, answer);
+    }
+    if (how == CONTROL_AGAIN)
+        how = say(answer, CONTROL_BROKEN, "another gateway took its place just then: ask again");
     return how;
 }

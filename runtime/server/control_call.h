@@ -12,7 +12,8 @@ enum control_called {
     CONTROL_DONE,
     CONTROL_FAILED, /* the gateway says why */
     CONTROL_NOBODY, /* no gateway runs with this configuration */
-    CONTROL_BROKEN  /* it does not answer, or not to us */
+    CONTROL_BROKEN, /* it does not answer, or not to us */
+    CONTROL_AGAIN   /* never returned: another gateway answers there now */
 };
 
 /*

@@ -11,6 +11,7 @@
 static const char *const CAUSE_NAMES[CAUSE_COUNT] = {
     [CAUSE_START] = "start",     [CAUSE_WATCH] = "watch", [CAUSE_SIGNAL] = "signal",
     [CAUSE_COMMAND] = "command", [CAUSE_ADMIN] = "admin", [CAUSE_ROLLBACK] = "rollback",
+    [CAUSE_UPGRADE] = "upgrade",
 };
 
 const char *history_cause_name(enum history_cause cause)
@@ -25,19 +26,19 @@ void history_print_unapplied(unsigned unapplied, struct buffer *into)
 {
     if (unapplied == 0)
         return;
-    buffer_append(into, SLICE("needs restart "));
+    buffer_append(into, SLICE("needs upgrade "));
     for (unsigned i = 0; i < ARRAY_LENGTH(UNAPPLIED_NAMES); i++) {
         if ((unapplied & 1U << i) == 0)
             continue;
         buffer_append(into, SLICE(" "));
         buffer_append(into, slice_from_string(UNAPPLIED_NAMES[i]));
     }
-    buffer_append(into, SLICE(": a reload does not change it, a restart does\n"));
+    buffer_append(into, SLICE(": a reload does not change it, moongate upgrade does\n"));
 }
 
 void history_write_unapplied(unsigned unapplied, struct json_writer *writer)
 {
-    json_writer_open_array(writer, "needs_restart");
+    json_writer_open_array(writer, "needs_upgrade");
     for (unsigned i = 0; i < ARRAY_LENGTH(UNAPPLIED_NAMES); i++) {
         if ((unapplied & 1U << i) != 0)
             json_writer_put_string(writer, NULL, UNAPPLIED_NAMES[i]);
@@ -58,7 +59,7 @@ void history_succeed(struct history *history, uint64_t generation, enum history_
     history->cause = cause;
     history->since = clock_wall();
     history->is_held = cause == CAUSE_ROLLBACK;
-    history->succeeded += cause != CAUSE_START;
+    history->succeeded += cause != CAUSE_START && cause != CAUSE_UPGRADE;
 }
 
 void history_fail(struct history *history, enum history_cause cause, struct slice errors)

@@ -17,10 +17,11 @@ enum history_cause {
     CAUSE_COMMAND,  /* moongate reload */
     CAUSE_ADMIN,    /* POST /reload */
     CAUSE_ROLLBACK, /* moongate rollback */
+    CAUSE_UPGRADE,  /* moongate upgrade: begun as another gateway ended */
     CAUSE_COUNT
 };
 
-/* What changes with a restart alone. */
+/* What changes with an upgrade, or a restart, alone. */
 enum history_unapplied { UNAPPLIED_WORKERS = 1, UNAPPLIED_MEMORY = 2, UNAPPLIED_USER = 4 };
 
 struct history_failure {
@@ -39,12 +40,12 @@ struct history {
     struct history_failure failure; /* the last one, until a reload succeeds */
 };
 
-/* "start", "watch", "signal", "command", "admin", "rollback". */
+/* "start", "watch", "signal", "command", "admin", "rollback", "upgrade". */
 const char *history_cause_name(enum history_cause cause);
 
 /* A line for people; nothing when all is applied. */
 void history_print_unapplied(unsigned unapplied, struct buffer *into);
-/* "needs_restart": an array of names. */
+/* "needs_upgrade": an array of names. */
 void history_write_unapplied(unsigned unapplied, struct json_writer *writer);
 
 /* A generation serves from now on: earlier failures are settled. */

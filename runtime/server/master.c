@@ -12,49 +12,16 @@
 #include "net/loop.h"
 #include "server/command_line.h"
 #include "server/master_private.h"
+#include "server/service_manager.h"
 #include "shm/shared.h"
-
-/* For those who have sent the first packet of a connection to send the third; nobody on this
- * machine needs any. */
-#define HANDSHAKE_SECONDS 0.2
-
-static void on_patience_lost(struct ev_loop *ev, ev_timer *timer, int events)
-{
-    struct master *master = timer->data;
-    workforce_signal(&master->workforce, SIGKILL);
-}
-
-/* Nobody is in the middle of connecting: workers accept what waits, then close their sockets. */
-static void on_barred(struct ev_loop *ev, ev_timer *timer, int events)
-{
-    struct master *master = timer->data;
-
-    sockets_close(&master->sockets);
-    ev_timer_set(&master->patience, master->plan.drain_seconds + MASTER_KILL_MARGIN_SECONDS,
-                 MASTER_KILL_MARGIN_SECONDS);
-    ev_timer_start(master->loop->ev, &master->patience);
-    workforce_signal(&master->workforce, SIGTERM);
-}
-
-void master_stop(struct master *master)
-{
-    if (master->workforce.is_stopping) { /* asked again: no more patience */
-        workforce_signal(&master->workforce, SIGKILL);
-        return;
-    }
-    log_write(LOG_INFO, "stopping");
-    reload_desk_destroy(&master->desk);
-    workforce_stop(&master->workforce);
-    bool is_somebody_far = sockets_bar(&master->sockets, &master->plan, NULL);
-    ev_timer_set(&master->barred, is_somebody_far ? HANDSHAKE_SECONDS : 0, 0);
-    ev_timer_start(master->loop->ev, &master->barred);
-}
 
 static void on_signal(struct master *master, unsigned number)
 {
     switch (number) {
     case SIGCHLD:
         workforce_reap(&master->workforce);
+        if (master->upgrade != NULL)
+            upgrade_reap(master->upgrade);
         break;
     case SIGTERM:
     case SIGINT:
@@ -81,20 +48,44 @@ static void on_signals(struct ev_loop *ev, ev_io *watcher, int events)
         on_signal(master, info.ssi_signo);
 }
 
+static void fail(struct master *master)
+{
+    master->has_failed = true;
+    master_stop(master);
+}
+
+static void serve_control(struct master *master)
+{
+    if (master->control != NULL)
+        control_serve(master->control, master->loop, master_on_request, master);
+}
+
 static void on_ready(void *data)
 {
     struct master *master = data;
 
-    if (master->is_ready)
+    bool is_upgrade = master->predecessor != NULL;
+    if (master->is_ready || master->workforce.is_stopping)
         return;
+    if (is_upgrade && !master_take_over(master)) {
+        fail(master);
+        return;
+    }
     master->is_ready = true;
-    history_succeed(&master->history, 1, CAUSE_START);
+    history_succeed(&master->history, master->workforce.options.worker.generation,
+                    is_upgrade ? CAUSE_UPGRADE : CAUSE_START);
     master_publish_news(master);
     if (master->desk != NULL) {
         reload_desk_open(master->desk, master->read, master->inventory_fd);
         master->inventory_fd = -1;
     }
     log_write(LOG_INFO, "ready");
+    if (!is_upgrade) {
+        service_manager_tell_ready();
+        return;
+    }
+    serve_control(master);
+    master_dismiss_predecessor(master);
 }
 
 /* Once all have served, a worker that cannot is tried again and again; before, it is the end. */
@@ -102,16 +93,13 @@ static void on_failed(void *data)
 {
     struct master *master = data;
 
-    if (master->is_ready)
-        return;
-    master->has_failed = true;
-    master_stop(master);
+    if (!master->is_ready && !master->has_failed)
+        fail(master);
 }
 
 static void on_empty(void *data)
 {
-    struct master *master = data;
-    loop_stop(master->loop);
+    master_end_if_alone(data);
 }
 
 static void on_message(void *data, unsigned worker, const struct channel_message *message)
@@ -120,6 +108,8 @@ static void on_message(void *data, unsigned worker, const struct channel_message
 
     if (message->kind == CHANNEL_ASK)
         master_on_ask(master, worker, message);
+    else if (message->kind == CHANNEL_STARTED && !master->is_ready)
+        master_fail_upgrade(master, message->text);
     else if (master->desk != NULL)
         reload_desk_on_message(master->desk, worker, message);
 }
@@ -129,6 +119,11 @@ static void on_death(void *data, unsigned worker)
     struct master *master = data;
     if (master->desk != NULL)
         reload_desk_on_death(master->desk, worker);
+    /* While another gateway serves, nothing is tried again. */
+    if (master->predecessor != NULL && !master->is_ready && !master->has_failed) {
+        master_fail_upgrade(master, SLICE("a worker ended before it served: see the log\n"));
+        fail(master);
+    }
 }
 
 static void on_restart(void *data)
@@ -146,13 +141,23 @@ static void on_history(void *data)
     master_publish_news(master);
 }
 
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
 static void in_child(void *data)
 {
     struct master *master = data;
 
     close(master->signal_fd);
-    if (master->inventory_fd >= 0)
-        close(master->inventory_fd);
+    close_fd(master->inventory_fd);
+    close(master->lifeline[0]);
+    if (master->predecessor != NULL)
+        predecessor_abandon(&master->predecessor);
+    if (master->upgrade != NULL)
+        upgrade_abandon(&master->upgrade);
     if (master->control != NULL)
         control_abandon(&master->control);
     history_clear(&master->history);
@@ -194,11 +199,12 @@ static void supervise(struct master *master)
     struct workforce_options options = {.loop = master->loop,
                                         .worker = {.config_path = master->options->config_path,
                                                    .bundle_fd = master->bundle_fd,
-                                                   .generation = 1,
+                                                   .generation = master->history.generation + 1,
                                                    .installation = &master->options->installation,
                                                    .plan = &master->plan,
                                                    .sockets = &master->sockets,
-                                                   .shared = master->shared},
+                                                   .shared = master->shared,
+                                                   .waits_to_listen = master->predecessor != NULL},
                                         .count = master_worker_count(master),
                                         .on_ready = on_ready,
                                         .on_message = on_message,
@@ -210,16 +216,15 @@ static void supervise(struct master *master)
                                         .data = master};
 
     ev_io_init(&master->signals, on_signals, master->signal_fd, EV_READ);
-    ev_init(&master->barred, on_barred);
-    ev_init(&master->patience, on_patience_lost);
-    master->signals.data = master->barred.data = master->patience.data = master;
+    master->signals.data = master;
+    master_prepare_end(master);
     ev_io_start(master->loop->ev, &master->signals);
     workforce_init(&master->workforce, &options);
     create_desk(master);
     begin_vigil(master);
     workforce_start(&master->workforce);
-    if (master->control != NULL)
-        control_serve(master->control, master->loop, master_on_request, master);
+    if (master->predecessor == NULL)
+        serve_control(master);
     loop_run(master->loop);
     log_write(LOG_INFO, "stopped");
     if (master->desk != NULL)
@@ -241,11 +246,34 @@ static void close_control(struct master *master)
     control_close(&master->control);
 }
 
+/* Files go last, when all that they stand for is gone: unless they are another gateway's. */
+static void release(struct master *master)
+{
+    sockets_close(&master->sockets);
+    if (master->shared != NULL)
+        shared_destroy(&master->shared);
+    close_fd(master->signal_fd);
+    close_fd(master->bundle_fd);
+    close_fd(master->inventory_fd);
+    close_fd(master->lifeline[0]);
+    close_fd(master->lifeline[1]);
+    if (master->control != NULL && master->predecessor != NULL && !master->is_ready)
+        control_abandon(&master->control);
+    else if (master->control != NULL)
+        close_control(master);
+    if (master->predecessor != NULL)
+        predecessor_destroy(&master->predecessor);
+    if (master->loop != NULL)
+        loop_destroy(&master->loop);
+    history_clear(&master->history);
+}
+
 int master_run(const struct master_options *options)
 {
     struct master master = {.options = options,
                             .bundle_fd = -1,
                             .inventory_fd = -1,
+                            .lifeline = {-1, -1},
                             .started = clock_wall(),
                             .signal_fd = -1};
     int code = EXIT_FAILED;
@@ -255,19 +283,6 @@ int master_run(const struct master_options *options)
         supervise(&master);
         code = master.has_failed ? EXIT_FAILED : EXIT_DONE;
     }
-    sockets_close(&master.sockets);
-    if (master.shared != NULL)
-        shared_destroy(&master.shared);
-    if (master.signal_fd >= 0)
-        close(master.signal_fd);
-    if (master.bundle_fd >= 0)
-        close(master.bundle_fd);
-    if (master.inventory_fd >= 0)
-        close(master.inventory_fd);
-    if (master.control != NULL)
-        close_control(&master);
-    if (master.loop != NULL)
-        loop_destroy(&master.loop);
-    history_clear(&master.history);
+    release(&master);
     return code;
 }

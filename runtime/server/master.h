@@ -10,6 +10,7 @@
 
 struct master_options {
     const char *config_path;
+    char *const *arguments; /* main()'s: to start the program once more */
     struct installation installation;
 };
 

@@ -18,11 +18,14 @@ static void answer_stop(struct master *master, struct control_client *client)
 
 static struct standing standing_of(const struct master *master)
 {
+    pid_t previous = master->predecessor != NULL ? predecessor_pid(master->predecessor) : 0;
+
     return (struct standing){.config_path = master->options->config_path,
                              .started = master->started,
                              .history = &master->history,
                              .workforce = &master->workforce,
-                             .is_ready = master->is_ready};
+                             .is_ready = master->is_ready,
+                             .previous_pid = previous};
 }
 
 static void answer_status(struct master *master, struct control_client *client)
@@ -66,6 +69,8 @@ void master_on_request(void *data, struct control_client *client, struct slice v
 
     if (slice_equals(verb, SLICE("status")))
         answer_status(master, client);
+    else if (slice_equals(verb, SLICE("upgrade")))
+        master_begin_upgrade(master, client);
     else if (slice_equals(verb, SLICE("stop")))
         answer_stop(master, client);
     else if (slice_equals(verb, SLICE("reload")))

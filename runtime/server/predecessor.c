@@ -1,54 +1,157 @@
 /*
- * predecessor — tries to bind, without listening, until it can or time is up.
+ * predecessor — one end of a channel, and of a pipe that its processes keep open.
  */
 #include "server/predecessor.h"
 
-#include <errno.h>
-#include <time.h>
+#include <ev.h>
+#include <stdlib.h>
 #include <unistd.h>
 
-#include "base/clock.h"
-#include "base/log.h"
-#include "bridge/plan.h"
-#include "net/listener.h"
+#include "base/buffer.h"
+#include "base/mem.h"
+#include "net/loop.h"
+#include "server/channel.h"
+#include "server/program.h"
 
-#define PAUSE_NANOSECONDS 20000000
+#define HANDOVER_SECONDS_MAX 10.0
 
-static bool is_in_use(const struct plan_listener *listener)
+struct predecessor {
+    pid_t pid;
+    struct channel *channel; /* NULL: it needs to be told nothing any more */
+    struct handover handover;
+    struct loop *loop; /* NULL: its end is not waited for */
+    ev_io ends;
+    void (*gone)(void *data);
+    void *data;
+};
+
+/* NULL when the environment names none, or what is none; no child is to find it again. */
+static struct channel *find_channel(const char *number)
 {
-    char error[LISTENER_ERROR_BYTES];
-    struct address address;
+    char *end;
+    long fd = strtol(number, &end, 10);
+    struct channel *channel =
+        *number != '\0' && *end == '\0' && fd > STDERR_FILENO ? channel_adopt((int)fd) : NULL;
 
-    if (!address_parse(slice_from_string(listener->address), &address))
-        return false;
-    int fd = listener_open(&address, false, 0, error);
-    if (fd < 0)
-        return errno == EADDRINUSE;
-    close(fd);
-    return false;
+    unsetenv(PROGRAM_CHANNEL_VARIABLE);
+    return channel;
 }
 
-/* NULL: none. */
-static const struct plan_listener *first_in_use(const struct plan *plan)
+enum predecessor_found predecessor_find(struct predecessor **predecessor)
 {
-    for (size_t i = 0; i < plan->listener_count; i++) {
-        if (is_in_use(&plan->listeners[i]))
-            return &plan->listeners[i];
+    const char *number = getenv(PROGRAM_CHANNEL_VARIABLE);
+
+    *predecessor = NULL;
+    if (number == NULL)
+        return PREDECESSOR_NONE;
+    struct channel *channel = find_channel(number);
+    if (channel == NULL)
+        return PREDECESSOR_BROKEN;
+    struct predecessor *found = mem_zeroed(sizeof(*found));
+    *found = (struct predecessor){.pid = getppid(), .channel = channel};
+    if (handover_receive(&found->handover, channel, HANDOVER_SECONDS_MAX)) {
+        *predecessor = found;
+        return PREDECESSOR_FOUND;
     }
-    return NULL;
+    predecessor_destroy(&found);
+    return PREDECESSOR_BROKEN;
 }
 
-void predecessor_await(const struct plan *plan)
+static void give_up(struct predecessor *predecessor)
 {
-    static const struct timespec PAUSE = {.tv_nsec = PAUSE_NANOSECONDS};
-    double turn = plan->turn_seconds > 0 ? plan->turn_seconds : plan->drain_seconds;
-    double deadline = clock_monotonic() + turn + PREDECESSOR_MARGIN_SECONDS;
-    const struct plan_listener *busy = first_in_use(plan);
+    handover_clear(&predecessor->handover);
+    if (predecessor->channel != NULL)
+        channel_destroy(&predecessor->channel);
+}
 
-    if (busy != NULL)
-        log_write(LOG_WARNING,
-                  "the gateway before was killed, and %s is in use: waiting for its workers",
-                  busy->address);
-    while (first_in_use(plan) != NULL && clock_monotonic() < deadline)
-        nanosleep(&PAUSE, NULL);
+void predecessor_abandon(struct predecessor **predecessor)
+{
+    give_up(*predecessor);
+    free(*predecessor);
+    *predecessor = NULL;
+}
+
+void predecessor_destroy(struct predecessor **predecessor)
+{
+    if ((*predecessor)->loop != NULL)
+        ev_io_stop((*predecessor)->loop->ev, &(*predecessor)->ends);
+    predecessor_abandon(predecessor);
+}
+
+struct handover *predecessor_handover(struct predecessor *predecessor)
+{
+    return &predecessor->handover;
+}
+
+pid_t predecessor_pid(const struct predecessor *predecessor)
+{
+    return predecessor->pid;
+}
+
+static void tell(struct predecessor *predecessor, struct slice word, struct slice rest)
+{
+    struct channel_message message = {.kind = CHANNEL_HANDOVER, .ok = true};
+    struct buffer text;
+
+    if (predecessor->channel == NULL)
+        return;
+    buffer_init(&text, CHANNEL_TEXT_BYTES_MAX, NULL);
+    buffer_append(&text, word);
+    buffer_append(&text, slice_of(rest.start, rest.length < CHANNEL_TEXT_BYTES_MAX - word.length
+                                                  ? rest.length
+                                                  : CHANNEL_TEXT_BYTES_MAX - word.length));
+    message.text = buffer_slice(&text);
+    channel_send(predecessor->channel, &message); /* when it is gone, its place is free anyway */
+    buffer_clear(&text);
+}
+
+void predecessor_tell_failure(struct predecessor *predecessor, struct slice text)
+{
+    tell(predecessor, SLICE("failed "), text);
+}
+
+void predecessor_tell_serving(struct predecessor *predecessor, const struct sockets *sockets,
+                              struct slice note)
+{
+    const struct handover *handover = &predecessor->handover;
+    struct buffer rest;
+
+    buffer_init(&rest, CHANNEL_TEXT_BYTES_MAX / 2, NULL);
+    for (size_t i = 0; i < handover->sockets.count; i++)
+        buffer_append(&rest,
+                      sockets_share(sockets, &handover->sockets, i) ? SLICE("1") : SLICE("0"));
+    buffer_append(&rest, SLICE(" "));
+    buffer_append(&rest, note);
+    /* Doors under names that the configuration does not have any more. */
+    control_doors_close(&predecessor->handover.doors);
+    tell(predecessor, SLICE("serving "), buffer_slice(&rest));
+    buffer_clear(&rest);
+    int lifeline_fd = handover->lifeline_fd;
+    predecessor->handover.lifeline_fd = -1;
+    give_up(predecessor);
+    predecessor->handover.lifeline_fd = lifeline_fd;
+}
+
+static void on_end(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    struct predecessor *predecessor = watcher->data;
+
+    ev_io_stop(ev, watcher);
+    predecessor->loop = NULL;
+    predecessor->gone(predecessor->data);
+}
+
+void predecessor_watch(struct predecessor *predecessor, struct loop *loop, void (*gone)(void *data),
+                       void *data)
+{
+    if (predecessor->handover.lifeline_fd < 0) { /* it has not given any: nothing tells */
+        gone(data);
+        return;
+    }
+    predecessor->loop = loop;
+    predecessor->gone = gone;
+    predecessor->data = data;
+    ev_io_init(&predecessor->ends, on_end, predecessor->handover.lifeline_fd, EV_READ);
+    predecessor->ends.data = predecessor;
+    ev_io_start(loop->ev, &predecessor->ends);
 }

@@ -32,7 +32,9 @@ struct request {
 
 struct reload_desk {
     struct reload_desk_options options;
-    bool is_open, is_busy;
+    bool is_open, is_busy, is_paused;
+    void (*paused)(void *data); /* NULL: nobody waits for that */
+    void *paused_data;
     struct request requests[RELOAD_KIND_COUNT];
     struct list queue;
     struct list waiters;       /* for the job that is under way */
@@ -82,11 +84,26 @@ static void on_ended(void *data, const struct reload_outcome *outcome)
     loop_defer(desk->options.reload.loop, &desk->next);
 }
 
+static void tell_paused(struct reload_desk *desk)
+{
+    void (*paused)(void *data) = desk->paused;
+
+    desk->paused = NULL;
+    if (paused != NULL)
+        paused(desk->paused_data);
+}
+
 static void on_next(struct loop_deferred *item)
 {
     struct reload_desk *desk = CONTAINER_OF(item, struct reload_desk, next);
 
-    if (desk->is_busy || list_is_empty(&desk->queue))
+    if (desk->is_busy)
+        return;
+    if (desk->is_paused) {
+        tell_paused(desk);
+        return;
+    }
+    if (list_is_empty(&desk->queue))
         return;
     struct request *request = CONTAINER_OF(desk->queue.next, struct request, node);
     list_remove(&request->node);
@@ -114,6 +131,23 @@ void reload_desk_ask(struct reload_desk *desk, enum reload_kind kind, enum histo
         request->cause = cause;
     if (asker->answer != NULL)
         add_waiter(request, asker);
+    loop_defer(desk->options.reload.loop, &desk->next);
+}
+
+void reload_desk_pause(struct reload_desk *desk, void (*paused)(void *data), void *data)
+{
+    assert(!desk->is_paused);
+    desk->is_paused = true;
+    desk->paused = paused;
+    desk->paused_data = data;
+    if (!desk->is_busy)
+        tell_paused(desk);
+}
+
+void reload_desk_resume(struct reload_desk *desk)
+{
+    desk->is_paused = false;
+    desk->paused = NULL;
     loop_defer(desk->options.reload.loop, &desk->next);
 }
 

@@ -40,6 +40,11 @@ void reload_desk_abandon(struct reload_desk **desk);
 /* As reload_job_open(): from now on requests are not refused. */
 void reload_desk_open(struct reload_desk *desk, struct timespec read, int inventory_fd);
 
+/* No job is begun until reload_desk_resume(); what is asked for waits. Calls `paused` once, maybe
+ * before this returns, when none is under way. */
+void reload_desk_pause(struct reload_desk *desk, void (*paused)(void *data), void *data);
+void reload_desk_resume(struct reload_desk *desk);
+
 /* The asker may be answered before this returns. */
 void reload_desk_ask(struct reload_desk *desk, enum reload_kind kind, enum history_cause cause,
                      const struct reload_asker *asker);

@@ -160,14 +160,21 @@ void sockets_init(struct sockets *sockets, unsigned worker_count)
 void sockets_inherit(struct sockets *sockets, const int *fds, size_t count)
 {
     static const struct address UNKNOWN;
-    struct sockets_group *group = new_group(&UNKNOWN);
 
     assert(count > 0 && sockets->count < PLAN_LISTENERS_MAX);
+    sockets->groups[sockets->count++] = new_group(&UNKNOWN);
+    sockets_inherit_more(sockets, fds, count);
+    learn_address(sockets->groups[sockets->count - 1]);
+}
+
+void sockets_inherit_more(struct sockets *sockets, const int *fds, size_t count)
+{
+    assert(sockets->count > 0);
+    struct sockets_group *group = sockets->groups[sockets->count - 1];
+
     for (size_t i = 0; i < count; i++)
         add_fd(group, fds[i]);
-    group->listening_count = count;
-    learn_address(group);
-    sockets->groups[sockets->count++] = group;
+    group->listening_count = group->count;
 }
 
 /* With as many as there are workers; NULL when the system refuses. */

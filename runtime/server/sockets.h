@@ -31,6 +31,8 @@ bool sockets_open(struct sockets *sockets, const struct plan *plan, const struct
 void sockets_init(struct sockets *sockets, unsigned worker_count);
 /* Adds those of one listener that another gateway has opened; the descriptors are taken over. */
 void sockets_inherit(struct sockets *sockets, const int *fds, size_t count);
+/* More of the listener that was added last. */
+void sockets_inherit_more(struct sockets *sockets, const int *fds, size_t count);
 /* Where there are fewer than workers, sockets_open() has made more, which nobody can connect to
  * before this. False with errno. */
 bool sockets_complete(const struct sockets *sockets);

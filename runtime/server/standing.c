@@ -86,6 +86,8 @@ void standing_print(const struct standing *standing, struct buffer *into)
     put_line(into, "workers        %u of %u serve", workforce->ready_count,
              workforce->options.count);
     put_restarts(into, workforce);
+    if (standing->previous_pid != 0)
+        put_line(into, "before         pid %d finishes its requests", (int)standing->previous_pid);
     if (history->generation == 0)
         return;
     struct slice since = time_text(history->since, text);
@@ -153,6 +155,8 @@ void standing_print_json(const struct standing *standing, struct buffer *into)
     json_writer_put_number(&writer, "started", standing->started);
     write_workers(&writer, standing->workforce);
     json_writer_put_number(&writer, "restarts", (double)standing->workforce->restarts);
+    if (standing->previous_pid != 0)
+        json_writer_put_number(&writer, "previous_pid", standing->previous_pid);
     if (standing->history->generation > 0)
         write_reload(&writer, standing->history, SIZE_MAX);
     json_writer_close_object(&writer);

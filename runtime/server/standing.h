@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/buffer.h"
 
 struct history;
@@ -16,7 +18,8 @@ struct standing {
     double started; /* seconds since the epoch */
     const struct history *history;
     const struct workforce *workforce;
-    bool is_ready; /* all workers have served */
+    bool is_ready;      /* all workers have served */
+    pid_t previous_pid; /* of a gateway that finishes its requests since an upgrade; 0: none */
 };
 
 /* All of it, for people. */

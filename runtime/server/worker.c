@@ -145,7 +145,7 @@ static void agree(const struct worker *worker, const struct channel_message *mes
     struct channel_message answer = {
         .kind = ANSWERS[message->kind], .ok = true, .generation = message->generation};
 
-    if (answer.kind != CHANNEL_BUILD) /* that is no answer to anything */
+    if (answer.kind != CHANNEL_HANDOVER) /* that is no answer to anything */
         channel_send(worker->options->channel, &answer);
 }
 
@@ -296,6 +296,19 @@ static void listen_to_master(struct worker *worker)
     ev_io_start(worker->loop->ev, &worker->on_master);
 }
 
+/* It is logged already; a master that takes another one's place tells it to who wants that. */
+static void tell_failure(const struct worker *worker, struct slice error)
+{
+    char text[CHANNEL_TEXT_BYTES_MAX];
+    struct channel_message message = {.kind = CHANNEL_STARTED,
+                                      .generation = worker->options->generation};
+    int length = snprintf(text, sizeof(text), "%.*s\n", SLICE_FORMAT(error));
+
+    message.text =
+        slice_of(text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
+    channel_send(worker->options->channel, &message);
+}
+
 /* The first generation has been started. */
 static void on_started(void *data, struct slice error)
 {
@@ -304,6 +317,8 @@ static void on_started(void *data, struct slice error)
     const struct channel_message ready = {
         .kind = CHANNEL_READY, .ok = true, .generation = options->generation};
 
+    if (error.length > 0)
+        tell_failure(worker, error);
     if (error.length > 0 || worker->is_draining) {
         loop_stop(worker->loop);
         return;

@@ -162,7 +162,7 @@ static void log_end(unsigned index, pid_t pid, int status)
                   WEXITSTATUS(status));
 }
 
-static bool is_empty(const struct workforce *workforce)
+bool workforce_is_empty(const struct workforce *workforce)
 {
     for (unsigned i = 0; i < workforce->options.count; i++) {
         if (workforce->members[i].pid != 0)
@@ -186,7 +186,7 @@ static void on_end(struct workforce_member *member, int status)
     member->has_ended = true;
     workforce->ready_count -= was_ready;
     if (workforce->is_stopping) {
-        if (is_empty(workforce))
+        if (workforce_is_empty(workforce))
             options->on_empty(options->data);
         return;
     }
@@ -238,7 +238,7 @@ void workforce_stop(struct workforce *workforce)
     workforce->is_stopping = true;
     for (unsigned i = 0; i < workforce->options.count; i++)
         ev_timer_stop(loop_of(workforce), &workforce->members[i].restart);
-    if (is_empty(workforce))
+    if (workforce_is_empty(workforce))
         workforce->options.on_empty(workforce->options.data);
 }
 

@@ -64,6 +64,8 @@ void workforce_clear(struct workforce *workforce);
 void workforce_start(struct workforce *workforce);
 /* Nobody is replaced from now on; the workers are to be told by a signal. May call on_empty. */
 void workforce_stop(struct workforce *workforce);
+/* No process is left. */
+bool workforce_is_empty(const struct workforce *workforce);
 /* After SIGCHLD: takes note of all that have ended, were stopped, or go on. */
 void workforce_reap(struct workforce *workforce);
 void workforce_signal(struct workforce *workforce, int signal_number);

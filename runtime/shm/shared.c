@@ -168,7 +168,7 @@ static const char *find_difference(struct shared *shared, const struct shared_op
 
     if (origin == NULL || origin->workers == 0)
         return "it is laid out in another way";
-    if (origin->counters_bytes != options->counters_bytes ||
+    if (!is_sane(options) || origin->counters_bytes != options->counters_bytes ||
         origin->limits_bytes != options->limits_bytes || origin->dict_bytes != options->dict_bytes)
         return "its sizes are configured in another way";
     struct shared_options made = *options;
@@ -185,7 +185,7 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
 {
     struct shared *shared = mem_zeroed(sizeof(*shared));
 
-    assert(is_sane(options) && its_side <= 1);
+    assert(its_side <= 1);
     bool is_mapped = segment_init_from_fd(&shared->segment, fd);
     *why = is_mapped ? find_difference(shared, options) : "it cannot be mapped";
     if (*why == NULL) {
@@ -232,6 +232,7 @@ void shared_forget_other_side(struct shared *shared)
     for (uint32_t lane = first; lane < first + lanes_of_side(shared); lane++) {
         if (series_has(&shared->counters.series, lane))
             counter_lane_reset_gauges(&shared->counters, lane);
+        worker_place_clear(worker_board_place(&shared->board, lane));
     }
 }
 

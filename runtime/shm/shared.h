@@ -70,7 +70,8 @@ void shared_destroy(struct shared **shared);
 void shared_attach(struct shared *shared, unsigned worker);
 /* In the master, after that worker was reaped: its gauges are zeroed, its place is cleared. */
 void shared_forget_worker(struct shared *shared, unsigned worker);
-/* In the master, when nobody of the other side is left: all gauges there are zeroed. */
+/* In the master, when nobody of the other side is left: all gauges there are zeroed, their
+ * places are cleared. */
 void shared_forget_other_side(struct shared *shared);
 /* That worker's place on the board. */
 struct worker_place *shared_place(const struct shared *shared, unsigned worker);

@@ -143,7 +143,7 @@ describe("a difference", function()
     assert.same({ "plugins + access-log", "settings ~ use" },
       edit('{ "request-id" }', '{ "request-id" }, { "access-log" }'))
     assert.same({ "settings ~ workers" }, edit("workers(1)", "workers(3)"))
-    assert.same({ "workers" }, ask("diff").needs_restart)
+    assert.same({ "workers" }, ask("diff").needs_upgrade)
   end)
 
   it("names plugins whose code is another, also that of modules", function()

@@ -3,6 +3,7 @@
 -- Whatever is still running when a spec file ends is killed with it; a report
 -- of a sanitizer in any process of a gateway fails the spec that stops it.
 
+local json = require "cjson"
 local process = require "spec.support.process"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
@@ -156,6 +157,20 @@ function Gateway:ask(arguments, options)
     directory = options.directory,
     seconds = options.seconds,
   })
+end
+
+--- Another gateway takes its place, by `moongate upgrade`: from then on this is that one, and
+--- `previous` the process that was.
+---@param options table? as Gateway:ask()
+---@return table answer of the verb
+function Gateway:upgrade(options)
+  system.adopt_orphans()
+  local code, out, err = self:ask({ "upgrade", "--json" }, options)
+  if code ~= 0 then error(("%s%s\nits log:\n%s"):format(out, err, self:log()), 2) end
+  local answer = json.decode(out)
+  self.previous = self.process
+  self.pid, self.process = answer.pid, process.adopt(answer.pid)
+  return answer
 end
 
 --- All that it has logged.

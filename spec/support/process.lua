@@ -58,6 +58,14 @@ function process.fork(body)
   C.spec_exit(ok and 0 or 70)
 end
 
+--- A process that another one has started, which is this one's child since that has ended: see
+--- system.adopt_orphans().
+---@param pid integer
+---@return Process
+function process.adopt(pid)
+  return setmetatable({ pid = pid }, Process)
+end
+
 --- Starts a program found in PATH.
 ---@param arguments string[] the program's name first
 ---@param options table? `stdin`, `stdout`, `stderr`: paths of files; `env`: added to the

@@ -94,6 +94,11 @@ function system.die_with(parent)
   if C.spec_getppid() ~= parent then C.spec_exit(1) end
 end
 
+--- Makes processes children of this one whose parents, which it has started, end before them.
+function system.adopt_orphans()
+  C.spec_prctl(36, 1, 0, 0, 0)
+end
+
 ---@param pid integer
 ---@param signal integer 0 to ask only whether the process exists
 ---@return boolean delivered
