@@ -19,7 +19,7 @@
 #include "net/background.h"
 #include "net/tls_context.h"
 #include "server/master_private.h"
-#include "server/predecessor.h"
+#include "server/ports.h"
 #include "server/privileges.h"
 #include "server/rehearsal.h"
 #include "server/watch.h"
