@@ -123,7 +123,7 @@ bool control_door_name_lock(struct control_door *door)
 {
     size_t length = strlen(door->path), ending = strlen(SOCKET_ENDING);
 
-    strcpy(door->lock_path, door->path);
+    memcpy(door->lock_path, door->path, length + 1);
     if (length < ending || strcmp(door->path + length - ending, SOCKET_ENDING) != 0)
         return false;
     memcpy(door->lock_path + length - ending, LOCK_ENDING, ending);

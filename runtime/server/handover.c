@@ -5,39 +5,44 @@
 
 #include <inttypes.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "server/channel.h"
 
-#define TEXT_BYTES      1024
-#define END             "end"
-#define DOOR_FDS        2
-#define HEX_DIGITS_EACH 2
+#define TEXT_BYTES 1024
+#define END        "end"
+#define DOOR_FDS   2
 
-/* Sends a text, with descriptors. */
-static bool tell(const struct channel *channel, const int *fds, size_t count, const char *format,
-                 ...) __attribute__((format(printf, 4, 5)));
-
-static bool tell(const struct channel *channel, const int *fds, size_t count, const char *format,
-                 ...)
+/* Sends a word and what belongs to it. */
+static bool tell(const struct channel *channel, const int *fds, size_t count, const char *word,
+                 struct slice rest)
 {
     char text[TEXT_BYTES];
     struct channel_message message = {.kind = CHANNEL_HANDOVER, .ok = true, .fd_count = count};
-    va_list arguments;
+    size_t length = strlen(word);
 
-    va_start(arguments, format);
-    int length = vsnprintf(text, sizeof(text), format, arguments);
-    va_end(arguments);
-    if (length < 0 || (size_t)length >= sizeof(text))
+    if (length + 1 + rest.length > sizeof(text))
         return false;
-    message.text = slice_of(text, (size_t)length);
+    memcpy(text, word, length);
+    text[length++] = ' ';
+    memcpy(text + length, rest.start, rest.length);
+    message.text = slice_of(text, length + rest.length);
     if (count > 0)
         memcpy(message.fds, fds, count * sizeof(*fds));
     return channel_send(channel, &message);
+}
+
+static bool tell_history(const struct channel *channel, const struct handover *handover)
+{
+    char text[TEXT_BYTES];
+    int length = snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64 " %" PRIu64,
+                          handover->generation, handover->succeeded, handover->failed);
+
+    return tell(channel, NULL, 0, "history", slice_of(text, (size_t)length));
 }
 
 /* As many messages as it takes. */
@@ -50,150 +55,143 @@ static bool tell_listener(const struct channel *channel, const struct handover *
     while (sent < count) {
         size_t some = count - sent < CHANNEL_FDS_MAX ? count - sent : CHANNEL_FDS_MAX;
         bool is_first = sent == 0;
-        if (!tell(channel, fds + sent, some, "%s%s", is_first ? "listener " : "sockets",
-                  is_first ? handover->plan.listeners[listener].address : ""))
+        struct slice address = slice_from_string(handover->plan.listeners[listener].address);
+        if (!tell(channel, fds + sent, some, is_first ? "listener" : "sockets",
+                  is_first ? address : SLICE("")))
             return false;
         sent += some;
     }
     return true;
 }
 
-static bool tell_tickets(const struct channel *channel, const struct handover *handover)
-{
-    char digits[HEX_DIGITS_EACH * TLS_TICKET_SECRET_BYTES + 1];
-
-    for (size_t i = 0; i < TLS_TICKET_SECRET_BYTES; i++)
-        snprintf(digits + HEX_DIGITS_EACH * i, HEX_DIGITS_EACH + 1, "%02x", handover->tickets[i]);
-    return !handover->has_tickets || tell(channel, NULL, 0, "tickets %s", digits);
-}
-
 static bool tell_door(const struct channel *channel, const struct control_door *door)
 {
     const int fds[DOOR_FDS] = {door->lock_fd, door->fd};
-    return tell(channel, fds, DOOR_FDS, "door %s", door->path);
+    return tell(channel, fds, DOOR_FDS, "door", slice_from_string(door->path));
 }
 
 bool handover_send(const struct handover *handover, const struct channel *channel)
 {
-    bool is_sent = tell(channel, &handover->memory_fd, 1, "memory %u", handover->side) &&
-                   tell(channel, &handover->lifeline_fd, 1, "lifeline") &&
-                   tell_tickets(channel, handover) &&
-                   tell(channel, NULL, 0, "history %" PRIu64 " %" PRIu64 " %" PRIu64,
-                        handover->generation, handover->succeeded, handover->failed);
+    struct slice tickets = slice_of((const char *)handover->tickets, sizeof(handover->tickets));
+    bool is_sent = tell(channel, &handover->memory_fd, 1, "memory",
+                        handover->side == 0 ? SLICE("0") : SLICE("1")) &&
+                   tell(channel, &handover->lifeline_fd, 1, "lifeline", SLICE("")) &&
+                   tell(channel, NULL, 0, "tickets", tickets) && tell_history(channel, handover);
 
     for (size_t i = 0; i < handover->sockets.count; i++)
         is_sent = is_sent && tell_listener(channel, handover, i);
     for (size_t i = 0; i < handover->doors.count; i++)
         is_sent = is_sent && tell_door(channel, &handover->doors.doors[i]);
-    return is_sent && tell(channel, NULL, 0, END);
+    return is_sent && tell(channel, NULL, 0, END, SLICE(""));
 }
 
-/* `rest`: the text behind the word, ended by a zero. False: it is not as it should be. */
-typedef bool take_word(struct handover *handover, const char *rest,
+/* False: it is not as it should be. */
+typedef bool take_word(struct handover *handover, struct slice rest,
                        struct channel_message *message);
 
-static bool take_memory(struct handover *handover, const char *rest,
+static bool take_memory(struct handover *handover, struct slice rest,
                         struct channel_message *message)
 {
     handover->memory_fd = channel_message_take(message, 0);
-    return sscanf(rest, "%u", &handover->side) == 1 && handover->side <= 1;
+    handover->side = slice_equals(rest, SLICE("1"));
+    return true;
 }
 
-static bool take_lifeline(struct handover *handover, const char *rest,
+static bool take_lifeline(struct handover *handover, struct slice rest,
                           struct channel_message *message)
 {
     handover->lifeline_fd = channel_message_take(message, 0);
-    return handover->lifeline_fd >= 0;
-}
-
-static bool take_tickets(struct handover *handover, const char *rest,
-                         struct channel_message *message)
-{
-    if (strlen(rest) != (size_t)HEX_DIGITS_EACH * TLS_TICKET_SECRET_BYTES)
-        return true; /* of another kind: sessions begin anew */
-    for (size_t i = 0; i < TLS_TICKET_SECRET_BYTES; i++) {
-        if (sscanf(rest + HEX_DIGITS_EACH * i, "%2hhx", &handover->tickets[i]) != 1)
-            return false;
-    }
-    handover->has_tickets = true;
     return true;
 }
 
-static bool take_history(struct handover *handover, const char *rest,
+/* One of another length is of another kind: sessions begin anew. */
+static bool take_tickets(struct handover *handover, struct slice rest,
                          struct channel_message *message)
 {
-    return sscanf(rest, "%" SCNu64 " %" SCNu64 " %" SCNu64, &handover->generation,
-                  &handover->succeeded, &handover->failed) == 3;
+    handover->has_tickets = rest.length == sizeof(handover->tickets);
+    if (handover->has_tickets)
+        memcpy(handover->tickets, rest.start, rest.length);
+    return true;
 }
 
-/* Takes all of them over, for the listener that came last. */
-static void take_sockets(struct handover *handover, struct channel_message *message)
+static bool take_history(struct handover *handover, struct slice rest,
+                         struct channel_message *message)
 {
-    sockets_inherit_more(&handover->sockets, message->fds, message->fd_count);
-    message->fd_count = 0;
+    uint64_t *numbers[] = {&handover->generation, &handover->succeeded, &handover->failed};
+
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        size_t length = slice_find(rest, ' ');
+        if (!slice_to_uint64(slice_of(rest.start, length), numbers[i]))
+            return false;
+        rest = slice_after(rest, length < rest.length ? length + 1 : length);
+    }
+    return true;
 }
 
-static bool take_listener(struct handover *handover, const char *rest,
+/* False when it does not fit. */
+static bool copy(char *into, size_t room, struct slice text)
+{
+    if (text.length >= room)
+        return false;
+    memcpy(into, text.start, text.length);
+    into[text.length] = '\0';
+    return true;
+}
+
+static bool take_listener(struct handover *handover, struct slice rest,
                           struct channel_message *message)
 {
-    struct plan_listener *listener = &handover->plan.listeners[handover->plan.listener_count];
-
-    if (message->fd_count == 0 || handover->plan.listener_count == PLAN_LISTENERS_MAX ||
-        strlen(rest) >= sizeof(listener->address))
+    if (message->fd_count == 0 || handover->plan.listener_count == PLAN_LISTENERS_MAX)
         return false;
-    strcpy(listener->address, rest);
-    handover->plan.listener_count++;
+    struct plan_listener *listener = &handover->plan.listeners[handover->plan.listener_count++];
     sockets_inherit(&handover->sockets, message->fds, message->fd_count);
     message->fd_count = 0;
-    return true;
+    return copy(listener->address, sizeof(listener->address), rest);
 }
 
-static bool take_more_sockets(struct handover *handover, const char *rest,
-                              struct channel_message *message)
+/* More of the listener that came last. */
+static bool take_sockets(struct handover *handover, struct slice rest,
+                         struct channel_message *message)
 {
     if (handover->sockets.count == 0)
         return false;
-    take_sockets(handover, message);
+    sockets_inherit_more(&handover->sockets, message->fds, message->fd_count);
+    message->fd_count = 0;
     return true;
 }
 
-static bool take_door(struct handover *handover, const char *rest, struct channel_message *message)
+static bool take_door(struct handover *handover, struct slice rest, struct channel_message *message)
 {
-    struct control_door *door = &handover->doors.doors[handover->doors.count];
-
-    if (message->fd_count != DOOR_FDS || handover->doors.count == CONTROL_NAMES_MAX ||
-        strlen(rest) >= sizeof(door->path))
+    if (message->fd_count != DOOR_FDS || handover->doors.count == CONTROL_NAMES_MAX)
         return false;
+    struct control_door *door = &handover->doors.doors[handover->doors.count++];
     *door = (struct control_door){.lock_fd = channel_message_take(message, 0),
                                   .fd = channel_message_take(message, 1)};
-    strcpy(door->path, rest);
-    handover->doors.count++;
-    return control_door_name_lock(door);
+    return copy(door->path, sizeof(door->path), rest) && control_door_name_lock(door);
 }
 
 static const struct word {
-    const char *name;
+    struct slice name;
     take_word *take;
 } WORDS[] = {
-    {"memory", take_memory},   {"lifeline", take_lifeline}, {"tickets", take_tickets},
-    {"history", take_history}, {"listener", take_listener}, {"sockets", take_more_sockets},
-    {"door", take_door},
+    {SLICE("memory"), take_memory},     {SLICE("lifeline"), take_lifeline},
+    {SLICE("tickets"), take_tickets},   {SLICE("history"), take_history},
+    {SLICE("listener"), take_listener}, {SLICE("sockets"), take_sockets},
+    {SLICE("door"), take_door},
 };
 
 static bool take(struct handover *handover, struct channel_message *message, bool *is_end)
 {
-    char text[TEXT_BYTES];
+    struct slice text = message->text;
+    size_t length = slice_find(text, ' ');
+    struct slice name = slice_of(text.start, length);
+    struct slice rest = slice_after(text, length < text.length ? length + 1 : length);
 
-    if (message->kind != CHANNEL_HANDOVER || message->text.length >= sizeof(text))
+    if (message->kind != CHANNEL_HANDOVER)
         return false;
-    memcpy(text, message->text.start, message->text.length);
-    text[message->text.length] = '\0';
-    char *rest = text + strcspn(text, " ");
-    if (*rest == ' ')
-        *rest++ = '\0';
-    *is_end = strcmp(text, END) == 0;
-    for (size_t i = 0; i < sizeof(WORDS) / sizeof(WORDS[0]); i++) {
-        if (strcmp(text, WORDS[i].name) == 0)
+    *is_end = slice_equals(name, SLICE(END));
+    for (size_t i = 0; i < ARRAY_LENGTH(WORDS); i++) {
+        if (slice_equals(name, WORDS[i].name))
             return WORDS[i].take(handover, rest, message);
     }
     return true;

@@ -150,7 +150,6 @@ static void on_paused(void *data)
                                 .memory_fd = master->shared->segment.fd,
                                 .side = master->shared->side,
                                 .lifeline_fd = master->lifeline[0],
-                                .has_tickets = true,
                                 .generation = master->history.generation,
                                 .succeeded = master->history.succeeded,
                                 .failed = master->history.failed};

@@ -9,6 +9,7 @@ local peer = require "spec.support.peer"
 local process = require "spec.support.process"
 local socket = require "spec.support.socket"
 local system = require "spec.support.system"
+local unix = require "socket.unix"
 local wait = require "spec.support.wait"
 
 local UPGRADE = { Connection = "Upgrade", Upgrade = "echo" }
@@ -253,6 +254,31 @@ describe("an upgrade", function()
     self:stop()
   end)
 
+  describe("tells systemd", function()
+    local directory, datagrams
+
+    before_each(function()
+      directory = system.temporary_directory()
+      datagrams = unix.dgram()
+      assert(datagrams:bind(directory .. "/notify"))
+      datagrams:settimeout(20)
+    end)
+    after_each(function()
+      datagrams:close()
+      process.remove(directory)
+    end)
+
+    it("when it serves, who serves in its place, and when it stops", function()
+      local self = start("", { env = { NOTIFY_SOCKET = directory .. "/notify" } })
+      assert.equal("READY=1", datagrams:receive())
+      self:upgrade()
+      assert.equal("MAINPID=" .. self.pid, datagrams:receive())
+      wait_for_end(self.previous)
+      self:stop()
+      assert.equal("STOPPING=1", datagrams:receive())
+    end)
+  end)
+
   describe("that cannot be", function()
     it("changes nothing: a configuration with errors", function()
       local self = start()
@@ -297,6 +323,30 @@ describe("an upgrade", function()
       assert.is_truthy(refusal(self):find("is in use", 1, true))
       taken:close()
       self:upgrade()
+    end)
+
+    it("is refused to the first process of a container, with which that would end", function()
+      local unshare = { "unshare", "--pid", "--fork", "--kill-child", "--map-root-user" }
+      if process.run({ "unshare", "--pid", "--fork", "--map-root-user", "true" }) ~= 0 then
+        pending "the system gives no namespaces"
+        return
+      end
+      local directory = gateway.directory { config = gateway.complete(config()), files = FILES }
+      local path = directory .. "/gateway.lua"
+      for _, argument in ipairs { gateway.binary(), "run", "-c", path } do
+        unshare[#unshare + 1] = argument
+      end
+      local unshared = process.spawn(unshare, { env = { RUNTIME_DIRECTORY = directory },
+        stderr = directory .. "/log" })
+      wait.that(function()
+        return (system.read_file(directory .. "/log") or ""):find "ready"
+      end, 20, "the gateway")
+      local code, _, err = process.run({ gateway.binary(), "upgrade", "-c", path },
+        { env = { RUNTIME_DIRECTORY = directory } })
+      unshared:kill()
+      process.remove(directory)
+      assert.equal(1, code)
+      assert.is_truthy(err:find("run it under an init", 1, true), err)
     end)
 
     -- A place to install programs, one after the other.
@@ -366,12 +416,11 @@ describe("an upgrade", function()
     edit(self, '"one"', '"two"')
     local files = { env = { RUNTIME_DIRECTORY = self.directory } }
     local function verb(name)
-      return process.spawn({ gateway.binary(), name, "-c", self.directory .. "/gateway.lua" }, files)
+      local path = self.directory .. "/gateway.lua"
+      return process.spawn({ gateway.binary(), name, "-c", path }, files)
     end
-    local reload, again = verb "reload"
     system.adopt_orphans()
-    local asked = verb "upgrade"
-    again = verb "reload"
+    local reload, asked, again = verb "reload", verb "upgrade", verb "reload"
     assert.equal(0, reload:wait(30))
     assert.equal(0, asked:wait(30))
     assert.equal(0, again:wait(30))
