@@ -131,7 +131,8 @@ describe("the tree", function()
 
   it("keeps the spec of a C file at the file's own path", function()
     each(function(path) return path:find "^spec/runtime/.+_spec%.lua$" ~= nil end, function(path)
-      local source = path:match "^spec/(.+)_spec%.lua$"
+      -- Writers that are killed between two stores have a file of their own.
+      local source = path:match "^spec/(.+)_spec%.lua$":gsub("_stores$", "")
       if not TEXTS[source .. ".c"] and not TEXTS[source .. ".h"] then
         return ("there is neither %s.c nor .h"):format(source)
       end
