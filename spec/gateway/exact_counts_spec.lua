@@ -14,6 +14,7 @@ local CLIENTS, KILLS, ANSWERS_BETWEEN = 4, 12, 200
 
 local CONFIG = [[
   workers(2)
+  limits { connections_per_address = 100 }
   listen "127.0.0.1:0"
   admin "127.0.0.1:0"
   upstream "origin" { "%s", idle_connections = 64 }
@@ -27,6 +28,14 @@ local CONFIG = [[
     end },
     { "probe", on_log = function(_, _, moongate)
       moongate.counter("app_logged_total"):add(1)
+    end },
+  } }
+  route "GET /held" { upstream = "origin", rewrite = "/fault/stall", plugins = {
+    { "probe", on_request = function(_, moongate)
+      moongate.metrics.gauge("app_held"):add(1)
+    end },
+    { "probe", on_log = function(_, _, moongate)
+      moongate.metrics.gauge("app_held"):add(-1)
     end },
   } }
   route "GET /raising" { plugins = { { "answer", on_respond = function() error "now" end } } }
@@ -149,5 +158,63 @@ describe("what a gateway counts", function()
     assert.equal(4, metric(text, "moongate_connections_accepted_total"))
     local errors = 'moongate_target_errors_total{upstream="origin",target="127.0.0.1:1"}'
     assert.is_true(metric(text, errors) >= 1)
+  end)
+
+  -- Over one connection that stays open: it is one of those that are counted.
+  local function watch(self)
+    local admin = http.connect(self.admin_port)
+    return function(series)
+      local ok, answer = pcall(admin.request, admin, { path = "/metrics" })
+      if ok then return metric(answer.body, series) end
+      admin:close()
+      admin = http.connect(self.admin_port) -- it was the dead one's
+    end
+  end
+
+  local function open(self, count, path)
+    local clients = {}
+    for i = 1, count do
+      clients[i] = http.connect(self.port)
+      clients[i]:send(http.format { path = path })
+    end
+    return clients
+  end
+
+  local function living(lists)
+    local count = 0
+    for _, clients in ipairs(lists) do
+      for _, client in ipairs(clients) do
+        if not client:is_closed(0) then count = count + 1 end
+      end
+    end
+    return count
+  end
+
+  it("holds nothing of a dead worker", function()
+    local self = gateway.start { config = CONFIG:format(origin.url), files = probe.files }
+    local now = watch(self)
+    local idle, held = open(self, 40, "/bytes/10"), open(self, 40, "/held")
+    for _, client in ipairs(idle) do client:read_response() end
+    local function becomes(series, value)
+      wait.that(function() return now(series) == value end, 30, ("%s %d"):format(series, value))
+    end
+    becomes("app_held", 40)
+    becomes("moongate_connections", 81)
+    becomes("moongate_requests_active", 41)
+    for at = 1, 2 do
+      kill_one(self, at)
+      becomes("moongate_workers", 2)
+      becomes("moongate_connections", living { idle, held } + 1)
+      becomes("moongate_requests_active", living { held } + 1)
+      becomes("app_held", living { held })
+      assert.is_true(living { held } < (at == 1 and 40 or 20))
+    end
+    -- The address may have as many again.
+    for _, client in ipairs(open(self, 50, "/counted")) do
+      assert.equal(200, client:read_response().status)
+    end
+    for _, list in ipairs { idle, held } do
+      for _, client in ipairs(list) do client:close() end
+    end
   end)
 end)
