@@ -15,8 +15,9 @@ local reply = require "moongate.reply"
 local new_table = require "table.new"
 
 local C = bridge.C
-local HANDLE, STEP, ASKED, ACTIVE = parts.HANDLE, parts.STEP, parts.ASKED, parts.ACTIVE
-local SHAPE, BARRED, BODY = parts.SHAPE, parts.BARRED, parts.BODY
+local HANDLE, STATE, STEP, ASKED = parts.HANDLE, parts.STATE, parts.STEP, parts.ASKED
+local ACTIVE, SHAPE, BARRED = parts.ACTIVE, parts.SHAPE, parts.BARRED
+local RESPONSE_BODY = parts.RESPONSE_BODY
 
 -- As enum route_phase has them.
 local PHASES = {
@@ -29,33 +30,35 @@ local chain = { PHASES = PHASES }
 
 -- Asked once for each request, so that a step takes part in all of its phases or in none.
 local function is_active(req, when, number)
-  local mask = bit.lshift(1, number)
-  if bit.band(req[ASKED], mask) == 0 then
+  local state, mask = req[STATE], bit.lshift(1, number)
+  if bit.band(state[ASKED], mask) == 0 then
     local says = when(req)
-    req[ASKED] = bit.bor(req[ASKED], mask)
-    if says then req[ACTIVE] = bit.bor(req[ACTIVE], mask) end
+    state[ASKED] = bit.bor(state[ASKED], mask)
+    if says then state[ACTIVE] = bit.bor(state[ACTIVE], mask) end
   end
-  return bit.band(req[ACTIVE], mask) ~= 0
+  return bit.band(state[ACTIVE], mask) ~= 0
 end
 
 -- For observers, and the log phase: what raises is logged and counted, and the others go on.
 local function observe(req, method, instance, ...)
   local ok, result = xpcall(method, debug.traceback, instance, ...)
   if ok then return result end
-  local text = ("plugin %s raised: %s"):format(req[SHAPE].names[req[STEP]] or "?", tostring(result))
+  local state = req[STATE]
+  local name = state[SHAPE].names[state[STEP]] or "?"
+  local text = ("plugin %s raised: %s"):format(name, tostring(result))
   C.moon_plugin_raised(req[HANDLE], text, #text)
   return nil
 end
 
 -- In the response phase a reply takes the response's place, and the plugins further out see that
 -- one.
-local function replace(req, res, verdict)
+local function replace(req, verdict)
   if not reply.is(verdict) then
     error("the response phase returned what is no reply (see moongate.reply)", 0)
   end
   reply.hand_over(req[HANDLE], verdict)
   C.moon_answer_replace(req[HANDLE])
-  res[BODY] = false
+  req[STATE][RESPONSE_BODY] = false
 end
 
 local function body_text(changed, before)
@@ -70,7 +73,7 @@ local FORMS = {
   request = { given = "req, steps", call = "req", use = "if result ~= nil then return result end" },
   respond = { given = "req, steps", call = "req", use = "return result" },
   response = { given = "req, res, steps", call = "req, res", reverse = true,
-    use = "if result ~= nil then replace(req, res, result) end" },
+    use = "if result ~= nil then replace(req, result) end" },
   response_body = { given = "req, res, steps, body", call = "req, res, body", reverse = true,
     use = "body = body_text(result, body)", finish = "return body" },
   response_chunk = { given = "req, res, steps, chunk, last", call = "req, res, chunk, last",
@@ -88,11 +91,11 @@ local function step_code(phase, form, step)
     code = ("if is_active(req, steps[%d], %d) then\n%s\nend"):format(step.condition_at,
       step.condition, code)
   end
-  code = ("mark[0], req[%d] = %d, %d\n%s"):format(STEP, mark.number(PHASES[phase], step.name),
+  code = ("mark[0], state[%d] = %d, %d\n%s"):format(STEP, mark.number(PHASES[phase], step.name),
     step.index, code)
   if form.reverse then
-    return ("if not req[%d] or not req[%d][%d] then\n%s\nend"):format(BARRED, BARRED, step.index,
-      code)
+    return ("if not state[%d] or not state[%d][%d] then\n%s\nend"):format(BARRED, BARRED,
+      step.index, code)
   end
   return ("do\n%s\nend"):format(code)
 end
@@ -102,7 +105,7 @@ local function has_phase(step, phase) return bit.band(step.mask, PHASES[phase]) 
 local function phase_code(phase, form, steps)
   local lines = {
     "local p, mark, is_active, observe, replace, body_text = ...",
-    ("return function(%s)"):format(form.given),
+    ("return function(%s)\nlocal state = req[%d]"):format(form.given, STATE),
   }
   local first, last, by = 1, #steps, 1
   if form.reverse then first, last, by = last, first, -1 end

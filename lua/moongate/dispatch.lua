@@ -12,17 +12,20 @@ local request = require "moongate.request"
 local response = require "moongate.response"
 
 local C, found = bridge.C, bridge.found
-local HANDLE, STEP, RESPONSE = parts.HANDLE, parts.STEP, parts.RESPONSE
-local SHAPE, BARRED, BODY = parts.SHAPE, parts.BARRED, parts.BODY
+local HANDLE, STATE, SERIAL, STEP = parts.HANDLE, parts.STATE, parts.SERIAL, parts.STEP
+local SHAPE, BARRED, RESPONDS = parts.SHAPE, parts.BARRED, parts.RESPONDS
+local BODY, RESPONSE_BODY = parts.BODY, parts.RESPONSE_BODY
+local CONTEXT, CONSUMER = parts.CONTEXT, parts.CONSUMER
+local ASKED, ACTIVE = parts.ASKED, parts.ACTIVE
 
 -- As in enum generation_verdict.
 local GO_ON, ANSWER = 0, 1
 
 local dispatch = {
-  requests = {}, -- request objects by slot + 1; C takes them out when their exchange ends
+  states = {}, -- of exchanges, by slot + 1 (parts.lua); C drops one that holds what may be large
 }
 
-local requests = dispatch.requests
+local states = dispatch.states
 local handles = {} -- pointers to the exchanges by slot + 1: they stay where they are for good
 local shapes, arrays, whens = {}, {}, {} -- by index of the route
 local use_shape, use_array -- of `use`, for what matches no route
@@ -44,29 +47,33 @@ local function chain_of(route)
   return use_shape, use_array
 end
 
-local function new_request(slot)
-  local req = request.of(handle_of(slot))
-  requests[slot + 1] = req
-  return req
+-- The one before may have ended without it: nothing of it may be left.
+local function reset(state, serial)
+  state[SERIAL], state[STEP], state[ASKED], state[ACTIVE] = serial, 0, 0, 0
+  state[BODY], state[RESPONSE_BODY], state[CONTEXT] = false, false, false
+  state[CONSUMER], state[RESPONDS], state[SHAPE], state[BARRED] = false, false, false, false
 end
 
--- The request object that an earlier phase made, or a new one.
-local function object_of(slot)
-  return requests[slot + 1] or new_request(slot)
+local function new_state(slot)
+  local state = { false, 0, false, false, false, false, false, false, 0, 0, 0 }
+  states[slot + 1] = state
+  return state
+end
+
+-- A request object; its exchange's state is what an earlier phase left, or new.
+local function request_of(slot)
+  local handle, state = handle_of(slot), states[slot + 1] or new_state(slot)
+  if state[SERIAL] ~= handle.serial then reset(state, handle.serial) end
+  return request.of(handle, state)
 end
 
 local function response_of(req)
-  local res = req[RESPONSE]
-  if not res then
-    res = response.of(req[HANDLE])
-    req[RESPONSE] = res
-  end
-  return res
+  return response.of(req[HANDLE], req[STATE])
 end
 
 local function decide(req, route)
   local shape, array = chain_of(route)
-  req[SHAPE] = shape
+  req[STATE][SHAPE] = shape
   local verdict
   if shape.request then verdict = shape.request(req, array) end
   if verdict == nil and shape.respond then
@@ -83,12 +90,12 @@ end
 
 --- The request phase of a route, or of `use` where route is -1.
 function dispatch.request(slot, route)
-  return decide(new_request(slot), route)
+  return decide(request_of(slot), route)
 end
 
 --- The same where the best route has a predicate: asks until one of them says yes.
 function dispatch.choose(slot)
-  local req = new_request(slot)
+  local req = request_of(slot)
   local handle = req[HANDLE]
   local route = C.moon_route_candidate(handle)
   while route >= 0 do
@@ -100,7 +107,7 @@ function dispatch.choose(slot)
     C.moon_route_reject(handle)
     route = C.moon_route_candidate(handle)
   end
-  req[SHAPE] = EMPTY_SHAPE
+  req[STATE][SHAPE] = EMPTY_SHAPE
   if C.moon_number(handle, C.MOON_NUMBER_PHASES) == 0 then return GO_ON end
   return decide(req, -1)
 end
@@ -125,11 +132,10 @@ end
 
 --- The response phase, then response_body of the plugins that have it.
 function dispatch.response(slot, route)
-  local req = object_of(slot)
+  local req = request_of(slot)
   local shape, array = chain_of(route)
-  local res = response_of(req)
-  req[SHAPE] = shape
-  res[BODY] = false
+  local res, state = response_of(req), req[STATE]
+  state[SHAPE], state[RESPONDS], state[RESPONSE_BODY] = shape, true, false
   if shape.response then shape.response(req, res, array) end
   if wants_body(req, res, shape) then
     local limit = body_limit(shape, array)
@@ -142,16 +148,16 @@ end
 
 --- response_chunk: returns what to send instead.
 function dispatch.chunk(slot, route, chunk, last)
-  local req = object_of(slot)
+  local req = request_of(slot)
   local shape, array = chain_of(route)
-  req[SHAPE] = shape
+  req[STATE][SHAPE] = shape
   return shape.response_chunk(req, response_of(req), array, chunk, last)
 end
 
 function dispatch.log(slot, route)
-  local req = object_of(slot)
+  local req = request_of(slot)
   local shape, array = chain_of(route)
-  req[SHAPE] = shape
+  req[STATE][SHAPE] = shape
   local res = nil
   if C.moon_number(req[HANDLE], C.MOON_NUMBER_HAS_RESPONSE) == 1 then res = response_of(req) end
   shape.log(req, res, array)
@@ -159,13 +165,13 @@ end
 
 --- After something raised: the name of the plugin. In the response phase it is not called again.
 function dispatch.culprit(slot)
-  local req = requests[slot + 1]
-  if not req or req[STEP] == 0 then return "(a route's when)" end
-  if req[RESPONSE] then
-    req[BARRED] = req[BARRED] or {}
-    req[BARRED][req[STEP]] = true
+  local state = states[slot + 1]
+  if not state or state[STEP] == 0 then return "(a route's when)" end
+  if state[RESPONDS] then
+    state[BARRED] = state[BARRED] or {}
+    state[BARRED][state[STEP]] = true
   end
-  return req[SHAPE] and req[SHAPE].names[req[STEP]] or "?"
+  return state[SHAPE] and state[SHAPE].names[state[STEP]] or "?"
 end
 
 -- With the mark that says so, for whoever watches over the worker.

@@ -62,8 +62,8 @@ local Request = {}
 
 local getters, setters, meta = {}, {}, {}
 
-local HANDLE, SERIAL, CONTEXT, CONSUMER = parts.HANDLE, parts.SERIAL, parts.CONTEXT, parts.CONSUMER
-local HEADERS, BODY = parts.HEADERS, parts.BODY
+local HANDLE, SERIAL, STATE = parts.HANDLE, parts.SERIAL, parts.STATE
+local BODY, CONTEXT, CONSUMER = parts.BODY, parts.CONTEXT, parts.CONSUMER
 
 local METHODS = { "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT" }
 local VERSIONS = { [0] = "1.0", [1] = "1.1" }
@@ -72,6 +72,19 @@ local function alive(self)
   local handle = self[HANDLE]
   if handle.serial ~= self[SERIAL] then error("this request has already been answered", 3) end
   return handle
+end
+
+-- What the exchange's state holds; with its serial compared, since the state outlives it.
+local function state_of(self)
+  local handle = self[HANDLE]
+  if handle.serial ~= self[SERIAL] then error("this request has already been answered", 3) end
+  return self[STATE]
+end
+
+-- Keeps something that may be large until the exchange ends.
+local function hold(self, part, value)
+  C.moon_state_holds(self[HANDLE])
+  self[STATE][part] = value
 end
 
 -- A getter of one text. Made at load time.
@@ -133,12 +146,7 @@ function getters.version(self)
 end
 
 function getters.headers(self)
-  local proxy = self[HEADERS]
-  if not proxy then
-    proxy = headers.of(alive(self), self[SERIAL], 0)
-    self[HEADERS] = proxy
-  end
-  return proxy
+  return headers.of(alive(self), self[SERIAL], 0)
 end
 
 function getters.query(self)
@@ -158,14 +166,14 @@ function getters.tls(self)
 end
 
 function getters.consumer(self)
-  return self[CONSUMER] or nil
+  return state_of(self)[CONSUMER] or nil
 end
 
 function getters.context(self)
-  local context = self[CONTEXT]
+  local context = state_of(self)[CONTEXT]
   if not context then
     context = {}
-    self[CONTEXT] = context
+    hold(self, CONTEXT, context)
   end
   return context
 end
@@ -217,17 +225,17 @@ function setters.upstream(self, name)
 end
 
 function setters.consumer(self, consumer)
-  self[CONSUMER] = consumer or false
+  state_of(self)[CONSUMER] = consumer or false
 end
 
 --- Waits for the whole body. With a body larger than the limit the request is refused (413).
 ---@param limit integer? bytes; nil: the route's own limit
 ---@return string body  empty when there is none
 function Request:body(limit)
-  local body = self[BODY]
+  local body = state_of(self)[BODY]
   if body then return body end
-  body = wait.request(alive(self).slot, self[SERIAL], limit or -1)
-  self[BODY] = body
+  body = wait.request(self[HANDLE].slot, self[SERIAL], limit or -1)
+  hold(self, BODY, body)
   return body
 end
 
@@ -245,7 +253,7 @@ function Request:set_body(body)
   if not C.moon_set_body(alive(self), body, #body) then
     error("the request is already on its way", 2)
   end
-  self[BODY] = body
+  hold(self, BODY, body)
 end
 
 function meta.__index(self, name)
@@ -267,11 +275,10 @@ local request = {}
 
 --- For the dispatcher: a request for the exchange that `handle` points to now.
 ---@param handle ffi.cdata*
+---@param state table  of that exchange
 ---@return Request
-function request.of(handle)
-  return setmetatable({
-    handle, handle.serial, false, false, false, false, false, false, false, 0, 0, 0,
-  }, meta)
+function request.of(handle, state)
+  return setmetatable({ handle, handle.serial, state }, meta)
 end
 
 return request

@@ -18,7 +18,8 @@ local Response = {}
 
 local getters, setters, meta = {}, {}, {}
 
-local HANDLE, SERIAL, HEADERS, BODY = parts.HANDLE, parts.SERIAL, parts.HEADERS, parts.BODY
+local HANDLE, SERIAL, STATE = parts.HANDLE, parts.SERIAL, parts.STATE
+local BODY = parts.RESPONSE_BODY
 
 local function alive(self)
   local handle = self[HANDLE]
@@ -36,12 +37,7 @@ function getters.reason(self)
 end
 
 function getters.headers(self)
-  local proxy = self[HEADERS]
-  if not proxy then
-    proxy = headers.of(alive(self), self[SERIAL], 1)
-    self[HEADERS] = proxy
-  end
-  return proxy
+  return headers.of(alive(self), self[SERIAL], 1)
 end
 
 function getters.content_length(self)
@@ -73,10 +69,11 @@ end
 ---@param limit integer? bytes; nil: the route's own limit
 ---@return string body
 function Response:body(limit)
-  local body = self[BODY]
-  if body then return body end
-  body = wait.response(alive(self).slot, self[SERIAL], limit or -1)
-  self[BODY] = body
+  local handle, state = alive(self), self[STATE]
+  if state[BODY] then return state[BODY] end
+  local body = wait.response(handle.slot, self[SERIAL], limit or -1)
+  C.moon_state_holds(handle)
+  state[BODY] = body
   return body
 end
 
@@ -106,9 +103,10 @@ local response = {}
 
 --- For the dispatcher: the response of the exchange that `handle` points to now.
 ---@param handle ffi.cdata*
+---@param state table  of that exchange
 ---@return Response
-function response.of(handle)
-  return setmetatable({ handle, handle.serial, false, false }, meta)
+function response.of(handle, state)
+  return setmetatable({ handle, handle.serial, state }, meta)
 end
 
 return response

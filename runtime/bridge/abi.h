@@ -173,6 +173,8 @@ void moon_body_replace(struct exchange *exchange, const char *bytes, size_t leng
 
 /* The exchange in that slot of the worker's pool. */
 struct exchange *moon_exchange(struct generation *generation, uint32_t slot);
+/* What Lua keeps for it may be large: the dispatcher's table lets go of it when it ends. */
+void moon_state_holds(struct exchange *exchange);
 /* Index of the route that is about to match, -1: none is left. Its `when`, if any, has not been
  * asked. */
 int moon_route_candidate(struct exchange *exchange);

@@ -33,7 +33,6 @@ static lua_State *push_call(struct decision *decision, enum generation_function 
     generation_push_function(exchange->generation, which);
     lua_pushinteger(vm, (lua_Integer)exchange->slot);
     lua_pushinteger(vm, has_route ? (lua_Integer)exchange->route->index : -1);
-    decision->has_object = true;
     return vm;
 }
 
@@ -284,7 +283,7 @@ static void decide_acquire(struct exchange *exchange)
 
 static void decide_release(struct exchange *exchange)
 {
-    decision_forget_object(exchange);
+    decision_forget_state(exchange);
     exchange->task = NULL;
     generation_release(&exchange->generation);
 }

@@ -74,15 +74,15 @@ void decision_accept_route(struct exchange *exchange)
     exchange->body_bytes_max = route->body_bytes_max;
 }
 
-void decision_forget_object(struct exchange *exchange)
+void decision_forget_state(struct exchange *exchange)
 {
     struct decision *decision = exchange->task;
     lua_State *vm = exchange->generation->vm;
 
-    if (decision == NULL || !decision->has_object)
+    if (decision == NULL || !decision->holds_state)
         return;
-    decision->has_object = false;
-    lua_rawgeti(vm, LUA_REGISTRYINDEX, exchange->generation->requests);
+    decision->holds_state = false;
+    lua_rawgeti(vm, LUA_REGISTRYINDEX, exchange->generation->states);
     lua_pushboolean(vm, false);
     lua_rawseti(vm, -2, (int)exchange->slot + 1);
     lua_pop(vm, 1);

@@ -24,7 +24,7 @@ struct decision {
     enum route_outcome outcome; /* of the matcher */
     struct decision_answer answer;
     unsigned response_failures; /* how often the response phase raised */
-    bool has_object;            /* Lua holds a request object for the slot */
+    bool holds_state;           /* Lua keeps something for the slot that may be large */
 };
 
 /* Made at the first call. */
@@ -40,8 +40,8 @@ void decision_accept_route(struct exchange *exchange);
 /* SNI of the client's connection; empty without TLS. */
 struct slice decision_server_name(const struct exchange *exchange);
 
-/* Lua's request object, where it has one, is nobody's any more. */
-void decision_forget_object(struct exchange *exchange);
+/* What Lua keeps for the exchange's slot, where that may be large, goes. */
+void decision_forget_state(struct exchange *exchange);
 
 /* A body that was waited for cannot be had: the phase that waits is over, the client is told. */
 void decision_fail_waiting(struct exchange *exchange, enum fault fault);

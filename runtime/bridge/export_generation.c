@@ -15,6 +15,11 @@ struct exchange *moon_exchange(struct generation *generation, uint32_t slot)
     return gateway_exchange(generation->services->gateway, slot);
 }
 
+void moon_state_holds(struct exchange *exchange)
+{
+    decision_of(exchange)->holds_state = true;
+}
+
 int moon_route_candidate(struct exchange *exchange)
 {
     struct generation *generation = exchange->generation;

@@ -53,9 +53,9 @@ static void keep_functions(struct generation *generation)
         assert(lua_isfunction(vm, -1));
         generation->functions[i] = luaL_ref(vm, LUA_REGISTRYINDEX);
     }
-    lua_getfield(vm, -1, "requests");
+    lua_getfield(vm, -1, "states");
     assert(lua_istable(vm, -1));
-    generation->requests = luaL_ref(vm, LUA_REGISTRYINDEX);
+    generation->states = luaL_ref(vm, LUA_REGISTRYINDEX);
 }
 
 /* boot(generation, configuration, plugin root): the dispatcher, or nil and a list of errors. */

@@ -82,7 +82,7 @@ struct generation {
     struct bundle *shown; /* whose text the admin endpoints show; NULL: none */
     unsigned use_phases;  /* of the plugins of `use`, for answers without a route */
     int functions[GENERATION_FUNCTION_COUNT]; /* registry references */
-    int requests;                             /* registry reference: request objects by slot + 1 */
+    int states;                               /* registry reference: what Lua keeps, by slot + 1 */
     /* All NULL once built. */
     struct draft *draft;
     struct bundle *bundle; /* borrowed */

@@ -77,7 +77,7 @@ static void take(struct exchange *exchange, struct generation *heir)
 {
     struct generation *ancestor = exchange->generation;
 
-    decision_forget_object(exchange);
+    decision_forget_state(exchange);
     exchange->generation = generation_acquire(heir);
     take_route(exchange);
     take_cluster(exchange);

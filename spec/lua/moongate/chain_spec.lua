@@ -25,7 +25,9 @@ describe("chain", function()
   end
 
   local function request()
-    return { [parts.STEP] = 0, [parts.ASKED] = 0, [parts.ACTIVE] = 0, [parts.BARRED] = false }
+    return { [parts.STATE] = {
+      [parts.STEP] = 0, [parts.ASKED] = 0, [parts.ACTIVE] = 0, [parts.BARRED] = false,
+    } }
   end
 
   before_each(function()
@@ -120,8 +122,8 @@ describe("chain", function()
     local shape, array = made { step("good", good, 1), step("raising", raising, 2) }
     local req = request()
     assert.has_error(function() shape.response(req, {}, array) end)
-    assert.equal("raising", shape.names[req[parts.STEP]])
-    req[parts.BARRED] = { [2] = true }
+    assert.equal("raising", shape.names[req[parts.STATE][parts.STEP]])
+    req[parts.STATE][parts.BARRED] = { [2] = true }
     shape.response(req, {}, array)
     assert.same({ "good.response(1)" }, calls)
   end)

@@ -37,6 +37,7 @@ describe("dispatch", function()
         route "/bytes/{n}" { upstream = "up", plugins = { { "probe",
           on_response_body = function(req, res, body) return body .. "!" end } } }
         route "/started" { plugins = { "ordered" } }
+        route "/leave" { plugins = { "leaving" } }
       ]==]):format(upstream.url),
       files = (function()
         local files = { ["plugins/ordered.lua"] = [[
@@ -48,6 +49,22 @@ describe("dispatch", function()
           function ordered:respond() return moongate.reply.text(200, said) end
           return ordered
         ]] }
+        files["plugins/leaving.lua"] = [[
+          local moongate = require "moongate"
+          local contexts = setmetatable({}, { __mode = "k" })
+          return {
+            summary = "Counts what earlier requests left, then leaves something itself.",
+            options = {},
+            respond = function(_, req)
+              collectgarbage()
+              local left = 0
+              for _ in pairs(contexts) do left = left + 1 end
+              contexts[req.context] = true
+              if req.query.at_once then moongate.sleep(0.05) end
+              return moongate.reply.text(200, ("%d"):format(left))
+            end,
+          }
+        ]]
         for name, text in pairs(probe.files) do files[name] = text end
         return files
       end)(),
@@ -75,6 +92,13 @@ describe("dispatch", function()
     end
     moongate:wait_for_log "probe[^\n]*on purpose"
     assert.equal(200, get("/log-raises").status)
+  end)
+
+  it("keeps nothing of requests that have ended", function()
+    local clients = { http.connect(moongate.port), http.connect(moongate.port) }
+    for _, client in ipairs(clients) do client:send(http.format { path = "/leave?at_once=1" }) end
+    for _, client in ipairs(clients) do assert.equal(200, client:read_response().status) end
+    assert.equal("0", get("/leave").body)
   end)
 
   it("counts a predicate that raises as an error of the route", function()

@@ -89,6 +89,16 @@ describe("request", function()
       says("/kept", function() return kept.path end)
       says("/kept-headers", function() return kept.headers end)
       says("/kept-set", function() kept.path = "/x" end)
+      says("/kept-context", function() return kept.context end)
+      says("/kept-consumer", function() return kept.consumer end)
+      says("/kept-body", function() return kept:body() end)
+      says("/leave", function(req)
+        req.context.mine, req.consumer = req:body(), { name = "mine" }
+        return "left"
+      end)
+      says("/left", function(req)
+        return ("%%s %%s %%s"):format(next(req.context), req.consumer, req:body())
+      end)
     ]==]):format(upstream.url, upstream.url) }
   end)
 
@@ -142,6 +152,11 @@ describe("request", function()
 
   it("has a context for plugins", function()
     assert.equal("1", ask "/context")
+  end)
+
+  it("has nothing of the one before it in its place", function()
+    assert.equal("left", ask("/leave", { method = "POST", body = "old" }))
+    assert.equal("nil nil new", ask("/left", { method = "POST", body = "new" }))
   end)
 
   it("waits for the body, once", function()
@@ -225,5 +240,8 @@ describe("request", function()
     assert.matches("this request has already been answered", ask "/kept")
     assert.matches("this request has already been answered", ask "/kept-headers")
     assert.matches("this request has already been answered", ask "/kept-set")
+    assert.matches("this request has already been answered", ask "/kept-context")
+    assert.matches("this request has already been answered", ask "/kept-consumer")
+    assert.matches("this request has already been answered", ask "/kept-body")
   end)
 end)
