@@ -12,12 +12,8 @@ local template = require "moongate.template"
 local reply = moongate.reply
 
 ---@class HeaderChanges
----@field remove string[]
----@field rename { from: string, to: string }[]
----@field set { name: string, value: Template }[]
----@field add { name: string, value: Template }[]
 ---@field count integer
----@field apply fun(fields: Headers, req: Request, res: Response?)
+---@field apply fun(fields: Headers, req: Request, res: Response?)?  nil where there are none
 
 ---@class Transform: Plugin
 ---@field of_request HeaderChanges
@@ -52,6 +48,9 @@ transform.options.response = { type = "table", fields = header_options "response
 transform.options.response.fields.status = { type = "integer", min = 200, max = 599,
   help = "status to answer with instead of the upstream's; errors of the gateway keep theirs" }
 
+-- There may be as many of these as routes: what is nothing is the same for all of them.
+local NONE, UNCHANGED = {}, { count = 0 }
+
 -- What is wrong is raised by these, and returned by new().
 
 local function sorted(map)
@@ -83,19 +82,21 @@ local function fields_of(map)
   return fields
 end
 
-local function changes_of(options)
-  local changes = { remove = {}, rename = {}, set = fields_of(options.set_headers or {}),
-    add = fields_of(options.add_headers or {}) }
-  for i, name in ipairs(options.remove_headers or {}) do changes.remove[i] = checked_name(name) end
-  for i, name in ipairs(sorted(options.rename_headers or {})) do
-    changes.rename[i] = { from = checked_name(name),
-      to = checked_name(options.rename_headers[name]) }
+local function is_empty(options)
+  return not (next(options.remove_headers or NONE) or next(options.rename_headers or NONE)
+    or next(options.set_headers or NONE) or next(options.add_headers or NONE))
+end
+
+local function renamed(map)
+  local list = {}
+  for i, name in ipairs(sorted(map)) do
+    list[i] = { from = checked_name(name), to = checked_name(map[name]) }
   end
-  changes.count = #changes.remove + #changes.rename + #changes.set + #changes.add
-  return changes
+  return list
 end
 
 local function query_of(options)
+  if not next(options.remove_query) and not next(options.set_query) then return NONE end
   local query = {}
   for i, name in ipairs(options.remove_query) do query[i] = { name = name } end
   for _, name in ipairs(sorted(options.set_query)) do
@@ -123,7 +124,7 @@ end
 local OPERATIONS = {
   remove = "fields:remove(v[%d])",
   rename = "rename(fields, v[%d].from, v[%d].to)",
-  fixed = "fields:set(v[%d].name, v[%d].value.text)",
+  fixed = "fields:set(v[%d].name, v[%d].text)",
   set = "fields:set(v[%d].name, v[%d].value:render(req, res))",
   add = "local value = v[%d].value:render(req, res)\n"
     .. "if value then fields:add(v[%d].name, value) end",
@@ -131,19 +132,21 @@ local OPERATIONS = {
 
 -- The changes as straight code, made once: loops of one turn would keep LuaJIT from compiling what
 -- calls them.
-local function code_of(changes)
+local function code_of(options)
   local values, lines = {}, { "local v, rename = ...", "return function(fields, req, res)" }
   local function put(list, kind)
     for _, value in ipairs(list) do
       local form = kind or (#value.value.places == 0 and "fixed" or "set")
+      if form == "fixed" then value = { name = value.name, text = value.value.text } end
       values[#values + 1] = value
       lines[#lines + 1] = "do " .. OPERATIONS[form]:gsub("%%d", #values) .. " end"
     end
   end
-  put(changes.remove, "remove")
-  put(changes.rename, "rename")
-  put(changes.set)
-  put(changes.add, "add")
+  for _, name in ipairs(options.remove_headers or NONE) do checked_name(name) end
+  put(options.remove_headers or NONE, "remove")
+  put(renamed(options.rename_headers or NONE), "rename")
+  put(fields_of(options.set_headers or NONE))
+  put(fields_of(options.add_headers or NONE), "add")
   lines[#lines + 1] = "end"
   return table.concat(lines, "\n"), values
 end
@@ -151,10 +154,11 @@ end
 local loaded = {}
 
 -- Changes of one form share their code, so that a thousand routes do not compile a thousand traces.
-local function applier(changes)
-  local code, values = code_of(changes)
+local function changes_of(options)
+  if is_empty(options) then return UNCHANGED end
+  local code, values = code_of(options)
   loaded[code] = loaded[code] or assert(loadstring(code, "=transform"))
-  return loaded[code](values, rename)
+  return { count = #values, apply = loaded[code](values, rename) }
 end
 
 function transform.new(options)
@@ -162,11 +166,10 @@ function transform.new(options)
   local ok, fault = pcall(function()
     instance.of_request = changes_of(options)
     instance.of_response = changes_of(options.response)
-    instance.of_request.apply = applier(instance.of_request)
-    instance.of_response.apply = applier(instance.of_response)
     instance.query = query_of(options)
     instance.new_path = path_of(options)
     instance.status = options.response.status
+    instance.response = false -- all of it has been taken
   end)
   if ok then return instance end
   return nil, type(fault) == "table" and fault.text or tostring(fault)

@@ -3,13 +3,13 @@
 -- Instances with equal options are one instance, so that ten thousand routes do not hold ten
 -- thousand tables.
 
-local below = require "moongate.below"
 local check = require "moongate.config.check"
 local plugins = require "moongate.config.plugins"
 
 local instances = {}
 
-local MISSING = {}
+local MISSING, NAN = 0, newproxy()
+local TEXT_BYTES_MAX = 64
 -- What of an entry is no option of the plugin.
 local OTHERS = { [1] = true }
 for name in pairs(plugins.STEP_OPTIONS) do OTHERS[name] = true end
@@ -20,25 +20,52 @@ local function by_kind(one, other)
   return tostring(one) < tostring(other)
 end
 
--- The same value for equal options, found in the tree below `root`; functions and tables with
--- metatables are equal to themselves only. A text of all options would not do: LuaJIT hashes a few
--- characters of a long string, and those of ten thousand routes differ in others.
-local function canonical(root, value)
-  if value ~= value then return "nan" end
-  if type(value) ~= "table" or getmetatable(value) then return value end
-  local keys = {}
+---@class Instances
+---@field numbers table<any, integer>     of values that are equal to themselves only
+---@field texts table<string, integer>    of tables, by what is in them
+---@field count integer
+local Instances = {}
+Instances.__index = Instances
+
+local function number_in(self, numbers, value)
+  local number = numbers[value]
+  if not number then
+    number = self.count + 1
+    self.count, numbers[value] = number, number
+  end
+  return number
+end
+
+-- Of the numbers of all that is in a table, in a fixed order. What gets long becomes a number, too:
+-- LuaJIT hashes a few characters of a long text, and those of ten thousand routes differ in others.
+local function text_of(self, value)
+  local keys, text = {}, ""
   for key in pairs(value) do keys[#keys + 1] = key end
-  table.sort(keys, by_kind)
-  local node = root
-  for _, key in ipairs(keys) do node = below(below(node, key), canonical(root, value[key])) end
-  return node
+  if keys[2] ~= nil then table.sort(keys, by_kind) end
+  for _, key in ipairs(keys) do
+    text = text .. self:number(key) .. "=" .. self:number(value[key]) .. " "
+    if #text > TEXT_BYTES_MAX then text = "#" .. number_in(self, self.texts, text) end
+  end
+  return text
+end
+
+--- A number, the same for equal values; functions and tables with metatables are equal only to
+--- themselves.
+---@param value any
+---@return integer
+function Instances:number(value)
+  if type(value) == "table" and not getmetatable(value) then
+    return number_in(self, self.texts, text_of(self, value))
+  end
+  if value ~= value then value = NAN end
+  return number_in(self, self.numbers, value)
 end
 
 -- What is the same for all instances of a plugin. An option that is not given must not be mistaken
 -- for the phase of the same name: those are `hidden`.
 local function form_of(plugin)
   local form = {
-    names = {}, hidden = {}, places = {}, metatable = { __index = plugin },
+    names = {}, hidden = {}, made = {}, metatable = { __index = plugin },
     is_shared = not plugin.new or debug.getinfo(plugin.new, "u").nparams < 2,
   }
   for name in pairs(plugin.options) do
@@ -48,15 +75,15 @@ local function form_of(plugin)
   return form
 end
 
--- The place of those options in the plugin's own tree.
-local function place_of(self, form, checked)
-  local node = form.places
-  for _, name in ipairs(form.names) do
+-- The same for equal options. As a tree of tables it would be most of what a hundred thousand
+-- routes hold while they are read.
+local function key_of(self, form, checked)
+  local numbers = {}
+  for i, name in ipairs(form.names) do
     local value = checked[name]
-    if value == nil then value = MISSING end
-    node = below(node, canonical(self.values, value))
+    numbers[i] = value == nil and MISSING or self:number(value)
   end
-  return node
+  return table.concat(numbers, " ")
 end
 
 -- What a plugin's own check says: nil, or what is wrong.
@@ -80,10 +107,6 @@ local function made_by(plugin, form, checked, context)
   end
   return setmetatable(instance, form.metatable)
 end
-
----@class Instances
-local Instances = {}
-Instances.__index = Instances
 
 function Instances:make(plugin, form, checked, context)
   local instance
@@ -112,11 +135,11 @@ function Instances:of(plugin, entry, context)
     if checked[hidden] == nil then checked[hidden] = false end
   end
   if not form.is_shared then return self:make(plugin, form, checked, context), false end
-  local place = place_of(self, form, checked)
-  local instance = self.made[place]
+  local key = key_of(self, form, checked)
+  local instance = form.made[key]
   if not instance then
     instance = self:make(plugin, form, checked, context)
-    self.made[place] = instance
+    form.made[key] = instance
   end
   return instance, true
 end
@@ -124,7 +147,7 @@ end
 ---@param report fun(at: string, message: string)
 ---@return Instances
 function instances.maker(report)
-  local self = setmetatable({ forms = {}, values = {}, made = {} }, Instances)
+  local self = setmetatable({ forms = {}, numbers = {}, texts = {}, count = 0 }, Instances)
   function self.report(message)
     self.has_failed = true
     report(self.at, ("%s: %s"):format(self.name, message))
