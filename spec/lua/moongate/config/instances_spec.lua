@@ -1,3 +1,5 @@
+-- The functions of abi.h have to be seen by ffi.C, as they are in the binary.
+require "ffi".load(os.getenv "MOONGATE_SPEC_LIBRARY" or "build/release/libmoongate-spec.so", true)
 local instances = require "moongate.config.instances"
 
 local PLUGIN = { options = {
