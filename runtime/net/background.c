@@ -9,15 +9,14 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/priority.h"
 
 /* The newest on top. */
 typedef _Atomic(struct background_job *) job_stack;
@@ -36,26 +35,6 @@ struct background {
     atomic_bool is_stopping;
 };
 
-static void schedule(pid_t thread_id, int policy)
-{
-    static const struct sched_param NO_PRIORITY = {0};
-    sched_setscheduler(thread_id, policy, &NO_PRIORITY);
-}
-
-/* May go from SCHED_IDLE back to nice 0; a soft limit that is too low is raised. */
-static bool may_be_raised(void)
-{
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NICE, &limit) != 0)
-        return false;
-    if (limit.rlim_cur < BACKGROUND_NICE_LIMIT && limit.rlim_max >= BACKGROUND_NICE_LIMIT) {
-        limit.rlim_cur = BACKGROUND_NICE_LIMIT;
-        setrlimit(RLIMIT_NICE, &limit);
-    }
-    return limit.rlim_cur >= BACKGROUND_NICE_LIMIT;
-}
-
 static void raise_thread(struct background *background, bool is_raised)
 {
     pid_t thread_id = atomic_load(&background->thread_id);
@@ -63,7 +42,7 @@ static void raise_thread(struct background *background, bool is_raised)
     if (!background->may_be_idle || thread_id == 0 || background->is_raised == is_raised)
         return;
     background->is_raised = is_raised;
-    schedule(thread_id, is_raised ? SCHED_OTHER : SCHED_IDLE);
+    priority_set_idle(thread_id, !is_raised);
 }
 
 static void push(job_stack *stack, struct background_job *job)
@@ -106,7 +85,7 @@ static void *run(void *data)
 
     pthread_setname_np(pthread_self(), "background");
     if (background->may_be_idle)
-        schedule(0, SCHED_IDLE);
+        priority_set_idle(0, true);
     atomic_store(&background->thread_id, gettid());
     for (;;) {
         bool is_stopping = atomic_load(&background->is_stopping);
@@ -166,10 +145,10 @@ struct background *background_create(struct loop *loop)
     struct background *background = mem_zeroed(sizeof(*background));
 
     background->loop = loop;
-    background->may_be_idle = may_be_raised();
+    background->may_be_idle = priority_may_go_back();
     sem_init(&background->wake, 0, 0);
     ev_async_init(&background->news, on_news);
-    ev_timer_init(&background->patience, on_patience_over, BACKGROUND_PATIENCE_SECONDS, 0);
+    ev_timer_init(&background->patience, on_patience_over, PRIORITY_PATIENCE_SECONDS, 0);
     background->news.data = background->patience.data = background;
     ev_async_start(loop->ev, &background->news);
     ev_unref(loop->ev);
@@ -182,7 +161,7 @@ void background_submit(struct background *background, struct background_job *job
     if (!background->is_started)
         start(background);
     if (background->waiting++ == 0) {
-        ev_timer_set(&background->patience, BACKGROUND_PATIENCE_SECONDS, 0);
+        ev_timer_set(&background->patience, PRIORITY_PATIENCE_SECONDS, 0);
         ev_timer_start(background->loop->ev, &background->patience);
     }
     push(&background->todo, job);

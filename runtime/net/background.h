@@ -2,17 +2,13 @@
  * background — one thread for work that would hold up the loop: building and freeing what is large.
  *
  * Jobs run one after the other, in the order they came. The thread is scheduled as idle
- * (SCHED_IDLE), so that the loop goes first; when jobs have waited for BACKGROUND_PATIENCE_SECONDS,
- * it gets its share until all are done. Where the system would not let it be raised again
- * (RLIMIT_NICE), it has its share from the start. All signals are blocked in it.
+ * (base/priority.h), so that the loop goes first; when jobs have waited for
+ * PRIORITY_PATIENCE_SECONDS, it gets its share until all are done. Where the system would not let
+ * it be raised again (RLIMIT_NICE), it has its share from the start. All signals are blocked in it.
  */
 #pragma once
 
 #include "net/loop.h"
-
-#define BACKGROUND_PATIENCE_SECONDS 2.0
-/* The RLIMIT_NICE with which a thread may go back from idle to nice 0. */
-#define BACKGROUND_NICE_LIMIT 20
 
 struct background;
 

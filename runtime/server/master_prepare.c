@@ -16,7 +16,7 @@
 #include <openssl/rand.h>
 
 #include "base/log.h"
-#include "net/background.h"
+#include "base/priority.h"
 #include "net/tls_context.h"
 #include "server/master_private.h"
 #include "server/ports.h"
@@ -47,8 +47,8 @@ static void raise_limits(void)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    if (getrlimit(RLIMIT_NICE, &limit) == 0 && limit.rlim_max < BACKGROUND_NICE_LIMIT) {
-        limit.rlim_cur = limit.rlim_max = BACKGROUND_NICE_LIMIT;
+    if (getrlimit(RLIMIT_NICE, &limit) == 0 && limit.rlim_max < PRIORITY_NICE_LIMIT) {
+        limit.rlim_cur = limit.rlim_max = PRIORITY_NICE_LIMIT;
         setrlimit(RLIMIT_NICE, &limit);
     }
 }

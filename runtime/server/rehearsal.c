@@ -14,18 +14,22 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "base/priority.h"
 #include "server/rehearsal_child.h"
 
 struct rehearsal {
     pid_t pid;
+    bool is_idle;
     int fd;
     char *config_path;
 };
 
-struct rehearsal *rehearsal_start(const char *config_path, const struct installation *installation)
+struct rehearsal *rehearsal_start(const char *config_path, const struct installation *installation,
+                                  bool is_idle)
 {
     int ends[2];
     pid_t master = getpid();
+    bool becomes_idle = is_idle && priority_may_go_back();
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return NULL;
@@ -34,14 +38,23 @@ struct rehearsal *rehearsal_start(const char *config_path, const struct installa
     if (pid == 0)
         rehearsal_child_run(config_path, installation, ends[1], master);
     close(ends[1]);
+    if (pid > 0 && becomes_idle)
+        priority_set_idle(pid, true);
     if (pid < 0) {
         close(ends[0]);
         return NULL;
     }
     struct rehearsal *rehearsal = mem_alloc(sizeof(*rehearsal));
-    *rehearsal =
-        (struct rehearsal){.pid = pid, .fd = ends[0], .config_path = mem_string(config_path)};
+    *rehearsal = (struct rehearsal){
+        .pid = pid, .is_idle = becomes_idle, .fd = ends[0], .config_path = mem_string(config_path)};
     return rehearsal;
+}
+
+void rehearsal_hurry(struct rehearsal *rehearsal)
+{
+    if (rehearsal->is_idle)
+        priority_set_idle(rehearsal->pid, false);
+    rehearsal->is_idle = false;
 }
 
 int rehearsal_fd(const struct rehearsal *rehearsal)
@@ -148,6 +161,7 @@ void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *res
     struct rehearsal *done = *rehearsal;
 
     *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1};
+    rehearsal_hurry(done); /* what it has to do yet is waited for */
     bool is_told = receive(done->fd, result);
     int status = wait_for(done->pid);
     if (!is_told)
@@ -157,6 +171,7 @@ void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *res
 
 void rehearsal_cancel(struct rehearsal **rehearsal)
 {
+    rehearsal_hurry(*rehearsal); /* also to die takes time */
     kill((*rehearsal)->pid, SIGKILL);
     wait_for((*rehearsal)->pid);
     rehearsal_abandon(rehearsal);
@@ -165,7 +180,7 @@ void rehearsal_cancel(struct rehearsal **rehearsal)
 void rehearsal_run(const char *config_path, const struct installation *installation,
                    struct rehearsal_result *result)
 {
-    struct rehearsal *rehearsal = rehearsal_start(config_path, installation);
+    struct rehearsal *rehearsal = rehearsal_start(config_path, installation, false);
 
     if (rehearsal != NULL) {
         rehearsal_finish(&rehearsal, result);

@@ -24,8 +24,12 @@ struct rehearsal_result {
     char *errors;     /* one a line, all of them; "" when good */
 };
 
-/* NULL with errno when the system has no process to give. Both strings are needed no longer. */
-struct rehearsal *rehearsal_start(const char *config_path, const struct installation *installation);
+/* NULL with errno when the system has no process to give. Both strings are needed no longer.
+ * `is_idle`: it takes only what others leave of the processors (base/priority.h), while it can. */
+struct rehearsal *rehearsal_start(const char *config_path, const struct installation *installation,
+                                  bool is_idle);
+/* It is idle no longer. */
+void rehearsal_hurry(struct rehearsal *rehearsal);
 /* Readable once it has ended. */
 int rehearsal_fd(const struct rehearsal *rehearsal);
 /* Waits for its end, and for no other child's. The result is the caller's to clear. */

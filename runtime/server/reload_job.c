@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/priority.h"
 #include "bridge/bundle.h"
 #include "net/loop.h"
 #include "server/difference.h"
@@ -29,6 +30,7 @@ struct reload_job {
     struct rehearsal *rehearsal;
     struct timespec read; /* when it began to be read */
     ev_io reads;
+    ev_timer patience; /* active while it is read at others' leisure */
     struct renewal renewal;
     /* What the generations have that run, will run and ran; -1: unknown. */
     int inventory_fd, next_inventory_fd, previous_inventory_fd;
@@ -225,6 +227,7 @@ static void on_read(struct ev_loop *ev, ev_io *watcher, int events)
     struct rehearsal_result result;
 
     ev_io_stop(ev, watcher);
+    ev_timer_stop(ev, &job->patience);
     rehearsal_finish(&job->rehearsal, &result);
     if (job->kind != RELOAD_PREVIEW)
         watch_files(job, result.bundle_fd);
@@ -235,16 +238,24 @@ static void on_read(struct ev_loop *ev, ev_io *watcher, int events)
     rehearsal_result_clear(&result);
 }
 
+static void on_patience_lost(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    const struct reload_job *job = timer->data;
+    rehearsal_hurry(job->rehearsal);
+}
+
 static void read_files(struct reload_job *job)
 {
     job->read = watch_moment();
-    job->rehearsal = rehearsal_start(job->options.config_path, job->options.installation);
+    job->rehearsal = rehearsal_start(job->options.config_path, job->options.installation, true);
     if (job->rehearsal == NULL) {
         fail(job, SLICE("the system has no process to read the configuration in\n"));
         return;
     }
     ev_io_set(&job->reads, rehearsal_fd(job->rehearsal), EV_READ);
     ev_io_start(job->options.loop->ev, &job->reads);
+    ev_timer_set(&job->patience, PRIORITY_PATIENCE_SECONDS, 0);
+    ev_timer_start(job->options.loop->ev, &job->patience);
 }
 
 static void go_back(struct reload_job *job)
@@ -298,7 +309,8 @@ reload_job_create(const struct reload_options *options, struct watch *watch,
     job->previous_bundle_fd = -1;
     job->inventory_fd = job->next_inventory_fd = job->previous_inventory_fd = -1;
     ev_init(&job->reads, on_read);
-    job->reads.data = job;
+    ev_init(&job->patience, on_patience_lost);
+    job->reads.data = job->patience.data = job;
     renewal_init(&job->renewal, &renewal);
     return job;
 }
@@ -324,6 +336,7 @@ void reload_job_destroy(struct reload_job **pointer)
 
     *pointer = NULL;
     ev_io_stop(job->options.loop->ev, &job->reads);
+    ev_timer_stop(job->options.loop->ev, &job->patience);
     if (job->rehearsal != NULL)
         rehearsal_cancel(&job->rehearsal);
     renewal_clear(&job->renewal);
