@@ -9,10 +9,6 @@
 #include "server/master_private.h"
 #include "server/service_manager.h"
 
-/* For those who have sent the first packet of a connection to send the third; nobody on this
- * machine needs any. */
-#define HANDSHAKE_SECONDS 0.2
-
 static void on_patience_lost(struct ev_loop *ev, ev_timer *timer, int events)
 {
     struct master *master = timer->data;
@@ -55,7 +51,7 @@ static void begin_end(struct master *master, const struct sockets *next)
     reload_desk_destroy(&master->desk);
     workforce_stop(&master->workforce);
     bool is_somebody_far = sockets_bar(&master->sockets, &master->plan, next);
-    ev_timer_set(&master->barred, is_somebody_far ? HANDSHAKE_SECONDS : 0, 0);
+    ev_timer_set(&master->barred, is_somebody_far ? SOCKETS_HANDSHAKE_SECONDS : 0, 0);
     ev_timer_start(master->loop->ev, &master->barred);
 }
 

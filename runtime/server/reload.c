@@ -76,12 +76,16 @@ static void begin_step(struct reload *reload, enum reload_step step, enum channe
 
 static void decide(struct reload *reload)
 {
-    reload->events.decided(reload->events.data);
+    bool is_at_once = reload->events.decided(reload->events.data);
+
     for (unsigned i = 0; i < reload->worker_count; i++) {
         if (!reload->takes_part[i])
             leave_behind(reload, i);
     }
-    begin_step(reload, RELOAD_SWAPPING, CHANNEL_SWAP);
+    if (is_at_once)
+        begin_step(reload, RELOAD_SWAPPING, CHANNEL_SWAP);
+    else
+        reload->step = RELOAD_WAITING;
 }
 
 static void go_on(struct reload *reload)
@@ -94,11 +98,13 @@ static void go_on(struct reload *reload)
         break;
     case RELOAD_STARTING:
         decide(reload);
-        go_on(reload); /* when nobody is left to answer */
+        if (reload->step == RELOAD_SWAPPING)
+            go_on(reload); /* when nobody is left to answer */
         break;
     case RELOAD_SWAPPING:
         end(reload, SLICE(""));
         break;
+    case RELOAD_WAITING:
     case RELOAD_NONE:
         break;
     }
@@ -131,6 +137,7 @@ static enum channel_kind answer_to(enum reload_step step)
         return CHANNEL_STARTED;
     case RELOAD_SWAPPING:
         return CHANNEL_SWAPPED;
+    case RELOAD_WAITING:
     case RELOAD_NONE:
         break;
     }
@@ -156,10 +163,18 @@ void reload_on_death(struct reload *reload, unsigned worker)
     if (reload->step == RELOAD_NONE || !reload->takes_part[worker])
         return;
     reload->takes_part[worker] = false;
+    if (reload->step == RELOAD_WAITING)
+        return;
     if (reload->step == RELOAD_SWAPPING)
         go_on(reload); /* its successor runs the new one */
     else
         fail(reload, worker, "has ended meanwhile");
+}
+
+static void swap_now(struct reload *reload)
+{
+    begin_step(reload, RELOAD_SWAPPING, CHANNEL_SWAP);
+    go_on(reload);
 }
 
 void reload_on_late(struct reload *reload)
@@ -168,6 +183,10 @@ void reload_on_late(struct reload *reload)
 
     if (reload->step == RELOAD_NONE)
         return;
+    if (reload->step == RELOAD_WAITING) {
+        swap_now(reload);
+        return;
+    }
     for (unsigned i = 0; i < reload->worker_count; i++) {
         if (!reload->takes_part[i] || reload->has_answered[i])
             continue;
@@ -190,6 +209,8 @@ double reload_seconds_max(const struct reload *reload)
         return RELOAD_BUILD_SECONDS_MAX;
     case RELOAD_STARTING:
         return RELOAD_START_SECONDS_MAX;
+    case RELOAD_WAITING:
+        return RELOAD_WAIT_SECONDS;
     case RELOAD_SWAPPING:
         return RELOAD_SWAP_SECONDS_MAX;
     case RELOAD_NONE:

@@ -11,15 +11,24 @@
 #pragma once
 
 #include "server/channel.h"
+#include "server/sockets.h"
 
 /* Of a step in all workers, in seconds. */
 #define RELOAD_BUILD_SECONDS_MAX 120.0
 #define RELOAD_START_SECONDS_MAX 40.0
 #define RELOAD_SWAP_SECONDS_MAX  10.0
+/* Not at most, but always: for clients in the middle of connecting to sockets that go. */
+#define RELOAD_WAIT_SECONDS SOCKETS_HANDSHAKE_SECONDS
 
 #define RELOAD_WORKERS_MAX 256
 
-enum reload_step { RELOAD_NONE, RELOAD_BUILDING, RELOAD_STARTING, RELOAD_SWAPPING };
+enum reload_step {
+    RELOAD_NONE,
+    RELOAD_BUILDING,
+    RELOAD_STARTING,
+    RELOAD_WAITING, /* it is decided, and nobody swaps yet */
+    RELOAD_SWAPPING
+};
 
 /* None of these may call back into the reload. */
 struct reload_events {
@@ -28,8 +37,8 @@ struct reload_events {
     /* Sends it, for CHANNEL_BUILD with the descriptors added. False: it cannot be reached. */
     bool (*send)(void *data, unsigned worker, struct channel_message *message);
     /* All have started the generation: from now on it is the one that workers run, new ones too.
-     * Messages to swap follow. */
-    void (*decided)(void *data);
+     * Messages to swap follow, at once or, when this is false, after RELOAD_WAIT_SECONDS. */
+    bool (*decided)(void *data);
     /* That worker cannot run the new generation: it took no part in building it, or did not answer.
      * To be replaced. After decided(). */
     void (*left_behind)(void *data, unsigned worker);
@@ -55,7 +64,7 @@ void reload_on_message(struct reload *reload, unsigned worker,
                        const struct channel_message *message);
 /* Whatever that worker was doing. */
 void reload_on_death(struct reload *reload, unsigned worker);
-/* The step that it is in has taken reload_seconds_max(). */
+/* The step that it is in has taken reload_seconds_max(); what only waited goes on. */
 void reload_on_late(struct reload *reload);
 /* How long the step may take that it is in; begin() and each answer may have begun another one. */
 double reload_seconds_max(const struct reload *reload);

@@ -62,7 +62,7 @@ static bool send_to(void *data, unsigned worker, struct channel_message *message
     return workforce_send(renewal->options.workforce, worker, message);
 }
 
-static void on_decided(void *data)
+static bool on_decided(void *data)
 {
     struct renewal *renewal = data;
     const struct renewal_subject *subject = &renewal->options.subject;
@@ -78,8 +78,8 @@ static void on_decided(void *data)
     renewal->bundle_fd = bundle_fd;
     renewal->plan = plan;
     renewal->sockets = sockets; /* workers still accept from those that go */
-    sockets_bar(&renewal->sockets, &renewal->plan, subject->sockets);
     sockets_announce(subject->sockets, subject->plan, &renewal->sockets);
+    return !sockets_bar(&renewal->sockets, &renewal->plan, subject->sockets);
 }
 
 static void on_left_behind(void *data, unsigned worker)

@@ -12,6 +12,10 @@
 #include "base/buffer.h"
 #include "bridge/plan.h"
 
+/* For those who have sent the first packet of a connection to send the third; nobody on this
+ * machine needs any. */
+#define SOCKETS_HANDSHAKE_SECONDS 0.2
+
 struct sockets_group;
 
 /* Those of one plan, in its order. */
@@ -49,7 +53,8 @@ void sockets_keep_only(struct sockets *sockets, unsigned worker);
 /*
  * Before they are closed for good, those that `next` does not hold, or, when nothing comes next
  * (NULL), all but the admin listeners': nobody can begin to connect any more, and who has begun can
- * still be accepted. Whether somebody far away may be in the middle of it.
+ * still be accepted. Whether somebody far away may be in the middle of it, for up to
+ * SOCKETS_HANDSHAKE_SECONDS.
  */
 bool sockets_bar(const struct sockets *sockets, const struct plan *plan,
                  const struct sockets *next);

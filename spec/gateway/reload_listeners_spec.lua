@@ -5,6 +5,7 @@ local http = require "spec.support.http"
 local peer = require "spec.support.peer"
 local reloading = require "spec.support.reloading"
 local socket = require "spec.support.socket"
+local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
 describe("a reload", function()
@@ -122,6 +123,22 @@ describe("a reload", function()
       assert.is_true(answers(port))
       assert.is_true(answers(self.port))
     end
+  end)
+
+  it("leaves clients from afar a moment to finish connecting to what goes", function()
+    local self = reloading.start { config = config 'listen "127.0.0.1:0"' }
+    local port = free_port()
+    self:reload { ["gateway.lua"] = config('listen "127.0.0.1:0"\n'
+      .. ('listen "0.0.0.0:%d"'):format(port)) }
+    assert.is_true(answers(port))
+    local kept = http.connect(port)
+    assert.equal(200, kept:request({ path = "/bytes/1" }).status)
+    local began = system.now()
+    self:reload { ["gateway.lua"] = config 'listen "127.0.0.1:0"' }
+    assert.is_true(system.now() - began >= 0.2)
+    assert.equal(200, kept:request({ path = "/bytes/1" }).status)
+    assert.is_false(answers(port))
+    assert.is_true(answers(self.port))
   end)
 
   it("that wants a port in use changes nothing", function()

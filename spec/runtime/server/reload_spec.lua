@@ -14,7 +14,7 @@ local NAMES = {
 }
 
 describe("reload", function()
-  local reload, happened, serving, deaf
+  local reload, happened, serving, deaf, waits
 
   -- What it does, as words in their order: "build 0", "decided", "ended".
   local function note(...) happened[#happened + 1] = table.concat({ ... }, " ") end
@@ -27,7 +27,10 @@ describe("reload", function()
       note(NAMES[tonumber(message.kind)], worker)
       return not deaf[worker]
     end,
-    decided = function() note "decided" end,
+    decided = function()
+      note "decided"
+      return not waits
+    end,
     left_behind = function(_, worker) note("left behind", worker) end,
   })
   -- A slice comes as its two words, which the FFI does not do by itself.
@@ -38,7 +41,7 @@ describe("reload", function()
   events.ended = ffi.cast(ffi.typeof(events.ended), on_ended)
 
   before_each(function()
-    happened, serving, deaf = {}, { [0] = true, true, true }, {}
+    happened, serving, deaf, waits = {}, { [0] = true, true, true }, {}, false
     reload = ffi.new "struct reload"
     C.reload_init(reload, WORKERS, events)
   end)
@@ -82,6 +85,36 @@ describe("reload", function()
     answer(1, C.CHANNEL_SWAPPED)
     assert.is_false(is_over())
     answer(2, C.CHANNEL_SWAPPED)
+    assert.equal("ended", news())
+    assert.is_true(is_over())
+  end)
+
+  it("waits before it swaps where somebody may be in the middle of connecting", function()
+    waits = true
+    begin()
+    all_answer(C.CHANNEL_BUILT)
+    news()
+    all_answer(C.CHANNEL_STARTED)
+    assert.equal("decided", news())
+    assert.is_true(math.abs(C.reload_seconds_max(reload) - 0.2) < 1e-9)
+    all_answer(C.CHANNEL_STARTED)
+    C.reload_on_death(reload, 1)
+    assert.equal("", news())
+    C.reload_on_late(reload)
+    assert.equal("swap 0, swap 2", news())
+    answer(0, C.CHANNEL_SWAPPED)
+    answer(2, C.CHANNEL_SWAPPED)
+    assert.equal("ended", news())
+  end)
+
+  it("ends after the wait when nobody is left", function()
+    waits = true
+    begin()
+    all_answer(C.CHANNEL_BUILT)
+    all_answer(C.CHANNEL_STARTED)
+    for worker = 0, WORKERS - 1 do C.reload_on_death(reload, worker) end
+    news()
+    C.reload_on_late(reload)
     assert.equal("ended", news())
     assert.is_true(is_over())
   end)
