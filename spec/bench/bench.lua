@@ -14,7 +14,7 @@ local LOAD = "wrk -t1 -c%d -d%ds --latency -H 'x-api-key: secret' http://127.0.0
 
 local USAGE = [[
 usage: ./dev bench [--rounds N] [--seconds N] [--json] [--syscalls] [NAME...]
-       ./dev bench reload [--quick]
+       ./dev bench reload [--quick] [full | half | live | many | kills | upgrade]...
   names: relay nginx plain four (default: all)
   --syscalls  also counts system calls for each request, under strace
 ]]

@@ -2,6 +2,7 @@
 
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
+local clients_of = require "spec.support.load"
 local load = require "spec.bench.reload_load"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
@@ -36,8 +37,11 @@ local function edit(server, revision)
   assert(os.rename(path .. ".new", path))
 end
 
+local asked = 0 -- connections of our own to the admin listener
+
 -- All numbers of that name in /metrics, added up; labels may have to hold `with`.
 local function metric(server, name, with)
+  asked = asked + 1
   local body = http.request(server.admin_port, { path = "/metrics" }).body
   local sum
   for labels, value in body:gmatch("%f[^\n%z]" .. name .. "(%b{})%s+([%d.e+-]+)") do
@@ -51,9 +55,9 @@ local function long_turns(server)
     - metric(server, "moongate_loop_turn_seconds_bucket", 'le="0.01"')
 end
 
+-- By clients, not by us.
 local function accepted(server)
-  system.sleep(1.1) -- workers publish once a second
-  return metric(server, "moongate_connections_accepted_total")
+  return metric(server, "moongate_connections_accepted_total") - asked
 end
 
 local function command(server, verb, seconds)
@@ -83,7 +87,8 @@ local function each_second(count, step)
   end
 end
 
-local function under_full_load(seconds)
+local function under_full_load(size)
+  local seconds = size.load
   local server = start(10000)
   local before = accepted(server)
   local failed = 0
@@ -101,7 +106,8 @@ local function under_full_load(seconds)
   server:stop()
 end
 
-local function at_half_load(seconds, pairs_of)
+local function at_half_load(size)
+  local seconds, pairs_of = size.paced, size.pairs_of
   local server = start(10000)
   local rate = load.full(server.directory, server.port, 10000, 3).rate / 2
   local ratios, turns, revision, failed = {}, 0, 0, 0
@@ -210,35 +216,95 @@ local function kills(routes, seconds, target)
   server:stop()
 end
 
-local function upgrade_and_stop()
+local function upgrades(count)
   local server = start(1000)
-  local ok, why
-  local report = load.full(server.directory, server.port, 1000, 6, function()
-    system.sleep(1)
-    ok, why = command(server, "upgrade")
+  local report = load.full(server.directory, server.port, 1000, 2 * count + 2, function()
+    for _ = 1, count do
+      system.sleep(1)
+      server:upgrade()
+      assert(server.previous:wait(30) == 0)
+    end
   end)
-  row("upgrade under load", "0 failed requests",
-    ("%d refused, %d broken, %d wrong%s"):format(report.refused, report.broken, report.wrong,
-      ok and "" or "; it failed: " .. why))
-  command(server, "stop")
+  row(("%d upgrades under load"):format(count), "0 failed requests",
+    ("%d of %d failed"):format(report.refused + report.broken + report.wrong + report.late,
+      report.requests))
+  server:stop()
 end
 
-local FULL = { load = 30, paced = 10, pairs_of = 5, reloads = 5000, kills = 20 }
-local QUICK = { load = 10, paced = 5, pairs_of = 3, reloads = 500, kills = 5 }
+-- Each client asks until nobody listens any more.
+local function stop(clients)
+  local server = start(1000)
+  local loads, requests, failures = {}, 0, {}
+  for i = 1, clients do
+    loads[i] = clients_of.start(server.port, "/r1", { until_refused = true })
+  end
+  system.sleep(1)
+  assert(command(server, "stop"))
+  for _, one in ipairs(loads) do
+    local report = one:stop()
+    requests = requests + report.requests
+    if report.failures ~= "" then failures[#failures + 1] = report.failures end
+  end
+  row(("stop while %d clients ask"):format(clients), "0 failed requests",
+    ("%d requests, %d failed%s"):format(requests, #failures, table.concat(failures, "; ")))
+  server:stop()
+end
+
+local FULL = { load = 30, paced = 10, pairs_of = 5, reloads = 5000, kills = 20, upgrades = 10 }
+local QUICK = { load = 10, paced = 5, pairs_of = 3, reloads = 500, kills = 5, upgrades = 3 }
+
+local PARTS = {
+  { "full", under_full_load },
+  { "half", at_half_load },
+  { "live", function()
+    until_live(1000, "<= 1 s")
+    until_live(100000, "<= 10 s, check <= 5 s")
+  end },
+  { "many", function(size) many_reloads(size.reloads) end },
+  { "kills", function(size)
+    kills(1000, size.kills, "only requests in flight fail, replaced <= 100 ms")
+    kills(100000, 5, "replaced <= 2 s")
+  end },
+  { "upgrade", function(size)
+    upgrades(size.upgrades)
+    stop(8)
+  end },
+}
+
+local function is_named(arguments, name)
+  for _, argument in ipairs(arguments) do
+    if argument == name then return true end
+  end
+  return false
+end
+
+local function complain(argument)
+  local names = {}
+  for i, part in ipairs(PARTS) do names[i] = part[1] end
+  io.stderr:write(('bench reload: "%s" is neither --quick nor one of %s\n'):format(argument,
+    table.concat(names, ", ")))
+  return 2
+end
+
+local function is_known(argument)
+  for _, part in ipairs(PARTS) do
+    if part[1] == argument then return true end
+  end
+  return argument == "--quick"
+end
 
 --- The command line's work; the exit code.
----@param arguments string[]  --quick: shorter runs
+---@param arguments string[]  --quick: shorter runs; names of parts, all when there is none
 ---@return integer
 function reload.main(arguments)
-  local size = arguments[1] == "--quick" and QUICK or FULL
-  under_full_load(size.load)
-  at_half_load(size.paced, size.pairs_of)
-  until_live(1000, "<= 1 s")
-  until_live(100000, "<= 10 s, check <= 5 s")
-  many_reloads(size.reloads)
-  kills(1000, size.kills, "only requests in flight fail, replaced <= 100 ms")
-  kills(100000, 5, "replaced <= 2 s")
-  upgrade_and_stop()
+  local size = is_named(arguments, "--quick") and QUICK or FULL
+  local wants_all = #arguments == 0 or (#arguments == 1 and size == QUICK)
+  for _, argument in ipairs(arguments) do
+    if not is_known(argument) then return complain(argument) end
+  end
+  for _, part in ipairs(PARTS) do
+    if wants_all or is_named(arguments, part[1]) then part[2](size) end
+  end
   gateway.stop_all()
   return 0
 end

@@ -2,6 +2,7 @@
 
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
+local load = require "spec.support.load"
 local peer = require "spec.support.peer"
 local probe = require "spec.support.probe"
 local process = require "spec.support.process"
@@ -118,6 +119,15 @@ describe("a gateway", function()
       for i = 51, 100 do clients[i]:send(http.format { path = "/bytes/3" }) end
       for i = 1, 100 do assert.equal(200, clients[i]:read_response().status) end
       assert.equal(0, self.process:wait(5))
+    end)
+
+    it("fails nobody while many ask", function()
+      local self = start()
+      local loads = {}
+      for i = 1, 4 do loads[i] = load.start(self.port, "/bytes/10", { until_refused = true }) end
+      origin:wait_for_requests(100)
+      self:stop()
+      for _, one in ipairs(loads) do assert.equal("", one:stop().failures) end
     end)
 
     it("does not wait longer than it is told", function()

@@ -32,7 +32,7 @@ local function ask_once(port, path, kept, i)
   fresh:close()
 end
 
-local function ask(port, path, directory)
+local function ask(port, path, directory, options)
   local kept, requests, failures, i = {}, 0, {}, 0
   while not system.read_file(directory .. "/stop") do
     i = i % KEPT + 1
@@ -40,6 +40,7 @@ local function ask(port, path, directory)
     requests = requests + 2
     if not ok then
       kept[i] = nil
+      if options.until_refused and tostring(why):find "cannot connect" then break end
       if #failures < FAILURES_MAX then failures[#failures + 1] = tostring(why) end
     end
   end
@@ -50,10 +51,11 @@ end
 --- Starts to ask, on some connections that are kept and on others that are not.
 ---@param port integer
 ---@param path string? default "/"
+---@param options table? `until_refused`: it ends by itself when nobody listens any more
 ---@return Load
-function load.start(port, path)
+function load.start(port, path, options)
   local directory = system.temporary_directory()
-  local child = process.fork(function() ask(port, path or "/", directory) end)
+  local child = process.fork(function() ask(port, path or "/", directory, options or {}) end)
   return setmetatable({ process = child, directory = directory }, Load)
 end
 
