@@ -182,7 +182,7 @@ local function describe_pattern(builder, pattern)
   builder:number(C.MOON_BUILD_HAS_WHEN, pattern.has_when)
 end
 
-local function describe_route(builder, route, phases)
+local function describe_route(builder, route, shape)
   local timeout = route.timeout or {}
   builder:text(C.MOON_BUILD_REWRITE, route.rewrite)
   builder:text(C.MOON_BUILD_UPSTREAM_HOST, route.upstream_host)
@@ -194,7 +194,8 @@ local function describe_route(builder, route, phases)
   builder:number(C.MOON_BUILD_RETRIES, route.retries)
   builder:number(C.MOON_BUILD_BODY_MAX, route.body_limit)
   builder:number(C.MOON_BUILD_UPGRADE, route.upgrade)
-  builder:number(C.MOON_BUILD_PHASES, phases)
+  builder:number(C.MOON_BUILD_PHASES, shape.mask)
+  builder:number(C.MOON_BUILD_CHAIN, shape.number)
 end
 
 -- A route that is right in itself: true, or nil and what is in its way.
@@ -205,7 +206,7 @@ local function add_route(builder, pattern, is_admin)
   if not is_admin then add_clusters(builder) end
   builder:begin(C.MOON_OBJECT_ROUTE, route.at)
   describe_pattern(builder, pattern)
-  describe_route(builder, route, shape.mask)
+  describe_route(builder, route, shape)
   builder:number(C.MOON_BUILD_IS_ADMIN, is_admin)
   local index, message = builder:finish()
   if not index then return nil, message end
@@ -232,7 +233,7 @@ local function is_plain(path) return C.moon_path_is_plain(path, #path) end
 local function add_use(builder, use)
   local shape, array = builder.chain(use)
   dispatch.set_use(shape, array)
-  C.moon_build_use(builder.generation, shape.mask)
+  C.moon_build_use(builder.generation, shape.mask, shape.number)
   add_instances(builder, use)
 end
 

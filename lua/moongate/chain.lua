@@ -81,6 +81,12 @@ local FORMS = {
   log = { given = "req, res, steps", call = "req, res", use = "" },
 }
 
+-- C notes which step it is, and counts a call or none.
+local function entry_code(phase, step, calls)
+  return ("C.moon_step_begin(generation, %d, %d, %d)"):format(
+    mark.number(PHASES[phase], step.name), step.index - 1, calls)
+end
+
 -- The code of one step in one phase. `p` holds the plugins' functions.
 local function step_code(phase, form, step)
   local observed = phase == "log" or step.on_error == "continue"
@@ -88,11 +94,13 @@ local function step_code(phase, form, step)
     or "local result = p[%d](steps[%d], %s)"
   local code = (call .. "\n%s"):format(step.index, step.index, form.call, form.use)
   if step.condition then
-    code = ("if is_active(req, steps[%d], %d) then\n%s\nend"):format(step.condition_at,
-      step.condition, code)
+    code = ("%s\nif is_active(req, steps[%d], %d) then\n%s\n%s\nend"):format(
+      entry_code(phase, step, 0), step.condition_at, step.condition, entry_code(phase, step, 1),
+      code)
+  else
+    code = entry_code(phase, step, 1) .. "\n" .. code
   end
-  code = ("mark[0], state[%d] = %d, %d\n%s"):format(STEP, mark.number(PHASES[phase], step.name),
-    step.index, code)
+  code = ("state[%d] = %d\n%s"):format(STEP, step.index, code)
   if form.reverse then
     return ("if not state[%d] or not state[%d][%d] then\n%s\nend"):format(BARRED, BARRED,
       step.index, code)
@@ -104,7 +112,7 @@ local function has_phase(step, phase) return bit.band(step.mask, PHASES[phase]) 
 
 local function phase_code(phase, form, steps)
   local lines = {
-    "local p, mark, is_active, observe, replace, body_text = ...",
+    "local p, C, generation, is_active, observe, replace, body_text = ...",
     ("return function(%s)\nlocal state = req[%d]"):format(form.given, STATE),
   }
   local first, last, by = 1, #steps, 1
@@ -123,14 +131,17 @@ local function phase_function(phase, steps, mask)
   local methods = {}
   for _, step in ipairs(steps) do methods[step.index] = step.plugin[phase] end
   local code = phase_code(phase, FORMS[phase], steps)
-  return assert(loadstring(code, "=chain"))(methods, mark.word(), is_active, observe, replace,
-    body_text)
+  local functions, generation = mark.counting()
+  return assert(loadstring(code, "=chain"))(methods, functions, generation, is_active, observe,
+    replace, body_text)
 end
 
 ---@class Shape
 ---@field mask integer        phases that some step takes part in, as in enum route_phase
 ---@field names string[]      of the plugins
+---@field number integer      of the chain, for routes that have it
 ---@field body_steps integer[] steps with response_body
+---@field body_mark integer?   of the last of them, which is the first that runs
 ---@field request function?   one function for each phase that some step takes part in
 ---@field respond function?
 ---@field response function?
@@ -145,8 +156,10 @@ local function make_shape(steps)
     shape.names[step.index] = step.name
     if has_phase(step, "response_body") then
       shape.body_steps[#shape.body_steps + 1] = step.index
+      shape.body_mark = mark.number(PHASES.response_body, step.name)
     end
   end
+  shape.number = mark.chain_number(shape.names)
   for phase in pairs(PHASES) do shape[phase] = phase_function(phase, steps, shape.mask) end
   return shape
 end

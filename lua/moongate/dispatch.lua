@@ -130,6 +130,14 @@ local function wants_body(req, res, shape)
   return not (control and control:lower():find("no-transform", 1, true))
 end
 
+-- That it is waited for is for the step that gets it first.
+local function body_of(res, shape, array)
+  local limit = body_limit(shape, array)
+  local first = shape.body_steps[#shape.body_steps]
+  C.moon_step_begin(bridge.generation, shape.body_mark, first - 1, 0)
+  return res:body(limit >= 0 and limit or nil)
+end
+
 --- The response phase, then response_body of the plugins that have it.
 function dispatch.response(slot, route)
   local req = request_of(slot)
@@ -138,8 +146,7 @@ function dispatch.response(slot, route)
   state[SHAPE], state[RESPONDS], state[RESPONSE_BODY] = shape, true, false
   if shape.response then shape.response(req, res, array) end
   if wants_body(req, res, shape) then
-    local limit = body_limit(shape, array)
-    local body = res:body(limit >= 0 and limit or nil)
+    local body = body_of(res, shape, array)
     local changed = shape.response_body(req, res, array, body)
     if changed ~= body then C.moon_body_replace(req[HANDLE], changed, #changed) end
   end

@@ -1,7 +1,8 @@
---- mark: which plugin runs, and in which phase, for whoever watches over the worker.
+--- mark: which plugin runs, and in which phase, for its accounts and whoever watches over the
+--- worker.
 --
--- One number in memory that the master sees (runtime/shm/worker_board.h): chains store it before
--- each step, so it costs one store where they are compiled.
+-- One number in memory that the master sees (runtime/shm/worker_board.h): chains give it to C
+-- before each step, which counts the call, too.
 
 local bit = require "bit"
 local bridge = require "moongate.ffi"
@@ -22,6 +23,16 @@ function mark.word()
   return word
 end
 
+-- Without a generation, as in specs, nobody counts.
+local function count_nothing() end
+
+--- How chains say that a step begins: moon_step_begin() of abi.h and what it is called for.
+---@return { moon_step_begin: function }, ffi.cdata*?
+function mark.counting()
+  if bridge.generation then return C, bridge.generation end
+  return { moon_step_begin = count_nothing }, nil
+end
+
 --- What says that a plugin runs.
 ---@param phase integer  MOON_PHASE_*, which are the PHASES of chain.lua
 ---@param name string    of the plugin
@@ -30,6 +41,16 @@ function mark.number(phase, name)
   local plugin = bridge.generation
     and C.moon_plugin_number(bridge.generation, name, #name) or 0
   return bit.bor(bit.lshift(phase, 16), plugin)
+end
+
+--- For build.lua: the number of a chain of these plugins.
+---@param names string[]
+---@return integer
+function mark.chain_number(names)
+  if not bridge.generation then return 0 end
+  local slices = bridge.new("struct slice[?]", #names + 1)
+  for i, name in ipairs(names) do slices[i - 1].start, slices[i - 1].length = name, #name end
+  return C.moon_build_chain(bridge.generation, slices, #names)
 end
 
 return mark

@@ -185,7 +185,7 @@ void moon_route_accept(struct exchange *exchange);
 uint32_t moon_route_count(struct generation *generation);
 bool moon_route_text(struct generation *generation, uint32_t route, int which, struct slice *text);
 
-/* ---- which plugin runs, for whoever watches over the worker ---- */
+/* ---- which plugin runs, for its accounts and whoever watches over the worker ---- */
 
 enum moon_phase {
     MOON_PHASE_REQUEST = 1,
@@ -199,6 +199,12 @@ enum moon_phase {
 };
 /* Where it stands: a phase << 16 | the number of a plugin. Valid as long as the generation. */
 uint32_t *moon_step(struct generation *generation);
+/*
+ * A step of a chain begins, in the task of a phase: `step` as moon_step() has it, its place in the
+ * chain from 0, how many calls of the plugin are to be counted. Once more for the same one: it goes
+ * on.
+ */
+void moon_step_begin(struct generation *generation, uint32_t step, uint32_t at, uint32_t calls);
 /* The same in all workers; 0: there is none. Also while the generation is built. */
 uint32_t moon_plugin_number(struct generation *generation, const char *name, size_t length);
 
@@ -398,12 +404,16 @@ enum moon_build_number {
     MOON_BUILD_BODY_MAX,
     MOON_BUILD_UPGRADE,
     MOON_BUILD_PHASES,
+    MOON_BUILD_CHAIN,
     MOON_BUILD_HAS_WHEN,
     MOON_BUILD_IS_ADMIN
 };
 void moon_build_number(struct generation *generation, int which, double value);
+/* The names of a chain's plugins, by step: the number of the chain, for routes. */
+uint32_t moon_build_chain(struct generation *generation, const struct slice *plugins,
+                          uint32_t count);
 /* Phases of `use` (of enum route_phase), for answers without a route. */
-void moon_build_use(struct generation *generation, int phases);
+void moon_build_use(struct generation *generation, int phases, uint32_t chain);
 
 /* ---- which route would match, for `moongate explain`: a built generation that is not committed
  * ---- */

@@ -88,9 +88,23 @@ enum moon_shared_count {
     MOON_SHARED_HISTOGRAMS_REFUSED,
     MOON_SHARED_LIMITS_REFUSED,
     MOON_SHARED_DICT_BYTES,
-    MOON_SHARED_DICT_REFUSED
+    MOON_SHARED_DICT_REFUSED,
+    MOON_SHARED_PLUGIN_ROUTES,
+    MOON_SHARED_PLUGIN_ROUTES_REFUSED
 };
 double moon_shared_number(struct generation *generation, int which);
+
+/* Of one of the workers, from 0: how far it has come, its process and the generation of its new
+ * requests. False: there is nobody. */
+bool moon_worker_at(struct generation *generation, uint32_t worker, struct slice *state,
+                    double *numbers);
+
+/* What plugins cost: on a route, or elsewhere, as there is no route or it found no room. Walks as
+ * moon_counter_next(): texts[0] the plugin, texts[1] the route; numbers: calls, errors, seconds of
+ * CPU, seconds of waiting. */
+enum moon_plugin_cost { MOON_PLUGIN_ON_ROUTE, MOON_PLUGIN_ELSEWHERE };
+bool moon_plugin_cost_next(struct generation *generation, int which, size_t *cursor,
+                           struct slice *texts, double *numbers);
 
 /* JSON of the master's: which generation runs, and how the last reloads went. False when there is
  * none. */

@@ -11,7 +11,6 @@
 
 #include "base/log.h"
 #include "bridge/decision.h"
-#include "shm/series.h"
 
 /* Longest traceback that is logged. */
 #define TRACEBACK_BYTES_MAX 4096
@@ -45,9 +44,11 @@ static void start_task(struct decision *decision, enum worker_phase phase, int a
                                    .data = decision,
                                    .exchange = decision->exchange,
                                    .phase = phase,
+                                   .ledger = &decision->ledger,
                                    .may_wait = true};
 
     assert(decision->task == NULL);
+    decision_open_ledger(decision);
     struct task *task = task_start(tasks, arguments, &options);
     if (task != NULL)
         decision->task = task;
@@ -77,7 +78,7 @@ static void log_raised(struct decision *decision, lua_State *thread, const char 
     log_write_request(LOG_ERROR, exchange_id(exchange),
                       "plugin %s raised in its %s phase, route %.*s: %.*s", plugin, phase,
                       SLICE_FORMAT(route), SLICE_FORMAT(text));
-    series_add(generation->generations->raised, 1);
+    decision_count_error(decision);
     lua_pop(generation->vm, 2);
 }
 
@@ -254,12 +255,16 @@ static void on_log_ended(enum task_end end, lua_State *thread, void *data)
 static void decide_log(struct exchange *exchange)
 {
     struct decision *decision = decision_of(exchange);
-    struct task_options options = {
-        .ended = on_log_ended, .data = decision, .exchange = exchange, .phase = WORKER_PHASE_LOG};
+    struct task_options options = {.ended = on_log_ended,
+                                   .data = decision,
+                                   .exchange = exchange,
+                                   .phase = WORKER_PHASE_LOG,
+                                   .ledger = &decision->ledger};
 
     if (!tasks_have_room(&exchange->generation->tasks))
         return;
     push_call(decision, GENERATION_LOG);
+    decision_open_ledger(decision);
     struct task *task = task_start(&exchange->generation->tasks, 2, &options);
     assert(task == NULL); /* it may not wait */
 }

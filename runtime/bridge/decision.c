@@ -8,11 +8,20 @@
 #include "gateway/gateway.h"
 #include "net/stream.h"
 
+static void join_sample(struct decision *decision)
+{
+    struct sampler *sampler = &decision->exchange->generation->generations->sampler;
+
+    decision->ledger.weight = sampler_next(sampler);
+    decision->ledger.clock_ns = sampler->clock_ns;
+}
+
 struct decision *decision_of(struct exchange *exchange)
 {
     if (exchange->task == NULL) {
         struct decision *decision = arena_zeroed(&exchange->arena, sizeof(*decision));
         decision->exchange = exchange;
+        join_sample(decision);
         exchange->task = decision;
     }
     return exchange->task;
@@ -72,6 +81,36 @@ void decision_accept_route(struct exchange *exchange)
                             ? generation->clusters[found->cluster].cluster
                             : NULL; /* an endpoint plugin answers */
     exchange->body_bytes_max = route->body_bytes_max;
+}
+
+static const struct generation_route *route_of(const struct exchange *exchange)
+{
+    const struct route *route = exchange->route;
+
+    return route != NULL && route->index != ROUTE_DEPARTED
+               ? &exchange->generation->routes[route->index]
+               : NULL;
+}
+
+void decision_open_ledger(struct decision *decision)
+{
+    struct accounts *accounts = &decision->exchange->generation->accounts;
+    const struct generation_route *found = route_of(decision->exchange);
+
+    decision->ledger.rows = found != NULL ? accounts_rows(accounts, found->share, found->route.name)
+                                          : accounts_rows(accounts, accounts->use, SLICE_NONE);
+    decision->ledger.current = NULL;
+}
+
+void decision_count_error(struct decision *decision)
+{
+    const struct exchange *exchange = decision->exchange;
+
+    if (decision->ledger.current != NULL)
+        series_add(&decision->ledger.current->errors, 1);
+    else
+        accounts_count_when_error(&exchange->generation->accounts,
+                                  exchange->route != NULL ? exchange->route->name : SLICE_NONE);
 }
 
 void decision_forget_state(struct exchange *exchange)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "bridge/generation_private.h"
+#include "bridge/ledger.h"
 #include "gateway/problem.h"
 
 /* A reply that Lua hands over in parts. */
@@ -24,6 +25,7 @@ struct decision {
     enum route_outcome outcome; /* of the matcher */
     struct decision_answer answer;
     unsigned response_failures; /* how often the response phase raised */
+    struct ledger ledger;       /* where the steps of its route are counted */
     bool holds_state;           /* Lua keeps something for the slot that may be large */
 };
 
@@ -39,6 +41,11 @@ struct route_subject decision_subject(struct exchange *exchange);
 void decision_accept_route(struct exchange *exchange);
 /* SNI of the client's connection; empty without TLS. */
 struct slice decision_server_name(const struct exchange *exchange);
+
+/* Steps are counted for the exchange's route from now on, none of which has begun. */
+void decision_open_ledger(struct decision *decision);
+/* What runs has raised: the step, or, where none has begun, the route's `when`. */
+void decision_count_error(struct decision *decision);
 
 /* What Lua keeps for the exchange's slot, where that may be large, goes. */
 void decision_forget_state(struct exchange *exchange);

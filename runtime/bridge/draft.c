@@ -142,9 +142,16 @@ void moon_build_number(struct generation *generation, int which, double value)
     draft->has_number[which] = true;
 }
 
-void moon_build_use(struct generation *generation, int phases)
+uint32_t moon_build_chain(struct generation *generation, const struct slice *plugins,
+                          uint32_t count)
+{
+    return accounts_add_chain(&generation->accounts, &generation->arena, plugins, count);
+}
+
+void moon_build_use(struct generation *generation, int phases, uint32_t chain)
 {
     generation->use_phases = (unsigned)phases;
+    generation->accounts.use = accounts_reserve(&generation->accounts, chain);
 }
 
 double moon_build_finish(struct generation *generation, struct slice *error)

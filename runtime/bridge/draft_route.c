@@ -153,6 +153,9 @@ double draft_finish_route(struct generation *generation)
     };
     if (!finish_rewrite(generation, &route) || !add_pattern(generation))
         return -1;
+    if (draft->has_number[MOON_BUILD_CHAIN])
+        route.share = accounts_reserve(&generation->accounts,
+                                       (uint32_t)draft_count(draft, MOON_BUILD_CHAIN, 0));
     *add_route(generation) = route;
     return route.route.index;
 }

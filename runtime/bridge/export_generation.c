@@ -42,6 +42,7 @@ void moon_route_reject(struct exchange *exchange)
 void moon_route_accept(struct exchange *exchange)
 {
     decision_accept_route(exchange);
+    decision_open_ledger(decision_of(exchange));
 }
 
 uint32_t moon_route_count(struct generation *generation)
@@ -121,13 +122,19 @@ void moon_log(struct generation *generation, int level, const char *text, size_t
 
 void moon_plugin_raised(struct exchange *exchange, const char *text, size_t length)
 {
-    series_add(exchange->generation->generations->raised, 1);
+    decision_count_error(decision_of(exchange));
     log_for(exchange, LOG_ERROR, exports_slice(text, length));
 }
 
 uint32_t *moon_step(struct generation *generation)
 {
     return &generation->tasks.place->step;
+}
+
+void moon_step_begin(struct generation *generation, uint32_t step, uint32_t at, uint32_t calls)
+{
+    worker_place_set_step(generation->tasks.place, step);
+    ledger_enter(generation->tasks.ledger, at, calls);
 }
 
 uint32_t moon_plugin_number(struct generation *generation, const char *name, size_t length)

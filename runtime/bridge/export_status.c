@@ -66,8 +66,45 @@ double moon_shared_number(struct generation *generation, int which)
         return (double)dict_bytes_used(&shared->dict);
     case MOON_SHARED_DICT_REFUSED:
         return (double)dict_refused(&shared->dict);
+    case MOON_SHARED_PLUGIN_ROUTES:
+        return plugin_accounts_pairs(&shared->accounts);
+    case MOON_SHARED_PLUGIN_ROUTES_REFUSED:
+        return (double)plugin_accounts_refused(&shared->accounts);
     }
     return -1;
+}
+
+bool moon_worker_at(struct generation *generation, uint32_t worker, struct slice *state,
+                    double *numbers)
+{
+    struct worker_outline seen = {0};
+
+    if (worker < generation->services->worker_count)
+        seen = worker_place_outline(shared_place(generation->services->shared, worker));
+    if (seen.pid == 0)
+        return false;
+    *state = slice_from_string(worker_state_name(seen.state));
+    numbers[0] = seen.pid;
+    numbers[1] = (double)seen.generation;
+    return true;
+}
+
+bool moon_plugin_cost_next(struct generation *generation, int which, size_t *cursor,
+                           struct slice *texts, double *numbers)
+{
+    const struct plugin_accounts *accounts = &generation->services->shared->accounts;
+    struct plugin_accounts_view view;
+
+    if (which == MOON_PLUGIN_ON_ROUTE ? !plugin_accounts_next_pair(accounts, cursor, &view)
+                                      : !plugin_accounts_next_plugin(accounts, cursor, &view))
+        return false;
+    texts[0] = view.plugin;
+    texts[1] = view.route;
+    numbers[0] = (double)view.cost.calls;
+    numbers[1] = (double)view.cost.errors;
+    numbers[2] = (double)view.cost.cpu_ns * 1e-9;
+    numbers[3] = (double)view.cost.wait_ns * 1e-9;
+    return true;
 }
 
 bool moon_notice(struct generation *generation, struct slice *text)

@@ -16,7 +16,6 @@
 #include "bridge/generation_clusters.h"
 #include "bridge/inheritance.h"
 #include "net/loop.h"
-#include "shm/shared.h"
 
 /* How often it is looked at a generation that is not current whether its tasks have had their time,
  * or its requests. */
@@ -130,12 +129,9 @@ void generation_discard(struct generation **generation, struct background *backg
     *generation = NULL;
 }
 
-void generations_init(struct generations *generations, const struct shared *shared)
+void generations_init(struct generations *generations)
 {
-    uint32_t slot = counter_slot(&shared->counters, COUNTER_TOTAL,
-                                 SLICE("moongate_plugin_errors_total"), SLICE_NONE);
-
-    *generations = (struct generations){.raised = series_mine(&shared->counters.series, slot)};
+    *generations = (struct generations){0};
     list_init(&generations->all);
 }
 

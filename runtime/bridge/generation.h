@@ -72,8 +72,7 @@ void generation_retire(struct generation **generation);
 
 struct generation *generation_acquire(struct generation *generation);
 void generation_release(struct generation **generation);
-/* What goes wrong is counted in this process's lane of `shared`. */
-void generations_init(struct generations *generations, const struct shared *shared);
+void generations_init(struct generations *generations);
 /* For a worker that ends: cancels spawned tasks of all. */
 void generations_end_tasks(struct generations *generations);
 uint64_t generation_number(const struct generation *generation);

@@ -131,6 +131,8 @@ struct generation *generation_build(const struct generation_options *options)
         return NULL;
     }
     draft_destroy(&generation->draft);
+    accounts_seal(&generation->accounts,
+                  options->shared != NULL ? &options->shared->accounts : NULL);
     generation_clusters_index(generation);
     if (bundle_shown(generation->bundle).start != NULL)
         generation->shown = bundle_acquire(generation->bundle);
@@ -168,6 +170,7 @@ void generation_clear(struct generation *generation)
     consumers_destroy(&generation->consumers);
     route_matcher_destroy(&generation->matcher);
     route_matcher_destroy(&generation->admin_matcher);
+    accounts_clear(&generation->accounts);
     free(generation->routes);
     free(generation->clusters);
     free(generation->cluster_index.places);

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "bridge/accounts.h"
 #include "bridge/consumers.h"
 #include "bridge/generation.h"
 #include "bridge/sinks_open.h"
@@ -21,6 +22,7 @@ struct generation_route {
     const struct slice *captures; /* names of what its path captures, in their order */
     uint32_t capture_count;
     uint32_t cluster; /* index among the clusters, or GENERATION_NO_CLUSTER */
+    struct accounts_share share;
 };
 
 struct generation_cluster {
@@ -77,6 +79,7 @@ struct generation {
     uint32_t fetch_count;
     struct tls_context *fetch_tls;
     struct consumers *consumers;
+    struct accounts accounts;
     struct sinks_open sinks; /* that plugins opened */
     bool shows_config;
     struct bundle *shown; /* whose text the admin endpoints show; NULL: none */

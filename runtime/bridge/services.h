@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "bridge/ledger.h"
 
 struct appeals;
 struct background;
@@ -22,9 +23,9 @@ struct shared;
 
 /* Those of one worker. */
 struct generations {
-    unsigned alive;   /* started and not freed yet, the current one among them */
-    struct list all;  /* of these, whose last request has not ended */
-    uint64_t *raised; /* errors of plugins: this worker's word of a shared counter */
+    unsigned alive;  /* started and not freed yet, the current one among them */
+    struct list all; /* of these, whose last request has not ended */
+    struct sampler sampler;
     /* Of each of the worker's counts, what a generation has published: moon_worker_growth(). */
     double published[GENERATIONS_COUNTS_MAX];
     void (*on_freed)(void *data, uint64_t number); /* may be NULL */

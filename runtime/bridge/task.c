@@ -129,6 +129,11 @@ static void show_outer(const struct tasks *tasks, uint32_t step)
         whereabouts_hide(tasks);
 }
 
+static bool is_measured(const struct task *task)
+{
+    return task->options.ledger != NULL && task->options.ledger->weight != 0;
+}
+
 static int task_resume_thread(struct task *task, int arguments)
 {
     struct tasks *tasks = task->tasks;
@@ -137,9 +142,15 @@ static int task_resume_thread(struct task *task, int arguments)
     whereabouts_show(tasks, task_exchange(task), task->step);
     tasks->running = task;
     tasks->nested_count++;
+    tasks->ledger = task->options.ledger;
+    if (is_measured(task))
+        ledger_resume(tasks->ledger, task->options.is_part);
     int status = lua_resume(task->thread, arguments);
+    if (is_measured(task))
+        ledger_pause(task->options.ledger, task->options.is_part, status == LUA_YIELD);
     tasks->nested_count--;
     tasks->running = outer;
+    tasks->ledger = outer != NULL ? outer->options.ledger : NULL;
     task->step = worker_place_step(tasks->place);
     return status;
 }
@@ -224,6 +235,8 @@ void task_cancel(struct task **task)
     assert(cancelled->cancel != NULL);
     task_cancel_wait *cancel = cancelled->cancel;
     cancelled->cancel = NULL;
+    if (is_measured(cancelled) && !cancelled->options.is_part)
+        ledger_cancel(cancelled->options.ledger);
     cancel(cancelled->wait);
     task_put_away(cancelled, false);
 }

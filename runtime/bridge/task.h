@@ -29,6 +29,7 @@
 #include <stdbool.h>
 
 #include "base/list.h"
+#include "bridge/ledger.h"
 #include "shm/worker_board.h"
 
 /* Waiting and running tasks of one state together. */
@@ -50,6 +51,7 @@ struct tasks {
     struct task *running;                /* NULL outside of Lua */
     struct worker_place *place, nowhere; /* where it is shown what runs */
     uint64_t number;                     /* the generation's, to be shown there */
+    struct ledger *ledger;               /* of the running task; NULL: it has none */
     unsigned live_count, idle_count, nested_count;
 };
 
@@ -76,6 +78,8 @@ struct task_options {
     void *data;
     struct exchange *exchange; /* that it works for, NULL: none. For the log. */
     enum worker_phase phase;   /* to be shown; NONE: that of who starts it */
+    struct ledger *ledger;     /* where its steps are counted; NULL: it has none */
+    bool is_part;              /* of a task that waits for it, with the same ledger */
     bool may_wait;
     bool is_detached;      /* nobody waits for it: tasks_cancel_detached() may end it */
     double started;        /* as loop_monotonic() counts; of detached ones */

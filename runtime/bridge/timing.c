@@ -12,7 +12,6 @@
 #include "bridge/generation_private.h"
 #include "bridge/libraries.h"
 #include "net/loop.h"
-#include "shm/series.h"
 
 /* Tasks that one call may start and wait for. */
 #define GROUP_MAX 256
@@ -87,7 +86,8 @@ static void on_detached_ended(enum task_end end, lua_State *thread, void *data)
         return;
     struct slice text = generation_push_traceback(generation, thread);
     log_write(LOG_ERROR, "a spawned task raised: %.*s", SLICE_FORMAT(text));
-    series_add(generation->generations->raised, 1);
+    accounts_count_task_error(&generation->accounts,
+                              WORKER_STEP_PLUGIN(worker_place_step(generation->tasks.place)));
     lua_pop(generation->vm, 1);
 }
 
@@ -252,7 +252,13 @@ static void start_member(struct member *member, lua_State *thread, struct exchan
     struct group *group = member->group;
     struct tasks *tasks = &group->generation->tasks;
     struct task_options options = {
-        .ended = on_member_ended, .data = member, .exchange = exchange, .may_wait = true};
+        .ended = on_member_ended,
+        .data = member,
+        .exchange = exchange,
+        .ledger = tasks->ledger,
+        .is_part = true,
+        .may_wait = true,
+    };
     const char *why_not = tasks_why_no_room(tasks);
 
     if (why_not != NULL) {

@@ -11,8 +11,10 @@
 
 #include "base/json_writer.h"
 #include "server/history.h"
+#include "server/plugin_report.h"
 #include "server/workforce.h"
 #include "shm/notice.h"
+#include "shm/shared.h"
 
 #define NEWS_ERRORS_MAX 256
 #define LINE_BYTES_MAX  4600
@@ -100,6 +102,16 @@ void standing_print(const struct standing *standing, struct buffer *into)
     history_print_unapplied(history->unapplied, into);
     if (history->failure.errors != NULL)
         put_failure(into, &history->failure);
+    plugin_report_print(&workforce->options.worker.shared->accounts, into);
+}
+
+/* A worker says it in shared memory, unless it is stopped by a signal or not there. */
+static const char *worker_state_of(const struct workforce_member *member,
+                                   const struct worker_outline *outline)
+{
+    if (member->pid == 0)
+        return "missing";
+    return member->is_stopped ? "stopped" : worker_state_name(outline->state);
 }
 
 static void write_workers(struct json_writer *writer, const struct workforce *workforce)
@@ -107,10 +119,15 @@ static void write_workers(struct json_writer *writer, const struct workforce *wo
     json_writer_open_array(writer, "workers");
     for (unsigned i = 0; i < workforce->options.count; i++) {
         const struct workforce_member *member = &workforce->members[i];
+        struct worker_outline outline =
+            worker_place_outline(shared_place(workforce->options.worker.shared, i));
         json_writer_open_object(writer, NULL);
         json_writer_put_number(writer, "worker", i + 1);
         json_writer_put_number(writer, "pid", member->pid);
         json_writer_put_flag(writer, "serves", member->is_ready);
+        json_writer_put_string(writer, "state", worker_state_of(member, &outline));
+        if (outline.generation > 0)
+            json_writer_put_number(writer, "generation", (double)outline.generation);
         json_writer_put_number(writer, "restarts", (double)member->restarts);
         if (workforce_next_try(workforce, i) > 0)
             json_writer_put_number(writer, "next_try_in", workforce_next_try(workforce, i));
@@ -159,6 +176,7 @@ void standing_print_json(const struct standing *standing, struct buffer *into)
         json_writer_put_number(&writer, "previous_pid", standing->previous_pid);
     if (standing->history->generation > 0)
         write_reload(&writer, standing->history, SIZE_MAX);
+    plugin_report_write(&standing->workforce->options.worker.shared->accounts, &writer);
     json_writer_close_object(&writer);
     buffer_append(into, SLICE("\n"));
 }

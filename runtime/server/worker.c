@@ -93,6 +93,7 @@ static void drain(struct worker *worker, bool with_admin)
     if (!worker->is_draining)
         set_drain_deadline(worker);
     worker->is_draining = true;
+    worker_place_set_state(worker->options->shared->place, WORKER_DRAINING);
     gateway_drain(worker->gateway, with_admin, on_drained, worker);
 }
 
@@ -244,7 +245,7 @@ static bool make_services(struct worker *worker)
     worker_listeners_init(&worker->listeners, worker->gateway);
     gateway_count_in(worker->gateway, &options->shared->counters);
     clusters_count_in(worker->clusters, &options->shared->counters);
-    generations_init(&worker->generations, options->shared);
+    generations_init(&worker->generations);
     worker->generations.on_freed = on_generation_freed;
     worker->generations.data = worker;
     appeals_init(&worker->appeals, worker->loop, on_appeal, worker);
@@ -261,6 +262,12 @@ static bool make_services(struct worker *worker)
     return true;
 }
 
+static void enter(struct worker *worker, struct generation *generation)
+{
+    generation_enter(generation);
+    worker_place_set_current(worker->options->shared->place, generation_number(generation));
+}
+
 static void on_swap(void *data, struct generation *next, const int *fds)
 {
     struct worker *worker = data;
@@ -268,7 +275,7 @@ static void on_swap(void *data, struct generation *next, const int *fds)
     const struct gateway_options *options = generation_gateway_options(next);
     const struct plan *plan = generation_plan(next);
 
-    generation_enter(next);
+    enter(worker, next);
     worker->generation = next;
     gateway_configure(worker->gateway, options);
     clusters_limit(worker->clusters, &options->limits);
@@ -323,7 +330,8 @@ static void on_started(void *data, struct slice error)
         loop_stop(worker->loop);
         return;
     }
-    generation_enter(worker->generation);
+    enter(worker, worker->generation);
+    worker_place_set_state(options->shared->place, WORKER_SERVING);
     if (!options->waits_to_listen)
         begin_listening(worker);
     listen_to_master(worker);
@@ -381,6 +389,7 @@ int worker_run(const struct worker_options *options)
     watch_signals(&worker);
     sockets_keep_only(options->sockets, options->index);
     shared_attach(options->shared, options->index);
+    worker_place_set_pid(options->shared->place, getpid());
     worker.loop->on_turn = on_turn;
     worker.loop->on_turn_data = &worker;
     worker.loop->turn = &options->shared->place->turn_started;

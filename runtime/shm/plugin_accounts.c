@@ -3,10 +3,21 @@
  */
 #include "shm/plugin_accounts.h"
 
+#include <stddef.h>
+
 #define NAME_BYTES_AVERAGE 32
 #define PAIR_BYTES_AVERAGE 96
 
+/* Stands for plugins without a number. */
+#define UNKNOWN "?"
+/* A cursor that has been at all names. */
+#define AT_END SIZE_MAX
+
 enum word { CALLS, ERRORS, CPU_NS, WAIT_NS, WORDS };
+
+_Static_assert(sizeof(struct plugin_cost) == WORDS * sizeof(uint64_t) &&
+                   offsetof(struct plugin_cost, wait_ns) == WAIT_NS * sizeof(uint64_t),
+               "a cost is a row");
 
 static struct series_limits limits_of(uint32_t lanes, uint32_t rows, size_t name_bytes)
 {
@@ -57,58 +68,64 @@ struct slice plugin_accounts_name(const struct plugin_accounts *accounts, uint32
         if (name.number == number)
             return name.name;
     }
-    return SLICE("?");
+    return SLICE(UNKNOWN);
 }
 
-uint32_t plugin_accounts_pair(const struct plugin_accounts *accounts, struct slice plugin,
-                              struct slice route)
+struct plugin_cost *plugin_accounts_elsewhere(const struct plugin_accounts *accounts,
+                                              uint32_t number)
 {
-    return series_row(&accounts->pairs, 0, plugin, route);
+    return (struct plugin_cost *)(void *)series_mine(&accounts->plugins, number);
 }
 
-static void add(const struct series *series, uint32_t row, const struct plugin_cost *cost)
+struct plugin_cost *plugin_accounts_of(const struct plugin_accounts *accounts, struct slice plugin,
+                                       struct slice route)
 {
-    uint64_t *words = series_mine(series, row);
-    series_add(words + CALLS, cost->calls);
-    series_add(words + ERRORS, cost->errors);
-    series_add(words + CPU_NS, cost->cpu_ns);
-    series_add(words + WAIT_NS, cost->wait_ns);
+    uint32_t pair = series_row(&accounts->pairs, 0, plugin, route);
+
+    if (pair == NAME_NONE)
+        return plugin_accounts_elsewhere(accounts, plugin_accounts_number(accounts, plugin));
+    return (struct plugin_cost *)(void *)series_mine(&accounts->pairs, pair);
 }
 
-void plugin_accounts_add(const struct plugin_accounts *accounts, uint32_t number, uint32_t pair,
-                         const struct plugin_cost *cost)
+static void read_row(const struct series *series, uint32_t row, struct plugin_cost *cost)
 {
-    add(&accounts->plugins, number, cost);
-    add(&accounts->pairs, pair, cost);
+    *cost = (struct plugin_cost){.calls = series_sum(series, row, CALLS),
+                                 .errors = series_sum(series, row, ERRORS),
+                                 .cpu_ns = series_sum(series, row, CPU_NS),
+                                 .wait_ns = series_sum(series, row, WAIT_NS)};
 }
 
-static bool next(const struct series *series, size_t *cursor, struct plugin_accounts_view *view)
+bool plugin_accounts_next_pair(const struct plugin_accounts *accounts, size_t *cursor,
+                               struct plugin_accounts_view *view)
 {
     struct name_view name;
 
-    if (!name_table_next(&series->names, cursor, &name))
+    if (!name_table_next(&accounts->pairs.names, cursor, &name))
         return false;
-    *view = (struct plugin_accounts_view){
-        .plugin = name.name,
-        .route = name.labels,
-        .cost = {.calls = series_sum(series, name.number, CALLS),
-                 .errors = series_sum(series, name.number, ERRORS),
-                 .cpu_ns = series_sum(series, name.number, CPU_NS),
-                 .wait_ns = series_sum(series, name.number, WAIT_NS)},
-    };
+    view->plugin = name.name;
+    view->route = name.labels;
+    read_row(&accounts->pairs, name.number, &view->cost);
     return true;
 }
 
 bool plugin_accounts_next_plugin(const struct plugin_accounts *accounts, size_t *cursor,
                                  struct plugin_accounts_view *view)
 {
-    return next(&accounts->plugins, cursor, view);
+    struct name_view name = {.name = SLICE(UNKNOWN), .number = NAME_NONE};
+
+    if (*cursor == AT_END)
+        return false;
+    if (!name_table_next(&accounts->plugins.names, cursor, &name))
+        *cursor = AT_END;
+    view->plugin = name.name;
+    view->route = SLICE_NONE;
+    read_row(&accounts->plugins, name.number, &view->cost);
+    return true;
 }
 
-bool plugin_accounts_next_pair(const struct plugin_accounts *accounts, size_t *cursor,
-                               struct plugin_accounts_view *view)
+uint32_t plugin_accounts_pairs(const struct plugin_accounts *accounts)
 {
-    return next(&accounts->pairs, cursor, view);
+    return name_table_count(&accounts->pairs.names);
 }
 
 uint64_t plugin_accounts_refused(const struct plugin_accounts *accounts)

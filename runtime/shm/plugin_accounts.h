@@ -1,10 +1,10 @@
 /*
- * plugin_accounts — what plugins cost: calls, errors and time, by plugin, and by plugin and route.
+ * plugin_accounts — what plugins cost: calls, errors and time, by plugin and route.
  *
- * Rows of series.h: each worker adds to words of its own, readers sum. A plugin's row is the number
- * that it is known by in all workers. Routes may be many, so only the first pairs of plugin and
- * route have a row, the rest shares row 0: plugin_accounts_refused() tells. The sums by plugin
- * alone have all of it.
+ * Rows of series.h: each worker adds to words of its own, readers sum. Routes may be many, so only
+ * the first pairs of plugin and route have a row. What a plugin costs on all others, and outside of
+ * any, is in a row of its own, so that sums by plugin are whole: plugin_accounts_refused() tells.
+ * A plugin's row is the number that it is known by in all workers.
  */
 #pragma once
 
@@ -19,13 +19,14 @@ struct plugin_accounts {
     struct series plugins, pairs;
 };
 
+/* A row: of one lane, where its words are written with series_add(), or the sum over all. */
 struct plugin_cost {
     uint64_t calls, errors;
-    uint64_t cpu_ns, wait_ns;
+    uint64_t cpu_ns, wait_ns; /* estimates: a sample of the calls is measured */
 };
 
 struct plugin_accounts_view {
-    struct slice plugin, route; /* route: SLICE_NONE among plugins */
+    struct slice plugin, route; /* route: SLICE_NONE for all that has no row of its own */
     struct plugin_cost cost;    /* the sum over all lanes */
 };
 
@@ -40,16 +41,21 @@ void plugin_accounts_attach(struct plugin_accounts *accounts, uint32_t lane);
 uint32_t plugin_accounts_number(const struct plugin_accounts *accounts, struct slice plugin);
 /* Of that number; "?" for 0. */
 struct slice plugin_accounts_name(const struct plugin_accounts *accounts, uint32_t number);
-/* The row of a plugin on a route. Costs a hash: keep the answer. */
-uint32_t plugin_accounts_pair(const struct plugin_accounts *accounts, struct slice plugin,
-                              struct slice route);
-void plugin_accounts_add(const struct plugin_accounts *accounts, uint32_t number, uint32_t pair,
-                         const struct plugin_cost *cost);
 
-/* Visits plugins, or pairs, in no order; `*cursor` begins at 0. */
-bool plugin_accounts_next_plugin(const struct plugin_accounts *accounts, size_t *cursor,
-                                 struct plugin_accounts_view *view);
+/* Where this process counts what the plugin does on that route. Costs a hash: keep the answer. */
+struct plugin_cost *plugin_accounts_of(const struct plugin_accounts *accounts, struct slice plugin,
+                                       struct slice route);
+/* ... and outside of any route, by the plugin's number. */
+struct plugin_cost *plugin_accounts_elsewhere(const struct plugin_accounts *accounts,
+                                              uint32_t number);
+
+/* Visits the pairs in no order; `*cursor` begins at 0. */
 bool plugin_accounts_next_pair(const struct plugin_accounts *accounts, size_t *cursor,
                                struct plugin_accounts_view *view);
+/* The same with what plugins cost elsewhere; the last one stands for those without a number. */
+bool plugin_accounts_next_plugin(const struct plugin_accounts *accounts, size_t *cursor,
+                                 struct plugin_accounts_view *view);
+/* How many pairs have a row. */
+uint32_t plugin_accounts_pairs(const struct plugin_accounts *accounts);
 /* How often a pair found no room. */
 uint64_t plugin_accounts_refused(const struct plugin_accounts *accounts);

@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define LAYOUT 1
+#define LAYOUT 2
 
 size_t worker_board_bytes(uint32_t lanes)
 {
@@ -38,6 +38,43 @@ static void set_text(char *text, size_t room, uint32_t *length, struct slice fro
     if (kept > 0)
         memcpy(text, from.start, kept);
     __atomic_store_n(length, (uint32_t)kept, __ATOMIC_RELEASE);
+}
+
+void worker_place_set_pid(struct worker_place *place, int pid)
+{
+    __atomic_store_n(&place->pid, pid, __ATOMIC_RELAXED);
+}
+
+void worker_place_set_state(struct worker_place *place, enum worker_state state)
+{
+    __atomic_store_n(&place->state, state, __ATOMIC_RELAXED);
+}
+
+void worker_place_set_current(struct worker_place *place, uint64_t generation)
+{
+    __atomic_store_n(&place->current, generation, __ATOMIC_RELAXED);
+}
+
+struct worker_outline worker_place_outline(const struct worker_place *place)
+{
+    return (struct worker_outline){
+        .pid = __atomic_load_n(&place->pid, __ATOMIC_RELAXED),
+        .state = (enum worker_state)__atomic_load_n(&place->state, __ATOMIC_RELAXED),
+        .generation = __atomic_load_n(&place->current, __ATOMIC_RELAXED),
+    };
+}
+
+const char *worker_state_name(enum worker_state state)
+{
+    switch (state) {
+    case WORKER_STARTING:
+        return "starting";
+    case WORKER_SERVING:
+        return "serving";
+    case WORKER_DRAINING:
+        return "draining";
+    }
+    return "unknown";
 }
 
 void worker_place_set_route(struct worker_place *place, uint64_t key, struct slice name)

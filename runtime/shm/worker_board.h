@@ -36,15 +36,21 @@ enum worker_phase {
 #define WORKER_STEP_PHASE(step)    ((enum worker_phase)((step) >> 16))
 #define WORKER_STEP_PLUGIN(step)   ((step)&0xffffU)
 
+/* How far a worker has come. */
+enum worker_state { WORKER_STARTING, WORKER_SERVING, WORKER_DRAINING };
+
 struct worker_place {
     double turn_started; /* monotonic seconds: when the loop's turn began that runs; 0: it waits */
-    uint64_t generation;
-    uint64_t route_key; /* whatever tells the route of `route` from others; 0: none */
-    uint32_t step;      /* WORKER_STEP() */
+    uint64_t generation; /* whose Lua ran last */
+    uint64_t current;    /* the generation of new requests; 0: none yet */
+    uint64_t route_key;  /* whatever tells the route of `route` from others; 0: none */
+    uint32_t step;       /* WORKER_STEP() */
     uint32_t route_length, lines_length;
+    int32_t pid;                          /* 0: nobody is there */
+    uint32_t state;                       /* enum worker_state */
     char route[WORKER_PLACE_ROUTE_BYTES]; /* its name */
     char lines[WORKER_PLACE_LINES_BYTES]; /* where Lua is, the innermost first: once asked for */
-    char unused[88];                      /* no two places in one cache line */
+    char unused[72];                      /* no two places in one cache line */
 };
 _Static_assert(sizeof(struct worker_place) % 128 == 0, "places begin at cache lines");
 
@@ -79,9 +85,23 @@ static inline uint32_t worker_place_step(const struct worker_place *place)
     return __atomic_load_n(&place->step, __ATOMIC_RELAXED);
 }
 
+void worker_place_set_pid(struct worker_place *place, int pid);
+void worker_place_set_state(struct worker_place *place, enum worker_state state);
+void worker_place_set_current(struct worker_place *place, uint64_t generation);
 /* `key` 0: no route. Copies the name only where it is another one than before. */
 void worker_place_set_route(struct worker_place *place, uint64_t key, struct slice name);
 void worker_place_set_lines(struct worker_place *place, struct slice lines);
+
+/* For whoever wants to know. */
+
+struct worker_outline {
+    int pid; /* 0: nobody is there, and nothing else is known */
+    enum worker_state state;
+    uint64_t generation; /* of new requests */
+};
+struct worker_outline worker_place_outline(const struct worker_place *place);
+/* "serving", and so on. */
+const char *worker_state_name(enum worker_state state);
 
 /* For the master. */
 

@@ -41,7 +41,6 @@ local TOTALS = {
     "Connections closed at once, since there were too many."),
   metrics.counter("moongate_http_requests_total", "Requests read, those of /metrics included."),
   metrics.counter("moongate_http_requests_malformed_total", "Requests that could not be read."),
-  metrics.counter("moongate_plugin_errors_total", "Errors that plugins raised."),
 }
 
 local DROPPED = {

@@ -2,10 +2,12 @@
 
 local bridge = require "moongate.ffi"
 local json = require "moongate.json"
+local plugin_costs = require "moongate.admin.plugin_costs"
 local published = require "moongate.admin.published"
 local reloads = require "moongate.admin.reloads"
 
-local C = bridge.C
+local C, found = bridge.C, bridge.found
+local pid_and_generation = bridge.new "double[2]"
 
 local status = {}
 
@@ -53,7 +55,22 @@ local function memory()
     limits = { refused = shared(C.MOON_SHARED_LIMITS_REFUSED) },
     dict = { bytes = shared(C.MOON_SHARED_DICT_BYTES),
       refused = shared(C.MOON_SHARED_DICT_REFUSED) },
+    plugins_on_routes = { used = shared(C.MOON_SHARED_PLUGIN_ROUTES),
+      refused = shared(C.MOON_SHARED_PLUGIN_ROUTES_REFUSED) },
   }
+end
+
+local function workers()
+  local list = json.array {}
+  for i = 1, own(C.MOON_WORKER_COUNT) do
+    local row = { worker = i }
+    if C.moon_worker_at(bridge.generation, i - 1, found, pid_and_generation) then
+      row.state = bridge.text()
+      row.pid, row.generation = pid_and_generation[0], pid_and_generation[1]
+      list[#list + 1] = row
+    end
+  end
+  return list
 end
 
 --- Sums over all workers, at most a second old.
@@ -61,7 +78,7 @@ end
 ---@return table
 function status.read(facts)
   local totals, started = published.totals(), published.started()
-  local known = reloads.read() or {}
+  local known, costs = reloads.read() or {}, plugin_costs.summary()
   return {
     version = bridge.string(C.moon_version()),
     started = started,
@@ -75,7 +92,7 @@ function status.read(facts)
     last_failure = known.last_failure,
     generations = totals.moongate_generations,
     workers = { configured = own(C.MOON_WORKER_COUNT), serving = totals.moongate_workers,
-      restarts = known.restarts },
+      restarts = known.restarts, list = workers() },
     connections = {
       active = totals.moongate_connections,
       accepted = totals.moongate_connections_accepted_total,
@@ -86,7 +103,10 @@ function status.read(facts)
       total = totals.moongate_http_requests_total,
       malformed = totals.moongate_http_requests_malformed_total,
     },
-    plugin_errors = totals.moongate_plugin_errors_total,
+    plugin_errors = costs.errors,
+    plugins = costs.plugins,
+    plugins_on_routes = costs.pairs,
+    plugins_on_routes_left_out = costs.left_out,
     lines_dropped = {
       log = totals.moongate_log_lines_dropped_total,
       sinks = totals.moongate_sink_lines_dropped_total,

@@ -6,6 +6,7 @@
 local bridge = require "moongate.ffi"
 local buffer = require "string.buffer"
 local metrics = require "moongate.metrics"
+local plugin_costs = require "moongate.admin.plugin_costs"
 local published = require "moongate.admin.published"
 local reloads = require "moongate.admin.reloads"
 local sleep = require "moongate.sleep"
@@ -39,6 +40,22 @@ local SHARED = {
     "Bytes in use of the shared dictionary." },
   { C.MOON_SHARED_DICT_REFUSED, "counter", "moongate_shared_dict_refused_total",
     "Values that the shared dictionary had no room for." },
+  { C.MOON_SHARED_PLUGIN_ROUTES, "gauge", "moongate_shared_plugin_routes",
+    "Pairs of plugin and route with counts of their own." },
+  { C.MOON_SHARED_PLUGIN_ROUTES_REFUSED, "counter", "moongate_shared_plugin_routes_refused_total",
+    'Pairs that found no room: they count under the route "(other)".' },
+}
+
+local LABELS = { "plugin", "route" }
+local PLUGIN_COSTS = {
+  { "calls", metrics.counter("moongate_plugin_calls_total",
+    "Calls of plugins' phases, by plugin and route.", LABELS) },
+  { "errors", metrics.counter("moongate_plugin_errors_total",
+    "Errors that plugins raised, by plugin and route.", LABELS) },
+  { "cpu_seconds", metrics.seconds("moongate_plugin_cpu_seconds_total",
+    "Time of the CPU that plugins took, by plugin and route; estimated from a sample.", LABELS) },
+  { "wait_seconds", metrics.seconds("moongate_plugin_wait_seconds_total",
+    "Time that plugins waited, by plugin and route; estimated from a sample.", LABELS) },
 }
 
 local bounds = {}
@@ -126,6 +143,19 @@ local function put_head(into, name, kind, help)
   into:put("# TYPE ", name, " ", kind, "\n")
 end
 
+local function put_plugin_costs(into)
+  local rows = plugin_costs.pairs()
+  for _, one in ipairs(PLUGIN_COSTS) do
+    local key, family = one[1], one[2]
+    put_head(into, family.name, family.type, family.help)
+    for i, row in ipairs(rows) do
+      into:put(family.name, "{", family:label_text(row.plugin, row.route), "} ",
+        number_text(row[key]), "\n")
+      turn(i)
+    end
+  end
+end
+
 local function put_news(into)
   local known = reloads.read()
   if not known then return end
@@ -173,6 +203,7 @@ function text_format.write()
     put_head(text, name, family.kind, known and known.help or OWN_HELP[name] or "")
     text:put(family.lines)
   end
+  put_plugin_costs(text)
   put_news(text)
   put_own(text)
   return text:tostring()

@@ -112,6 +112,8 @@ describe("an admin listener on loopback", function()
       return now.requests.total >= 41 and target.attempts == 40 and now.requests.malformed >= 1
         and now
     end)
+    assert.equal(2, #shown.workers.list)
+    shown.workers.list = nil
     assert.same({ configured = 2, serving = 2, restarts = 0 }, shown.workers)
     assert.equal(3, shown.routes)
     assert.equal(1, shown.consumers)

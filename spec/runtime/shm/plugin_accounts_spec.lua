@@ -22,25 +22,25 @@ describe("plugin_accounts", function()
 
   local function number(plugin) return C.plugin_accounts_number(accounts, slice(plugin)) end
 
-  local function pair(plugin, route)
-    return C.plugin_accounts_pair(accounts, slice(plugin), slice(route))
+  local function add(cost, amounts)
+    for word, amount in pairs(amounts) do cost[word] = cost[word] + amount end
   end
 
-  local function add(plugin, route, cost)
-    C.plugin_accounts_add(accounts, number(plugin), pair(plugin, route),
-      ffi.new("struct plugin_cost", cost))
+  local function add_to(plugin, route, amounts)
+    add(C.plugin_accounts_of(accounts, slice(plugin), slice(route)), amounts)
   end
 
-  -- By name: calls, errors, and the two times.
+  -- By name: calls, errors, and the two times; but for who did nothing.
   local function all(next)
     local found, cursor = {}, ffi.new "size_t[1]"
     local view = ffi.new "struct plugin_accounts_view"
     while next(accounts, cursor, view) do
-      local name = text(view.plugin)
-      if view.route.length > 0 then name = name .. " " .. text(view.route) end
-      local cost = view.cost
-      found[name] = { tonumber(cost.calls), tonumber(cost.errors), tonumber(cost.cpu_ns),
-        tonumber(cost.wait_ns) }
+      local name, cost = text(view.plugin), view.cost
+      if view.route.start ~= nil then name = name .. " " .. text(view.route) end
+      if cost.calls > 0 or cost.errors > 0 then
+        found[name] = { tonumber(cost.calls), tonumber(cost.errors), tonumber(cost.cpu_ns),
+          tonumber(cost.wait_ns) }
+      end
     end
     return found
   end
@@ -55,22 +55,34 @@ describe("plugin_accounts", function()
     assert.equal("?", text(C.plugin_accounts_name(accounts, 900)))
   end)
 
-  it("adds up what all workers add, by plugin and by route", function()
+  it("adds up what all workers add, by route and elsewhere", function()
     for lane = 1, 2 do
       process.fork(function()
         C.plugin_accounts_attach(accounts, lane)
-        add("cors", "/a", { calls = 1, cpu_ns = 10 * lane })
-        add("cors", "/b", { calls = 64, errors = 1, wait_ns = 5 })
+        add_to("cors", "/a", { calls = 1, cpu_ns = 10 * lane })
+        add_to("cors", "/b", { calls = 64, errors = 1, wait_ns = 5 })
+        add(C.plugin_accounts_elsewhere(accounts, number "cors"), { errors = 1 })
       end):wait(20)
     end
-    assert.same({ cors = { 130, 2, 30, 10 } }, all(C.plugin_accounts_next_plugin))
     assert.same({ ["cors /a"] = { 2, 0, 30, 0 }, ["cors /b"] = { 128, 2, 0, 10 } },
       all(C.plugin_accounts_next_pair))
+    assert.same({ cors = { 0, 2, 0, 0 } }, all(C.plugin_accounts_next_plugin))
+    assert.equal(2, tonumber(C.plugin_accounts_pairs(accounts)))
   end)
 
-  it("keeps counting by plugin when there are too many routes, and tells", function()
-    for i = 1, PAIRS_MAX + 9 do add("cors", "/" .. i, { calls = 1 }) end
-    assert.same({ cors = { PAIRS_MAX + 9, 0, 0, 0 } }, all(C.plugin_accounts_next_plugin))
+  it("goes on in the lane of a worker that ended", function()
+    for _ = 1, 2 do
+      process.fork(function()
+        C.plugin_accounts_attach(accounts, 1)
+        add_to("cors", "/a", { calls = 3 })
+      end):wait(20)
+    end
+    assert.same({ ["cors /a"] = { 6, 0, 0, 0 } }, all(C.plugin_accounts_next_pair))
+  end)
+
+  it("counts by plugin what finds no room when there are too many routes, and tells", function()
+    for i = 1, PAIRS_MAX + 9 do add_to("cors", "/" .. i, { calls = 1 }) end
+    assert.same({ cors = { 10, 0, 0, 0 } }, all(C.plugin_accounts_next_plugin))
     local pairs_seen = 0
     for _ in pairs(all(C.plugin_accounts_next_pair)) do pairs_seen = pairs_seen + 1 end
     assert.equal(PAIRS_MAX - 1, pairs_seen)
@@ -80,8 +92,9 @@ describe("plugin_accounts", function()
   it("has no number left for too many plugins, and goes on", function()
     for i = 1, PLUGINS_MAX - 1 do assert.is_true(number("p" .. i) > 0) end
     assert.equal(0, number "one-more")
-    add("one-more", "/", { calls = 1 })
-    assert.is_nil(all(C.plugin_accounts_next_plugin)["one-more"])
+    add_to("one-more", "/", { calls = 1 })
     assert.same({ 1, 0, 0, 0 }, all(C.plugin_accounts_next_pair)["one-more /"])
+    add(C.plugin_accounts_elsewhere(accounts, 0), { errors = 1 })
+    assert.same({ ["?"] = { 0, 1, 0, 0 } }, all(C.plugin_accounts_next_plugin))
   end)
 end)

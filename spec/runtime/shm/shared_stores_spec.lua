@@ -243,26 +243,29 @@ describe("when a writer is killed between two stores,", function()
   end)
 
   it("accounts of plugins have each number of a cost or do not", function()
-    local writer, cost = ffi.new "struct plugin_accounts", ffi.new "struct plugin_cost"
-    local view, cursor = ffi.new "struct plugin_accounts_view", ffi.new "size_t[1]"
+    local writer, view = ffi.new "struct plugin_accounts", ffi.new "struct plugin_accounts_view"
     assert.is_true(C.plugin_accounts_init(writer, segment, 4))
     C.plugin_accounts_attach(writer, WRITER)
-    local number = C.plugin_accounts_number(writer, slice "auth")
-    local pair = C.plugin_accounts_pair(writer, slice "auth", slice "GET /")
-    cost.calls, cost.errors, cost.cpu_ns, cost.wait_ns = 1, 2, 3, 4
-    C.plugin_accounts_add(writer, number, pair, cost)
-    local function check(next)
-      cursor[0] = 0
-      assert.is_true(next(writer, cursor, view))
-      assert.equal("auth", text(view.plugin))
-      for i, name in ipairs { "calls", "errors", "cpu_ns", "wait_ns" } do
-        is_one_of(view.cost[name], i, 2 * i)
-      end
+    local function add()
+      local cost = C.plugin_accounts_of(writer, slice "auth", slice "GET /")
+      local words = ffi.cast("uint64_t *", cost)
+      for i = 0, 3 do C.series_add(words + i, i + 1) end
     end
-    killed(8, function() C.plugin_accounts_add(writer, number, pair, cost) end, function()
-      check(C.plugin_accounts_next_plugin)
-      check(C.plugin_accounts_next_pair)
-    end)
+    -- A pair is there whole or not at all, too.
+    local function check(before, after)
+      local cursor, count = ffi.new "size_t[1]", 0
+      while C.plugin_accounts_next_pair(writer, cursor, view) do
+        count = count + 1
+        assert.equal("auth GET /", text(view.plugin) .. " " .. text(view.route))
+        for i, name in ipairs { "calls", "errors", "cpu_ns", "wait_ns" } do
+          is_one_of(view.cost[name], before * i, after * i)
+        end
+      end
+      assert.is_true(count == 1 or before == 0 and count == 0, count)
+    end
+    killed(8, add, function() check(0, 1) end)
+    add()
+    killed(4, add, function() check(1, 2) end)
   end)
 
   it("a segment has a region whole or not at all", function()
