@@ -47,10 +47,12 @@ static int read_all(int fd, size_t bytes_max, char **bytes, size_t *length)
 
 int file_content_read(const char *path, size_t bytes_max, char **bytes, size_t *length)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    /* Does not wait for somebody who opens a pipe to write; only for what is written then. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
     if (fd < 0)
         return errno;
+    fcntl(fd, F_SETFL, 0);
     int error = read_all(fd, bytes_max, bytes, length);
     close(fd);
     if (error != 0) {

@@ -4,6 +4,7 @@
 #include "server/rehearsal_child.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -19,6 +20,9 @@
 /* Descriptors up to this one are the process's own. */
 #define CHANNEL (STDERR_FILENO + 1)
 
+/* Of the errors themselves; the rest is for the number of the others. */
+#define TOLD_BYTES_MAX (REHEARSAL_ERRORS_BYTES_MAX - 64)
+
 struct errors {
     int fd; /* a memfd */
     size_t bytes, untold;
@@ -28,7 +32,7 @@ static void tell(void *data, struct slice error)
 {
     struct errors *errors = data;
 
-    if (errors->untold > 0 || error.length >= REHEARSAL_ERRORS_BYTES_MAX - errors->bytes) {
+    if (errors->untold > 0 || error.length >= TOLD_BYTES_MAX - errors->bytes) {
         errors->untold++;
         return;
     }
@@ -41,6 +45,17 @@ static void tell_system_error(struct errors *errors, const char *what)
     char text[256];
     int length = snprintf(text, sizeof(text), "moongate: %s: %s", what, strerrordesc_np(errno));
     tell(errors, slice_of(text, (size_t)length));
+}
+
+/* A configuration may ask for any amount of memory: who serves is not to be ended for it. */
+static void be_ended_first(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    dprintf(fd, "1000");
+    close(fd);
 }
 
 /*
@@ -61,6 +76,7 @@ static void leave_master(pid_t master, int fd)
     if (fd != CHANNEL)
         dup2(fd, CHANNEL);
     close_range(CHANNEL + 1, ~0U, 0);
+    be_ended_first();
 }
 
 /* The first that is -1 ends the list. */

@@ -42,6 +42,30 @@ describe("what was read of a configuration", function()
     assert.equal("hunter2!", http.request(self.ports[2], { path = "/own", tls = {} }).body)
   end
 
+  it("was read by the process that is ended first where memory runs out", function()
+    local self = gateway.start {
+      config = [[
+        listen "127.0.0.1:0"
+        route "/" { plugins = { { "asks" } } }
+      ]],
+      files = { ["plugins/asks.lua"] = [[
+        local moongate = require "moongate"
+        local asks = { summary = "S.", options = {} }
+        function asks.new()
+          local here = debug.getinfo(1, "S").source:match "^@(.*)/plugins/"
+          local told = io.open(here .. "/scores", "a")
+          told:write(io.open("/proc/self/oom_score_adj"):read "*l", "\n")
+          told:close()
+          return {}
+        end
+        function asks:respond() return moongate.reply.text(200, "") end
+        return asks
+      ]] },
+    }
+    local own = system.read_file "/proc/self/oom_score_adj"
+    assert.equal("1000\n" .. own, system.read_file(self.directory .. "/scores"))
+  end)
+
   it("is what a worker that takes a dead one's place is built from", function()
     local self = start "workers(1)"
     answers(self)

@@ -2,6 +2,7 @@ local ffi = require "ffi"
 local process = require "spec.support.process"
 local runtime = require "spec.support.runtime"
 local system = require "spec.support.system"
+local wait = require "spec.support.wait"
 
 local C = runtime.include "base/file_content.h"
 
@@ -48,6 +49,20 @@ describe("file_content", function()
     assert.equal(5000, #read(directory .. "/file", 5000))
     assert.same({ nil, 27 }, { read(directory .. "/file", 4999) })
     assert.same({ nil, 27 }, { read("/dev/zero", 100000) })
+  end)
+
+  it("is read of a pipe as long as somebody writes, and nobody waits for one who does", function()
+    local path = directory .. "/pipe"
+    assert.equal(0, (process.run { "mkfifo", path }))
+    local reader = process.fork(function() assert(read(path) == "") end)
+    assert.equal(0, reader:wait(10))
+    local writer = process.spawn({ "sh", "-c", "echo one; sleep 0.1; echo two" },
+      { stdout = path })
+    wait.that(function()
+      local text = read(path)
+      return text ~= "" and text == "one\ntwo\n"
+    end)
+    assert.equal(0, writer:wait(10))
   end)
 
   it("cannot be had of what is not there, or a folder", function()
