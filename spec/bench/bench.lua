@@ -1,57 +1,32 @@
---- bench: loads the subjects in alternating rounds, and prints what each request cost.
+--- bench: runs scenarios in alternating rounds, and prints what each request cost.
 
+local chart = require "spec.bench.chart"
 local json = require "cjson"
+local load = require "spec.bench.load"
 local process = require "spec.support.process"
-local subjects = require "spec.bench.subjects"
+local programs = require "spec.bench.programs"
+local scenarios = require "spec.bench.scenarios"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
 local bench = {}
 
-local CONNECTIONS = 64
 local SIGINT = 2
-local LOAD = "wrk -t1 -c%d -d%ds --latency -H 'x-api-key: secret' http://127.0.0.1:%d%s 2>&1"
+local PACED_SHARE, PACED_SECONDS_MIN = 0.6, 3
+local IDLE_CONNECTIONS = { plain = 10000, TLS = 2000 }
+local FIGURES = { "rps", "cpu_us", "user_us", "system_us", "p50_ms", "p99_ms", "memory" }
 
-local USAGE = [[
-usage: ./dev bench [--rounds N] [--seconds N] [--json] [--syscalls] [NAME...]
+local function usage()
+  local names = {}
+  for i, scenario in ipairs(scenarios) do names[i] = scenario.name end
+  return ([[
+usage: ./dev bench [--rounds N] [--seconds N] [--json] [--syscalls] [--chart FILE] [NAME...]
        ./dev bench reload [--quick] [full | half | live | many | kills | upgrade]...
-  names: relay nginx plain four (default: all)
+  names: scenarios, default all: %s
+         subjects of "proxy": relay nginx haproxy plain four eight ...
   --syscalls  also counts system calls for each request, under strace
-]]
-
--- Nanoseconds on a CPU, exact where the ticks of /proc/PID/stat are not.
-local function cpu_ns(pid)
-  return tonumber(system.read_file(("/proc/%d/schedstat"):format(pid)):match "^%d+")
-end
-
-local UNITS = { us = 1e-3, ms = 1, s = 1e3 }
-
-local function latency_ms(text, percentile)
-  local number, unit = text:match("\n%s+" .. percentile .. "%%%s+([%d.]+)(%a+)")
-  return number and tonumber(number) * UNITS[unit] or 0
-end
-
--- Runs the load; its report, and how many requests it made. Any answer but 2xx is an error.
-local function load(subject, seconds)
-  local pipe = io.popen(LOAD:format(CONNECTIONS, seconds, subject.port, subject.path))
-  local text = pipe:read "*a"
-  pipe:close()
-  local requests = tonumber(text:match "(%d+) requests in")
-  if not requests or requests == 0 or text:find "Non%-2xx" or text:find "Socket errors" then
-    error(subject.name .. " failed under load:\n" .. text, 0)
-  end
-  return text, requests
-end
-
-local function measure(subject, seconds)
-  local before = cpu_ns(subject.pid)
-  local text, requests = load(subject, seconds)
-  return {
-    cpu_us = (cpu_ns(subject.pid) - before) / 1000 / requests,
-    rps = tonumber(text:match "Requests/sec:%s+([%d.]+)"),
-    p50_ms = latency_ms(text, "50"),
-    p99_ms = latency_ms(text, "99"),
-  }
+  --chart     also draws the scenario "proxy", as SVG
+]]):format(table.concat(names, " "))
 end
 
 local function median(list)
@@ -69,52 +44,58 @@ local function column(rounds, name, key)
 end
 
 -- Within a round: what else the machine did meanwhile hit both.
-local function ratios(rounds, name)
+local function ratios(rounds, name, against, key)
   local list = {}
-  for i, round in ipairs(rounds) do list[i] = round[name].cpu_us / round.nginx.cpu_us end
+  for i, round in ipairs(rounds) do list[i] = round[name][key] / round[against][key] end
   return list
 end
 
-local function summary(list, rounds)
+local function summary(scenario, rounds, key)
   local rows = {}
-  for i, subject in ipairs(list) do
-    local name = subject.name
-    local all = ratios(rounds, name)
+  for i, subject in ipairs(scenario.subjects) do
+    local all = ratios(rounds, subject.name, scenario.against, key)
     rows[i] = {
-      name = name,
+      name = subject.name,
       ratio = median(all), ratio_min = math.min(unpack(all)), ratio_max = math.max(unpack(all)),
     }
-    for _, key in ipairs { "rps", "cpu_us", "p50_ms", "p99_ms" } do
-      rows[i][key] = median(column(rounds, name, key))
+    for _, figure in ipairs(FIGURES) do
+      if rounds[1][subject.name][figure] then
+        rows[i][figure] = median(column(rounds, subject.name, figure))
+      end
     end
   end
   return rows
 end
 
-local function print_rows(rows)
-  local has_calls = rows[1].syscalls ~= nil
-  print(("%-8s %10s %11s %8s %8s %22s%s"):format("", "requests/s", "CPU us/req", "p50 ms", "p99 ms",
-    "CPU over nginx's", has_calls and "   syscalls/req" or ""))
-  for _, row in ipairs(rows) do
-    local calls = has_calls and ("%15.2f"):format(row.syscalls) or ""
-    print(("%-8s %10.0f %11.2f %8.2f %8.2f %7.2f (%.2f to %.2f)%s"):format(row.name, row.rps,
-      row.cpu_us, row.p50_ms, row.p99_ms, row.ratio, row.ratio_min, row.ratio_max, calls))
+local function job_of(set, scenario, subject)
+  return {
+    name = subject.name, program = set:get(subject.program), path = subject.path,
+    directory = set.directory, connections = scenario.connections, closes = scenario.closes,
+    script = subject.script or scenario.script,
+  }
+end
+
+local function in_rounds(scenario, count, measure)
+  local rounds = {}
+  for i = 1, count do
+    rounds[i] = {}
+    for _, subject in ipairs(scenario.subjects) do rounds[i][subject.name] = measure(subject) end
   end
+  return rounds
 end
 
 --- System calls of a process for each request while it serves: exact, whatever else runs.
----@param subject Subject
----@param directory string for strace's report
+---@param job Job
 ---@return number calls for each request
 ---@return string report of `strace -c`
-function bench.count_calls(subject, directory)
-  local path = ("%s/syscalls.%s"):format(directory, subject.name)
-  local tracer = process.spawn { "strace", "-c", "-f", "-o", path, "-p", tostring(subject.pid) }
+function bench.count_calls(job)
+  local path, pid = ("%s/syscalls.%s"):format(job.directory, job.name), job.program.pid
+  local tracer = process.spawn { "strace", "-c", "-f", "-o", path, "-p", tostring(pid) }
   wait.that(function()
-    local status = system.read_file(("/proc/%d/status"):format(subject.pid))
+    local status = system.read_file(("/proc/%d/status"):format(pid))
     return status:match "TracerPid:%s+(%d+)" ~= "0"
   end, 10, "strace to attach")
-  local _, requests = load(subject, 2)
+  local _, requests = load.run(job, 2)
   tracer:signal(SIGINT)
   tracer:wait(10)
   local report = system.read_file(path) or ""
@@ -123,59 +104,173 @@ function bench.count_calls(subject, directory)
   return tonumber(total) / requests, report
 end
 
+local measures = {}
+
+function measures.load(set, scenario, options)
+  for _, subject in ipairs(scenario.subjects) do load.run(job_of(set, scenario, subject), 1) end
+  local rounds = in_rounds(scenario, options.rounds, function(subject)
+    return load.measure(job_of(set, scenario, subject), options.seconds)
+  end)
+  local rows = summary(scenario, rounds, "cpu_us")
+  for i, subject in ipairs(options.syscalls and scenario.subjects or {}) do
+    rows[i].syscalls = bench.count_calls(job_of(set, scenario, subject))
+  end
+  return rows
+end
+
+function measures.paced(set, scenario, options)
+  local first = job_of(set, scenario, scenario.subjects[1])
+  local rate = load.measure(first, options.seconds).rps * PACED_SHARE
+  local seconds = math.max(PACED_SECONDS_MIN, options.seconds)
+  local rounds = in_rounds(scenario, options.rounds, function(subject)
+    local seen = load.paced(job_of(set, scenario, subject), rate, seconds)
+    if seen.failed > 0 then error(subject.name .. " failed under load", 0) end
+    return { rps = seen.requests / seconds, p50_ms = seen.p50, p99_ms = seen.p99 }
+  end)
+  return summary(scenario, rounds, "p99_ms")
+end
+
+function measures.idle(set, scenario)
+  local rows = {}
+  for i, subject in ipairs(scenario.subjects) do
+    local count = IDLE_CONNECTIONS[subject.name]
+    rows[i] = {
+      name = subject.name, connections = count,
+      bytes = load.idle(job_of(set, scenario, subject), count),
+    }
+  end
+  return rows
+end
+
+local COLUMNS = {
+  { "requests/s", "rps", "%.0f" }, { "CPU us", "cpu_us", "%.2f" }, { "user", "user_us", "%.2f" },
+  { "system", "system_us", "%.2f" }, { "p50 ms", "p50_ms", "%.2f" }, { "p99 ms", "p99_ms", "%.2f" },
+  { "memory MB", "memory", "%.1f" }, { "calls", "syscalls", "%.2f" },
+}
+
+local function figure(row, column_of)
+  local value = row[column_of[2]]
+  if not value then return "" end
+  if column_of[2] == "memory" then value = value / 1048576 end
+  return column_of[3]:format(value)
+end
+
+local function print_idle(rows)
+  for _, row in ipairs(rows) do
+    print(("%-18s %8.2f KiB each, of %d"):format(row.name, row.bytes / 1024, row.connections))
+  end
+end
+
+local function print_rows(scenario, rows)
+  local titles, shown = {}, {}
+  for _, one in ipairs(COLUMNS) do
+    if rows[1][one[2]] then
+      shown[#shown + 1] = one
+      titles[#titles + 1] = ("%10s"):format(one[1])
+    end
+  end
+  print(("%-18s %s   %s over that of %s"):format("", table.concat(titles, " "),
+    scenario.measure == "paced" and "p99" or "CPU", scenario.against))
+  for _, row in ipairs(rows) do
+    local cells = {}
+    for i, one in ipairs(shown) do cells[i] = ("%10s"):format(figure(row, one)) end
+    print(("%-18s %s   %.2f (%.2f to %.2f)"):format(row.name, table.concat(cells, " "), row.ratio,
+      row.ratio_min, row.ratio_max))
+  end
+end
+
 local function is_count(text)
   local number = tonumber(text)
   return number and number >= 1 and number == math.floor(number)
 end
 
+-- How many words an option takes; nil: it is wrong.
 local function parse_option(options, key, value)
   if key == "json" or key == "syscalls" then
     options[key] = true
     return 1
+  end
+  if key == "chart" and value then
+    options.chart = value
+    return 2
   end
   if (key ~= "rounds" and key ~= "seconds") or not is_count(value) then return nil end
   options[key] = tonumber(value)
   return 2
 end
 
+local function find(list, name)
+  for _, one in ipairs(list) do
+    if one.name == name then return one end
+  end
+  return nil
+end
+
+-- "proxy" with fewer subjects: those named, and what they are compared with.
+local function narrowed(names)
+  local proxy = find(scenarios, "proxy")
+  local narrow = { subjects = {} }
+  for key, value in pairs(proxy) do narrow[key] = narrow[key] or value end
+  for _, subject in ipairs(proxy.subjects) do
+    if names[subject.name] or subject.name == proxy.against then
+      table.insert(narrow.subjects, subject)
+    end
+  end
+  return narrow
+end
+
+-- What the names stand for; nil: one of them is wrong.
+local function choose(names)
+  local chosen, subjects = {}, {}
+  local proxy = find(scenarios, "proxy")
+  for _, name in ipairs(names) do
+    local scenario = find(scenarios, name)
+    if scenario then
+      chosen[#chosen + 1] = scenario
+    elseif find(proxy.subjects, name) then
+      subjects[name] = true
+    else
+      return nil
+    end
+  end
+  if next(subjects) then table.insert(chosen, 1, narrowed(subjects)) end
+  return #chosen > 0 and chosen or scenarios
+end
+
 local function parse(arguments)
-  local options = { rounds = 5, seconds = 3, names = {} }
+  local options, names = { rounds = 5, seconds = 2 }, {}
   local i = 1
   while arguments[i] do
     local key = arguments[i]:match "^%-%-(%l+)$"
     local words = 1
-    if key then
-      words = parse_option(options, key, arguments[i + 1])
-    elseif subjects.has(arguments[i]) then
-      options.names[arguments[i]] = true
-    else
-      words = nil
-    end
+    if key then words = parse_option(options, key, arguments[i + 1])
+    else names[#names + 1] = arguments[i] end
     if not words then return nil end
     i = i + words
   end
-  if not next(options.names) then
-    options.names = { relay = true, nginx = true, plain = true, four = true }
-  end
-  return options
+  options.scenarios = choose(names)
+  return options.scenarios and options
 end
 
-local function compare(set, options)
-  local rounds = {}
-  for _, subject in ipairs(set.list) do load(subject, 1) end
-  for i = 1, options.rounds do
-    rounds[i] = {}
-    for _, subject in ipairs(set.list) do
-      rounds[i][subject.name] = measure(subject, options.seconds)
+local function run(set, options)
+  local results = {}
+  for i, scenario in ipairs(options.scenarios) do
+    local rows = measures[scenario.measure or "load"](set, scenario, options)
+    results[i] = { name = scenario.name, what = scenario.what, rows = rows }
+    if not options.json then
+      print(("%s%s: %s"):format(i > 1 and "\n" or "", scenario.name, scenario.what))
+      if scenario.measure == "idle" then print_idle(rows) else print_rows(scenario, rows) end
     end
   end
-  local rows = summary(set.list, rounds)
-  if options.syscalls then
-    for i, subject in ipairs(set.list) do
-      rows[i].syscalls = bench.count_calls(subject, set.directory)
-    end
+  return results
+end
+
+local function report(options, results)
+  local proxy = find(results, "proxy")
+  if options.chart and proxy then system.write_file(options.chart, chart.draw(proxy.rows)) end
+  if options.json then
+    print(json.encode { rounds = options.rounds, seconds = options.seconds, scenarios = results })
   end
-  return rows
 end
 
 --- The command line's work; the exit code.
@@ -184,19 +279,19 @@ end
 function bench.main(arguments)
   local options = parse(arguments)
   if not options then
-    io.stderr:write(USAGE)
+    io.stderr:write(usage())
     return 2
   end
-  local ok, rows = pcall(subjects.with, options.names, compare, options)
+  local set = programs.new()
+  local ok, results = xpcall(run, function(why)
+    return type(why) == "string" and why:find("\n", 1, true) and why or debug.traceback(why, 2)
+  end, set, options)
+  set:stop()
   if not ok then
-    io.stderr:write("bench: ", rows, "\n")
+    io.stderr:write("bench: ", results, "\n")
     return 1
   end
-  if options.json then
-    print(json.encode { rounds = options.rounds, seconds = options.seconds, rows = rows })
-  else
-    print_rows(rows)
-  end
+  report(options, results)
   return 0
 end
 

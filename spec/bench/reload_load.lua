@@ -1,5 +1,6 @@
 --- reload_load: the loads under which a gateway is changed, killed and replaced, and what they saw.
 
+local paced = require("spec.bench.load").paced
 local process = require "spec.support.process"
 local system = require "spec.support.system"
 
@@ -57,36 +58,10 @@ function load.full(directory, port, routes, seconds, body)
   return report_of(system.read_file(out))
 end
 
-local function percentile(list, share)
-  table.sort(list)
-  return list[math.max(1, math.ceil(#list * share))]
-end
-
---- A fixed rate of requests; their latencies in milliseconds, and how many failed.
----@param directory string
----@param port integer
----@param rate number     requests in a second
----@param seconds number
----@param body fun()?
----@return { p50: number, p99: number, failed: integer, requests: integer }
+--- See spec.bench.load: the first route.
 function load.paced(directory, port, rate, seconds, body)
-  local log, out = directory .. "/h2load.log", directory .. "/h2load.out"
-  os.remove(log)
-  local each = math.max(1, math.floor(rate / CONNECTIONS))
-  local child = process.spawn({ "h2load", "--h1", "-t1", "-c" .. CONNECTIONS, "--rps=" .. each,
-    ("-D%d"):format(seconds), "--log-file=" .. log, ("http://127.0.0.1:%d/r1"):format(port) },
-    { stdout = out, stderr = out })
-  if body then body() end
-  if not child:wait(seconds + 60) then child:kill() end
-  local times, failed = {}, 0
-  for line in (system.read_file(log) or ""):gmatch "[^\n]+" do
-    local status, microseconds = line:match "^%d+%s+(%-?%d+)%s+(%d+)"
-    if status == "200" then times[#times + 1] = tonumber(microseconds) / 1000
-    else failed = failed + 1 end
-  end
-  if #times == 0 then error("the load failed:\n" .. system.read_file(out), 0) end
-  return { p50 = percentile(times, 0.5), p99 = percentile(times, 0.99), failed = failed,
-    requests = #times }
+  return paced({ program = { port = port }, path = "/r1", directory = directory }, rate, seconds,
+    body)
 end
 
 return load

@@ -1,0 +1,160 @@
+--- load: wrk, h2load and idle clients against one program, and what each request cost it.
+
+local http = require "spec.support.http"
+local process = require "spec.support.process"
+local system = require "spec.support.system"
+
+local load = {}
+
+local CONNECTIONS = 64
+local LONGEST_SECONDS = 60
+local KEY = "x-api-key: secret"
+
+-- Nanoseconds on a CPU, exact where the ticks of /proc/PID/stat are not.
+local function cpu_ns(pid)
+  return tonumber(system.read_file(("/proc/%d/schedstat"):format(pid)):match "^%d+")
+end
+
+-- In ticks, to divide the above: in user space and in the kernel.
+local function ticks(pid)
+  local fields = system.read_file(("/proc/%d/stat"):format(pid)):match "%) (.*)$"
+  local user, kernel = fields:match(("%S+ "):rep(11) .. "(%d+) (%d+)")
+  return tonumber(user), tonumber(kernel)
+end
+
+--- Resident memory in bytes.
+---@param pid integer
+---@return integer
+function load.memory(pid)
+  local text = system.read_file(("/proc/%d/status"):format(pid))
+  return tonumber(text:match "VmRSS:%s*(%d+) kB") * 1024
+end
+
+local UNITS = { us = 1e-3, ms = 1, s = 1e3, m = 6e4 }
+
+local function latency_ms(text, percentile)
+  local number, unit = text:match("\n%s+" .. percentile .. "%%%s+([%d.]+)(%a+)")
+  return number and tonumber(number) * UNITS[unit] or 0
+end
+
+local function url(program, path)
+  return ("%s://127.0.0.1:%d%s"):format(program.tls and "https" or "http", program.port, path)
+end
+
+local function wrk_arguments(job, seconds)
+  local list = { "wrk", "-t1", "-c" .. (job.connections or CONNECTIONS), ("-d%ds"):format(seconds),
+    "--latency", "-H", KEY }
+  if job.closes then
+    list[#list + 1] = "-H"
+    list[#list + 1] = "Connection: close"
+  end
+  if job.script then
+    system.write_file(job.directory .. "/script.lua", job.script)
+    list[#list + 1] = "-s"
+    list[#list + 1] = job.directory .. "/script.lua"
+  end
+  list[#list + 1] = url(job.program, job.path)
+  return list
+end
+
+---@class Job
+---@field name string
+---@field program Program
+---@field path string
+---@field directory string for files
+---@field connections integer?
+---@field closes boolean?
+---@field script string?
+
+--- Runs wrk; its report, and how many requests it made. Any answer but 2xx is an error.
+---@param job Job
+---@param seconds number
+---@return string report
+---@return integer requests
+function load.run(job, seconds)
+  local code, text, err = process.run(wrk_arguments(job, seconds), { seconds = seconds + 60 })
+  local requests = tonumber(text:match "(%d+) requests in")
+  if code ~= 0 or not requests or requests == 0 or text:find "Non%-2xx"
+    or text:find "Socket errors" then
+    error(("%s failed under load:\n%s%s"):format(job.name, text, err), 0)
+  end
+  return text, requests
+end
+
+--- What a request costs the program while wrk asks as fast as it can.
+---@param job Job
+---@param seconds number
+---@return table measured
+function load.measure(job, seconds)
+  local pid = job.program.pid
+  local before, user, kernel = cpu_ns(pid), ticks(pid)
+  local text, requests = load.run(job, seconds)
+  local cpu = (cpu_ns(pid) - before) / 1000 / requests
+  local user_after, kernel_after = ticks(pid)
+  user, kernel = user_after - user, kernel_after - kernel
+  return {
+    cpu_us = cpu,
+    user_us = cpu * user / math.max(1, user + kernel),
+    system_us = cpu * kernel / math.max(1, user + kernel),
+    rps = tonumber(text:match "Requests/sec:%s+([%d.]+)"),
+    p50_ms = latency_ms(text, "50"),
+    p99_ms = latency_ms(text, "99"),
+    memory = load.memory(pid),
+  }
+end
+
+local function percentile(list, share)
+  table.sort(list)
+  return list[math.max(1, math.ceil(#list * share))]
+end
+
+--- A fixed rate of requests; their latencies in milliseconds, and how many failed.
+---@param job Job
+---@param rate number     requests in a second
+---@param seconds number
+---@param body fun()?     meanwhile
+---@return { p50: number, p99: number, failed: integer, requests: integer }
+function load.paced(job, rate, seconds, body)
+  local log, out = job.directory .. "/h2load.log", job.directory .. "/h2load.out"
+  local connections = job.connections or CONNECTIONS
+  os.remove(log)
+  local child = process.spawn({ "h2load", "--h1", "-t1", "-c" .. connections,
+    "--rps=" .. math.max(1, math.floor(rate / connections)), ("-D%d"):format(seconds),
+    "--log-file=" .. log, "-H", KEY, url(job.program, job.path) }, { stdout = out, stderr = out })
+  if body then body() end
+  if not child:wait(seconds + LONGEST_SECONDS) then child:kill() end
+  local times, failed = {}, 0
+  for line in (system.read_file(log) or ""):gmatch "[^\n]+" do
+    local status, microseconds = line:match "^%d+%s+(%-?%d+)%s+(%d+)"
+    if status == "200" then times[#times + 1] = tonumber(microseconds) / 1000
+    else failed = failed + 1 end
+  end
+  if #times == 0 then error("the load failed:\n" .. system.read_file(out), 0) end
+  return { p50 = percentile(times, 0.5), p99 = percentile(times, 0.99), failed = failed,
+    requests = #times }
+end
+
+local function connect(job, count)
+  local options = job.program.tls and { tls = {} } or {}
+  local clients = {}
+  for i = 1, count do
+    clients[i] = http.connect(job.program.port, options)
+    assert(clients[i]:request({ path = job.path }).status == 200)
+  end
+  return clients
+end
+
+--- Bytes of memory that an idle connection takes, of `count` that have asked once.
+---@param job Job
+---@param count integer
+---@return number bytes
+function load.idle(job, count)
+  for _, client in ipairs(connect(job, 200)) do client:close() end -- what all share is there then
+  local before = load.memory(job.program.pid)
+  local clients = connect(job, count)
+  local bytes = (load.memory(job.program.pid) - before) / count
+  for _, client in ipairs(clients) do client:close() end
+  return bytes
+end
+
+return load

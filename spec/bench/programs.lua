@@ -1,0 +1,211 @@
+--- programs: what a benchmark compares, started when it is first asked for: an origin, and before
+--- it a relay, nginx in several ways, HAProxy and this gateway.
+--
+-- All answer the same paths: /small (1 KB), /100k and /10m, and POST to /upload. One process each
+-- whose CPU counts.
+
+local certificates = require "spec.support.certificates"
+local configurations = require "spec.bench.configurations"
+local http = require "spec.support.http"
+local process = require "spec.support.process"
+local socket = require "spec.support.socket"
+local system = require "spec.support.system"
+local wait = require "spec.support.wait"
+
+---@class Program
+---@field pid integer of the process whose CPU and memory count
+---@field port integer
+---@field tls boolean
+
+local RELAY = "build/release/spec/relay"
+local GATEWAY = "build/release/moongate"
+local NGINX = "/usr/sbin/nginx"
+
+---@class Programs
+---@field directory string
+local Programs = {}
+Programs.__index = Programs
+
+local function free_port()
+  local listener = socket.listen("127.0.0.1")
+  local port = listener:port()
+  listener:close()
+  return port
+end
+
+local function is_open(port)
+  local ok, connection = pcall(socket.connect, "127.0.0.1", port)
+  if not ok or not connection then return false end
+  connection:close()
+  return true
+end
+
+-- Starts a program and waits for its port; what it wrote is the error's text when it ends.
+local function start(self, name, port, arguments)
+  local log = ("%s/%s.log"):format(self.directory, name)
+  local child = process.spawn(arguments, { stdout = log, stderr = log })
+  table.insert(self.processes, 1, child)
+  wait.that(function()
+    if not child:is_running() then
+      error(("%s ended at its start:\n%s"):format(name, system.read_file(log) or ""), 0)
+    end
+    return is_open(port)
+  end, 60, name .. " to listen")
+  return child
+end
+
+local function start_nginx(self, name, port, servers, modules)
+  local base = self.directory .. "/" .. name
+  local text = configurations.nginx_config:format(modules or "", base, base, base, base, base, base,
+    base, servers)
+  system.write_file(base .. ".conf", text)
+  return start(self, name, port, { NGINX, "-c", base .. ".conf", "-e", base .. ".error" })
+end
+
+-- nginx as a proxy. `options`: `http`, `location`, `modules`: more text; `tls`.
+local function proxy(self, name, options)
+  local port = free_port()
+  local certificate = options.tls and self:certificate()
+  local tls = certificate and ("ssl_certificate %s; ssl_certificate_key %s;"):format(
+    certificate.certificate, certificate.key) or ""
+  local servers = configurations.proxy:format(self:origin(), options.http or "", port,
+    options.tls and "ssl" or "", tls, options.location or "")
+  local child = start_nginx(self, name, port, servers, options.modules)
+  return { pid = child.pid, port = port, tls = options.tls }
+end
+
+local function child_of(pid)
+  local text
+  wait.that(function()
+    text = system.read_file(("/proc/%d/task/%d/children"):format(pid, pid))
+    return text and text:find "%d"
+  end, 10, "a worker process")
+  return tonumber(text:match "%d+")
+end
+
+local function gateway(self, name, routes, with_tls)
+  local port, tls_port = free_port(), free_port()
+  local directory = ("%s/%s"):format(self.directory, name)
+  os.execute(("mkdir -p '%s/plugins'"):format(directory))
+  system.write_file(directory .. "/plugins/hmac.lua", configurations.hmac_plugin)
+  local text = configurations.gateway_head:format(port, self:origin()) .. routes
+  if with_tls then
+    local certificate = self:certificate()
+    text = text .. ('listen { "127.0.0.1:%d", tls = { cert = "%s", key = file "%s" } }\n'):format(
+      tls_port, certificate.certificate, certificate.key)
+  end
+  system.write_file(directory .. "/gateway.lua", text)
+  local child = start(self, name, port, { GATEWAY, "run", "-c", directory .. "/gateway.lua" })
+  wait.that(function() return pcall(http.request, port, { path = "/", seconds = 60 }) end, 60, name)
+  local pid = child_of(child.pid)
+  return { pid = pid, port = port }, { pid = pid, port = tls_port, tls = true }
+end
+
+local makers = {}
+
+function makers.relay(self)
+  local port = free_port()
+  local child = start(self, "relay", port, { RELAY, tostring(port), tostring(self:origin()) })
+  return { pid = child.pid, port = port }
+end
+
+function makers.nginx(self) return proxy(self, "nginx", {}) end
+makers["nginx-unbuffered"] = function(self)
+  return proxy(self, "nginx-unbuffered", { location = configurations.unbuffered })
+end
+makers["nginx-tls"] = function(self) return proxy(self, "nginx-tls", { tls = true }) end
+makers["nginx-lua"] = function(self)
+  return proxy(self, "nginx-lua", {
+    modules = configurations.lua_modules,
+    http = configurations.lua_path .. configurations.lua_http,
+    location = configurations.lua_location,
+  })
+end
+
+function makers.haproxy(self)
+  local port, path = free_port(), self.directory .. "/haproxy.conf"
+  system.write_file(path, configurations.haproxy:format(port, self:origin()))
+  local child = start(self, "haproxy", port, { "/usr/sbin/haproxy", "-db", "-f", path })
+  return { pid = child.pid, port = port }
+end
+
+function makers.gateway(self)
+  local plain, tls = gateway(self, "gateway", configurations.gateway_routes, true)
+  self.programs["gateway-tls"] = tls
+  return plain
+end
+makers["gateway-tls"] = function(self)
+  self:get "gateway"
+  return self.programs["gateway-tls"]
+end
+-- Of its own: what others have left in memory is not in it.
+makers["gateway-idle"] = function(self)
+  return (gateway(self, "gateway-idle", configurations.one_route))
+end
+makers["gateway-idle-tls"] = function(self)
+  local _, tls = gateway(self, "gateway-idle-tls", configurations.one_route, true)
+  return tls
+end
+
+for _, count in ipairs { 1, 1000, 100000 } do
+  local name = ("routes-%d"):format(count)
+  local routes = configurations.many_routes:format(count - 1)
+  makers[name] = function(self) return (gateway(self, name, routes)) end
+end
+for _, count in ipairs { 1, 100000 } do
+  local name = ("keys-%d"):format(count)
+  local keys = configurations.many_keys:format(count - 1)
+  makers[name] = function(self) return (gateway(self, name, keys)) end
+end
+
+--- The port of the origin.
+---@return integer
+function Programs:origin()
+  if not self.origin_port then
+    self.origin_port = free_port()
+    for name, bytes in pairs { ["100k"] = 102400, ["10m"] = 10485760 } do
+      system.write_file(self.directory .. "/" .. name, ("x"):rep(bytes))
+    end
+    local server = configurations.origin:format(self.origin_port, self.directory, self.directory,
+      configurations.small, configurations.small)
+    start_nginx(self, "origin", self.origin_port, configurations.lua_path .. server,
+      configurations.lua_modules)
+  end
+  return self.origin_port
+end
+
+--- A certificate for all TLS listeners.
+function Programs:certificate()
+  if not self.issued then
+    local authority = certificates.authority(self.directory, "authority")
+    self.issued = authority:issue { name = "localhost", alternatives = "DNS:localhost" }
+  end
+  return self.issued
+end
+
+--- A program, started if it is not.
+---@param name string
+---@return Program
+function Programs:get(name)
+  self.programs[name] = self.programs[name] or makers[name](self)
+  return self.programs[name]
+end
+
+--- Ends all.
+function Programs:stop()
+  for _, child in ipairs(self.processes) do child:signal(system.SIGTERM) end
+  for _, child in ipairs(self.processes) do
+    if not child:wait(5) then child:kill() end
+  end
+  process.remove(self.directory)
+end
+
+local programs = {}
+
+---@return Programs
+function programs.new()
+  return setmetatable({ directory = system.temporary_directory(), processes = {}, programs = {} },
+    Programs)
+end
+
+return programs

@@ -1,0 +1,116 @@
+--- scenarios: which subjects a benchmark compares under which load.
+
+---@class Subject
+---@field name string shown
+---@field program string of spec.bench.programs
+---@field path string that is asked for
+
+---@class Scenario
+---@field name string
+---@field what string shown
+---@field against string the subject that others are compared with
+---@field subjects Subject[]
+---@field connections integer?  default 64
+---@field closes boolean?       a connection for each request
+---@field script string?        of wrk; `%s` is the path
+---@field measure "load"|"paced"|"idle"|nil default "load"
+
+local UPLOAD = [[
+wrk.method = "POST"
+wrk.body = ("x"):rep(1048576)
+]]
+
+-- Uniformly random, so that no part of a table stays warm.
+local RANDOM_ROUTES = [[
+local count = %d
+math.randomseed(7)
+request = function() return wrk.format("GET", "/r" .. math.random(0, count - 1)) end
+]]
+local RANDOM_KEYS = [[
+local count, headers = %d, {}
+math.randomseed(7)
+request = function()
+  headers["x-api-key"] = "key-" .. math.random(0, count - 1)
+  return wrk.format("GET", "/small", headers)
+end
+]]
+
+local function subject(name, program, path, script)
+  return { name = name, program = program, path = path or "/small", script = script }
+end
+
+local NGINX, PLAIN = subject("nginx", "nginx"), subject("plain", "gateway")
+local FOUR = subject("four", "gateway", "/four")
+
+-- The same path of both.
+local function large(path)
+  return { subject("nginx", "nginx-unbuffered", path), subject("plain", "gateway", path) }
+end
+
+---@type Scenario[]
+local scenarios = {
+  {
+    name = "proxy", what = "1 KB answers, 64 connections", against = "nginx",
+    subjects = {
+      subject("relay", "relay"), NGINX, subject("nginx-unbuffered", "nginx-unbuffered"),
+      subject("nginx-lua", "nginx-lua"), subject("haproxy", "haproxy"), PLAIN, FOUR,
+      subject("eight", "gateway", "/eight"), subject("hmac", "gateway", "/hmac"),
+      subject("aggregate", "gateway", "/aggregate"),
+    },
+  },
+  {
+    name = "latency", what = "1 KB answers at 60 % of nginx's rate", against = "nginx",
+    measure = "paced", subjects = { NGINX, PLAIN, FOUR },
+  },
+  {
+    name = "one", what = "1 KB answers, 1 connection", against = "nginx", connections = 1,
+    subjects = { NGINX, PLAIN, FOUR },
+  },
+  {
+    name = "thousand", what = "1 KB answers, 1,000 connections", against = "nginx",
+    connections = 1000, subjects = { NGINX, PLAIN, FOUR },
+  },
+  {
+    name = "connect", what = "a connection for each request", against = "nginx", closes = true,
+    subjects = { NGINX, PLAIN },
+  },
+  {
+    name = "tls", what = "TLS, 64 connections", against = "nginx",
+    subjects = { subject("nginx", "nginx-tls"), subject("plain", "gateway-tls") },
+  },
+  {
+    name = "handshakes", what = "a TLS connection for each request", against = "nginx",
+    closes = true, connections = 16,
+    subjects = { subject("nginx", "nginx-tls"), subject("plain", "gateway-tls") },
+  },
+  {
+    name = "routes", what = "1, 1,000 and 100,000 routes, at random", against = "1",
+    subjects = {
+      subject("1", "routes-1", "/r0", RANDOM_ROUTES:format(1)),
+      subject("1,000", "routes-1000", "/r0", RANDOM_ROUTES:format(1000)),
+      subject("100,000", "routes-100000", "/r0", RANDOM_ROUTES:format(100000)),
+    },
+  },
+  {
+    name = "keys", what = "the keys of 1 and 100,000 consumers, at random", against = "1",
+    subjects = {
+      subject("1", "keys-1", "/small", RANDOM_KEYS:format(1)),
+      subject("100,000", "keys-100000", "/small", RANDOM_KEYS:format(100000)),
+    },
+  },
+  { name = "100k", what = "100 KB answers", against = "nginx", subjects = large "/100k" },
+  {
+    name = "10m", what = "10 MB answers, 8 connections", against = "nginx", connections = 8,
+    subjects = large "/10m",
+  },
+  {
+    name = "upload", what = "uploads of 1 MB, 8 connections", against = "nginx", connections = 8,
+    script = UPLOAD, subjects = large "/upload",
+  },
+  {
+    name = "idle", what = "memory of idle connections", measure = "idle",
+    subjects = { subject("plain", "gateway-idle"), subject("TLS", "gateway-idle-tls") },
+  },
+}
+
+return scenarios
