@@ -50,6 +50,10 @@ configurations.proxy = [[
     }
   }]]
 
+-- The versions that this gateway speaks.
+configurations.nginx_tls =
+  "ssl_certificate %s; ssl_certificate_key %s; ssl_protocols TLSv1.2 TLSv1.3;"
+
 configurations.unbuffered = "proxy_buffering off; proxy_request_buffering off;"
 
 configurations.lua_modules = [[

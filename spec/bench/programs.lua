@@ -66,8 +66,8 @@ end
 local function proxy(self, name, options)
   local port = free_port()
   local certificate = options.tls and self:certificate()
-  local tls = certificate and ("ssl_certificate %s; ssl_certificate_key %s;"):format(
-    certificate.certificate, certificate.key) or ""
+  local tls = certificate
+    and configurations.nginx_tls:format(certificate.certificate, certificate.key) or ""
   local servers = configurations.proxy:format(self:origin(), options.http or "", port,
     options.tls and "ssl" or "", tls, options.location or "")
   local child = start_nginx(self, name, port, servers, options.modules)
