@@ -101,7 +101,7 @@ bool moon_worker_at(struct generation *generation, uint32_t worker, struct slice
 
 /* What plugins cost: on a route, or elsewhere, as there is no route or it found no room. Walks as
  * moon_counter_next(): texts[0] the plugin, texts[1] the route; numbers: calls, errors, seconds of
- * CPU, seconds of waiting. */
+ * CPU, seconds of waiting, and for how many calls those that were measured stand. */
 enum moon_plugin_cost { MOON_PLUGIN_ON_ROUTE, MOON_PLUGIN_ELSEWHERE };
 bool moon_plugin_cost_next(struct generation *generation, int which, size_t *cursor,
                            struct slice *texts, double *numbers);

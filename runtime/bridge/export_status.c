@@ -104,6 +104,7 @@ bool moon_plugin_cost_next(struct generation *generation, int which, size_t *cur
     numbers[1] = (double)view.cost.errors;
     numbers[2] = (double)view.cost.cpu_ns * 1e-9;
     numbers[3] = (double)view.cost.wait_ns * 1e-9;
+    numbers[4] = (double)view.cost.measured;
     return true;
 }
 

@@ -115,6 +115,12 @@ static void limit_handshakes(struct generation *generation)
             generation->gateway_options.limits.head_seconds;
 }
 
+static void show_tasks(struct generation *generation, const struct generation_options *options)
+{
+    tasks_show_at(&generation->tasks, options->shared->place, options->number);
+    tasks_count_in(&generation->tasks, &options->shared->accounts);
+}
+
 struct generation *generation_build(const struct generation_options *options)
 {
     struct generation *generation =
@@ -124,7 +130,7 @@ struct generation *generation_build(const struct generation_options *options)
     generation->number = options->number;
     generation->shared = options->shared;
     if (options->shared != NULL)
-        tasks_show_at(&generation->tasks, options->shared->place, options->number);
+        show_tasks(generation, options);
     generation->inventory = options->inventory;
     if (!boot(generation, options)) {
         generation_release(&generation);

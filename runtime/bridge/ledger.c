@@ -71,11 +71,12 @@ static void add_cpu(const struct ledger *ledger, uint64_t now)
         series_add(&ledger->current->cpu_ns, (took - ledger->clock_ns) * ledger->weight);
 }
 
-void ledger_lap(struct ledger *ledger)
+void ledger_lap(struct ledger *ledger, struct plugin_cost *next, uint32_t calls)
 {
     uint64_t now = read_clock(CLOCK_THREAD_CPUTIME_ID);
 
     add_cpu(ledger, now);
+    series_add(&next->measured, (uint64_t)calls * ledger->weight);
     ledger->since_ns = now;
 }
 

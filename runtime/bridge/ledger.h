@@ -45,16 +45,18 @@ static inline uint32_t sampler_next(struct sampler *sampler)
     return sampler_draw(sampler);
 }
 
-/* What was measured until now belongs to the step before. */
-void ledger_lap(struct ledger *ledger);
+/* What has been measured belongs to the step before `next`. */
+void ledger_lap(struct ledger *ledger, struct plugin_cost *next, uint32_t calls);
 
 /* A step begins, or goes on where calls is 0. */
 static inline void ledger_enter(struct ledger *ledger, uint32_t step, uint32_t calls)
 {
+    struct plugin_cost *next = ledger->rows[step];
+
     if (ledger->weight != 0)
-        ledger_lap(ledger);
-    ledger->current = ledger->rows[step];
-    series_add(&ledger->current->calls, calls);
+        ledger_lap(ledger, next, calls);
+    ledger->current = next;
+    series_add(&next->calls, calls);
 }
 
 /* For task.c, around each run of one of its coroutines, where it is in the sample; `is_part`: of a

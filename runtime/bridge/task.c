@@ -22,6 +22,7 @@ struct task {
     double serial;            /* of options.exchange when the task began */
     task_cancel_wait *cancel; /* set exactly while the task waits */
     void *wait;
+    struct ledger own; /* of a detached one, for this run */
 };
 
 /* Address of the registry entry that leads from a state to its tasks. */
@@ -42,6 +43,11 @@ void tasks_show_at(struct tasks *tasks, struct worker_place *place, uint64_t num
 {
     tasks->place = place;
     tasks->number = number;
+}
+
+void tasks_count_in(struct tasks *tasks, const struct plugin_accounts *accounts)
+{
+    tasks->accounts = accounts;
 }
 
 static void task_free(struct task *task)
@@ -134,12 +140,30 @@ static bool is_measured(const struct task *task)
     return task->options.ledger != NULL && task->options.ledger->weight != 0;
 }
 
+/* A detached task has no steps: of its runs, a sample is measured, for its plugin. What it does
+ * within another one is that one's. */
+static void draw_run(struct task *task)
+{
+    struct tasks *tasks = task->tasks;
+
+    task->options.ledger = NULL;
+    if (tasks->accounts == NULL || tasks->running != NULL)
+        return;
+    task->own = (struct ledger){.weight = sampler_next(&tasks->sampler),
+                                .clock_ns = tasks->sampler.clock_ns};
+    task->own.current = plugin_accounts_elsewhere(tasks->accounts, WORKER_STEP_PLUGIN(task->step));
+    task->options.ledger = &task->own;
+    task->options.is_part = true; /* nobody waits for it */
+}
+
 static int task_resume_thread(struct task *task, int arguments)
 {
     struct tasks *tasks = task->tasks;
     struct task *outer = tasks->running;
 
     whereabouts_show(tasks, task_exchange(task), task->step);
+    if (task->options.is_detached)
+        draw_run(task);
     tasks->running = task;
     tasks->nested_count++;
     tasks->ledger = task->options.ledger;

@@ -48,16 +48,20 @@ struct tasks {
     lua_State *vm;
     struct generation *generation;
     struct list live, idle;
-    struct task *running;                /* NULL outside of Lua */
-    struct worker_place *place, nowhere; /* where it is shown what runs */
-    uint64_t number;                     /* the generation's, to be shown there */
-    struct ledger *ledger;               /* of the running task; NULL: it has none */
+    struct task *running;                   /* NULL outside of Lua */
+    struct worker_place *place, nowhere;    /* where it is shown what runs */
+    uint64_t number;                        /* the generation's, to be shown there */
+    struct ledger *ledger;                  /* of the running task; NULL: it has none */
+    struct sampler sampler;                 /* of the runs of detached ones */
+    const struct plugin_accounts *accounts; /* where these count; NULL: nowhere */
     unsigned live_count, idle_count, nested_count;
 };
 
 void tasks_init(struct tasks *tasks, lua_State *vm, struct generation *generation);
 /* Before the first one, if the master is to see what runs. */
 void tasks_show_at(struct tasks *tasks, struct worker_place *place, uint64_t number);
+/* Before the first one, if what detached ones cost is to be measured. */
+void tasks_count_in(struct tasks *tasks, const struct plugin_accounts *accounts);
 /* Cancels what still waits. Before lua_close. */
 void tasks_clear(struct tasks *tasks);
 /* Cancels detached ones that were started before `time`, as loop_monotonic() counts, or then. From

@@ -67,7 +67,7 @@ static void collect(struct report *report, const struct plugin_accounts *account
     for (size_t i = 0; i < count_max && next(accounts, &cursor, &view); i++) {
         if (view.route.start == NULL)
             view.route = ELSEWHERE;
-        if (view.cost.calls > 0 || view.cost.errors > 0)
+        if (view.cost.calls > 0 || view.cost.errors > 0 || view.cost.cpu_ns > 0)
             report->pairs[report->pair_count++] = view;
     }
 }
@@ -78,6 +78,7 @@ static void add(struct plugin_cost *sum, const struct plugin_cost *cost)
     sum->errors += cost->errors;
     sum->cpu_ns += cost->cpu_ns;
     sum->wait_ns += cost->wait_ns;
+    sum->measured += cost->measured;
 }
 
 /* Of pairs that are sorted by plugin. */
@@ -125,11 +126,11 @@ static void put_line(struct buffer *into, const char *line, int length)
 }
 
 /* Of one call: "0.42 us"; "-" where nothing was measured. */
-static const char *time_text(uint64_t nanoseconds, uint64_t calls, char text[NUMBER_BYTES])
+static const char *time_text(uint64_t nanoseconds, uint64_t measured, char text[NUMBER_BYTES])
 {
-    if (nanoseconds == 0 || calls == 0)
+    if (nanoseconds == 0 || measured == 0)
         return "-";
-    double each = (double)nanoseconds / (double)calls;
+    double each = (double)nanoseconds / (double)measured;
     const char *unit = each < 1e6 ? "us" : each < 1e9 ? "ms" : "s";
     double divisor = each < 1e6 ? 1e3 : each < 1e9 ? 1e6 : 1e9;
 
@@ -154,8 +155,8 @@ static void put_row(struct buffer *into, const struct report *report,
     int length =
         snprintf(line, sizeof(line), "  %-20.*s %12llu %8llu %11s %11s %4.0f %%  %.*s",
                  SLICE_FORMAT(row->plugin), (unsigned long long)cost->calls,
-                 (unsigned long long)cost->errors, time_text(cost->cpu_ns, cost->calls, cpu),
-                 time_text(cost->wait_ns, cost->calls, wait), share, SLICE_FORMAT(row->route));
+                 (unsigned long long)cost->errors, time_text(cost->cpu_ns, cost->measured, cpu),
+                 time_text(cost->wait_ns, cost->measured, wait), share, SLICE_FORMAT(row->route));
 
     while (length > 0 && length < LINE_BYTES && line[length - 1] == ' ')
         length--;
@@ -192,12 +193,22 @@ void plugin_report_print(const struct plugin_accounts *accounts, struct buffer *
 
 /* ---- for programs ---- */
 
-static void write_seconds(struct json_writer *writer, const char *key, uint64_t nanoseconds)
+static void write_seconds(struct json_writer *writer, const char *key, double nanoseconds)
 {
     char text[NUMBER_BYTES];
-    int length = snprintf(text, sizeof(text), "%.9f", (double)nanoseconds * 1e-9);
+    int length = snprintf(text, sizeof(text), "%.9f", nanoseconds * 1e-9);
 
     json_writer_put_raw(writer, key, slice_of(text, (size_t)length));
+}
+
+static void write_times(struct json_writer *writer, const struct plugin_cost *cost)
+{
+    write_seconds(writer, "cpu_seconds", (double)cost->cpu_ns);
+    write_seconds(writer, "wait_seconds", (double)cost->wait_ns);
+    if (cost->measured == 0)
+        return;
+    write_seconds(writer, "cpu_per_call", (double)cost->cpu_ns / (double)cost->measured);
+    write_seconds(writer, "wait_per_call", (double)cost->wait_ns / (double)cost->measured);
 }
 
 static void write_rows(struct json_writer *writer, const char *key,
@@ -212,8 +223,7 @@ static void write_rows(struct json_writer *writer, const char *key,
             json_writer_put_text(writer, "route", row->route);
         json_writer_put_number(writer, "calls", (double)row->cost.calls);
         json_writer_put_number(writer, "errors", (double)row->cost.errors);
-        write_seconds(writer, "cpu_seconds", row->cost.cpu_ns);
-        write_seconds(writer, "wait_seconds", row->cost.wait_ns);
+        write_times(writer, &row->cost);
         json_writer_close_object(writer);
     }
     json_writer_close_array(writer);

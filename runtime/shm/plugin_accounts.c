@@ -13,10 +13,10 @@
 /* A cursor that has been at all names. */
 #define AT_END SIZE_MAX
 
-enum word { CALLS, ERRORS, CPU_NS, WAIT_NS, WORDS };
+enum word { CALLS, ERRORS, CPU_NS, WAIT_NS, MEASURED, WORDS };
 
 _Static_assert(sizeof(struct plugin_cost) == WORDS * sizeof(uint64_t) &&
-                   offsetof(struct plugin_cost, wait_ns) == WAIT_NS * sizeof(uint64_t),
+                   offsetof(struct plugin_cost, measured) == MEASURED * sizeof(uint64_t),
                "a cost is a row");
 
 static struct series_limits limits_of(uint32_t lanes, uint32_t rows, size_t name_bytes)
@@ -92,7 +92,8 @@ static void read_row(const struct series *series, uint32_t row, struct plugin_co
     *cost = (struct plugin_cost){.calls = series_sum(series, row, CALLS),
                                  .errors = series_sum(series, row, ERRORS),
                                  .cpu_ns = series_sum(series, row, CPU_NS),
-                                 .wait_ns = series_sum(series, row, WAIT_NS)};
+                                 .wait_ns = series_sum(series, row, WAIT_NS),
+                                 .measured = series_sum(series, row, MEASURED)};
 }
 
 bool plugin_accounts_next_pair(const struct plugin_accounts *accounts, size_t *cursor,

@@ -22,7 +22,8 @@ struct plugin_accounts {
 /* A row: of one lane, where its words are written with series_add(), or the sum over all. */
 struct plugin_cost {
     uint64_t calls, errors;
-    uint64_t cpu_ns, wait_ns; /* estimates: a sample of the calls is measured */
+    /* Estimates, of the calls that are measured; for how many these stand. */
+    uint64_t cpu_ns, wait_ns, measured;
 };
 
 struct plugin_accounts_view {

@@ -17,6 +17,7 @@ local work = { summary = "Works.", options = {
   burns = { type = "number", default = 0, help = "seconds" },
   fetches = { type = "string", help = "a URL" },
   reads = { type = "boolean", default = false, help = "the body" },
+  every = { type = "boolean", default = false, help = "with a timer, and burns now and then" },
   together = { type = "number", default = 0, help = "tasks that sleep side by side" },
 } }
 local function burn(seconds)
@@ -35,6 +36,13 @@ function work:request(req)
     tasks[i] = function() moongate.sleep(0.1) burn(0.02) end
   end
   if tasks[1] then moongate.all(tasks) end
+end
+function work:start()
+  if not self.every then return end
+  moongate.every(0.02, function()
+    burn(0.005)
+    moongate.all { function() moongate.sleep(0.01) burn(0.005) end }
+  end)
 end
 for _, phase in ipairs { "response", "response_chunk", "log" } do
   work[phase] = function(self) if self.raises == phase then error(phase) end end
@@ -201,20 +209,39 @@ describe("what plugins cost", function()
       assert.is_true(value >= low and value <= high, value)
     end
     between(0.1, 0.3, cpu["work /burns"])
-    between(0, 0.01, waited["work /burns"])
+    assert.equal(0, waited["work /burns"])
     between(0, 0.04, cpu["work /sleeps"])
-    between(0.39, 2, waited["work /sleeps"])
-    between(0.39, 2, waited["work /fetches"])
+    between(0.39, 20, waited["work /sleeps"])
+    between(0.39, 20, waited["work /fetches"])
     between(0.31, 0.6, cpu["work /together"]) -- 16 tasks of 0.02
-    between(0.39, 2, waited["work /together"]) -- not once for each
-    between(0.3, 2, waited["work /reads"])
+    between(0.39, 20, waited["work /together"]) -- not once for each
+    between(0.3, 20, waited["work /reads"])
     for _, path in ipairs { "burns", "sleeps", "fetches", "together", "reads" } do
       between(0, 0.01, cpu["pass /" .. path])
       assert.equal(0, waited["pass /" .. path])
     end
-    local told = status_of(self)
+    local told, shown = status_of(self)
     assert.equal("work", told.plugins[1].plugin)
     between(0.4, 1, told.plugins[1].cpu_seconds)
+    for _, status in ipairs { told, shown } do
+      for _, pair in ipairs(status.plugins_on_routes) do
+        if pair.route == "/sleeps" and pair.plugin == "work" then
+          between(0.1 / 7, 1, pair.wait_per_call) -- one call in five or so waits
+        end
+      end
+    end
+  end)
+
+  it("measures the CPU of timers, and not that they wait", function()
+    local self = start([[
+      route "/" { upstream = "origin", plugins = { { "work", every = true }, { "pass" } } }
+    ]])
+    local key = "work (other)"
+    wait.that(function() return (metric(self, "cpu_seconds")[key] or 0) > 0.1 end)
+    local stat = system.read_file(("/proc/%d/stat"):format(self:worker_pids()[1]))
+    local user, kernel = stat:match "%) %S+ (.+)":match(("%S+ "):rep(10) .. "(%d+) (%d+)")
+    assert.is_true(metric(self, "cpu_seconds")[key] < (user + kernel) / 100 + 0.1)
+    assert.same({ 0, 0 }, { metric(self, "wait_seconds")[key], metric(self, "calls")[key] })
   end)
 
   it("keeps its counts when the configuration changes and when a worker dies", function()

@@ -47,15 +47,16 @@ local SHARED = {
 }
 
 local LABELS = { "plugin", "route" }
+-- In the order of moon_plugin_cost_next()'s numbers.
 local PLUGIN_COSTS = {
-  { "calls", metrics.counter("moongate_plugin_calls_total",
-    "Calls of plugins' phases, by plugin and route.", LABELS) },
-  { "errors", metrics.counter("moongate_plugin_errors_total",
-    "Errors that plugins raised, by plugin and route.", LABELS) },
-  { "cpu_seconds", metrics.seconds("moongate_plugin_cpu_seconds_total",
-    "Time of the CPU that plugins took, by plugin and route; estimated from a sample.", LABELS) },
-  { "wait_seconds", metrics.seconds("moongate_plugin_wait_seconds_total",
-    "Time that plugins waited, by plugin and route; estimated from a sample.", LABELS) },
+  metrics.counter("moongate_plugin_calls_total",
+    "Calls of plugins' phases, by plugin and route.", LABELS),
+  metrics.counter("moongate_plugin_errors_total",
+    "Errors that plugins raised, by plugin and route.", LABELS),
+  metrics.seconds("moongate_plugin_cpu_seconds_total",
+    "Time of the CPU that plugins took, by plugin and route; estimated from a sample.", LABELS),
+  metrics.seconds("moongate_plugin_wait_seconds_total",
+    "Time that plugins waited, by plugin and route; estimated from a sample.", LABELS),
 }
 
 local bounds = {}
@@ -144,15 +145,17 @@ local function put_head(into, name, kind, help)
 end
 
 local function put_plugin_costs(into)
-  local rows = plugin_costs.pairs()
-  for _, one in ipairs(PLUGIN_COSTS) do
-    local key, family = one[1], one[2]
-    put_head(into, family.name, family.type, family.help)
-    for i, row in ipairs(rows) do
-      into:put(family.name, "{", family:label_text(row.plugin, row.route), "} ",
-        number_text(row[key]), "\n")
-      turn(i)
+  local lines = {}
+  for i in ipairs(PLUGIN_COSTS) do lines[i] = buffer.new() end
+  plugin_costs.each(function(plugin, route, numbers)
+    local labels = PLUGIN_COSTS[1]:label_text(plugin, route)
+    for i, family in ipairs(PLUGIN_COSTS) do
+      lines[i]:put(family.name, "{", labels, "} ", number_text(numbers[i - 1]), "\n")
     end
+  end)
+  for i, family in ipairs(PLUGIN_COSTS) do
+    put_head(into, family.name, family.type, family.help)
+    into:put(lines[i])
   end
 end
 

@@ -72,6 +72,9 @@ describe("a ledger", function()
     assert.is_true(value >= 0.9 * expected and value <= 3 * expected + 0.005, value)
   end
 
+  -- Others may have had the processor.
+  local function is_at_least(expected, value) assert.is_true(value >= 0.9 * expected, value) end
+
   before_each(function()
     costs, rows = ffi.new "struct plugin_cost[3]", ffi.new "struct plugin_cost *[3]"
     for i = 0, 2 do rows[i] = costs[i] end
@@ -102,6 +105,8 @@ describe("a ledger", function()
     is_near(0.1, seconds(costs[0].cpu_ns))
     assert.equal(0, tonumber(costs[1].cpu_ns))
     is_near(0.3, seconds(costs[2].cpu_ns))
+    assert.same({ 10, 0, 10 }, { tonumber(costs[0].measured), tonumber(costs[1].measured),
+      tonumber(costs[2].measured) })
     assert.equal(0, tonumber(costs[2].wait_ns))
   end)
 
@@ -126,7 +131,8 @@ describe("a ledger", function()
     C.ledger_resume(ledger, false)
     C.ledger_pause(ledger, false, false)
     is_near(0.1, seconds(costs[1].cpu_ns))
-    is_near(0.3, seconds(costs[1].wait_ns))
+    is_at_least(0.3, seconds(costs[1].wait_ns))
+    assert.is_true(costs[1].wait_ns < 100 * costs[1].cpu_ns)
   end)
 
   it("counts the waiting of what is cancelled", function()
@@ -136,6 +142,6 @@ describe("a ledger", function()
     burn(0.01)
     C.ledger_cancel(ledger)
     C.ledger_cancel(ledger)
-    is_near(0.1, seconds(costs[1].wait_ns))
+    is_at_least(0.1, seconds(costs[1].wait_ns))
   end)
 end)
