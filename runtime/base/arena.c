@@ -84,11 +84,6 @@ void *arena_zeroed(struct arena *arena, size_t bytes)
     return memset(arena_alloc(arena, bytes), 0, bytes);
 }
 
-struct slice arena_copy(struct arena *arena, struct slice slice)
-{
-    return arena_join(arena, slice, SLICE_NONE);
-}
-
 struct slice arena_join(struct arena *arena, struct slice one, struct slice other)
 {
     char *copy = arena_alloc(arena, one.length + other.length);

@@ -45,7 +45,14 @@ static inline void *arena_alloc(struct arena *arena, size_t bytes)
 }
 
 void *arena_zeroed(struct arena *arena, size_t bytes);
-struct slice arena_copy(struct arena *arena, struct slice slice);
+static inline struct slice arena_copy(struct arena *arena, struct slice slice)
+{
+    char *copy = arena_alloc(arena, slice.length);
+    if (slice.length > 0)
+        memcpy(copy, slice.start, slice.length);
+    return slice_of(copy, slice.length);
+}
+
 /* `one` followed by `other`. */
 struct slice arena_join(struct arena *arena, struct slice one, struct slice other);
 struct slice arena_format(struct arena *arena, const char *format, ...)

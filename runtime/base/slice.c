@@ -3,15 +3,26 @@
  */
 #include "base/slice.h"
 
+static bool is_same_word(const char *one, const char *other, size_t length)
+{
+    return slice_lower_word(slice_word(one, length)) == slice_lower_word(slice_word(other, length));
+}
+
+/* Words that may overlap, the last one at the end. */
 bool slice_equals_ignoring_case(struct slice one, struct slice other)
 {
-    if (one.length != other.length)
+    size_t length = one.length;
+
+    if (length != other.length)
         return false;
-    for (size_t i = 0; i < one.length; i++) {
-        if (slice_lower(one.start[i]) != slice_lower(other.start[i]))
+    if (length == 0)
+        return true;
+    for (size_t at = 0; at + 8 < length; at += 8) {
+        if (!is_same_word(one.start + at, other.start + at, 8))
             return false;
     }
-    return true;
+    size_t last = length > 8 ? length - 8 : 0;
+    return is_same_word(one.start + last, other.start + last, length - last);
 }
 
 bool slice_starts_with(struct slice slice, struct slice prefix)

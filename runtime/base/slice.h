@@ -49,6 +49,35 @@ static inline char slice_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+/* Up to eight bytes, at least one, in one word: the same word for the same bytes. */
+static inline uint64_t slice_word(const char *at, size_t length)
+{
+    uint64_t word;
+    uint32_t first, last;
+
+    if (length >= 8) {
+        memcpy(&word, at, 8);
+        return word;
+    }
+    if (length < 4)
+        return (uint64_t)(unsigned char)at[0] << 16 | (uint64_t)(unsigned char)at[length / 2] << 8 |
+               (unsigned char)at[length - 1];
+    memcpy(&first, at, 4);
+    memcpy(&last, at + length - 4, 4);
+    return (uint64_t)first << 32 | last;
+}
+
+/* The ASCII letters among eight bytes in lower case. */
+static inline uint64_t slice_lower_word(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+    uint64_t low = word & ~tops;
+    uint64_t from_a = low + ones * (0x80 - 'A'), beyond_z = low + ones * (0x7f - 'Z');
+    uint64_t upper = from_a & ~beyond_z & ~word & tops;
+
+    return word | upper >> 2;
+}
+
 /* ASCII letters only, as HTTP field names and tokens compare (RFC 9110, 5.1). */
 bool slice_equals_ignoring_case(struct slice one, struct slice other);
 bool slice_starts_with(struct slice slice, struct slice prefix);

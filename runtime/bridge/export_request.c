@@ -101,16 +101,26 @@ static struct slice route_text(struct exchange *exchange, int which)
     }
 }
 
+static struct slice (*const TEXTS[])(struct exchange *exchange, int which) = {
+    [MOON_TEXT_METHOD] = request_text,         [MOON_TEXT_TARGET] = request_text,
+    [MOON_TEXT_PATH] = request_text,           [MOON_TEXT_QUERY] = request_text,
+    [MOON_TEXT_SCHEME] = request_text,         [MOON_TEXT_HOST] = request_text,
+    [MOON_TEXT_AUTHORITY] = request_text,      [MOON_TEXT_FORWARD_PATH] = request_text,
+    [MOON_TEXT_ADDRESS] = connection_text,     [MOON_TEXT_PEER] = connection_text,
+    [MOON_TEXT_LISTENER] = connection_text,    [MOON_TEXT_ID] = route_text,
+    [MOON_TEXT_TRACE_ID] = route_text,         [MOON_TEXT_ROUTE] = route_text,
+    [MOON_TEXT_ROUTE_SOURCE] = route_text,     [MOON_TEXT_UPSTREAM] = route_text,
+    [MOON_TEXT_REASON] = outcome_text,         [MOON_TEXT_FAULT] = outcome_text,
+    [MOON_TEXT_TARGET_ADDRESS] = outcome_text, [MOON_TEXT_TARGET_FAULT] = outcome_text,
+    [MOON_TEXT_TARGET_DETAIL] = outcome_text,
+};
+
 bool moon_text(struct exchange *exchange, int which, struct slice *text)
 {
-    static struct slice (*const KINDS[])(struct exchange *, int) = {request_text, connection_text,
-                                                                    route_text, outcome_text};
-    for (size_t i = 0; i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
-        *text = KINDS[i](exchange, which);
-        if (text->start != NULL)
-            return which == MOON_TEXT_QUERY || text->length > 0;
-    }
-    return false;
+    if ((unsigned)which >= sizeof(TEXTS) / sizeof(TEXTS[0]) || TEXTS[which] == NULL)
+        return false;
+    *text = TEXTS[which](exchange, which);
+    return text->start != NULL && (which == MOON_TEXT_QUERY || text->length > 0);
 }
 
 static double duration(const struct exchange *exchange)

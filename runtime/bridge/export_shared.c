@@ -37,7 +37,7 @@ static uint64_t now_ns(const struct generation *generation)
 /* What a double says in whole units: nothing below 0, nothing that is no number. */
 static uint64_t whole(double number)
 {
-    return number > 0 ? (uint64_t)fmin(number, EXACT_MAX) : 0;
+    return number > 0 ? (uint64_t)(number < EXACT_MAX ? number : EXACT_MAX) : 0;
 }
 
 /* The same below 0, too. */
@@ -48,7 +48,8 @@ static int64_t whole_signed(double number)
 
 static uint64_t nanoseconds(double seconds)
 {
-    return seconds > 0 ? (uint64_t)fmin(seconds * NANOSECONDS, NANOSECONDS_MAX) : 0;
+    double all = seconds * NANOSECONDS;
+    return all > 0 ? (uint64_t)(all < NANOSECONDS_MAX ? all : NANOSECONDS_MAX) : 0;
 }
 
 /* Lua hands scalars over in registers; a struct of them would have to be filled for each call. */

@@ -28,17 +28,6 @@ static char *put_number(char *at, uint64_t number)
     return put(at, slice_of(digits + sizeof(digits) - count, count));
 }
 
-static size_t fields_bytes(const struct headers *headers, unsigned without)
-{
-    size_t bytes = 0;
-    uint32_t at = 0;
-    for (const struct header *h; (h = headers_next(headers, &at)) != NULL;) {
-        if ((header_flags_of(h->id) & without) == 0)
-            bytes += h->name.length + h->value.length + 4;
-    }
-    return bytes;
-}
-
 /* Lines that follow one another in the message that they came with go in one piece. */
 static char *put_fields(char *at, const struct headers *headers, unsigned without)
 {
@@ -48,7 +37,7 @@ static char *put_fields(char *at, const struct headers *headers, unsigned withou
     for (const struct header *h; (h = headers_next(headers, &next)) != NULL;) {
         if ((header_flags_of(h->id) & without) != 0)
             continue;
-        size_t length = h->name.length + h->value.length + 4;
+        size_t length = headers_line_bytes(h);
         if (h->is_line && h->name.start == lines.start + lines.length) {
             lines.length += length;
             continue;
@@ -137,7 +126,7 @@ bool h1_writer_request(struct buffer *out, const struct request *request,
     const unsigned without = HEADER_HOP_BY_HOP | HEADER_FRAMING;
     size_t room = FIXED_BYTES_MAX + request->method_name.length + request->path.length +
                   request->query.length + request->authority.length + request->upgrade.length +
-                  fields_bytes(&request->headers, without);
+                  request->headers.bytes;
     char *start = buffer_reserve(out, room);
     if (start == NULL)
         return false;
@@ -194,7 +183,7 @@ bool h1_writer_response(struct buffer *out, const struct response *response,
 {
     const unsigned without = HEADER_HOP_BY_HOP | HEADER_FRAMING;
     size_t room = FIXED_BYTES_MAX + response->reason.length + response->upgrade.length +
-                  fields_bytes(&response->headers, without);
+                  response->headers.bytes;
     char *start = buffer_reserve(out, room);
     if (start == NULL)
         return false;
@@ -234,7 +223,7 @@ bool h1_writer_last_chunk(struct buffer *out, const struct headers *trailers)
     if (trailers == NULL || trailers->count == 0)
         return buffer_append(out, SLICE("0\r\n\r\n"));
 
-    size_t room = 5 + fields_bytes(trailers, HEADER_NOT_IN_TRAILERS);
+    size_t room = 5 + trailers->bytes;
     char *start = buffer_reserve(out, room);
     if (start == NULL)
         return false;

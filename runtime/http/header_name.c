@@ -50,39 +50,6 @@ static unsigned slot_of(struct slice name)
     return (key * HASH_FACTOR) >> (32 - SLOT_BITS);
 }
 
-/* The letters among eight bytes in lower case. */
-static uint64_t lower_word(uint64_t word)
-{
-    const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
-    uint64_t low = word & ~tops;
-    uint64_t from_a = low + ones * (0x80 - 'A'), beyond_z = low + ones * (0x7f - 'Z');
-    uint64_t upper = from_a & ~beyond_z & ~word & tops;
-
-    return word | upper >> 2;
-}
-
-static uint32_t load_half(const char *at)
-{
-    uint32_t half;
-    memcpy(&half, at, sizeof(half));
-    return half;
-}
-
-/* Up to eight bytes, at least two, in one word: the same for the same bytes. */
-static uint64_t load(const char *at, size_t length)
-{
-    uint64_t word = 0;
-
-    if (length >= 8)
-        memcpy(&word, at, 8);
-    else if (length >= 4)
-        word = (uint64_t)load_half(at) << 32 | load_half(at + length - 4);
-    else
-        word = (uint64_t)(unsigned char)at[0] << 16 | (uint64_t)(unsigned char)at[length / 2] << 8 |
-               (unsigned char)at[length - 1];
-    return word;
-}
-
 /* Words that may overlap, the last one at the end; `known` is in lower case. */
 static bool is_same(struct slice name, struct slice known)
 {
@@ -91,12 +58,12 @@ static bool is_same(struct slice name, struct slice known)
     if (length != known.length)
         return false;
     for (size_t at = 0; at + 8 < length; at += 8) {
-        if (lower_word(load(name.start + at, 8)) != load(known.start + at, 8))
+        if (slice_lower_word(slice_word(name.start + at, 8)) != slice_word(known.start + at, 8))
             return false;
     }
     size_t last = length > 8 ? length - 8 : 0;
-    return lower_word(load(name.start + last, length - last)) ==
-           load(known.start + last, length - last);
+    return slice_lower_word(slice_word(name.start + last, length - last)) ==
+           slice_word(known.start + last, length - last);
 }
 
 enum header_id header_id_of(struct slice name)

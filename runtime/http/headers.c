@@ -57,19 +57,26 @@ static bool make_room(struct headers *headers, struct arena *arena)
     return true;
 }
 
-static bool add(struct headers *headers, struct arena *arena, struct header header)
+static bool add(struct headers *headers, struct arena *arena, const struct header *header)
 {
     if (headers->count == headers->capacity && !make_room(headers, arena))
         return false;
-    headers->items[headers->count++] = header;
-    headers->ids |= HEADERS_BIT(header.id);
+    headers->items[headers->count++] = *header;
+    headers->ids |= HEADERS_BIT(header->id);
+    headers->bytes += headers_line_bytes(header);
     return true;
+}
+
+static void drop(struct headers *headers, struct header *header)
+{
+    headers->bytes -= headers_line_bytes(header);
+    header->name = SLICE_NONE;
 }
 
 bool headers_add_field(struct headers *headers, struct arena *arena, const struct header *field)
 {
     assert(field->name.start != NULL);
-    return add(headers, arena, *field);
+    return add(headers, arena, field);
 }
 
 bool headers_add(struct headers *headers, struct arena *arena, struct slice name,
@@ -77,7 +84,7 @@ bool headers_add(struct headers *headers, struct arena *arena, struct slice name
 {
     assert(name.start != NULL);
     return add(headers, arena,
-               (struct header){.name = name, .value = value, .id = header_id_of(name)});
+               &(struct header){.name = name, .value = value, .id = header_id_of(name)});
 }
 
 bool headers_add_known(struct headers *headers, struct arena *arena, enum header_id id,
@@ -85,7 +92,7 @@ bool headers_add_known(struct headers *headers, struct arena *arena, enum header
 {
     assert(id != HEADER_OTHER);
     return add(headers, arena,
-               (struct header){.name = header_name_of(id), .value = value, .id = id});
+               &(struct header){.name = header_name_of(id), .value = value, .id = id});
 }
 
 static struct header *find_from(const struct headers *headers, uint32_t from, enum header_id id,
@@ -109,7 +116,7 @@ static size_t remove_from(struct headers *headers, uint32_t from, enum header_id
     for (uint32_t i = from; i < headers->count; i++) {
         if (!is_named(&headers->items[i], id, name))
             continue;
-        headers->items[i].name = SLICE_NONE;
+        drop(headers, &headers->items[i]);
         removed++;
     }
     return removed;
@@ -121,20 +128,21 @@ static uint32_t index_of(const struct headers *headers, const struct header *hea
     return (uint32_t)(header - headers->items);
 }
 
-static bool set(struct headers *headers, struct arena *arena, struct header header)
+static bool set(struct headers *headers, struct arena *arena, const struct header *header)
 {
-    struct header *first = find_from(headers, 0, header.id, header.name);
+    struct header *first = find_from(headers, 0, header->id, header->name);
     if (first == NULL)
         return add(headers, arena, header);
-    remove_from(headers, index_of(headers, first) + 1, header.id, header.name);
-    *first = header;
+    remove_from(headers, index_of(headers, first) + 1, header->id, header->name);
+    headers->bytes += headers_line_bytes(header) - headers_line_bytes(first);
+    *first = *header;
     return true;
 }
 
 bool headers_set_field(struct headers *headers, struct arena *arena, const struct header *field)
 {
     assert(field->name.start != NULL);
-    return set(headers, arena, *field);
+    return set(headers, arena, field);
 }
 
 bool headers_set(struct headers *headers, struct arena *arena, struct slice name,
@@ -142,7 +150,7 @@ bool headers_set(struct headers *headers, struct arena *arena, struct slice name
 {
     assert(name.start != NULL);
     return set(headers, arena,
-               (struct header){.name = name, .value = value, .id = header_id_of(name)});
+               &(struct header){.name = name, .value = value, .id = header_id_of(name)});
 }
 
 bool headers_set_known(struct headers *headers, struct arena *arena, enum header_id id,
@@ -150,7 +158,7 @@ bool headers_set_known(struct headers *headers, struct arena *arena, enum header
 {
     assert(id != HEADER_OTHER);
     return set(headers, arena,
-               (struct header){.name = header_name_of(id), .value = value, .id = id});
+               &(struct header){.name = header_name_of(id), .value = value, .id = id});
 }
 
 size_t headers_remove(struct headers *headers, struct slice name)
@@ -195,7 +203,7 @@ size_t headers_remove_prefix(struct headers *headers, struct slice prefix)
         if (item->name.start == NULL || (header_flags_of(item->id) & HEADER_FRAMING) != 0 ||
             !begins_with(item->name, prefix))
             continue;
-        item->name = SLICE_NONE;
+        drop(headers, item);
         removed++;
     }
     return removed;
@@ -261,8 +269,10 @@ void headers_copy_without(struct headers *target, const struct headers *source, 
     };
     for (uint32_t i = 0; i < source->count; i++) {
         const struct header *header = &source->items[i];
-        if (is_present(header) && (HEADERS_BIT(header->id) & without) == 0)
-            target->items[target->count++] = *header;
+        if (!is_present(header) || (HEADERS_BIT(header->id) & without) != 0)
+            continue;
+        target->items[target->count++] = *header;
+        target->bytes += headers_line_bytes(header);
     }
     target->ids = source->ids & ~without;
 }
@@ -306,6 +316,6 @@ void headers_remove_hop_by_hop(struct headers *headers)
             continue;
         while (header->id == HEADER_CONNECTION && slice_next_element(&rest, &nominated))
             remove_nominated(headers, nominated);
-        header->name = SLICE_NONE;
+        drop(headers, header);
     }
 }

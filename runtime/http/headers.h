@@ -28,6 +28,7 @@ struct headers {
     struct header *items;
     uint32_t count, capacity; /* removed ones count until the next headers_add finds no room */
     uint64_t ids;             /* HEADERS_BIT of all that were ever added: what has none is absent */
+    size_t bytes;             /* of all as lines, "name: value\r\n" */
 };
 
 /* A name with its number, for who knows that already. */
@@ -77,6 +78,12 @@ static inline const struct header *headers_next(const struct headers *headers, u
             return header;
     }
     return NULL;
+}
+
+/* Of a field as a line. */
+static inline size_t headers_line_bytes(const struct header *header)
+{
+    return header->name.length + header->value.length + 4;
 }
 
 /* A table of the same fields with room of its own; slices are shared. */

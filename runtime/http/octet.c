@@ -6,6 +6,10 @@
 #include <endian.h>
 #include <string.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 /* clang-format off */
 #define VALUE OCTET_VALUE                                /* of a field value alone */
 #define NAME (OCTET_VALUE | OCTET_TOKEN)                 /* but not of a URI */
@@ -30,30 +34,44 @@ const uint8_t OCTETS[256] = {
 };
 /* clang-format on */
 
-/* Sets the top bit of the first byte that is a control character; maybe also those of later bytes.
- */
-static uint64_t controls_in(uint64_t word)
+#if defined(__SSE2__)
+#define STEP 16
+
+/* How many of sixteen bytes come before the first control character. */
+static unsigned before_control(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)at), below = _mm_set1_epi8(0x1f);
+    __m128i are_below = _mm_cmpeq_epi8(_mm_min_epu8(bytes, below), bytes);
+    __m128i are_delete = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
+    unsigned controls = (unsigned)_mm_movemask_epi8(_mm_or_si128(are_below, are_delete));
+    return (unsigned)__builtin_ctz(controls | 1u << STEP);
+}
+#else
+#define STEP 8
+
+/* The same of eight. The top bits of bytes after the first control character may be wrong. */
+static unsigned before_control(const char *at)
 {
     const uint64_t ones = 0x0101010101010101u, tops = ones << 7;
+    uint64_t word;
+
+    memcpy(&word, at, STEP);
+    word = le64toh(word);
     uint64_t delete = word ^ (ones * 0x7f);
     uint64_t below_blank = (word - ones * 0x20) & ~word;
     uint64_t is_delete = (delete - ones) & ~delete;
-
-    return (below_blank | is_delete) & tops;
+    uint64_t controls = (below_blank | is_delete) & tops;
+    return controls == 0 ? STEP : (unsigned)__builtin_ctzll(controls) / 8;
 }
+#endif
 
-/* Eight bytes at once. */
 const char *octet_value_end(const char *at, const char *end)
 {
-    while (end - at >= 8) {
-        uint64_t word;
-        memcpy(&word, at, 8);
-        uint64_t controls = controls_in(le64toh(word));
-        if (controls == 0) {
-            at += 8;
+    while (end - at >= STEP) {
+        unsigned before = before_control(at);
+        at += before;
+        if (before == STEP)
             continue;
-        }
-        at += __builtin_ctzll(controls) / 8;
         if (*at != '\t')
             return at;
         at++;

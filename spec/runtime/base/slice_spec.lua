@@ -44,6 +44,23 @@ describe("slice", function()
     assert.is_true(C.slice_equals_ignoring_case(slice "AZ", slice "az"))
   end)
 
+  it("compares without case wherever in a text bytes differ", function()
+    for length = 1, 20 do
+      for place = 0, length - 1 do
+        local before, after = ("x"):rep(place), ("y"):rep(length - place - 1)
+        for byte = 0, 255, (length % 7 == 0) and 1 or 29 do
+          local char, flipped = string.char(byte), string.char(bit.bxor(byte, 0x20))
+          local expected = char:lower() == flipped:lower() and byte < 128
+          local one, other = slice(before .. char .. after), slice(before .. flipped .. after)
+          assert.is_true(C.slice_equals_ignoring_case(one, one))
+          if C.slice_equals_ignoring_case(one, other) ~= expected then
+            error(("%q, %d of %d"):format(char, place, length))
+          end
+        end
+      end
+    end
+  end)
+
   it("knows a prefix", function()
     assert.is_true(C.slice_starts_with(slice "/users/1", slice "/users"))
     assert.is_true(C.slice_starts_with(slice "/users", slice "/users"))

@@ -12,9 +12,6 @@ describe("headers", function()
     headers = ffi.new "struct headers"
   end)
 
-  after_each(function()
-    C.arena_clear(arena)
-  end)
 
   -- "Name: value" lines, which stay alive as long as this file.
   local kept = {}
@@ -37,6 +34,13 @@ describe("headers", function()
       lines[#lines + 1] = text(header.name) .. ": " .. text(header.value)
     end
   end
+
+  after_each(function()
+    local bytes = 0
+    for _, line in ipairs(all()) do bytes = bytes + #line + 2 end
+    assert.equal(bytes, tonumber(headers.bytes))
+    C.arena_clear(arena)
+  end)
 
   local function value_of(header)
     return header ~= nil and text(header.value) or nil
