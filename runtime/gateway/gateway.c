@@ -56,33 +56,10 @@ struct gateway {
     void *drained_data;
 };
 
-const struct gateway_options GATEWAY_OPTIONS = {
-    .connections_max = 65536,
-    .via = {"moongate", 8},
-    .body_bytes_max = (uint64_t)1 << 20,
-};
-
-/* Of what the options point to. */
-static void copy_options(struct gateway *gateway, const struct gateway_options *options)
+static void take_copy(struct gateway *gateway, const struct gateway_options *options)
 {
-    size_t proxies_bytes = options->trusted_proxy_count * sizeof(struct address_block);
-    struct address_block *proxies = mem_alloc(proxies_bytes + 1);
-    char *via = mem_alloc(options->via.length + 1);
-
-    if (proxies_bytes > 0)
-        memcpy(proxies, options->trusted_proxies, proxies_bytes);
-    if (options->via.length > 0)
-        memcpy(via, options->via.start, options->via.length);
-    gateway->options = *options;
-    gateway->options.trusted_proxies = proxies;
-    gateway->options.via.start = via;
+    gateway->options = gateway_options_copy(options);
     gateway->options_serial++;
-}
-
-static void clear_options(struct gateway_options *options)
-{
-    free((void *)options->trusted_proxies);
-    free((void *)options->via.start);
 }
 
 static bool is_drained(const struct gateway *gateway)
@@ -108,7 +85,7 @@ struct gateway *gateway_create(struct loop *loop, const struct gateway_options *
 {
     struct gateway *gateway = mem_zeroed(sizeof(*gateway));
     gateway->loop = loop;
-    copy_options(gateway, options);
+    take_copy(gateway, options);
     gateway->phases = phases;
     gateway->phases_data = phases_data;
     gateway_totals_init(&gateway->totals, NULL);
@@ -207,7 +184,7 @@ void gateway_destroy(struct gateway **pointer)
     }
     free(gateway->exchanges);
     address_limits_destroy(&gateway->addresses);
-    clear_options(&gateway->options);
+    gateway_options_clear(&gateway->options);
     free(gateway);
     *pointer = NULL;
 }
@@ -219,8 +196,8 @@ void gateway_count_in(struct gateway *gateway, const struct counter_table *count
 
 void gateway_configure(struct gateway *gateway, const struct gateway_options *options)
 {
-    clear_options(&gateway->options);
-    copy_options(gateway, options);
+    gateway_options_clear(&gateway->options);
+    take_copy(gateway, options);
 }
 
 struct loop *gateway_loop(const struct gateway *gateway)
@@ -446,24 +423,37 @@ static void on_listener_closed(void *data)
 static const struct listener_events LISTENER_EVENTS = {may_accept, on_connection, on_failed,
                                                        on_listener_closed};
 
+static void add_listening(struct gateway *gateway, int fd, const struct listen_options *copy,
+                          double look_seconds)
+{
+    struct listening *listening = mem_zeroed(sizeof(*listening));
+    struct listener_options options = copy->listener;
+
+    options.look_seconds = look_seconds;
+    listening->gateway = gateway;
+    listening->fd = fd;
+    listening->options = copy;
+    listening->listener = listener_create(gateway->loop, fd, &options, &LISTENER_EVENTS, listening);
+    list_push_back(&gateway->listenings, &listening->node);
+}
+
 void gateway_listen(struct gateway *gateway, int fd, const struct listen_options *options)
 {
     const struct listen_options *copy = listen_options_copy(options);
     struct listening *listening = find_listening(gateway, fd);
 
-    if (listening != NULL) {
-        listener_configure(listening->listener, &copy->listener);
-        listen_options_release(&listening->options);
-        listening->options = copy;
+    if (listening == NULL) {
+        add_listening(gateway, fd, copy, 0);
         return;
     }
-    listening = mem_zeroed(sizeof(*listening));
-    listening->gateway = gateway;
-    listening->fd = fd;
+    listener_configure(listening->listener, &copy->listener);
+    listen_options_release(&listening->options);
     listening->options = copy;
-    listening->listener =
-        listener_create(gateway->loop, fd, &copy->listener, &LISTENER_EVENTS, listening);
-    list_push_back(&gateway->listenings, &listening->node);
+}
+
+void gateway_help_listen(struct gateway *gateway, int fd, const struct listen_options *options)
+{
+    add_listening(gateway, fd, listen_options_copy(options), GATEWAY_HELP_SECONDS);
 }
 
 static void retire_listeners(struct gateway *gateway)

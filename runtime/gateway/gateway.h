@@ -4,24 +4,14 @@
 #pragma once
 
 #include "gateway/exchange.h"
+#include "gateway/gateway_options.h"
 #include "gateway/listen_options.h"
 #include "http/http_session.h"
 
 struct counter_table;
 
-struct gateway_options {
-    struct http_session_limits limits;
-    unsigned connections_max; /* per worker; default 65536 */
-    unsigned
-        connections_per_address_max; /* per worker and client address; 0: no limit; default 0 */
-    struct slice via;                /* our name in Via and Proxy-Status; default "moongate" */
-    const struct address_block *trusted_proxies;
-    size_t trusted_proxy_count;
-    bool adds_forwarded;     /* Forwarded as well as X-Forwarded-*; default false */
-    uint64_t body_bytes_max; /* of requests that match no route */
-};
-
-extern const struct gateway_options GATEWAY_OPTIONS;
+/* For gateway_help_listen(). */
+#define GATEWAY_HELP_SECONDS 0.01
 
 /* What is now, in this worker. */
 struct gateway_counts {
@@ -42,6 +32,9 @@ void gateway_configure(struct gateway *gateway, const struct gateway_options *op
  * with.
  */
 void gateway_listen(struct gateway *gateway, int fd, const struct listen_options *options);
+/* The same for a socket that another process accepts from as well, or will soon: a little later, at
+ * most GATEWAY_HELP_SECONDS. To be stopped as any other. */
+void gateway_help_listen(struct gateway *gateway, int fd, const struct listen_options *options);
 /* Accepts what waits in the queue of `fd`, nothing more, and closes `fd` when the last of these has
  * shaken hands. Connections stay open. */
 void gateway_stop_listening(struct gateway *gateway, int fd);

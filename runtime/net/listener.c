@@ -99,12 +99,6 @@ static void step_back(struct listener *listener, int error)
     timeout_set(&listener->pause, PAUSE_SECONDS);
 }
 
-static void on_pause_over(void *data)
-{
-    struct listener *listener = data;
-    ev_io_start(listener->arrivals.loop->ev, &listener->readable);
-}
-
 static void admit(struct listener *listener, int fd, const struct address *peer)
 {
     struct arrivals *arrivals = &listener->arrivals;
@@ -179,18 +173,24 @@ static void stop_accepting(struct listener *listener)
     end_if_retired(&listener->arrivals);
 }
 
+static bool looks(const struct listener *listener)
+{
+    return listener->arrivals.options.look_seconds > 0;
+}
+
 static void accept_last(struct listener *listener)
 {
-    bool has_more = accept_some(listener) || listener->pause.deadline > 0;
+    bool is_pausing = listener->pause.deadline > 0 && !looks(listener);
+    bool has_more = accept_some(listener) || is_pausing;
 
     if (has_more && ++listener->last_events < LAST_EVENTS_MAX)
         return;
     stop_accepting(listener);
 }
 
-static void on_acceptable(struct ev_loop *ev, ev_io *watcher, int events)
+/* May free it. */
+static void accept_now(struct listener *listener)
 {
-    struct listener *listener = watcher->data;
     struct loop *loop = listener->arrivals.loop;
 
     if (listener->retired != NULL)
@@ -198,6 +198,28 @@ static void on_acceptable(struct ev_loop *ev, ev_io *watcher, int events)
     else
         accept_some(listener);
     loop_flush(loop);
+}
+
+static void on_acceptable(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    accept_now(watcher->data);
+}
+
+static void begin_waiting(struct listener *listener)
+{
+    if (looks(listener))
+        timeout_set(&listener->pause, listener->arrivals.options.look_seconds);
+    else
+        ev_io_start(listener->arrivals.loop->ev, &listener->readable);
+}
+
+static void on_pause_over(void *data)
+{
+    struct listener *listener = data;
+
+    begin_waiting(listener);
+    if (looks(listener))
+        accept_now(listener);
 }
 
 struct listener *listener_create(struct loop *loop, int fd, const struct listener_options *options,
@@ -220,7 +242,7 @@ struct listener *listener_create(struct loop *loop, int fd, const struct listene
     timeout_init(&listener->pause, loop, on_pause_over, listener);
     ev_io_init(&listener->readable, on_acceptable, fd, EV_READ);
     listener->readable.data = listener;
-    ev_io_start(loop->ev, &listener->readable);
+    begin_waiting(listener);
     return listener;
 }
 

@@ -28,6 +28,9 @@ struct listener_options {
     const struct address_block *proxy_sources;
     size_t proxy_source_count;
     double handshake_timeout; /* seconds for PROXY header and TLS handshake together; 0: 10 */
+    /* 0: it waits for connections. Else it looks for them so often: where another process accepts
+     * as well, and goes on when this listener is gone, epoll could not be told to forget it. */
+    double look_seconds;
 };
 
 /*

@@ -29,6 +29,10 @@ enum channel_kind {
     /* Another gateway accepts from now on: finish what was begun, then end. `text`: '1' or '0' for
      * each listener of that generation, whether the other one has its sockets. */
     CHANNEL_LEAVE,
+    /* Accept for a worker that does not. fds: its sockets; `text`: its number, then the listener of
+     * each, a byte each. Until CHANNEL_RELIEVE with its number, or a swap. */
+    CHANNEL_DEPUTIZE,
+    CHANNEL_RELIEVE,
     CHANNEL_ANSWER, /* to CHANNEL_ASK: ok, or not, and a text; `generation` is the question's */
     /* Worker to master. */
     CHANNEL_READY,   /* it serves; once, at its start */

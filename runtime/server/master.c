@@ -117,6 +117,8 @@ static void on_message(void *data, unsigned worker, const struct channel_message
 static void on_death(void *data, unsigned worker)
 {
     struct master *master = data;
+    if (master->is_ready)
+        deputies_on_death(&master->deputies, worker);
     if (master->desk != NULL)
         reload_desk_on_death(master->desk, worker);
     /* While another gateway serves, nothing is tried again. */
@@ -138,6 +140,8 @@ static void on_history(void *data)
     struct master *master = data;
 
     log_configure(master->plan.log_level, master->plan.log_format);
+    if (!master->workforce.is_stopping)
+        deputies_renew(&master->deputies);
     master_publish_news(master);
 }
 
@@ -164,6 +168,7 @@ static void in_child(void *data)
     if (master->desk != NULL)
         reload_desk_abandon(&master->desk);
     vigil_stop(&master->vigil);
+    deputies_clear(&master->deputies);
     loop_abandon(&master->loop);
 }
 
@@ -185,12 +190,29 @@ static void create_desk(struct master *master)
     master->desk = reload_desk_create(&options);
 }
 
+static void on_look(void *data, unsigned worker, double seconds)
+{
+    struct master *master = data;
+    bool is_away =
+        !workforce_is_ready(&master->workforce, worker) || seconds > DEPUTIES_TURN_SECONDS;
+
+    if (master->is_ready && !master->workforce.is_stopping)
+        deputies_note(&master->deputies, worker, is_away);
+}
+
 static void begin_vigil(struct master *master)
 {
+    struct deputies_options deputies = {.workforce = &master->workforce,
+                                        .sockets = &master->sockets,
+                                        .generation = &master->workforce.options.worker.generation};
     struct vigil_options options = {.loop = master->loop,
                                     .workforce = &master->workforce,
                                     .shared = master->shared,
-                                    .turn_seconds = &master->plan.turn_seconds};
+                                    .turn_seconds = &master->plan.turn_seconds,
+                                    .on_look = on_look,
+                                    .data = master};
+
+    deputies_init(&master->deputies, &deputies);
     vigil_start(&master->vigil, &options);
 }
 
@@ -230,6 +252,7 @@ static void supervise(struct master *master)
     if (master->desk != NULL)
         reload_desk_destroy(&master->desk);
     vigil_stop(&master->vigil);
+    deputies_clear(&master->deputies);
     master->bundle_fd = master->workforce.options.worker.bundle_fd;
     workforce_clear(&master->workforce);
     ev_io_stop(master->loop->ev, &master->signals);

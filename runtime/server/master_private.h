@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "server/control.h"
+#include "server/deputies.h"
 #include "server/history.h"
 #include "server/master.h"
 #include "server/predecessor.h"
@@ -30,6 +31,7 @@ struct master {
     struct workforce workforce;
     struct reload_desk *desk; /* NULL: none, since it stops */
     struct vigil vigil;
+    struct deputies deputies;
     struct history history;
     struct control *control; /* NULL: none */
     double started;          /* seconds since the epoch */

@@ -253,6 +253,12 @@ int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker, 
     return i < group->count ? group->fds[i] : -1;
 }
 
+bool sockets_is_common(const struct sockets *sockets, size_t listener)
+{
+    assert(listener < sockets->count);
+    return is_unix(&sockets->groups[listener]->address);
+}
+
 size_t sockets_all(const struct sockets *sockets, size_t listener, const int **fds)
 {
     assert(listener < sockets->count);

@@ -2,7 +2,8 @@
  * sockets — the listening sockets, opened by the master, outliving every worker.
  *
  * Each worker accepts from a socket of its own (SO_REUSEPORT), which the master keeps open as well:
- * when a worker dies, what waits in its queue is taken by its successor. Unix sockets are shared.
+ * when a worker dies, what waits in its queue is taken by a deputy or its successor. Unix sockets
+ * are shared.
  * The sockets of one listener are a group, which passes from one plan to the next as long as both
  * have it, and from one gateway to another by an upgrade. Then there may be more of them than
  * workers, of whom some accept from several.
@@ -44,6 +45,8 @@ bool sockets_complete(const struct sockets *sockets);
 void sockets_close(struct sockets *sockets);
 /* The nth socket, from 0, that the worker is to accept from; -1: it has no more. */
 int sockets_fd(const struct sockets *sockets, size_t listener, unsigned worker, unsigned nth);
+/* Whether all workers accept from the same one. */
+bool sockets_is_common(const struct sockets *sockets, size_t listener);
 /* All of a listener's, each once; `*fds` is borrowed. Their number. */
 size_t sockets_all(const struct sockets *sockets, size_t listener, const int **fds);
 /* Whether `sockets` has those of a listener of `other`. */

@@ -135,6 +135,15 @@ static double interval(const struct vigil *vigil)
     return seconds > VIGIL_LOOK_SECONDS_MIN ? seconds : VIGIL_LOOK_SECONDS_MIN;
 }
 
+static double seconds_in_turn(const struct vigil *vigil, unsigned worker, double now)
+{
+    double turn = turn_of(vigil, worker);
+
+    if (turn > 0)
+        return now - turn;
+    return turn == TURN_STOPPED ? now - vigil->subjects[worker].began : 0;
+}
+
 static void on_look(struct ev_loop *ev, ev_timer *timer, int events)
 {
     struct vigil *vigil = timer->data;
@@ -145,8 +154,10 @@ static void on_look(struct ev_loop *ev, ev_timer *timer, int events)
     vigil->looked = now;
     if (elapsed > elapsed_max)
         elapsed = elapsed_max;
-    for (unsigned i = 0; i < vigil->options.workforce->options.count; i++)
+    for (unsigned i = 0; i < vigil->options.workforce->options.count; i++) {
         is_urgent |= look_at(vigil, i, elapsed, now);
+        vigil->options.on_look(vigil->options.data, i, seconds_in_turn(vigil, i, now));
+    }
     ev_timer_set(timer, is_urgent ? VIGIL_ANSWER_SECONDS : interval(vigil), 0);
     ev_timer_start(ev, timer);
 }

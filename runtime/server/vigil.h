@@ -18,7 +18,7 @@ struct workforce;
 /* Between being asked and being killed. */
 #define VIGIL_ANSWER_SECONDS 0.1
 /* Between two looks, at most; at most an eighth of what a turn may take, too. */
-#define VIGIL_LOOK_SECONDS_MAX 1.0
+#define VIGIL_LOOK_SECONDS_MAX 0.25
 #define VIGIL_LOOK_SECONDS_MIN 0.02
 
 struct vigil_options {
@@ -26,6 +26,9 @@ struct vigil_options {
     struct workforce *workforce;
     const struct shared *shared;
     const double *turn_seconds; /* that a turn may take, 0: for ever; looked at each time */
+    /* At each look, for each worker: for how long it has been in the same turn. */
+    void (*on_look)(void *data, unsigned worker, double seconds);
+    void *data;
 };
 
 struct vigil {

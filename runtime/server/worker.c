@@ -22,6 +22,7 @@
 #include "server/orphan.h"
 #include "server/privileges.h"
 #include "server/succession.h"
+#include "server/worker_deputy.h"
 #include "server/worker_listeners.h"
 #include "shm/shared.h"
 
@@ -38,6 +39,7 @@ struct worker {
     struct generation *generation; /* the current one */
     struct succession *succession; /* NULL until the first generation serves */
     struct worker_listeners listeners;
+    struct worker_deputy deputy;
     ev_io on_master;
     ev_signal on_terminate, on_reopen;
     struct orphan orphan;
@@ -124,6 +126,7 @@ static void leave(struct worker *worker, const struct channel_message *message)
 {
     bool is_known = message->generation == generation_number(worker->generation);
 
+    worker_deputy_end_all(&worker->deputy);
     worker_listeners_leave(&worker->listeners, is_known ? message->text : SLICE(""));
     drain(worker, true);
 }
@@ -165,6 +168,10 @@ static void on_master(struct ev_loop *ev, ev_io *watcher, int events)
             begin_listening(worker);
         else if (message.kind == CHANNEL_LEAVE)
             leave(worker, &message);
+        else if (message.kind == CHANNEL_DEPUTIZE)
+            worker_deputy_begin(&worker->deputy, worker->generation, &message);
+        else if (message.kind == CHANNEL_RELIEVE)
+            worker_deputy_end(&worker->deputy, &message);
         else
             succession_on_message(worker->succession, &message);
         channel_message_clear(&message);
@@ -243,6 +250,7 @@ static bool make_services(struct worker *worker)
     worker->clusters = clusters_create(worker->loop, worker->resolver, &gateway->limits);
     worker->gateway = gateway_create(worker->loop, gateway, &BRIDGE_PHASES, &worker->generation);
     worker_listeners_init(&worker->listeners, worker->gateway);
+    worker_deputy_init(&worker->deputy, worker->gateway);
     gateway_count_in(worker->gateway, &options->shared->counters);
     clusters_count_in(worker->clusters, &options->shared->counters);
     generations_init(&worker->generations);
@@ -282,6 +290,7 @@ static void on_swap(void *data, struct generation *next, const int *fds)
     resolver_configure(worker->resolver);
     log_configure(plan->log_level, plan->log_format);
     worker_listeners_change(&worker->listeners, next, fds);
+    worker_deputy_end_all(&worker->deputy);
     allow_turn(plan);
     generation_retire(&previous);
 }
@@ -364,6 +373,7 @@ static void tear_down(struct worker *worker)
     if (worker->gateway != NULL)
         gateway_destroy(&worker->gateway);
     worker_listeners_clear(&worker->listeners);
+    worker_deputy_clear(&worker->deputy);
     end_generations(worker);
     if (worker->clusters != NULL)
         clusters_destroy(&worker->clusters);

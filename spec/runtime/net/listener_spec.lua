@@ -16,7 +16,7 @@ struct spec_listener_options {
   int proxy_protocol;
   const struct address_block *proxy_sources;
   size_t proxy_source_count;
-  double handshake_timeout;
+  double handshake_timeout, look_seconds;
 };
 struct spec_listener_events {
   bool (*may_accept)(void *data, const struct address *peer);
@@ -101,7 +101,7 @@ describe("listener", function()
     end
     options = ffi.new("struct spec_listener_options", {
       tls = overrides.tls, proxy_protocol = overrides.proxy or NONE,
-      handshake_timeout = overrides.timeout or 0,
+      handshake_timeout = overrides.timeout or 0, look_seconds = overrides.look or 0,
       proxy_sources = sources, proxy_source_count = #blocks,
     })
     return options
@@ -454,6 +454,22 @@ describe("listener", function()
     local late = connect()
     loop:pass(0.05)
     assert.equal(70, #made)
+    late:close()
+    for _, client in ipairs(clients) do client:close() end
+  end)
+
+  it("that only looks accepts as well, and all that waits when it retires", function()
+    listen { look = 0.02 }
+    local clients = {}
+    for i = 1, 70 do clients[i] = connect() end
+    loop:run(function() return #made == 70 end)
+    for i = 71, 150 do clients[i] = connect() end
+    retire()
+    loop:run(function() return retirements == 1 end)
+    assert.same({ 150, 1 }, { #made, closings })
+    local late = connect()
+    loop:pass(0.05)
+    assert.equal(150, #made)
     late:close()
     for _, client in ipairs(clients) do client:close() end
   end)
