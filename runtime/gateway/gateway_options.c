@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "net/address_set.h"
+#include "net/address.h"
 
 const struct gateway_options GATEWAY_OPTIONS = {
     .connections_max = 65536,
