@@ -111,7 +111,15 @@ describe("what a gateway counts", function()
       local list = self:worker_pids()
       return #list == 2 and list
     end, 30, "two workers")
-    system.kill(pids[1 + at % 2], system.SIGKILL)
+    local killed = pids[1 + at % 2]
+    system.kill(killed, system.SIGKILL)
+    -- Only then are its connections closed, all of them.
+    wait.that(function()
+      for _, pid in ipairs(self:worker_pids()) do
+        if pid == killed then return false end
+      end
+      return true
+    end, 30, "its end")
   end
 
   it("has every answer that a client saw, whichever workers are killed", function()
