@@ -368,6 +368,14 @@ void control_close(struct control **pointer)
     *pointer = NULL;
 }
 
+void control_give_up(struct control **control)
+{
+    assert((*control)->loop == NULL);
+    control_doors_give_up(&(*control)->doors);
+    free(*control);
+    *control = NULL;
+}
+
 void control_abandon(struct control **pointer)
 {
     struct control *control = *pointer;

@@ -49,6 +49,8 @@ void control_hand_over(struct control *control);
 /* Takes the files away, unless another gateway has them. Clients without an answer see the stream
  * end. Clears `*control`. */
 void control_close(struct control **control);
+/* Instead of control_serve(): what was inherited stays another gateway's. */
+void control_give_up(struct control **control);
 /* In a forked child: closes descriptors, the files stay. */
 void control_abandon(struct control **control);
 

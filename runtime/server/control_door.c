@@ -119,6 +119,13 @@ void control_doors_abandon(struct control_doors *doors)
     close_all(doors, false);
 }
 
+void control_doors_give_up(struct control_doors *doors)
+{
+    for (size_t i = 0; i < doors->count; i++)
+        close_door(&doors->doors[i], !doors->doors[i].is_inherited);
+    doors->count = 0;
+}
+
 bool control_door_name_lock(struct control_door *door)
 {
     size_t length = strlen(door->path), ending = strlen(SOCKET_ENDING);
@@ -139,6 +146,7 @@ static bool inherit(struct control_door *door, struct control_doors *inherited)
             continue;
         door->fd = other->fd;
         door->lock_fd = other->lock_fd;
+        door->is_inherited = true;
         other->fd = other->lock_fd = -1;
         return true;
     }
@@ -160,7 +168,9 @@ static enum control_opening open_door(struct control_door *door, struct opening 
         !control_door_name_lock(door))
         return CONTROL_IMPOSSIBLE;
     if (inherit(door, opening->inherited))
-        return CONTROL_OPEN;
+        return CONTROL_OPEN; /* whatever its folder has become */
+    if (!control_folder_prepare(opening->folder))
+        return CONTROL_IMPOSSIBLE;
     enum control_opening got = take_lock(door, &opening->holder);
     return got == CONTROL_OPEN && !open_socket(door) ? CONTROL_IMPOSSIBLE : got;
 }
@@ -169,16 +179,12 @@ static enum control_opening open_door(struct control_door *door, struct opening 
 static enum control_opening open_in(struct control_doors *doors, struct opening *opening,
                                     const struct control_names *names)
 {
-    enum control_opening got = control_folder_prepare(opening->folder) && names->count > 0
-                                   ? CONTROL_OPEN
-                                   : CONTROL_IMPOSSIBLE;
+    enum control_opening got = names->count > 0 ? CONTROL_OPEN : CONTROL_IMPOSSIBLE;
 
     for (size_t i = 0; i < names->count && got == CONTROL_OPEN; i++)
         got = open_door(&doors->doors[doors->count++], opening, names->names[i]);
-    if (got != CONTROL_OPEN && opening->inherited == NULL)
-        control_doors_close(doors);
-    else if (got != CONTROL_OPEN) /* another gateway has some of the files */
-        control_doors_abandon(doors);
+    if (got != CONTROL_OPEN)
+        control_doors_give_up(doors);
     return got;
 }
 

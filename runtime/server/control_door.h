@@ -17,6 +17,7 @@ struct control_door {
     char lock_path[CONTROL_PATH_BYTES], path[CONTROL_PATH_BYTES];
     int lock_fd, fd; /* the listening socket's; -1: none */
     bool was_left;   /* by a gateway that did not end in good order */
+    bool is_inherited;
 };
 
 /* One for each name of the gateway. */
@@ -40,5 +41,7 @@ void control_doors_sign(const struct control_doors *doors);
 bool control_door_name_lock(struct control_door *door);
 /* Takes the files away. */
 void control_doors_close(struct control_doors *doors);
+/* Before it stands behind them: takes away the files of those that are not another gateway's. */
+void control_doors_give_up(struct control_doors *doors);
 /* In a forked child: closes descriptors, the files stay. */
 void control_doors_abandon(struct control_doors *doors);

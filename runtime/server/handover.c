@@ -45,6 +45,14 @@ static bool tell_history(const struct channel *channel, const struct handover *h
     return tell(channel, NULL, 0, "history", slice_of(text, (size_t)length));
 }
 
+static bool tell_drain(const struct channel *channel, const struct handover *handover)
+{
+    char text[TEXT_BYTES];
+    int length = snprintf(text, sizeof(text), "%.0f", handover->drain_seconds * 1000);
+
+    return tell(channel, NULL, 0, "drain", slice_of(text, (size_t)length));
+}
+
 /* As many messages as it takes. */
 static bool tell_listener(const struct channel *channel, const struct handover *handover,
                           size_t listener)
@@ -76,7 +84,8 @@ bool handover_send(const struct handover *handover, const struct channel *channe
     bool is_sent = tell(channel, &handover->memory_fd, 1, "memory",
                         handover->side == 0 ? SLICE("0") : SLICE("1")) &&
                    tell(channel, &handover->lifeline_fd, 1, "lifeline", SLICE("")) &&
-                   tell(channel, NULL, 0, "tickets", tickets) && tell_history(channel, handover);
+                   tell(channel, NULL, 0, "tickets", tickets) && tell_history(channel, handover) &&
+                   tell_drain(channel, handover);
 
     for (size_t i = 0; i < handover->sockets.count; i++)
         is_sent = is_sent && tell_listener(channel, handover, i);
@@ -128,6 +137,16 @@ static bool take_history(struct handover *handover, struct slice rest,
     return true;
 }
 
+static bool take_drain(struct handover *handover, struct slice rest,
+                       struct channel_message *message)
+{
+    uint64_t milliseconds = 0;
+    bool is_number = slice_to_uint64(rest, &milliseconds);
+
+    handover->drain_seconds = (double)milliseconds / 1000;
+    return is_number;
+}
+
 /* False when it does not fit. */
 static bool copy(char *into, size_t room, struct slice text)
 {
@@ -177,7 +196,7 @@ static const struct word {
     {SLICE("memory"), take_memory},     {SLICE("lifeline"), take_lifeline},
     {SLICE("tickets"), take_tickets},   {SLICE("history"), take_history},
     {SLICE("listener"), take_listener}, {SLICE("sockets"), take_sockets},
-    {SLICE("door"), take_door},
+    {SLICE("door"), take_door},         {SLICE("drain"), take_drain},
 };
 
 static bool take(struct handover *handover, struct channel_message *message, bool *is_end)

@@ -24,6 +24,7 @@ struct handover {
     bool has_tickets; /* the secret below is known */
     unsigned char tickets[TLS_TICKET_SECRET_BYTES];
     uint64_t generation, succeeded, failed; /* of its history */
+    double drain_seconds;                   /* that its requests have to finish in; 0: unknown */
 };
 
 /* All is borrowed. False, with errno, when the other end is gone or does not read. */

@@ -281,7 +281,7 @@ static void release(struct master *master)
     close_fd(master->lifeline[0]);
     close_fd(master->lifeline[1]);
     if (master->control != NULL && master->predecessor != NULL && !master->is_ready)
-        control_abandon(&master->control);
+        control_give_up(&master->control);
     else if (master->control != NULL)
         close_control(master);
     if (master->predecessor != NULL)

@@ -53,6 +53,17 @@ static void raise_limits(void)
     }
 }
 
+/* What asks for something else than the end waits until it can be done. */
+static void hold_requests(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR1);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+}
+
 /* Blocked before the first fork, so that each worker unblocks them when it knows what to do. */
 static bool open_signals(struct master *master)
 {
@@ -231,6 +242,7 @@ bool master_prepare(struct master *master)
 {
     struct plan *plan = &master->plan;
 
+    hold_requests();
     if (!find_predecessor(master) || !open_control(master) || !rehearse(master))
         return false;
     log_configure(plan->log_level, plan->log_format);

@@ -9,9 +9,11 @@
 /* Ends with us: whoever asked to stop is answered by control_answer_all(), last of all. */
 static void answer_stop(struct master *master, struct control_client *client)
 {
-    double seconds = master->plan.drain_seconds + 2 * MASTER_KILL_MARGIN_SECONDS;
+    double seconds = master->plan.drain_seconds;
 
-    control_promise(client, seconds);
+    if (master->predecessor != NULL && predecessor_drain_seconds(master->predecessor) > seconds)
+        seconds = predecessor_drain_seconds(master->predecessor); /* it has to end, too */
+    control_promise(client, seconds + 2 * MASTER_KILL_MARGIN_SECONDS);
     if (!master->workforce.is_stopping)
         master_stop(master);
 }

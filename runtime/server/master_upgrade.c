@@ -3,6 +3,7 @@
  * takes its place.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,6 +105,7 @@ static void on_failure(struct master *master, struct slice errors)
     struct control_client *client = master->upgrade_asker;
 
     log_write(LOG_ERROR, "was not upgraded: %.*s", SLICE_FORMAT(errors));
+    shared_forget_other_side(master->shared); /* of one that was killed nobody else does */
     master->upgrade_asker = NULL;
     reload_desk_resume(master->desk);
     refuse(client, errors);
@@ -119,6 +121,8 @@ static void on_success(struct master *master, const struct upgrade_outcome *outc
     memcpy(master->kept, outcome->kept.start, kept);
     master->kept[kept] = '\0';
     master->upgrade_asker = NULL;
+    if (reload_desk_is_asked(master->desk)) /* maybe after it has read the files */
+        kill(outcome->pid, SIGHUP);
     service_manager_tell_successor(outcome->pid);
     answer(client, outcome);
     control_hand_over(master->control);
@@ -152,7 +156,8 @@ static void on_paused(void *data)
                                 .lifeline_fd = master->lifeline[0],
                                 .generation = master->history.generation,
                                 .succeeded = master->history.succeeded,
-                                .failed = master->history.failed};
+                                .failed = master->history.failed,
+                                .drain_seconds = master->plan.drain_seconds};
     char line[LINE_BYTES];
 
     memcpy(handover.tickets, master->tickets, sizeof(handover.tickets));

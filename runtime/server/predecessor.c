@@ -88,6 +88,11 @@ pid_t predecessor_pid(const struct predecessor *predecessor)
     return predecessor->pid;
 }
 
+double predecessor_drain_seconds(const struct predecessor *predecessor)
+{
+    return predecessor->handover.drain_seconds;
+}
+
 static void tell(struct predecessor *predecessor, struct slice word, struct slice rest)
 {
     struct channel_message message = {.kind = CHANNEL_HANDOVER, .ok = true};

@@ -25,6 +25,8 @@ void predecessor_destroy(struct predecessor **predecessor);
 /* What it has handed over, to be taken out of it. */
 struct handover *predecessor_handover(struct predecessor *predecessor);
 pid_t predecessor_pid(const struct predecessor *predecessor);
+/* That its requests have to finish in, once it leaves. */
+double predecessor_drain_seconds(const struct predecessor *predecessor);
 
 /* A line, or several, for whoever asked for the upgrade; what is told first is not forgotten. */
 void predecessor_tell_failure(struct predecessor *predecessor, struct slice text);

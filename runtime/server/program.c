@@ -28,15 +28,18 @@ static void say_failure(const struct channel *end, const char *name)
     channel_send(end, &message);
 }
 
-/* As it was when we were started. */
+/* Those that would end it before it knows what to do with them wait until it does: all processes of
+ * a gateway may be sent them. */
 static void leave_signals(void)
 {
-    sigset_t none;
+    sigset_t early;
 
     for (int number = 1; number < NSIG; number++)
         signal(number, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    sigemptyset(&early);
+    sigaddset(&early, SIGHUP);
+    sigaddset(&early, SIGUSR1);
+    sigprocmask(SIG_SETMASK, &early, NULL);
 }
 
 static void become_program(char *const *arguments, const struct channel *end)

@@ -93,11 +93,24 @@ static void tell_paused(struct reload_desk *desk)
         paused(desk->paused_data);
 }
 
+/* Files that changed while it went back wait, as those do that change later. */
+static bool is_held_back(const struct reload_desk *desk, const struct request *request)
+{
+    return request->cause == CAUSE_WATCH && desk->options.reload.history->is_held;
+}
+
+static void begin(struct reload_desk *desk, struct request *request)
+{
+    take_waiters(request, &desk->waiters);
+    desk->is_busy = true;
+    reload_job_begin(desk->job, request->kind, request->cause);
+}
+
 static void on_next(struct loop_deferred *item)
 {
     struct reload_desk *desk = CONTAINER_OF(item, struct reload_desk, next);
 
-    if (desk->is_busy)
+    if (desk->is_busy || !desk->is_open)
         return;
     if (desk->is_paused) {
         tell_paused(desk);
@@ -107,9 +120,12 @@ static void on_next(struct loop_deferred *item)
         return;
     struct request *request = CONTAINER_OF(desk->queue.next, struct request, node);
     list_remove(&request->node);
-    take_waiters(request, &desk->waiters);
-    desk->is_busy = true;
-    reload_job_begin(desk->job, request->kind, request->cause);
+    if (!is_held_back(desk, request)) {
+        begin(desk, request);
+        return;
+    }
+    log_write(LOG_INFO, "files have changed; rolled back, so they wait for moongate reload");
+    loop_defer(desk->options.reload.loop, &desk->next);
 }
 
 void reload_desk_ask(struct reload_desk *desk, enum reload_kind kind, enum history_cause cause,
@@ -117,10 +133,10 @@ void reload_desk_ask(struct reload_desk *desk, enum reload_kind kind, enum histo
 {
     struct request *request = &desk->requests[kind];
 
-    if (!desk->is_open || request->waiter_count == WAITERS_MAX) {
+    bool is_refused = !desk->is_open || request->waiter_count == WAITERS_MAX;
+    if (is_refused && asker->answer != NULL) {
         struct reload_outcome refusal = reload_answer_refusal();
-        if (asker->answer != NULL)
-            asker->answer(asker, &refusal);
+        asker->answer(asker, &refusal);
         return;
     }
     if (list_is_empty(&request->node)) {
@@ -149,6 +165,11 @@ void reload_desk_resume(struct reload_desk *desk)
     desk->is_paused = false;
     desk->paused = NULL;
     loop_defer(desk->options.reload.loop, &desk->next);
+}
+
+bool reload_desk_is_asked(const struct reload_desk *desk)
+{
+    return !list_is_empty(&desk->requests[RELOAD_FILES].node);
 }
 
 double reload_desk_seconds_max(void)
@@ -192,6 +213,7 @@ void reload_desk_open(struct reload_desk *desk, struct timespec read, int invent
     assert(!desk->is_open);
     desk->is_open = true;
     reload_job_open(desk->job, read, inventory_fd);
+    loop_defer(desk->options.reload.loop, &desk->next);
 }
 
 static void end_waiting(struct reload_desk *desk, const struct reload_outcome *outcome)

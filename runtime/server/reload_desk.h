@@ -37,7 +37,7 @@ void reload_desk_destroy(struct reload_desk **desk);
 /* In a forked child: gives back what only the master has a use for. */
 void reload_desk_abandon(struct reload_desk **desk);
 
-/* As reload_job_open(): from now on requests are not refused. */
+/* As reload_job_open(): from now on requests are not refused. Those of nobody have waited. */
 void reload_desk_open(struct reload_desk *desk, struct timespec read, int inventory_fd);
 
 /* No job is begun until reload_desk_resume(); what is asked for waits. Calls `paused` once, maybe
@@ -48,6 +48,8 @@ void reload_desk_resume(struct reload_desk *desk);
 /* The asker may be answered before this returns. */
 void reload_desk_ask(struct reload_desk *desk, enum reload_kind kind, enum history_cause cause,
                      const struct reload_asker *asker);
+/* Whether somebody waits for files to be read again. */
+bool reload_desk_is_asked(const struct reload_desk *desk);
 /* The longest that a request may take, in seconds, with others before it. */
 double reload_desk_seconds_max(void);
 

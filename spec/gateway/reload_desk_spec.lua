@@ -330,13 +330,39 @@ describe("a gateway whose files change", function()
       assert.equal("rollback", status(self).cause)
       assert.is_truthy(select(2, self:ask { "status" }):find "rolled back")
 
-      self:wait_for_log "x.lua has changed; rolled back"
+      self:wait_for_log "changed; rolled back" -- before it was done, or behind it
       write(self, config("three"))
       self:wait_for_log "gateway.lua has changed; rolled back"
       assert.equal("one", body(self))
       assert.equal(0, (self:ask { "reload" }))
       assert.equal("three", body(self))
       assert.is_false(status(self).held)
+    end)
+
+    it("holds it though files change while it is done", function()
+      local function slow(text)
+        return ('local t = { summary = "%s", options = {} }\n'):format(text) .. [[
+          local moongate = require "moongate"
+          function t:start() moongate.log.warning "begins" moongate.sleep(1) end
+          function t:request(req) end
+          return t
+        ]]
+      end
+      local text = config("one", 'use { { "slow" } } watch(true)')
+      local self = gateway.start { config = text, files = { ["plugins/slow.lua"] = slow "1" } }
+      write(self, slow "2", "plugins/slow.lua")
+      self:wait_for_log "generation 2 serves %(watch%)"
+      local before = #self:log()
+      local asking = process.spawn({ gateway.binary(), "rollback", "-c",
+        self.directory .. "/gateway.lua" }, { env = { RUNTIME_DIRECTORY = self.directory } })
+      self:wait_for_log("begins", 20, before)
+      write(self, slow "3", "plugins/slow.lua")
+      assert.equal(0, asking:wait(20))
+      self:wait_for_log("files have changed; rolled back", 20, before)
+      local now = status(self)
+      assert.same({ 3, "rollback", true }, { now.generation, now.cause, now.held })
+      assert.equal(0, (self:ask { "reload" }))
+      assert.equal(4, status(self).generation)
     end)
 
     it("fails where there is nothing to go back to", function()

@@ -213,6 +213,27 @@ describe("a gateway", function()
     assert.same(pids, self:worker_pids())
   end)
 
+  it("reloads after a SIGHUP that came while it started", function()
+    local directory = gateway.directory { config = gateway.complete [[
+      listen "127.0.0.1:0"
+      local sum = 0 for i = 1, 4e7 do sum = sum + i % 7 end
+    ]] }
+    local path = directory .. "/gateway.lua"
+    local started = process.spawn({ gateway.binary(), "run", "-c", path },
+      { env = { RUNTIME_DIRECTORY = directory }, stderr = directory .. "/log" })
+    wait.that(function() -- it has begun to read its configuration
+      local children = ("/proc/%d/task/%d/children"):format(started.pid, started.pid)
+      return (system.read_file(children) or ""):find "%d"
+    end)
+    started:signal(system.SIGHUP)
+    wait.that(function()
+      return (system.read_file(directory .. "/log") or ""):find "the same as before"
+    end, 60, "the reload")
+    started:signal(system.SIGTERM)
+    assert.equal(0, started:wait(20))
+    process.remove(directory)
+  end)
+
   describe("that cannot start", function()
     local function fail(text, ...)
       local code, out, err = gateway.run({ "run" }, { config = text })

@@ -76,6 +76,54 @@ describe("an upgrade", function()
     system.write_file(path, text)
   end
 
+  local function sockets_in(directory)
+    local pipe = io.popen(("ls '%s' | grep -c '[.]sock$'"):format(directory))
+    local count = tonumber(pipe:read "*a")
+    pipe:close()
+    return count
+  end
+
+  -- A verb, while something else goes on.
+  local function begin(self, verb)
+    system.adopt_orphans()
+    return process.spawn({ gateway.binary(), verb, "-c", self.directory .. "/gateway.lua" },
+      { env = { RUNTIME_DIRECTORY = self.directory } })
+  end
+
+  -- Follows an upgrade that was begun.
+  local function follow(self)
+    local now = status(self)
+    assert.not_equal(self.pid, now.pid)
+    self.previous, self.pid, self.process = self.process, now.pid, process.adopt(now.pid)
+  end
+
+  -- From now on plugins take their time to start, and say "begins" when they do, with a gauge up.
+  local function slow_down(self)
+    system.write_file(self.directory .. "/plugins/counts.lua", [[
+      local moongate = require "moongate"
+      local counts = { summary = "Takes its time.", options = {} }
+      local starting = moongate.metrics.gauge("starting", "Plugins that start.")
+      function counts:start()
+        starting:add(1)
+        moongate.log.warning "begins"
+        moongate.sleep(1)
+      end
+      function counts:request(req) end
+      return counts
+    ]])
+  end
+
+  -- The process that is to take its place, as soon as there is one.
+  local function wait_for_successor(self, workers)
+    local known = {}
+    for _, pid in ipairs(workers) do known[pid] = true end
+    return wait.that(function()
+      for _, pid in ipairs(self:worker_pids()) do
+        if not known[pid] then return pid end
+      end
+    end)
+  end
+
   -- Why it is refused; nothing has changed then.
   local function refusal(self)
     local before = status(self)
@@ -184,6 +232,25 @@ describe("an upgrade", function()
     self:stop()
   end)
 
+  it("promises whoever stops it the time that the one before may take", function()
+    local self = start()
+    local client = http.connect(self.port)
+    client:send "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
+    origin:wait_for_requests(1)
+    edit(self, '"5s"', '"100ms"')
+    self:upgrade()
+    local pipe = io.popen(("ls '%s'/*.sock"):format(self.directory))
+    local asking = socket.connect("unix:" .. pipe:read "*l")
+    pipe:close()
+    asking:send "stop\n"
+    assert.equal("wait 9\n", asking:receive(7))
+    client:send "a"
+    assert.equal("1", client:read_response().body)
+    assert.equal("done\nstopped\n", asking:receive_all())
+    assert.equal(0, self.process:wait(5))
+    self:stop()
+  end)
+
   it("closes what is not listened on any more, and listens on what is new", function()
     local removed = start() -- for a port that is free afterwards
     local port = removed.port
@@ -251,6 +318,37 @@ describe("an upgrade", function()
     assert.is_truthy(err:find("pid is " .. self.pid, 1, true), err)
     assert.equal(0, (self:ask { "stop" }))
     assert.equal(0, self.process:wait(5))
+    self:stop()
+  end)
+
+  it("keeps its control socket, whatever has become of its folder", function()
+    local self = start()
+    assert.equal(1, sockets_in(self.directory))
+    os.execute(("chmod 777 '%s'"):format(self.directory))
+    self:upgrade()
+    wait_for_end(self.previous)
+    assert.equal(1, sockets_in(self.directory))
+    assert.equal(self.pid, status(self).pid)
+  end)
+
+  it("has a control socket for each name of the configuration, and one that fails none", function()
+    local directory = gateway.directory { config = "", files = {
+      ["1/gateway.lua"] = gateway.complete(config()), ["2/gateway.lua"] = "nothing",
+      ["plugins/counts.lua"] = FILES["plugins/counts.lua"],
+    } }
+    local link = ("ln -sf %%d/gateway.lua '%s/gateway.lua'"):format(directory)
+    os.execute(link:format(1))
+    local self = gateway.start { directory = directory }
+    assert.equal(2, sockets_in(directory))
+    os.execute(link:format(2))
+    refusal(self)
+    assert.equal(2, sockets_in(directory))
+    system.write_file(directory .. "/2/gateway.lua", gateway.complete(config()))
+    self:upgrade()
+    wait_for_end(self.previous)
+    assert.equal(2, sockets_in(directory))
+    assert.equal(0, (self:ask({ "status" }, { config_path = directory .. "/2/gateway.lua" })))
+    assert.equal(1, (self:ask({ "status" }, { config_path = directory .. "/1/gateway.lua" })))
     self:stop()
   end)
 
@@ -414,45 +512,61 @@ describe("an upgrade", function()
   it("waits for a reload that is under way, and reloads wait for it", function()
     local self = start()
     edit(self, '"one"', '"two"')
-    local files = { env = { RUNTIME_DIRECTORY = self.directory } }
-    local function verb(name)
-      local path = self.directory .. "/gateway.lua"
-      return process.spawn({ gateway.binary(), name, "-c", path }, files)
-    end
-    system.adopt_orphans()
-    local reload, asked, again = verb "reload", verb "upgrade", verb "reload"
+    local reload, asked = begin(self, "reload"), begin(self, "upgrade")
+    local again = begin(self, "reload")
     assert.equal(0, reload:wait(30))
     assert.equal(0, asked:wait(30))
     assert.equal(0, again:wait(30))
     wait_for_end(self.process)
-    local now = status(self)
-    self.pid, self.process = now.pid, process.adopt(now.pid)
+    follow(self)
     assert.equal("two", http.request(self.port, { path = "/counted" }).body)
+  end)
+
+  it("is not ended by signals that come before it knows them: they wait", function()
+    local self = start "local sum = 0 for i = 1, 4e7 do sum = sum + i % 7 end"
+    local workers = self:worker_pids()
+    local asking = begin(self, "upgrade")
+    local pid = wait_for_successor(self, workers)
+    system.kill(pid, system.SIGHUP)
+    system.kill(pid, system.SIGUSR1)
+    assert.equal(0, asking:wait(60))
+    follow(self)
+    self:wait_for_log("the same as before", 60)
+  end)
+
+  it("does not lose a SIGHUP that the gateway before has got meanwhile", function()
+    local self = start()
+    slow_down(self)
+    local asking = begin(self, "upgrade")
+    self:wait_for_log "begins"
+    self:signal(system.SIGHUP)
+    assert.equal(0, asking:wait(60))
+    follow(self)
+    self:wait_for_log("the same as before", 60)
+  end)
+
+  it("that is killed leaves no gauge behind", function()
+    local self = start()
+    slow_down(self)
+    local workers = self:worker_pids()
+    local asking = begin(self, "upgrade")
+    local pid = wait_for_successor(self, workers)
+    self:wait_for_log "begins"
+    system.kill(pid, system.SIGKILL)
+    assert.equal(1, asking:wait(10))
+    assert.equal(0, metric(self, "starting"))
   end)
 
   it("goes on alone when the gateway before is killed meanwhile", function()
     local self = start()
-    system.write_file(self.directory .. "/plugins/counts.lua", [[
-      local moongate = require "moongate"
-      local counts = { summary = "Takes its time.", options = {} }
-      function counts:start()
-        moongate.log.warning "begins"
-        moongate.sleep(1)
-      end
-      function counts:request(req) end
-      return counts
-    ]])
-    system.adopt_orphans()
-    local asking = process.spawn({ gateway.binary(), "upgrade", "-c",
-      self.directory .. "/gateway.lua" }, { env = { RUNTIME_DIRECTORY = self.directory } })
+    slow_down(self)
+    local asking = begin(self, "upgrade")
     self:wait_for_log "begins"
     local before = #self:log()
     self.process:kill()
     assert.equal(1, asking:wait(10))
     wait.that(function() return self:log():find("ready", before, true) end)
-    local now = status(self)
-    assert.not_equal(self.pid, now.pid)
-    self.pid, self.process = now.pid, process.adopt(now.pid)
+    follow(self)
     assert.equal(200, http.request(self.port, { path = "/bytes/1" }).status)
   end)
 end)
