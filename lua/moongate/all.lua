@@ -21,7 +21,7 @@ return function(functions, ends_early)
     keys[#keys + 1] = key
     list[#list + 1] = run
   end
-  local results = core.join(list, ends_early)
+  local results = core.join(list, ends_early) or {}
   local values, why = {}, {}
   for i, key in ipairs(keys) do
     local result = results[i] or {}

@@ -8,6 +8,7 @@
 
 local core = require "moongate.core.fetch"
 local must_serve = require("moongate.ffi").must_serve
+local target_of = require "moongate.fetch_target"
 
 local LIMIT = 1048576
 local TIMEOUT = 30
@@ -27,28 +28,13 @@ local TIMEOUT = 30
 ---@field fields string[]                names and values in turn, as they came
 ---@field body string
 
--- Targets by authority and scheme, so that a URL is looked up once.
-local targets, target_count = {}, 0
-local TARGETS_MAX = 1024
-
--- nil when there are too many; raises for what has no host.
-local function target_of(url, scheme, authority)
-  local key = scheme .. "://" .. authority
-  if targets[key] then return targets[key] end
-  local target, why = core.target(authority, scheme == "https")
-  if why == false then error(("%q is not a URL to fetch"):format(url), 4) end
-  if target and target_count < TARGETS_MAX then
-    targets[key] = target
-    target_count = target_count + 1
-  end
-  return target
-end
-
 local function read_url(url)
   local scheme, authority, path = tostring(url):match "^(https?)://([^/?#]+)([^#]*)"
   if not scheme then error(("%q is not a URL to fetch"):format(tostring(url)), 3) end
+  local target = target_of(scheme, authority)
+  if target == false then error(("%q is not a URL to fetch"):format(url), 3) end
   if path:sub(1, 1) ~= "/" then path = "/" .. path end
-  return target_of(url, scheme, authority), authority, path
+  return target, authority, path
 end
 
 local function flat(headers)

@@ -60,10 +60,11 @@ local function make(status, fields, body)
   if body ~= nil and type(body) ~= "string" then
     error(("the body is a %s; expected a string"):format(type(body)), 3)
   end
-  return setmetatable({
+  local answer = setmetatable({
     status = status, fields = fields, body = body or "", problem = false, detail = false,
     extensions = false,
   }, Reply)
+  return answer -- a tail call of setmetatable() would keep it from being compiled
 end
 
 ---@class moongate.reply
@@ -129,6 +130,15 @@ function reply.problem(status, kind, detail, headers, extensions)
   problem.detail = detail or ""
   problem.extensions = extensions and json.encode(extensions):sub(2, -2) or ""
   return problem
+end
+
+--- A reply like another one, which keeps its own body: for what has the same status and headers
+--- each time.
+---@param answer Reply  no problem
+---@param body string
+---@return Reply
+function reply.with_body(answer, body)
+  return make(answer.status, answer.fields, body)
 end
 
 ---@param value any

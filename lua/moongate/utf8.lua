@@ -48,6 +48,9 @@ end
 
 ---@param text string
 ---@return boolean
-function utf8.is_valid(text) return C.moon_is_utf8(text, #text) end
+function utf8.is_valid(text)
+  -- A tail call of a function that gives a truth is never compiled.
+  return (C.moon_is_utf8(text, #text))
+end
 
 return utf8

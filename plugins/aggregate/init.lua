@@ -13,8 +13,8 @@
 --
 -- The first required part that fails ends it all; what still runs is cancelled.
 
-local all = require "moongate.all"
 local bridge = require "moongate.ffi"
+local core = require "moongate.core.task"
 local document = require "aggregate.document"
 local graph = require "aggregate.graph"
 local part = require "aggregate.part"
@@ -59,6 +59,17 @@ local function check_shape(options, parts, report)
   end
 end
 
+-- Each name once.
+local function lowered(names)
+  local list, is_there = {}, {}
+  for _, name in ipairs(names) do
+    name = name:lower()
+    if not is_there[name] then list[#list + 1] = name end
+    is_there[name] = true
+  end
+  return list
+end
+
 ---@param options table
 ---@return table?
 ---@return string? wrong
@@ -77,29 +88,45 @@ function aggregate.new(options)
     table.sort(wrong)
     return nil, table.concat(wrong, "; ")
   end
-  options.compiled = parts
-  options.counts, options.dependents = graph.of(parts)
+  local counts
+  counts, options.dependents = graph.of(parts)
+  options.ordered, options.first, options.counts = {}, {}, next(options.dependents) and counts
+  for i, name in ipairs(options.order) do
+    options.ordered[i] = parts[name]
+    if counts[name] == 0 then table.insert(options.first, parts[name]) end
+  end
+  options.forwarded = lowered(options.forward_headers)
   return options
 end
 
-local function forwarded_of(self, req)
-  local headers = {}
-  for _, name in ipairs(self.forward_headers) do headers[name:lower()] = req.headers[name] end
-  return headers
+local ACCEPT = { "accept", "application/json" }
+
+-- What all parts get, names and values in turn, and what Host says when that is forwarded, too.
+local function fields_of(self, req)
+  local fields, host = ACCEPT, nil
+  for i = 1, #self.forwarded do
+    local name = self.forwarded[i]
+    local value = req.headers[name]
+    if value and name == "host" then
+      host = value
+    elseif value then
+      if fields == ACCEPT then fields = { ACCEPT[1], ACCEPT[2] } end
+      local at = name == "accept" and 1 or #fields + 1
+      fields[at], fields[at + 1] = name, value
+    end
+  end
+  return fields, host
 end
 
 local run_parts
 
 -- false: a required part failed, so that it is over.
 local function run_part(self, run, one)
-  local result = part.ask(one, run)
-  run.results[one.name] = result
-  if one.required and result.failure then
-    run.failed, run.failure = run.failed or one, run.failure or result.failure
-    return false
-  end
+  if not part.ask(one, run) then return false end
+  local dependents = self.dependents[one.name]
+  if not dependents then return true end
   local ready = {}
-  for _, waiting in ipairs(self.dependents[one.name] or {}) do
+  for _, waiting in ipairs(dependents) do
     run.left[waiting.name] = run.left[waiting.name] - 1
     if run.left[waiting.name] == 0 then ready[#ready + 1] = waiting end
   end
@@ -109,11 +136,10 @@ end
 function run_parts(self, run, list)
   if #list == 0 then return true end
   if #list == 1 then return run_part(self, run, list[1]) end
-  local functions = {}
-  for i, one in ipairs(list) do
-    functions[i] = function() return run_part(self, run, one) end
+  local wrong = core.join_each(list, run_part, self, run)
+  for i = 1, wrong and #list or 0 do
+    if wrong[i] then error(wrong[i].error, 0) end
   end
-  all(functions, true)
   return not run.failed
 end
 
@@ -130,32 +156,45 @@ local function status_of(failure)
   return 502
 end
 
+-- As one text when there are several of that name.
+local function field_of(fields, name)
+  local found
+  for i = 1, #fields, 2 do
+    if fields[i]:lower() == name then
+      found = found and found .. ", " .. fields[i + 1] or fields[i + 1]
+    end
+  end
+  return found
+end
+
 local function refusal(run)
-  local failure, headers = run.failure, {}
+  local failure, headers = run.failures[run.failed.name], {}
   local status = status_of(failure)
   for _, name in ipairs(status == failure.status and LIFTED or {}) do
-    headers[name] = failure.answer.headers[name]
+    headers[name] = field_of(failure.fields, name)
   end
   return reply.problem(status, "part-failed",
     ("The part %q of the answer is missing."):format(run.failed.name), headers,
     { part = run.failed.name, reason = failure.reason })
 end
 
+local ANSWER = reply.new(200, nil, { ["content-type"] = "application/json" })
+
 ---@param req Request
 ---@return Reply
 function aggregate:respond(req)
   local run = {
-    req = req, results = {}, left = {}, forwarded = forwarded_of(self, req),
+    req = req, values = {}, failures = nil, failed = nil, fields = ACCEPT, host = nil, left = nil,
     deadline = C.moon_now(bridge.generation) + self.timeout,
   }
-  local ready = {}
-  for _, name in ipairs(self.order) do
-    run.left[name] = self.counts[name]
-    if run.left[name] == 0 then ready[#ready + 1] = self.compiled[name] end
+  run.fields, run.host = fields_of(self, req)
+  if self.counts then
+    run.left = {}
+    for name, count in pairs(self.counts) do run.left[name] = count end
   end
-  if not run_parts(self, run, ready) then return refusal(run) end
-  local body = document.of(self.order, run.results, self.merge, self.errors)
-  return reply.new(200, body, { ["content-type"] = "application/json" })
+  if not run_parts(self, run, self.first) then return refusal(run) end
+  local body = document.of(self.ordered, run.values, run.failures, self.merge, self.errors)
+  return reply.with_body(ANSWER, body)
 end
 
 return aggregate

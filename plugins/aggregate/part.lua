@@ -2,9 +2,11 @@
 
 local bridge = require "moongate.ffi"
 local check = require "moongate.config.check"
-local fetch = require "moongate.fetch"
+local core = require "moongate.core.fetch"
+local document = require "aggregate.document"
 local json = require "moongate.json"
 local json_text = require "aggregate.json_text"
+local target_of = require "moongate.fetch_target"
 local template = require "aggregate.template"
 
 local C = bridge.C
@@ -27,10 +29,13 @@ local OPTIONS = {
 
 ---@class AggregatePart
 ---@field name string
+---@field member string                  its name as the document has it
 ---@field needs table<string, boolean>  parts that it waits for
----@field url AggregateText
+---@field url AggregateAddress
+---@field target integer?                where that is, once it has been asked
 ---@field body AggregateText?
 ---@field fields { name: string, value: AggregateText }[]
+---@field overrides table<string, true>  their names
 ---@field fallback string?  JSON
 
 local function is_token(text) return text:find "^[%w!#$%%&'*+.^_`|~-]+$" ~= nil end
@@ -58,14 +63,16 @@ local function body_of(self, checked, names)
 end
 
 local function fields_of(self, checked, names, report)
-  local fields = {}
+  local fields, overrides = {}, {}
   for name, text in pairs(checked.headers) do
     local value, wrong = template.text(text, "header", names, self.needs)
     if not is_token(name) or text:find "%c" then wrong = ("header %q is none"):format(name) end
     if wrong then report(wrong) end
-    fields[#fields + 1] = { name = name:lower(), value = value }
+    name = name:lower()
+    if not overrides[name] then fields[#fields + 1] = { name = name, value = value } end
+    overrides[name] = true
   end
-  return fields
+  return fields, overrides
 end
 
 local function fallback_of(checked, report)
@@ -99,8 +106,9 @@ end
 function part.new(name, given, names, report)
   local function wrong_with(message) report(("parts.%s: %s"):format(name, message)) end
   local checked = check.options(OPTIONS, take_apart(given), wrong_with)
-  local self = { name = name, needs = {}, required = checked.required, timeout = checked.timeout,
-    limit = checked.limit, when = checked.when, extract = path_of(checked.extract) }
+  local self = { name = name, member = document.member(name), needs = {},
+    required = checked.required, timeout = checked.timeout, limit = checked.limit,
+    when = checked.when, extract = path_of(checked.extract) }
   local wrong
   if not checked.url then
     wrong_with "its address is missing; expected http://upstream/path"
@@ -111,7 +119,7 @@ function part.new(name, given, names, report)
   checked.headers = checked.headers or {}
   self.body, wrong = body_of(self, checked, names)
   if wrong then wrong_with(wrong) end
-  self.fields = fields_of(self, checked, names, wrong_with)
+  self.fields, self.overrides = fields_of(self, checked, names, wrong_with)
   self.method = checked.method or (self.body and "POST" or "GET")
   if not is_token(self.method) then wrong_with(("method is %q"):format(self.method)) end
   self.fallback = fallback_of(checked, wrong_with)
@@ -123,65 +131,102 @@ end
 
 ---@class AggregateFailure
 ---@field reason AggregateReason
----@field status integer?  that it answered
----@field answer FetchAnswer?
+---@field status integer?   that it answered
+---@field fields string[]?  of an answer that is not 2xx: names and values in turn
 
-local function failed(reason, answer)
-  return { failure = { reason = reason, status = answer and answer.status, answer = answer } }
+---@class AggregateRun
+---@field req Request
+---@field values table<string, string>  JSON, by names of parts
+---@field failures table<string, AggregateFailure>?
+---@field failed AggregatePart?         the first required one that did
+---@field fields string[]               that all parts get: names and values in turn
+---@field host string?                  what Host says, when it is not the address's
+---@field deadline number
+
+-- Whether the others go on.
+local function fail(self, run, reason, status, fields)
+  run.failures = run.failures or {}
+  run.failures[self.name] = { reason = reason, status = status, fields = fields }
+  run.values[self.name] = self.fallback
+  if not self.required then return true end
+  run.failed = run.failed or self
+  return false
 end
 
--- The JSON that is used of an answer.
-local function judge(self, answer)
-  if answer.status < 200 or answer.status > 299 then return failed("status", answer) end
-  if answer.body == "" then return { value = "null" } end
-  local value = json_text.value(answer.body)
-  if not value then return failed("not-json", answer) end
-  if self.extract then value = json_text.at(value, self.extract) end
-  if not value then return failed("nothing-extracted", answer) end
-  return { value = value }
+-- Keeps the JSON that is used of an answer.
+local function judge(self, run, status, fields, body)
+  if status < 200 or status > 299 then return fail(self, run, "status", status, fields) end
+  local value = body == "" and "null" or json_text.value(body)
+  if not value then return fail(self, run, "not-json", status) end
+  if self.extract and body ~= "" then value = json_text.at(value, self.extract) end
+  if not value then return fail(self, run, "nothing-extracted", status) end
+  run.values[self.name] = value
+  return true
 end
 
-local function headers_of(self, req, results, forwarded)
-  local headers = { accept = "application/json" }
-  for name, value in pairs(forwarded) do headers[name] = value end
-  for _, field in ipairs(self.fields) do
-    local value = field.value(req, results)
-    if not value then return nil end
-    headers[field.name] = value
+-- Names and values in turn, and what Host says; nil: a value lacks.
+local function fields_for(self, run)
+  if #self.fields == 0 then return run.fields, run.host end
+  local list, host = {}, run.host
+  for i = 1, #run.fields, 2 do
+    if not self.overrides[run.fields[i]] then
+      list[#list + 1], list[#list + 2] = run.fields[i], run.fields[i + 1]
+    end
   end
-  return headers
+  for _, field in ipairs(self.fields) do
+    local value = field.value(run.req, run.values)
+    if not value then return nil end
+    if field.name == "host" then
+      host = value
+    else
+      list[#list + 1], list[#list + 2] = field.name, value
+    end
+  end
+  return list, host
 end
 
----@class AggregateResult
----@field value string?  JSON
----@field failure AggregateFailure?
----@field is_skipped boolean?
-
-local function ask(self, req, results, forwarded, seconds)
-  local url = self.url(req, results)
-  local headers = url and headers_of(self, req, results, forwarded)
-  local body = headers and self.body and self.body(req, results)
-  if not headers or (self.body and not body) then return failed "no-value" end
-  if seconds <= 0 then return failed "timeout" end
-  local answer, fault = fetch { url = url, method = self.method, headers = headers, body = body,
-    timeout = seconds, limit = self.limit }
-  if not answer then return failed(fault) end
-  return judge(self, answer)
+local function find_target(self)
+  local url = self.url
+  self.target = target_of(url.scheme, url.authority)
+  if self.target == false then
+    error(("%q is no authority to fetch from"):format(url.authority), 0)
+  end
+  return self.target
 end
 
---- Asks, and waits for the answer.
+-- Path, fields, what Host says, and a body if it has one; nil: a value lacks.
+local function request_of(self, run)
+  local path = self.url.path(run.req, run.values)
+  if not path then return nil end
+  local fields, host = fields_for(self, run)
+  local body = fields and self.body and self.body(run.req, run.values)
+  if not fields or (self.body and not body) then return nil end
+  return path, fields, host or self.url.authority, body
+end
+
+local function ask(self, run, seconds)
+  local path, fields, host, body = request_of(self, run)
+  if not path then return fail(self, run, "no-value") end
+  if seconds <= 0 then return fail(self, run, "timeout") end
+  local target = self.target or find_target(self)
+  if not target then return fail(self, run, "upstream-limit") end
+  local status, got, text = core.call(target, self.method, path, host, fields, body, 0, seconds,
+    self.limit, true)
+  if not status then return fail(self, run, got) end
+  return judge(self, run, status, got, text)
+end
+
+--- Asks, waits for the answer, and keeps it.
 ---@param self AggregatePart
----@param run { req: Request, results: table, forwarded: table, deadline: number }
----@return AggregateResult
+---@param run AggregateRun
+---@return boolean goes_on  false: it was required and has failed
 function part.ask(self, run)
   if self.when and not self.when(run.req) then
-    return { value = self.fallback, is_skipped = true }
+    run.values[self.name] = self.fallback
+    return true
   end
   local left = run.deadline - C.moon_now(bridge.generation)
-  local seconds = math.min(self.timeout or left, left)
-  local result = ask(self, run.req, run.results, run.forwarded, seconds)
-  if result.failure then result.value = self.fallback end
-  return result
+  return ask(self, run, math.min(self.timeout or left, left))
 end
 
 return part

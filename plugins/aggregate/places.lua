@@ -22,9 +22,8 @@ local ESCAPES = {
 }
 
 local function read_part(name, path, place)
-  return function(_, results)
-    local result = results[name]
-    local value = result and result.value and json_text.at(result.value, path)
+  return function(_, values)
+    local value = values[name] and json_text.at(values[name], path)
     if place == "value" then return value end
     value = value and json_text.scalar(value)
     return value and ESCAPES[place](value)
@@ -55,7 +54,7 @@ end
 ---@param place "path"|"query"|"header"|"json"|"text"|"value"  "value": JSON as it is
 ---@param names table<string, any>      the parts there are
 ---@param edges table<string, boolean>  gets the parts that are needed
----@return (fun(req: Request, results: table): string?)?
+---@return (fun(req: Request, values: table<string, string>): string?)?
 ---@return string? wrong
 function places.reader(inside, place, names, edges)
   local part, path = inside:match "^([%w_-]+)%.(.+)$"

@@ -23,7 +23,7 @@ local function add_reader(compiler, inside, place)
     compiler.wrong = compiler.wrong or wrong
     return
   end
-  compiler.pieces[#compiler.pieces + 1] = { read = read, inside = inside }
+  compiler.pieces[#compiler.pieces + 1] = { read = read }
 end
 
 -- `place` is a name, or a function of the text before.
@@ -46,40 +46,61 @@ local function compiler_of(names, edges)
   return { names = names, edges = edges, pieces = {} }
 end
 
+-- What they are together, when none has to be read.
+local function fixed_text(pieces)
+  local texts = {}
+  for i, piece in ipairs(pieces) do
+    if not piece.text then return nil end
+    texts[i] = piece.text
+  end
+  return table.concat(texts)
+end
+
 local function finish(compiler)
   if compiler.wrong then return nil, compiler.wrong end
   local pieces = compiler.pieces
-  return function(req, results)
+  local fixed = fixed_text(pieces)
+  if fixed then return function() return fixed end end
+  return function(req, values)
     local texts = {}
-    for i, piece in ipairs(pieces) do
-      local text = piece.text or piece.read(req, results)
-      if not text then return nil, piece.inside end
+    for i = 1, #pieces do
+      local piece = pieces[i]
+      local text = piece.text or piece.read(req, values)
+      if not text then return nil end
       texts[i] = text
     end
     return table.concat(texts)
   end
 end
 
----@alias AggregateText fun(req: Request, results: table): string?, string?  or nil and what lacks
+---@alias AggregateText fun(req: Request, values: table<string, string>): string?  nil: one lacks
+
+---@class AggregateAddress
+---@field scheme "http"|"https"
+---@field authority string
+---@field path AggregateText  with the query
 
 --- The address of a part; scheme and host are fixed.
 ---@param url string
 ---@param names table<string, any>      the parts there are
 ---@param edges table<string, boolean>  gets the parts that are needed
----@return AggregateText?
+---@return AggregateAddress?
 ---@return string? wrong
 function template.url(url, names, edges)
-  local head = url:match "^https?://[^/?#]+"
-  if not head or head:find "@" then
+  local scheme, authority, rest = url:match "^(https?)://([^/?#]+)(.*)$"
+  if not scheme or authority:find "@" then
     return nil, ("%q is not an address; expected http://upstream/path"):format(url)
   end
-  if head:find "[{}]" then return nil, ("%q has a brace in its host"):format(url) end
+  if authority:find "[{}]" then return nil, ("%q has a brace in its host"):format(url) end
   if url:find "[#%s%c]" then return nil, ("%q has a # or a blank in it"):format(url) end
   local compiler = compiler_of(names, edges)
-  add_template(compiler, url, function(before)
+  if rest:sub(1, 1) ~= "/" then rest = "/" .. rest end
+  add_template(compiler, rest, function(before)
     return before:find("?", 1, true) and "query" or "path"
   end)
-  return finish(compiler)
+  local path, wrong = finish(compiler)
+  if not path then return nil, wrong end
+  return { scheme = scheme, authority = authority, path = path }
 end
 
 --- A text for a header or a body: `place` says for which.

@@ -43,9 +43,25 @@ size_t utf8_length(struct slice text)
     return form->length;
 }
 
+/* What is ASCII at the beginning, of most texts all: 32 bytes at once. */
+static struct slice after_ascii(struct slice text)
+{
+    uint64_t words[4];
+
+    while (text.length >= sizeof(words)) {
+        memcpy(words, text.start, sizeof(words));
+        if (((words[0] | words[1] | words[2] | words[3]) & 0x8080808080808080u) != 0)
+            break;
+        text = slice_after(text, sizeof(words));
+    }
+    while (text.length > 0 && (uint8_t)text.start[0] < 0x80)
+        text = slice_after(text, 1);
+    return text;
+}
+
 bool utf8_is_valid(struct slice text)
 {
-    while (text.length > 0) {
+    while ((text = after_ascii(text)).length > 0) {
         size_t length = utf8_length(text);
         if (length == 0)
             return false;

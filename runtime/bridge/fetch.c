@@ -33,6 +33,7 @@ struct fetch {
     struct response *response;
     struct buffer received;
     size_t received_max;
+    bool is_bare; /* the fields of a 2xx answer are not asked for */
 };
 
 static void fetch_free(struct fetch *fetch)
@@ -76,16 +77,20 @@ static void push_fields(lua_State *thread, const struct headers *headers)
     }
 }
 
-/* status, fields as a flat list, body. */
+/* status, fields as a flat list or nil, body. */
 static void on_end(void *data)
 {
     struct fetch *fetch = data;
     struct task *task = fetch->task;
     lua_State *thread = task_thread(task);
     struct slice body = buffer_slice(&fetch->received);
+    int status = fetch->response->status;
 
-    lua_pushinteger(thread, fetch->response->status);
-    push_fields(thread, &fetch->response->headers);
+    lua_pushinteger(thread, status);
+    if (fetch->is_bare && status >= 200 && status <= 299)
+        lua_pushnil(thread);
+    else
+        push_fields(thread, &fetch->response->headers);
     lua_pushlstring(thread, body.length > 0 ? body.start : "", body.length);
     fetch_free(fetch);
     task_resume(task, 3);
@@ -232,6 +237,7 @@ static void read_options(lua_State *thread, struct fetch *fetch)
     double limit = lua_tonumber(thread, 9);
     fetch->received_max = limit > 0 ? (size_t)fmin(limit, BODY_MAX) : 0;
     buffer_init(&fetch->received, (size_t)BODY_MAX, NULL);
+    fetch->is_bare = lua_toboolean(thread, 10);
 }
 
 /* Raises, so that nothing later has to. */
@@ -247,8 +253,8 @@ static void check_arguments(lua_State *thread)
 }
 
 /*
- * (target, method, path with query, authority, fields, body or nil, connect, total, limit)
- * -> status, fields, body; or nil, fault, text.
+ * (target, method, path with query, authority, fields, body or nil, connect, total, limit, is bare)
+ * -> status, fields, body; or nil, fault, text. Bare: without the fields of a 2xx answer.
  */
 static int call_upstream(lua_State *thread)
 {

@@ -17,6 +17,9 @@
 #define GROUP_MAX 256
 /* Of each of them that are kept: a value, and why there is none. */
 #define RESULTS_MAX 2
+/* Where join_each() has its function and the last of what all get. */
+#define EACH_FUNCTION 2
+#define EACH_LAST     4
 /* Of a task that is spawned, its function included. */
 #define ARGUMENTS_MAX 256
 
@@ -134,7 +137,8 @@ struct group {
     struct task *waiting; /* NULL while the members are being started */
     int results;          /* registry reference: results by index, then errors under "error" */
     int left, count;
-    bool ends_early; /* with the first that raises or returns false; the others are cancelled */
+    bool ends_early;    /* with the first that raises or returns false; the others are cancelled */
+    bool keeps_results; /* or errors alone */
     bool is_over;
     struct member members[];
 };
@@ -158,8 +162,14 @@ static void group_resume(struct group *group)
 /* results[index] = the table on top of the main stack. */
 static void keep_row(const struct member *member)
 {
-    lua_State *vm = member->group->generation->vm;
-    lua_rawgeti(vm, LUA_REGISTRYINDEX, member->group->results);
+    struct group *group = member->group;
+    lua_State *vm = group->generation->vm;
+
+    if (group->results == LUA_NOREF) {
+        lua_createtable(vm, group->count, 0);
+        group->results = luaL_ref(vm, LUA_REGISTRYINDEX);
+    }
+    lua_rawgeti(vm, LUA_REGISTRYINDEX, group->results);
     lua_insert(vm, -2);
     lua_rawseti(vm, -2, member->index);
     lua_pop(vm, 1);
@@ -218,9 +228,9 @@ static void on_member_ended(enum task_end end, lua_State *thread, void *data)
     struct group *group = member->group;
 
     member->task = NULL;
-    if (end == TASK_RETURNED) {
+    if (end == TASK_RETURNED && group->keeps_results) {
         keep_results(member, thread);
-    } else {
+    } else if (end == TASK_RAISED) {
         keep_error(member, generation_push_traceback(group->generation, thread));
         lua_pop(group->generation->vm, 1);
     }
@@ -241,13 +251,13 @@ static struct group *group_create(lua_State *thread, int count)
     struct group *group = mem_zeroed(sizeof(struct group) + (size_t)count * sizeof(struct member));
     group->generation = task_generation_of(thread);
     group->count = group->left = count;
-    lua_createtable(thread, count, 0);
-    group->results = luaL_ref(thread, LUA_REGISTRYINDEX);
+    group->results = LUA_NOREF;
     return group;
 }
 
-/* Runs the function on top of `thread`, up to its first wait. */
-static void start_member(struct member *member, lua_State *thread, struct exchange *exchange)
+/* Runs the function below its `arguments` on top of `thread`, up to its first wait. */
+static void start_member(struct member *member, lua_State *thread, int arguments,
+                         struct exchange *exchange)
 {
     struct group *group = member->group;
     struct tasks *tasks = &group->generation->tasks;
@@ -262,33 +272,41 @@ static void start_member(struct member *member, lua_State *thread, struct exchan
     const char *why_not = tasks_why_no_room(tasks);
 
     if (why_not != NULL) {
-        lua_pop(thread, 1);
+        lua_pop(thread, arguments + 1);
         keep_error(member, slice_from_string(why_not));
         count_ended(group, true);
         return;
     }
-    lua_xmove(thread, tasks->vm, 1);
-    struct task *started = task_start(tasks, 0, &options);
+    lua_xmove(thread, tasks->vm, arguments + 1);
+    struct task *started = task_start(tasks, arguments, &options);
     if (started != NULL)
         member->task = started;
 }
 
-/* Starts the functions of the list at 1. */
+/* What member `index` runs, with its arguments: from the list at 1, or what join_each() got. */
+static int push_member(lua_State *thread, const struct group *group, int index)
+{
+    if (group->keeps_results) {
+        lua_rawgeti(thread, 1, index);
+        return 0;
+    }
+    for (int at = EACH_FUNCTION; at <= EACH_LAST; at++)
+        lua_pushvalue(thread, at);
+    lua_rawgeti(thread, 1, index);
+    return EACH_LAST - EACH_FUNCTION + 1;
+}
+
 static void start_members(lua_State *thread, struct group *group, struct exchange *exchange)
 {
     for (int i = 0; i < group->count && !group->is_over; i++) {
         struct member *member = &group->members[i];
         *member = (struct member){.group = group, .index = i + 1};
-        lua_rawgeti(thread, 1, i + 1);
-        start_member(member, thread, exchange);
+        start_member(member, thread, push_member(thread, group, i + 1), exchange);
     }
 }
 
-/*
- * (list of functions, ends early) -> list of { results } or { error = text }, when all have ended,
- * or, if it ends early, one has failed: then what was cancelled has no results.
- */
-static int join(lua_State *thread)
+/* One for each of the list at 1. */
+static int run_group(lua_State *thread, bool ends_early, bool keeps_results)
 {
     luaL_checktype(thread, 1, LUA_TTABLE);
     struct task *task = task_awaiting(thread);
@@ -297,7 +315,8 @@ static int join(lua_State *thread)
     if (count > GROUP_MAX)
         return luaL_error(thread, "at most %d tasks at once", GROUP_MAX);
     struct group *group = group_create(thread, count);
-    group->ends_early = lua_toboolean(thread, 2) != 0;
+    group->ends_early = ends_early;
+    group->keeps_results = keeps_results;
     start_members(thread, group, task_exchange(task));
     if (group->left == 0 || group->is_over) {
         lua_rawgeti(thread, LUA_REGISTRYINDEX, group->results);
@@ -308,9 +327,26 @@ static int join(lua_State *thread)
     return task_suspend(task, on_group_cancelled, group);
 }
 
+/*
+ * (list of functions, ends early) -> list of { results } or { error = text }, when all have ended,
+ * or, if it ends early, one has failed: then what was cancelled has no results. nil: nothing has.
+ */
+static int join(lua_State *thread)
+{
+    return run_group(thread, lua_toboolean(thread, 2), true);
+}
+
+/*
+ * (list, function, one, two) -> nil, or { error = text } by index of what raised. Runs
+ * function(one, two, item) for each item of the list, and ends early.
+ */
+static int join_each(lua_State *thread)
+{
+    luaL_checktype(thread, EACH_FUNCTION, LUA_TFUNCTION);
+    lua_settop(thread, EACH_LAST);
+    return run_group(thread, true, false);
+}
+
 const luaL_Reg TASK_LIBRARY[] = {
-    {"sleep", sleep_for},
-    {"spawn", spawn},
-    {"join", join},
-    {NULL, NULL},
+    {"sleep", sleep_for}, {"spawn", spawn}, {"join", join}, {"join_each", join_each}, {NULL, NULL},
 };

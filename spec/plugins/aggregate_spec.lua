@@ -28,6 +28,10 @@ local ANSWERS = {
   ["/a"] = { 200, '{"k":"a","s":1.10,"only_a":[]}' },
   ["/b"] = { 200, '{"\\u006b":"b","only_b":{}}' },
   ["/long"] = { 200, "[" .. ('{"k":[1,"two",null]},'):rep(40000) .. "0]" },
+  ["/blanks"] = { 200, "\r\n\t {\n}  \n" },
+  ["/long-blanks"] = { 200, (" "):rep(70000) .. "[1 ]" .. ("\n"):rep(70000) },
+  ["/long-broken"] = { 200, "[" .. ("1,"):rep(40000) .. "]" },
+  ["/long-bytes"] = { 200, '"' .. ("x"):rep(70000) .. '\255"' },
   ["/401"] = { 401, "{}", { ["WWW-Authenticate"] = "Basic" } },
   ["/429"] = { 429, "{}", { ["Retry-After"] = "7" } },
 }
@@ -101,6 +105,18 @@ describe("aggregate", function()
         n = { "http://u/none", required = true }, z = "http://u/numbers" }]])
   end)
 
+  it("leaves blanks around a value out", function()
+    assert.equal('{"a":{\n},"b":[1 ]}',
+      body_of [[parts = { a = "http://u/blanks", b = "http://u/long-blanks" }]])
+  end)
+
+  it("checks long documents, too", function()
+    local answer = json.decode(body_of [[parts = { a = "http://u/long-broken",
+      b = "http://u/long-bytes" }]])
+    assert.same({ { part = "a", reason = "not-json", status = 200 },
+      { part = "b", reason = "not-json", status = 200 } }, answer.errors)
+  end)
+
   it("extracts", function()
     assert.equal('{"i":12345678901234567890.10,"z":"z"}', body_of [[parts = {
       i = { "http://u/profile", extract = "id" }, z = { "http://u/profile", extract = "x.y.1" } }]])
@@ -162,6 +178,17 @@ describe("aggregate", function()
     assert.is_nil(answer.authorization)
     assert.is_nil(answer.cookie)
     assert.equal("u", answer.host)
+  end)
+
+  it("sends a part's own fields in the place of those that all get", function()
+    local answer = json.decode(body_of([[forward_headers = { "accept", "Host", "x-tenant" },
+      parts = { a = "http://u?x={user}", b = { "http://u/e", headers = { ["X-Tenant"] = "{user}",
+        host = "b.example", Accept = "application/x" } } }]], nil,
+      { ["x-tenant"] = "t1", accept = "text/x", host = "a.example" }))
+    local a, b = answer.a.headers, answer.b.headers
+    assert.equal("/?x=7", answer.a.target)
+    assert.same({ "t1", "text/x", "a.example" }, { a["x-tenant"], a.accept, a.host })
+    assert.same({ "7", "application/x", "b.example" }, { b["x-tenant"], b.accept, b.host })
   end)
 
   it("goes on without an optional part, and says so", function()

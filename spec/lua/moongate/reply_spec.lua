@@ -42,6 +42,11 @@ describe("reply", function()
         return reply.text(200, "", { ["content-length"] = "1" })
       end)
       gives("/bad-json", function(reply) return reply.json(200, function() end) end)
+      gives("/with-body", function(reply)
+        local first = reply.new(299, "one", { a = "x" })
+        local other = reply.with_body(first, "two")
+        return first.body == "one" and other
+      end)
       gives("/is", function(reply)
         return reply.text(200, tostring(reply.is(reply.new(200))) .. tostring(reply.is {}))
       end)
@@ -57,6 +62,8 @@ describe("reply", function()
     local response = get "/new"
     assert.same({ 299, "body", { "1", "2" }, "3" },
       { response.status, response.body, response.headers["x-a"], response.headers.b })
+    response = get "/with-body"
+    assert.same({ 299, "two", "x" }, { response.status, response.body, response.headers.a })
     response = get "/empty"
     assert.same({ 204, "" }, { response.status, response.body })
   end)

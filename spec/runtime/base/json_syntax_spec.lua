@@ -36,6 +36,25 @@ describe("json_syntax", function()
     end)
   end
 
+  it("finds what does not fit wherever it is in a long string", function()
+    for before = 0, 50 do
+      local plain = ("a"):rep(before)
+      for _, after in ipairs { "", ("b"):rep(40) } do
+        for _, special in ipairs { "\0", "\31", "\n", "\\x" } do
+          local fits, at = check('"' .. plain .. special .. after .. '"')
+          assert.is_false(fits)
+          assert.equal(1 + before + (special == "\\x" and 1 or 0), at)
+        end
+        for _, fitting in ipairs { " ", "\127", "\128", "\255", "!", "#", "[", "]", "\\\"" } do
+          assert.is_true((check('"' .. plain .. fitting .. after .. '"')))
+        end
+        local fits, at = check('"' .. plain .. '"' .. after)
+        assert.equal(after == "", fits)
+        assert.equal(before + 2, at)
+      end
+    end
+  end)
+
   it("takes 128 levels and no more", function()
     assert.is_true((check(("["):rep(128) .. ("]"):rep(128))))
     assert.is_false((check(("["):rep(129) .. ("]"):rep(129))))

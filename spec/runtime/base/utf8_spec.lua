@@ -20,4 +20,15 @@ describe("utf8", function()
       assert.is_false(is_valid(text))
     end
   end)
+
+  it("looks at every byte of a long text", function()
+    for before = 0, 70 do
+      for after = 0, 70, 7 do
+        local one, other = ("a"):rep(before), ("b"):rep(after)
+        assert.is_true(is_valid(one .. "\226\130\172" .. other))
+        assert.is_false(is_valid(one .. "\130" .. other))
+        assert.is_false(is_valid(one .. "\226\130" .. other))
+      end
+    end
+  end)
 end)
