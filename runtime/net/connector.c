@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "net/timeout.h"
@@ -135,10 +136,22 @@ static void on_ready(void *data)
 
 static const struct stream_events CONNECTING = {.on_readable = on_ready, .on_writable = on_ready};
 
+static int open_socket(const struct loop *loop, const struct address *address)
+{
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0 && !loop_may_connect(loop, fd)) {
+        close(fd);
+        fd = -1;
+        errno = EMFILE;
+    }
+    return fd;
+}
+
 static void connect_to(struct connector *connector, const struct address *address)
 {
     static const int ON = 1;
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = open_socket(connector->loop, address);
 
     if (fd < 0) {
         fail(connector, "socket", errno);

@@ -92,8 +92,6 @@ static void shed_one(struct listener *listener)
 
 static void step_back(struct listener *listener, int error)
 {
-    if (error == EMFILE || error == ENFILE)
-        shed_one(listener);
     complain(listener, error);
     ev_io_stop(listener->arrivals.loop->ev, &listener->readable);
     timeout_set(&listener->pause, PAUSE_SECONDS);
@@ -119,6 +117,12 @@ static bool accept_one(struct listener *listener)
 
     int fd =
         accept4(listener->readable.fd, &socket_peer.any, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0 && !loop_may_connect(listener->arrivals.loop, fd)) {
+        close(fd);
+        listener->shed++;
+        step_back(listener, EMFILE);
+        return false;
+    }
     if (fd >= 0) {
         address_from_socket(&socket_peer.any, length, &peer);
         admit(listener, fd, &peer);
@@ -126,8 +130,11 @@ static bool accept_one(struct listener *listener)
     }
     if (concerns_connection_only(errno))
         return true;
-    if (errno != EAGAIN)
-        step_back(listener, errno);
+    int error = errno;
+    if (error == EMFILE || error == ENFILE)
+        shed_one(listener);
+    if (error != EAGAIN)
+        step_back(listener, error);
     return false;
 }
 

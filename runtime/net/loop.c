@@ -4,8 +4,10 @@
 #include "net/loop.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -120,6 +122,18 @@ static void stop_watchers(struct loop *loop)
     ev_idle_stop(loop->ev, &loop->unfinished);
 }
 
+static int find_connection_fd_end(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    rlim_t reserved = limit.rlim_cur / 8;
+    if (reserved > LOOP_RESERVED_DESCRIPTORS_MAX)
+        reserved = LOOP_RESERVED_DESCRIPTORS_MAX;
+    return (int)(limit.rlim_cur - reserved);
+}
+
 struct loop *loop_create(void)
 {
     struct loop *loop = mem_zeroed(sizeof(*loop));
@@ -135,6 +149,7 @@ struct loop *loop_create(void)
     list_init(&loop->flushes);
     list_init(&loop->deferred);
     loop->turn = &loop->own_turn;
+    loop->connection_fd_end = find_connection_fd_end();
     start_watchers(loop);
     return loop;
 }

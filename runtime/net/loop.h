@@ -65,6 +65,7 @@ struct loop {
     /* Told after each turn how long it took, in seconds; may be NULL: nothing is measured. */
     void (*on_turn)(void *data, double seconds);
     void *on_turn_data;
+    int connection_fd_end;          /* connections have lower descriptors, see loop_may_connect() */
     struct timeout *spare_timeouts; /* see timeout_acquire() */
     unsigned spare_timeout_count;
     unsigned flush_count; /* at least as many as `flushes` has */
@@ -73,6 +74,9 @@ struct loop {
         void *thing;
     } kept[LOOP_KEPT_MAX];
 };
+
+/* Descriptors that are not for connections, but at most an eighth of all. */
+#define LOOP_RESERVED_DESCRIPTORS_MAX 96
 
 /* The first loop of a process also makes it ignore SIGPIPE: a peer that left is an error code. */
 struct loop *loop_create(void);
@@ -97,6 +101,16 @@ static inline double loop_now(const struct loop *loop)
 static inline double loop_monotonic(const struct loop *loop)
 {
     return loop->monotonic;
+}
+
+/*
+ * Whether a connection may have this descriptor. The last ones of those that the process may have
+ * are kept for itself: however many clients come, it can be reached by its master, read files and
+ * log.
+ */
+static inline bool loop_may_connect(const struct loop *loop, int fd)
+{
+    return fd < loop->connection_fd_end;
 }
 
 /* The loop's thing of that kind, which is static: made at the first call, destroyed with the loop.

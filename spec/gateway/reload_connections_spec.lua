@@ -77,6 +77,25 @@ describe("a connection that lives through a reload", function()
     assert.equal(200, silent:request({ path = "/bytes/1" }).status)
   end)
 
+  it("has not kept the gateway from reloading when it took the last descriptor", function()
+    local self = reloading.start { config = plain(), files = FILES, descriptors = 96 }
+    local clients = {}
+    for i = 1, 120 do
+      clients[i] = http.connect(self.port)
+      clients[i]:send(http.format { path = "/delay/0.2" })
+    end
+    self:wait_for_log "cannot accept connections: Too many open files"
+    for i = 1, 4 do
+      local listener = i % 2 == 0 and '\nlisten "127.0.0.1:0"\n' or ""
+      self:reload { ["gateway.lua"] = edited(plain()) .. listener }
+    end
+    for _, client in ipairs(clients) do client:close() end
+    wait.that(function()
+      local ok, answer = pcall(http.request, self.port, { path = "/bytes/1" })
+      return ok and answer.status == 200
+    end)
+  end)
+
   it("is answered in the middle of a head, of a body and of an answer", function()
     local self = start()
     local head, body, answer = http.connect(self.port), http.connect(self.port),

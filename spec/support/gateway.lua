@@ -90,15 +90,20 @@ function gateway.directory(options)
 end
 
 --- Starts a gateway and waits until it serves.
----@param options table `config`: text of gateway.lua, listeners on "127.0.0.1:0"; `files`: more
---- files by relative name; `env`; `arguments`: behind `run -c FILE`; `seconds`: bound of the
---- start; `directory`: an existing one, instead of `config`; `binary`: instead of gateway.binary()
+---@param options table `config`: text of gateway.lua, listeners on "127.0.0.1:0"; `descriptors`:
+--- that each process may have; `files`: more files by relative name; `env`; `arguments`: behind
+--- `run -c FILE`; `seconds`: bound of the start; `directory`: an existing one, instead of `config`;
+--- `binary`: instead of gateway.binary()
 ---@return Gateway
 function gateway.start(options)
   local directory = options.directory
     or gateway.directory { config = gateway.complete(options.config), files = options.files }
   local arguments = { options.binary or gateway.binary(), "run", "-c", directory .. "/gateway.lua" }
   for _, argument in ipairs(options.arguments or {}) do arguments[#arguments + 1] = argument end
+  if options.descriptors then
+    local limit = ("--nofile=%d:%d"):format(options.descriptors, options.descriptors)
+    arguments = { "prlimit", limit, unpack(arguments) }
+  end
   os.remove(directory .. "/log") -- a predecessor's
   local self = setmetatable({ directory = directory }, Gateway)
   self.process = process.spawn(arguments, {
