@@ -12,6 +12,7 @@ local request = require "moongate.request"
 local response = require "moongate.response"
 
 local C, found = bridge.C, bridge.found
+local new_request, new_response = request.of, response.of
 local HANDLE, STATE, SERIAL, STEP = parts.HANDLE, parts.STATE, parts.SERIAL, parts.STEP
 local SHAPE, BARRED, RESPONDS = parts.SHAPE, parts.BARRED, parts.RESPONDS
 local BODY, RESPONSE_BODY = parts.BODY, parts.RESPONSE_BODY
@@ -64,11 +65,11 @@ end
 local function request_of(slot)
   local handle, state = handle_of(slot), states[slot + 1] or new_state(slot)
   if state[SERIAL] ~= handle.serial then reset(state, handle.serial) end
-  return request.of(handle, state)
+  return new_request(handle, state)
 end
 
 local function response_of(req)
-  return response.of(req[HANDLE], req[STATE])
+  return new_response(req[HANDLE], req[STATE])
 end
 
 local function decide(req, route)

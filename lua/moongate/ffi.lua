@@ -25,7 +25,7 @@ local bridge = {
   at = ffi.new("uint32_t[1]"),
 }
 
-local found = bridge.found
+local C, string_of, found = ffi.C, ffi.string, bridge.found
 local ROOM = 4096
 local room = ffi.new("char[?]", ROOM)
 
@@ -60,7 +60,7 @@ end
 --- need a generation that serves.
 ---@param what string  "a limit"
 function bridge.must_serve(what)
-  if ffi.C.moon_is_live(bridge.generation) then return end
+  if C.moon_is_live(bridge.generation) then return end
   error(position_outside() .. what
     .. " works only while the gateway serves, not while a plugin is loaded", 0)
 end
@@ -68,14 +68,14 @@ end
 --- The text that a call has just put into `found`.
 ---@return string
 function bridge.text()
-  return (ffi.string(found[0].start, found[0].length))
+  return (string_of(found[0].start, found[0].length))
 end
 
 --- The two texts that a call has just put into `found`.
 ---@return string name
 ---@return string value
 function bridge.pair()
-  return ffi.string(found[0].start, found[0].length), ffi.string(found[1].start, found[1].length)
+  return string_of(found[0].start, found[0].length), string_of(found[1].start, found[1].length)
 end
 
 return bridge

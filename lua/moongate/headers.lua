@@ -9,6 +9,8 @@
 -- transfer-encoding, connection) is the gateway's own.
 
 local bridge = require "moongate.ffi"
+-- Locals: compiled code has functions of this file's own for constants, globals it looks up.
+local setmetatable, tostring, type = setmetatable, tostring, type
 local C, found, at = bridge.C, bridge.found, bridge.at
 local text, pair = bridge.text, bridge.pair
 

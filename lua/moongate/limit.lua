@@ -7,6 +7,7 @@
 
 local bridge = require "moongate.ffi"
 
+local type = type
 local C, must_serve = bridge.C, bridge.must_serve
 
 -- Beyond it doubles are no longer exact.

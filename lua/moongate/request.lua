@@ -12,6 +12,8 @@ local parts = require "moongate.parts"
 local tls = require "moongate.tls"
 local wait = require "moongate.core.body"
 
+-- Locals: compiled code has functions of this file's own for constants, globals it looks up.
+local setmetatable, headers_of = setmetatable, headers.of
 local C, found, text = bridge.C, bridge.found, bridge.text
 
 ---@class Request
@@ -146,7 +148,7 @@ function getters.version(self)
 end
 
 function getters.headers(self)
-  return headers.of(alive(self), self[SERIAL], 0)
+  return headers_of(alive(self), self[SERIAL], 0)
 end
 
 function getters.query(self)

@@ -6,6 +6,7 @@ local json = require "moongate.json"
 local parts = require "moongate.parts"
 local wait = require "moongate.core.body"
 
+local setmetatable, headers_of = setmetatable, headers.of
 local C, found, text = bridge.C, bridge.found, bridge.text
 
 ---@class Response
@@ -37,7 +38,7 @@ function getters.reason(self)
 end
 
 function getters.headers(self)
-  return headers.of(alive(self), self[SERIAL], 1)
+  return headers_of(alive(self), self[SERIAL], 1)
 end
 
 function getters.content_length(self)
