@@ -11,12 +11,12 @@ struct sip {
     uint64_t v0, v1, v2, v3;
 };
 
-static uint64_t rotate(uint64_t word, int bits)
+static inline uint64_t rotate(uint64_t word, int bits)
 {
     return word << bits | word >> (64 - bits);
 }
 
-static void sip_round(struct sip *sip)
+static inline void sip_round(struct sip *sip)
 {
     sip->v0 += sip->v1;
     sip->v1 = rotate(sip->v1, 13) ^ sip->v0;
@@ -38,7 +38,7 @@ static void sip_start(struct sip *sip, const struct hash_key *key)
     sip->v3 = key->high ^ 0x7465646279746573;
 }
 
-static void sip_word(struct sip *sip, uint64_t word)
+static inline void sip_word(struct sip *sip, uint64_t word)
 {
     sip->v3 ^= word;
     sip_round(sip);
@@ -46,7 +46,7 @@ static void sip_word(struct sip *sip, uint64_t word)
 }
 
 /* Little-endian, as the definition has it; `bytes` is at most 8. */
-static uint64_t load(const char *start, size_t bytes)
+static inline uint64_t load(const char *start, size_t bytes)
 {
     uint64_t word = 0;
     if (bytes > 0)
@@ -58,7 +58,7 @@ static uint64_t load(const char *start, size_t bytes)
 }
 
 /* All whole words of the slice; what is left comes back, zero-padded. */
-static uint64_t sip_words(struct sip *sip, struct slice slice)
+static inline uint64_t sip_words(struct sip *sip, struct slice slice)
 {
     while (slice.length >= 8) {
         sip_word(sip, load(slice.start, 8));

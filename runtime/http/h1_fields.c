@@ -35,11 +35,21 @@ static void read_expect(struct h1_fields *fields, struct slice list)
     }
 }
 
+/* Those that are read here. */
+static const uint64_t FRAMING_FIELDS =
+    HEADERS_BIT(HEADER_HOST) | HEADERS_BIT(HEADER_CONTENT_LENGTH) |
+    HEADERS_BIT(HEADER_TRANSFER_ENCODING) | HEADERS_BIT(HEADER_UPGRADE) |
+    HEADERS_BIT(HEADER_CONNECTION) | HEADERS_BIT(HEADER_EXPECT) | HEADERS_BIT(HEADER_TE);
+
 void h1_fields_read(struct h1_fields *fields, const struct headers *headers)
 {
     *fields = (struct h1_fields){0};
     uint32_t at = 0;
+    if ((headers->ids & FRAMING_FIELDS) == 0)
+        return;
     for (const struct header *h; (h = headers_next(headers, &at)) != NULL;) {
+        if ((HEADERS_BIT(h->id) & FRAMING_FIELDS) == 0)
+            continue;
         if (h->id == HEADER_HOST)
             note(&fields->host, &fields->host_count, h);
         else if (h->id == HEADER_CONTENT_LENGTH)

@@ -20,6 +20,16 @@ struct reading {
     const char *culprit;            /* where a fault lies; NULL: unknown */
 };
 
+/* What is read first sets the rest: it is large enough for clearing it to cost something. */
+static void begin(struct reading *reading, struct slice head, const struct h1_head_reader *reader)
+{
+    reading->head = head;
+    reading->reader = reader;
+    reading->arena = reader->arena;
+    reading->fields.culprit = NULL;
+    reading->culprit = NULL;
+}
+
 static enum fault refuse(struct reading *reading, enum fault fault, struct slice culprit)
 {
     reading->culprit = culprit.start;
@@ -69,10 +79,10 @@ static enum fault read_host(struct reading *reading, struct request *request)
 
 static void split_authority(struct reading *reading, struct request *request)
 {
-    struct slice host = reading->authority.host;
     request->host = SLICE("");
     if (request->authority.length == 0)
         return;
+    struct slice host = reading->authority.host;
     if (host.start[host.length - 1] == '.')
         host.length--;
     request->host = lower(host, reading->arena);
@@ -218,8 +228,9 @@ static enum fault read_request(struct reading *reading, struct request *request)
 enum fault h1_head_parse_request(struct slice head, const struct h1_head_reader *reader,
                                  struct request *request, struct h1_connection_terms *terms)
 {
-    struct reading reading = {.head = head, .reader = reader, .arena = reader->arena};
+    struct reading reading;
 
+    begin(&reading, head, reader);
     *request = (struct request){0};
     *terms = (struct h1_connection_terms){0};
     enum fault fault = read_request(&reading, request);
@@ -295,9 +306,10 @@ enum fault h1_head_parse_response(struct slice head, enum method request_method,
                                   const struct h1_head_reader *reader, struct response *response,
                                   struct h1_connection_terms *terms)
 {
-    struct reading reading = {.head = head, .reader = reader, .arena = reader->arena};
+    struct reading reading;
     bool is_chunked = false;
 
+    begin(&reading, head, reader);
     *response = (struct response){0};
     *terms = (struct h1_connection_terms){0};
     enum fault fault = read_response(&reading, request_method, response, &is_chunked);

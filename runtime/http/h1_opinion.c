@@ -137,8 +137,8 @@ static size_t place_of(struct slice text)
         hash = (hash ^ word) * 0x9e3779b97f4a7c15u;
         hash ^= hash >> 32;
     }
-    for (size_t i = 0; i < text.length; i++)
-        hash = (hash ^ (unsigned char)text.start[i]) * 0x100000001b3u;
+    if (text.length > 0)
+        hash = (hash ^ slice_word(text.start, text.length)) * 0x9e3779b97f4a7c15u;
     return (hash ^ hash >> 29) % H1_OPINIONS_MAX;
 }
 
