@@ -6,7 +6,7 @@ local runtime = require "spec.support.runtime"
 local C = runtime.include "base/json_syntax.h"
 local slice = runtime.slice
 
-local SUITES = os.getenv "MOONGATE_SUITES" or "build/suites"
+local SUITES = os.getenv "MOONGATE_SUITES" or "../shared/suites"
 
 describe("json_syntax", function()
   local offset = ffi.new "size_t[1]"
@@ -61,8 +61,9 @@ describe("json_syntax", function()
   end)
 
   -- The public test data is no part of the tree.
-  local list = io.popen(("ls '%s'/json-parsing/*.json 2>/dev/null"):format(SUITES))
+  local list, count = io.popen(("ls '%s'/json-parsing/*.json 2>/dev/null"):format(SUITES)), 0
   for path in list:lines() do
+    count = count + 1
     local name = path:match "[^/]+$"
     it("agrees with the public test data: " .. name, function()
       local handle = io.open(path, "rb")
@@ -73,4 +74,5 @@ describe("json_syntax", function()
     end)
   end
   list:close()
+  if count == 0 then pending "agrees with the public test data, which is not here" end
 end)
