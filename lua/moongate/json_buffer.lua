@@ -2,12 +2,14 @@
 --
 -- LuaJIT hashes a few bytes of a long string: similar ones by the ten thousand are slow to make.
 
+local bridge = require "moongate.ffi"
 local json = require "moongate.json"
 local utf8 = require "moongate.utf8"
 
 local json_buffer = {}
 
-local SPECIAL = '[%c"\\\128-\255]'
+local C = bridge.C
+
 -- Below this whole numbers have so few digits that a buffer writes them exactly.
 local EXACT_MAX = 1e14
 local DEPTH_MAX = 128
@@ -21,7 +23,7 @@ escapes["\n"], escapes["\r"], escapes["\t"] = "\\n", "\\r", "\\t"
 ---@param into string.buffer
 ---@param text string
 function json_buffer.put_text(into, text)
-  if text:find(SPECIAL) then
+  if not C.moon_is_plain(text, #text) then
     text = utf8.mend((text:gsub('[%c"\\]', escapes)))
   end
   into:put('"', text, '"')

@@ -1,7 +1,9 @@
 --- escape: texts from strangers, so that they stay one value of one line.
 --
--- Most have nothing in them that needs it, which one search tells.
+-- Most have nothing in them that needs it, which one look in C tells: searches for patterns are
+-- slow, and not compiled.
 
+local C = require("moongate.ffi").C
 local json_buffer = require "moongate.json_buffer"
 
 local escape = { put_json = json_buffer.put_text }
@@ -17,7 +19,7 @@ for byte = 0, 255 do hex_escapes[string.char(byte)] = ("\\x%02X"):format(byte) e
 ---@param line string.buffer
 ---@param text string
 function escape.put_quoted(line, text)
-  if text:find(LINE_SPECIAL) then text = text:gsub(LINE_SPECIAL, hex_escapes) end
+  if not C.moon_is_plain(text, #text) then text = text:gsub(LINE_SPECIAL, hex_escapes) end
   line:put(text)
 end
 
@@ -25,7 +27,9 @@ end
 ---@param line string.buffer
 ---@param text string
 function escape.put_word(line, text)
-  if text:find(WORD_SPECIAL) then text = text:gsub(WORD_SPECIAL, hex_escapes) end
+  if not C.moon_is_plain(text, #text) or text:find(" ", 1, true) then
+    text = text:gsub(WORD_SPECIAL, hex_escapes)
+  end
   line:put(text)
 end
 

@@ -104,7 +104,10 @@ fields.referer = header_of(0, "referer")
 -- The client's own, whatever policies made of it.
 function fields.query(req)
   local target = fields.target(req)
-  return target and target:match "%?(.*)$"
+  -- Plain: searches for patterns are not compiled.
+  local mark = target and target:find("?", 1, true)
+  if not mark then return nil end
+  return target:sub(mark + 1)
 end
 
 function fields.status(_, res) return res and res.status end

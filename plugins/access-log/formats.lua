@@ -35,35 +35,76 @@ local function field_of(name, shows_query)
   return get
 end
 
-local function number_text(number)
-  return number % 1 == 0 and ("%.0f"):format(number) or ("%.6f"):format(number)
+-- Below this whole numbers have so few digits that a buffer writes them exactly, ...
+local EXACT_MAX = 1e14
+-- ... and seconds have microseconds that a double holds.
+local SECONDS_MAX = 1e9
+
+-- Six digits behind the point. Formats of fractions are slow: those of whole numbers are not.
+local function put_fraction(line, number)
+  if number < 0 or number >= SECONDS_MAX then
+    line:put(("%.6f"):format(number))
+  else
+    local millionths = math.floor(number * 1e6 + 0.5)
+    local whole = math.floor(millionths / 1e6)
+    line:put(("%d.%06d"):format(whole, millionths - whole * 1e6))
+  end
+end
+
+local function put_number(line, number)
+  if number % 1 ~= 0 then
+    put_fraction(line, number)
+  elseif number > -EXACT_MAX and number < EXACT_MAX then
+    line:put(number)
+  else
+    line:put(("%.0f"):format(number))
+  end
 end
 
 local function put_json_value(line, value)
   if type(value) == "string" then
     escape.put_json(line, value)
+  elseif type(value) == "number" then
+    put_number(line, value)
   else
-    line:put(type(value) == "number" and number_text(value) or "true")
+    line:put "true"
   end
 end
 
-local function json(shows_query)
-  local names, getters = {}, {}
+local JSON_MEMBER = [[
+  value = get_%d(req, res)
+  if value ~= nil then
+    line:put(%s)
+    put(line, value)
+  end
+]]
+
+-- One function that asks for all members in turn: in a loop over functions the compiler would have
+-- to find out each time which one it is at. The first member, the time, is always there.
+local function compile_json(shows_query)
+  local getters, names, members = {}, {}, {}
   for i, name in ipairs(JSON) do
-    names[i], getters[i] = ('"%s":'):format(name), field_of(name, shows_query)
+    local beginning = ('%s"%s":'):format(i == 1 and "{" or ",", name)
+    getters[i], names[i] = field_of(name, shows_query), "get_" .. i
+    members[i] = JSON_MEMBER:format(i, ("%q"):format(beginning))
   end
-  return function(line, req, res)
-    local separator = "{"
-    for i = 1, #names do
-      local value = getters[i](req, res)
-      if value ~= nil then
-        line:put(separator, names[i])
-        put_json_value(line, value)
-        separator = ","
-      end
+  local code = ([[
+    local put, %s = ...
+    return function(line, req, res)
+      local value
+      %s
+      line:put "}"
     end
-    line:put "}"
-  end
+  ]]):format(table.concat(names, ", "), table.concat(members))
+  return assert(loadstring(code, "=access-log"))(put_json_value, unpack(getters))
+end
+
+-- All instances share two, so that they stay compiled.
+local compiled = {}
+
+local function json(shows_query)
+  compiled[shows_query] = compiled[shows_query] or compile_json(shows_query)
+  return compiled[shows_query]
 end
 
 local function known_names()
@@ -112,8 +153,10 @@ local function put_part(line, part, req, res)
     line:put "-"
   elseif type(value) == "string" then
     part.put(line, value)
+  elseif type(value) == "number" then
+    put_number(line, value)
   else
-    line:put(type(value) == "number" and number_text(value) or "true")
+    line:put "true"
   end
 end
 

@@ -494,3 +494,6 @@ const char *moon_version(void);
 
 /* Offset of the first byte that is not JSON (RFC 8259), or -1 when all of it is. */
 double moon_json_fault(const char *text, size_t length);
+/* Whether it is printable ASCII and blanks alone, without quotes and backslashes: what may stand
+ * between quotes as it is. */
+bool moon_is_plain(const char *text, size_t length);

@@ -34,4 +34,18 @@ describe("json_buffer", function()
       assert.has_error(function() text_of(value) end)
     end
   end)
+
+  it("finds what has to be escaped wherever it is in a text", function()
+    for before = 0, 40 do
+      for _, after in ipairs { "", ("~ "):rep(20) } do
+        local one = (" a"):rep(before):sub(1, before)
+        assert.equal('"' .. one .. after .. '"', text_of(one .. after))
+        for special, escaped in pairs { ['"'] = '\\"', ["\\"] = "\\\\", ["\0"] = "\\u0000",
+          ["\31"] = "\\u001f", ["\n"] = "\\n", ["\127"] = "\\u007f", ["\128"] = "\239\191\189",
+          ["\195\188"] = "\195\188" } do
+          assert.equal('"' .. one .. escaped .. after .. '"', text_of(one .. special .. after))
+        end
+      end
+    end
+  end)
 end)
