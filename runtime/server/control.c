@@ -331,6 +331,7 @@ void control_hand_over(struct control *control)
         if (!client->is_asking && buffer_length(&client->answer) == 0)
             tell_to_ask_again(client);
     }
+    control_doors_abandon(&control->doors); /* their locks end with the other one alone */
 }
 
 static struct control_client *first_client(struct control *control)
@@ -360,10 +361,7 @@ void control_close(struct control **pointer)
         pause_accepting(control, true);
         ev_timer_stop(control->loop->ev, &control->pause);
     }
-    if (control->is_handed_over)
-        control_doors_abandon(&control->doors);
-    else
-        control_doors_close(&control->doors);
+    control_doors_close(&control->doors);
     free(control);
     *pointer = NULL;
 }

@@ -217,6 +217,22 @@ describe("an upgrade", function()
     self:upgrade()
   end)
 
+  it("can be started anew when it is killed, while the one before has requests", function()
+    local first = start()
+    local client = http.connect(first.port)
+    client:send "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\n"
+    origin:wait_for_requests(1)
+    first:upgrade()
+    system.kill(first.pid, system.SIGKILL)
+    local self = gateway.start { directory = first.directory }
+    assert.equal(200, http.request(self.port, { path = "/bytes/1" }).status)
+    client:send "a"
+    assert.equal("1", client:read_response().body)
+    wait_for_end(first.previous)
+    first:crash() -- only now it can be waited for
+    assert.equal(self.pid, status(self).pid)
+  end)
+
   it("is a part of what stops, while the one before has requests", function()
     local self = start()
     local client = http.connect(self.port)
