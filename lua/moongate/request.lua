@@ -1,8 +1,9 @@
 --- request: what a plugin sees of the message the client sent, and of how it fared.
 --
 -- A small table around a pointer into C memory: texts become Lua strings only when they are asked
--- for. It stops working when its exchange ends: use after that raises an error and never reads
--- what is there by then.
+-- for. Each phase has one of its own, so that compiled code never makes it (parts.lua). It stops
+-- working when its exchange ends: use after that raises an error and never reads what is there by
+-- then.
 
 local bridge = require "moongate.ffi"
 local headers = require "moongate.headers"
