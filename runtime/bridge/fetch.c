@@ -4,6 +4,8 @@
  * Goes through the same calls as forwarded requests do: pools, TLS, retries, timeouts. The answer's
  * body is held whole, up to the caller's limit.
  */
+#include "bridge/fetch.h"
+
 #include <assert.h>
 #include <lauxlib.h>
 #include <math.h>
@@ -21,8 +23,11 @@
 #define PIECE_BYTES 65536
 /* Of an answer's body, whatever the caller says. */
 #define BODY_MAX 1073741824.0
+/* Kept for reuse by each generation, with the first block of their memory. */
+#define IDLE_MAX 64
 
 struct fetch {
+    struct fetch *next_idle;
     struct task *task;
     struct http_stream *stream;
     struct arena arena;
@@ -36,13 +41,48 @@ struct fetch {
     bool is_bare; /* the fields of a 2xx answer are not asked for */
 };
 
+static struct fetch *fetch_take(struct generation *generation)
+{
+    struct fetch *fetch = generation->idle_fetches;
+
+    if (fetch == NULL) {
+        fetch = mem_zeroed(sizeof(*fetch));
+        arena_init(&fetch->arena);
+        return fetch;
+    }
+    generation->idle_fetches = fetch->next_idle;
+    generation->idle_fetch_count--;
+    *fetch = (struct fetch){.arena = fetch->arena};
+    return fetch;
+}
+
 static void fetch_free(struct fetch *fetch)
 {
+    struct generation *generation = task_generation(fetch->task);
+
     if (fetch->stream != NULL)
         http_stream_release(&fetch->stream);
     buffer_clear(&fetch->received);
-    arena_clear(&fetch->arena);
-    free(fetch);
+    if (generation->idle_fetch_count == IDLE_MAX) {
+        arena_clear(&fetch->arena);
+        free(fetch);
+        return;
+    }
+    arena_reset(&fetch->arena);
+    fetch->next_idle = generation->idle_fetches;
+    generation->idle_fetches = fetch;
+    generation->idle_fetch_count++;
+}
+
+void fetches_clear(struct generation *generation)
+{
+    while (generation->idle_fetches != NULL) {
+        struct fetch *fetch = generation->idle_fetches;
+        generation->idle_fetches = fetch->next_idle;
+        arena_clear(&fetch->arena);
+        free(fetch);
+    }
+    generation->idle_fetch_count = 0;
 }
 
 static void on_cancel(void *wait)
@@ -236,7 +276,8 @@ static void read_options(lua_State *thread, struct fetch *fetch)
     fetch->options.total_seconds = total > 0 ? total : 0;
     double limit = lua_tonumber(thread, 9);
     fetch->received_max = limit > 0 ? (size_t)fmin(limit, BODY_MAX) : 0;
-    buffer_init(&fetch->received, (size_t)BODY_MAX, NULL);
+    buffer_init(&fetch->received, (size_t)BODY_MAX,
+                &task_generation(fetch->task)->services->loop->blocks);
     fetch->is_bare = lua_toboolean(thread, 10);
 }
 
@@ -261,9 +302,8 @@ static int call_upstream(lua_State *thread)
     struct task *task = task_awaiting(thread);
     struct cluster *cluster = fetch_target_argument(thread, 1);
     check_arguments(thread);
-    struct fetch *fetch = mem_zeroed(sizeof(*fetch));
+    struct fetch *fetch = fetch_take(task_generation(task));
 
-    arena_init(&fetch->arena);
     fetch->task = task;
     read_options(thread, fetch);
     if (!read_request(thread, fetch)) {

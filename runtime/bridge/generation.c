@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "bridge/fetch.h"
 #include "bridge/fetch_target.h"
 #include "bridge/generation_clusters.h"
 #include "bridge/inheritance.h"
@@ -101,6 +102,7 @@ static void end(struct generation *generation)
         stop(generation);
     tasks_clear(&generation->tasks);
     generation_clusters_release(generation);
+    fetches_clear(generation);
     fetch_targets_release(generation);
     sinks_open_release(&generation->sinks);
     free_later(generation, generation->services->background);
