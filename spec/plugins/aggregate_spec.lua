@@ -258,6 +258,16 @@ describe("aggregate", function()
     assert.equal("/e/..%2Fx%3F/end", json.decode(get("/go/1?x=..%2Fx%3F").body).a.target)
   end)
 
+  it("fails when a predicate raises, whatever else there is", function()
+    for _, parts in ipairs {
+      [[a = "http://u/slow", b = { "http://u/e", when = function() error "no" end }]],
+      [[a = { "http://u/e", when = function() error "no" end }]],
+    } do
+      start("parts = { " .. parts .. " }")
+      assert.equal(500, get().status)
+    end
+  end)
+
   it("is checked when the configuration is read", function()
     local function refused(options, pattern)
       local code, err = check(options)

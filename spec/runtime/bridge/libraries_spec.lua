@@ -12,7 +12,7 @@ describe("libraries", function()
   end
 
   it("are there for require, with their functions alone", function()
-    local all = { body = "request", fetch = "call target", task = "join sleep spawn" }
+    local all = { body = "request", fetch = "call target", task = "join join_each sleep spawn" }
     for name, functions in pairs(all) do
       local ok, err = load(([[
         local names = {}
@@ -36,7 +36,8 @@ describe("libraries", function()
   it("raise for arguments of other kinds, and crash for none", function()
     for _, call in ipairs { "fetch.target()", "fetch.target 'a b'", "fetch.call()",
       "fetch.call(-1, 'GET', '/', 'a', {}, nil, 0, 0, 0)", "task.sleep()", "task.sleep {}",
-      "task.spawn()", "task.join()", "task.join(7)", "body.request()" } do
+      "task.spawn()", "task.join()", "task.join(7)",
+      "task.join_each()", "task.join_each({}, 7)", "task.join_each(7, print)", "body.request()" } do
       local library = call:match "^%a+"
       local ok, err = load(("local %s = require 'moongate.core.%s' %s"):format(library, library,
         call))
