@@ -76,10 +76,9 @@ struct generation {
     uint32_t prepared_count; /* of the clusters, from the first: acquired */
     struct generation_cluster_index cluster_index;
     struct cluster **fetch_clusters; /* of hosts that plugins fetched: fetch_target.c */
-    uint32_t fetch_count;
+    uint32_t fetch_count, idle_fetch_count;
     struct tls_context *fetch_tls;
     struct fetch *idle_fetches; /* fetch.c */
-    unsigned idle_fetch_count;
     struct consumers *consumers;
     struct accounts accounts;
     struct sinks_open sinks; /* that plugins opened */
