@@ -61,6 +61,15 @@ struct channel *channel_adopt(int fd)
     return is_channel ? channel_create(fd) : NULL;
 }
 
+pid_t channel_maker(const struct channel *channel)
+{
+    struct ucred maker = {0};
+    socklen_t length = sizeof(maker);
+
+    getsockopt(channel->fd, SOL_SOCKET, SO_PEERCRED, &maker, &length);
+    return maker.pid;
+}
+
 void channel_destroy(struct channel **channel)
 {
     close((*channel)->fd);

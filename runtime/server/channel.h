@@ -8,6 +8,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "base/slice.h"
 
@@ -68,6 +69,8 @@ struct channel;
 bool channel_create_pair(struct channel *ends[2]);
 /* The end that came with a descriptor, which is taken over; NULL when it is none. */
 struct channel *channel_adopt(int fd);
+/* The process that has made both ends. */
+pid_t channel_maker(const struct channel *channel);
 void channel_destroy(struct channel **channel);
 /* To watch for what can be received; the channel's. */
 int channel_fd(const struct channel *channel);

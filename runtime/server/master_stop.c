@@ -55,6 +55,21 @@ static void begin_end(struct master *master, const struct sockets *next)
     ev_timer_start(master->loop->ev, &master->barred);
 }
 
+/* A gateway whose place was taken is a part of this one until it has ended. */
+static bool has_replaced(const struct master *master)
+{
+    return master->predecessor != NULL && master->is_ready;
+}
+
+/* Asked twice, by signals of which neither hides the other, it has no more patience either. */
+static void hurry_predecessor(const struct master *master)
+{
+    if (!has_replaced(master))
+        return;
+    predecessor_signal(master->predecessor, SIGINT);
+    predecessor_signal(master->predecessor, SIGTERM);
+}
+
 void master_stop(struct master *master)
 {
     if (master->is_leaving && !master->is_told_to_stop) { /* that is what it does */
@@ -63,6 +78,7 @@ void master_stop(struct master *master)
     }
     if (master->workforce.is_stopping) { /* asked again: no more patience */
         master->is_impatient = true;
+        hurry_predecessor(master);
         workforce_signal(&master->workforce, SIGKILL);
         master_end_if_alone(master);
         return;
@@ -87,13 +103,11 @@ void master_leave(struct master *master)
     begin_end(master, &next);
 }
 
-/* A gateway whose place was taken is a part of what is to stop. */
 void master_end_if_alone(struct master *master)
 {
     if (!workforce_is_empty(&master->workforce))
         return;
-    bool is_replaced = master->predecessor != NULL && master->is_ready;
-    if (!is_replaced || master->is_impatient)
+    if (!has_replaced(master) || master->is_impatient)
         loop_stop(master->loop);
     else
         log_write(LOG_INFO, "the gateway before still finishes its requests");

@@ -5,6 +5,7 @@
 
 #include <ev.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
@@ -17,6 +18,7 @@
 
 struct predecessor {
     pid_t pid;
+    int pid_fd;              /* -1: it has ended, or the system has none */
     struct channel *channel; /* NULL: it needs to be told nothing any more */
     struct handover handover;
     struct loop *loop; /* NULL: its end is not waited for */
@@ -37,6 +39,18 @@ static struct channel *find_channel(const char *number)
     return channel;
 }
 
+/* Of our parent, as long as it is that: whoever has its number later is somebody else. */
+static int open_parent(pid_t pid)
+{
+    int fd = pidfd_open(pid, 0);
+
+    if (fd >= 0 && getppid() != pid) {
+        close(fd);
+        fd = -1;
+    }
+    return fd;
+}
+
 enum predecessor_found predecessor_find(struct predecessor **predecessor)
 {
     const char *number = getenv(PROGRAM_CHANNEL_VARIABLE);
@@ -48,7 +62,8 @@ enum predecessor_found predecessor_find(struct predecessor **predecessor)
     if (channel == NULL)
         return PREDECESSOR_BROKEN;
     struct predecessor *found = mem_zeroed(sizeof(*found));
-    *found = (struct predecessor){.pid = getppid(), .channel = channel};
+    pid_t pid = channel_maker(channel);
+    *found = (struct predecessor){.pid = pid, .pid_fd = open_parent(pid), .channel = channel};
     if (handover_receive(&found->handover, channel, HANDOVER_SECONDS_MAX)) {
         *predecessor = found;
         return PREDECESSOR_FOUND;
@@ -67,6 +82,8 @@ static void give_up(struct predecessor *predecessor)
 void predecessor_abandon(struct predecessor **predecessor)
 {
     give_up(*predecessor);
+    if ((*predecessor)->pid_fd >= 0)
+        close((*predecessor)->pid_fd);
     free(*predecessor);
     *predecessor = NULL;
 }
@@ -91,6 +108,12 @@ pid_t predecessor_pid(const struct predecessor *predecessor)
 double predecessor_drain_seconds(const struct predecessor *predecessor)
 {
     return predecessor->handover.drain_seconds;
+}
+
+void predecessor_signal(const struct predecessor *predecessor, int signal_number)
+{
+    if (predecessor->pid_fd >= 0)
+        pidfd_send_signal(predecessor->pid_fd, signal_number, NULL, 0);
 }
 
 static void tell(struct predecessor *predecessor, struct slice word, struct slice rest)

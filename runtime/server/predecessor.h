@@ -28,6 +28,9 @@ pid_t predecessor_pid(const struct predecessor *predecessor);
 /* That its requests have to finish in, once it leaves. */
 double predecessor_drain_seconds(const struct predecessor *predecessor);
 
+/* Only while it lives; nobody else is ever meant. */
+void predecessor_signal(const struct predecessor *predecessor, int signal_number);
+
 /* A line, or several, for whoever asked for the upgrade; what is told first is not forgotten. */
 void predecessor_tell_failure(struct predecessor *predecessor, struct slice text);
 /*

@@ -84,10 +84,10 @@ describe("an upgrade", function()
   end
 
   -- A verb, while something else goes on.
-  local function begin(self, verb)
+  local function begin(self, verb, err)
     system.adopt_orphans()
     return process.spawn({ gateway.binary(), verb, "-c", self.directory .. "/gateway.lua" },
-      { env = { RUNTIME_DIRECTORY = self.directory } })
+      { env = { RUNTIME_DIRECTORY = self.directory }, stderr = err })
   end
 
   -- Follows an upgrade that was begun.
@@ -245,6 +245,21 @@ describe("an upgrade", function()
     assert.equal("late", client:read_response().body)
     assert.equal(0, self.previous:wait(1))
     assert.equal(0, self.process:wait(1))
+    self:stop()
+  end)
+
+  it("takes the one before with it when it is told to stop twice", function()
+    local self = gateway.start { config = config():gsub('"5s"', '"60s"'), files = FILES }
+    local client = http.connect(self.port)
+    client:send(http.format { path = "/delay/30" })
+    origin:wait_for_requests(1)
+    self:upgrade()
+    self:signal(system.SIGTERM)
+    self:wait_for_log "the gateway before still finishes its requests"
+    assert.is_true(self.previous:is_running())
+    self:signal(system.SIGTERM)
+    assert.equal(0, self.process:wait(20))
+    assert.equal(0, self.previous:wait(20))
     self:stop()
   end)
 
@@ -510,9 +525,7 @@ describe("an upgrade", function()
       ]]):gsub("^%s+", ""):format(directory))
       os.execute(("chmod 755 '%s/script'"):format(directory))
       install(directory .. "/script")
-      local asking = process.spawn({ gateway.binary(), "upgrade", "-c",
-        self.directory .. "/gateway.lua" }, { env = { RUNTIME_DIRECTORY = self.directory },
-        stderr = directory .. "/err" })
+      local asking = begin(self, "upgrade", directory .. "/err")
       local pid = wait.that(function()
         return tonumber(system.read_file(directory .. "/pid") or "")
       end)
@@ -528,11 +541,8 @@ describe("an upgrade", function()
   it("waits for a reload that is under way, and reloads wait for it", function()
     local self = start()
     edit(self, '"one"', '"two"')
-    local reload, asked = begin(self, "reload"), begin(self, "upgrade")
-    local again = begin(self, "reload")
-    assert.equal(0, reload:wait(30))
-    assert.equal(0, asked:wait(30))
-    assert.equal(0, again:wait(30))
+    local asked = { begin(self, "reload"), begin(self, "upgrade"), begin(self, "reload") }
+    for _, verb in ipairs(asked) do assert.equal(0, verb:wait(30)) end
     wait_for_end(self.process)
     follow(self)
     assert.equal("two", http.request(self.port, { path = "/counted" }).body)
