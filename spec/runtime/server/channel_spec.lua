@@ -10,10 +10,11 @@ local slice, text = runtime.slice, runtime.text
 local EMFILE = 24
 local TEXT_BYTES_MAX, FDS_MAX = 49152, 65
 
+-- But for pipes: popen() may have its other end for a moment yet, while `ls` looks.
 local function open_descriptors()
   collectgarbage() -- forgotten files are closed
-  local pipe = io.popen(("ls /proc/%d/fd"):format(system.C.spec_getpid()))
-  local _, count = pipe:read("*a"):gsub("\n", "")
+  local pipe = io.popen(("ls -l /proc/%d/fd | grep -vc pipe:"):format(system.C.spec_getpid()))
+  local count = tonumber(pipe:read "*a")
   pipe:close()
   return count
 end
