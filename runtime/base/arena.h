@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <assert.h>
 #include <stddef.h>
 
 #include "base/slice.h"
@@ -48,8 +49,10 @@ void *arena_zeroed(struct arena *arena, size_t bytes);
 static inline struct slice arena_copy(struct arena *arena, struct slice slice)
 {
     char *copy = arena_alloc(arena, slice.length);
-    if (slice.length > 0)
+    if (slice.length > 0) {
+        assert(slice.start != NULL);
         memcpy(copy, slice.start, slice.length);
+    }
     return slice_of(copy, slice.length);
 }
 

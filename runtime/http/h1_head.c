@@ -273,7 +273,7 @@ static enum fault read_response_body(struct reading *reading, enum method method
         return FAULT_UPSTREAM_MALFORMED;
     if (!never_has_one && method != METHOD_HEAD)
         return FAULT_NONE;
-    if (response->status != 304 && method != METHOD_HEAD)
+    if (never_has_one && response->status != 304) /* not sent either: RFC 9110, 8.6 */
         response->content_length = MESSAGE_LENGTH_UNKNOWN;
     response->body = BODY_NONE;
     *is_chunked = false;

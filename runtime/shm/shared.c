@@ -180,6 +180,17 @@ static const char *find_difference(struct shared *shared, const struct shared_op
     return NULL;
 }
 
+static void forget_side(struct shared *shared, unsigned side)
+{
+    uint32_t first = side * lanes_of_side(shared);
+
+    for (uint32_t lane = first; lane < first + lanes_of_side(shared); lane++) {
+        if (series_has(&shared->counters.series, lane))
+            counter_lane_reset_gauges(&shared->counters, lane);
+        worker_place_clear(worker_board_place(&shared->board, lane));
+    }
+}
+
 struct shared *shared_adopt(int fd, const struct shared_options *options, unsigned its_side,
                             const char **why)
 {
@@ -190,6 +201,7 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
     *why = is_mapped ? find_difference(shared, options) : "it cannot be mapped";
     if (*why == NULL) {
         shared->side = 1 - its_side;
+        forget_side(shared, shared->side); /* of a gateway that was killed at its start, too */
         attach_lane(shared, first_lane(shared));
         return shared;
     }
@@ -227,13 +239,7 @@ struct worker_place *shared_place(const struct shared *shared, unsigned worker)
 
 void shared_forget_other_side(struct shared *shared)
 {
-    uint32_t first = (1 - shared->side) * lanes_of_side(shared);
-
-    for (uint32_t lane = first; lane < first + lanes_of_side(shared); lane++) {
-        if (series_has(&shared->counters.series, lane))
-            counter_lane_reset_gauges(&shared->counters, lane);
-        worker_place_clear(worker_board_place(&shared->board, lane));
-    }
+    forget_side(shared, 1 - shared->side);
 }
 
 void shared_observe_turn(struct shared *shared, double seconds)

@@ -222,6 +222,7 @@ describe("h1_head, of a response,", function()
     { "HTTP/1.1 500 No\r\nContent-Length: 3\r\n", "CONNECT", "LENGTH", 3, false, true },
     { "HTTP/1.1 204 No Content\r\n", "GET", "NONE", UNKNOWN, false, true },
     { "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n", "GET", "NONE", UNKNOWN, false, true },
+    { "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n", "HEAD", "NONE", UNKNOWN, false, true },
     { "HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n", "GET", "NONE", 3, false, true },
     { "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n", "GET", "NONE", UNKNOWN, false,
       true },
