@@ -6,6 +6,9 @@
 #include <sched.h>
 #include <sys/resource.h>
 
+/* Each step is a factor of 1.25. */
+#define LOW_NICE 15
+
 bool priority_may_go_back(void)
 {
     struct rlimit limit;
@@ -17,6 +20,11 @@ bool priority_may_go_back(void)
         setrlimit(RLIMIT_NICE, &limit);
     }
     return limit.rlim_cur >= PRIORITY_NICE_LIMIT;
+}
+
+void priority_lower(pid_t thread)
+{
+    setpriority(PRIO_PROCESS, (id_t)thread, LOW_NICE);
 }
 
 void priority_set_idle(pid_t thread, bool is_idle)

@@ -10,10 +10,12 @@
 /* The RLIMIT_NICE with which a thread may go back from idle to nice 0. */
 #define PRIORITY_NICE_LIMIT 20
 /* How long something may wait for what an idle thread does, until that gets its share. */
-#define PRIORITY_PATIENCE_SECONDS 0.5
+#define PRIORITY_PATIENCE_SECONDS 2.0
 
 /* Whether threads of this process may go back; a soft limit that is too low is raised. One that
  * could not should not become idle. */
 bool priority_may_go_back(void);
 /* Of a thread, or of a process that has one alone; 0: the calling thread. */
 void priority_set_idle(pid_t thread, bool is_idle);
+/* For good, where it could not go back from being idle: it has a thirtieth of the weight of others. */
+void priority_lower(pid_t thread);

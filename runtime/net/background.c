@@ -86,6 +86,8 @@ static void *run(void *data)
     pthread_setname_np(pthread_self(), "background");
     if (background->may_be_idle)
         priority_set_idle(0, true);
+    else
+        priority_lower(0);
     atomic_store(&background->thread_id, gettid());
     for (;;) {
         bool is_stopping = atomic_load(&background->is_stopping);

@@ -40,6 +40,8 @@ struct rehearsal *rehearsal_start(const char *config_path, const struct installa
     close(ends[1]);
     if (pid > 0 && becomes_idle)
         priority_set_idle(pid, true);
+    else if (pid > 0 && is_idle)
+        priority_lower(pid);
     if (pid < 0) {
         close(ends[0]);
         return NULL;
