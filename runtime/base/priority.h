@@ -17,5 +17,6 @@
 bool priority_may_go_back(void);
 /* Of a thread, or of a process that has one alone; 0: the calling thread. */
 void priority_set_idle(pid_t thread, bool is_idle);
-/* For good, where it could not go back from being idle: it has a thirtieth of the weight of others. */
+/* For good, where it could not go back from being idle: it has a thirtieth of the weight of others.
+ */
 void priority_lower(pid_t thread);
