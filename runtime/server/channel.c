@@ -97,6 +97,18 @@ static void put_fds(struct msghdr *wire, union control *control,
     memcpy(CMSG_DATA(item), message->fds, bytes);
 }
 
+struct slice channel_line(struct slice sentence, char text[CHANNEL_TEXT_BYTES_MAX])
+{
+    size_t room = CHANNEL_TEXT_BYTES_MAX - 1;
+    size_t length = sentence.length < room ? sentence.length : room;
+
+    if (length == 0)
+        return SLICE("");
+    memcpy(text, sentence.start, length);
+    text[length] = '\n';
+    return slice_of(text, length + 1);
+}
+
 bool channel_send(const struct channel *channel, const struct channel_message *message)
 {
     size_t length = message->text.length < CHANNEL_TEXT_BYTES_MAX ? message->text.length

@@ -75,6 +75,8 @@ void channel_destroy(struct channel **channel);
 /* To watch for what can be received; the channel's. */
 int channel_fd(const struct channel *channel);
 
+/* A sentence as a line, cut where it does not fit; nothing for nothing. */
+struct slice channel_line(struct slice sentence, char text[CHANNEL_TEXT_BYTES_MAX]);
 /* False, with errno, when it was not sent: the other end is gone, or has not read for long
  * (EAGAIN). */
 bool channel_send(const struct channel *channel, const struct channel_message *message);

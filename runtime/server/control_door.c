@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
+
 #define BACKLOG     64
 #define SOCKET_MODE 0600
 /* A lock's file may be taken away between its opening and its locking. */
@@ -89,11 +91,8 @@ static void close_door(struct control_door *door, bool takes_files)
         unlink(door->path);
         unlink(door->lock_path);
     }
-    if (door->fd >= 0)
-        close(door->fd);
-    if (door->lock_fd >= 0)
-        close(door->lock_fd);
-    door->fd = door->lock_fd = -1;
+    descriptor_close(&door->fd);
+    descriptor_close(&door->lock_fd);
 }
 
 static void close_all(struct control_doors *doors, bool takes_files)

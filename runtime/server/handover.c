@@ -10,31 +10,14 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/mem.h"
 #include "server/channel.h"
+#include "server/handover_word.h"
 
-#define TEXT_BYTES 1024
+#define TEXT_BYTES 128
 #define END        "end"
 #define DOOR_FDS   2
-
-/* Sends a word and what belongs to it. */
-static bool tell(const struct channel *channel, const int *fds, size_t count, const char *word,
-                 struct slice rest)
-{
-    char text[TEXT_BYTES];
-    struct channel_message message = {.kind = CHANNEL_HANDOVER, .ok = true, .fd_count = count};
-    size_t length = strlen(word);
-
-    if (length + 1 + rest.length > sizeof(text))
-        return false;
-    memcpy(text, word, length);
-    text[length++] = ' ';
-    memcpy(text + length, rest.start, rest.length);
-    message.text = slice_of(text, length + rest.length);
-    if (count > 0)
-        memcpy(message.fds, fds, count * sizeof(*fds));
-    return channel_send(channel, &message);
-}
 
 static bool tell_history(const struct channel *channel, const struct handover *handover)
 {
@@ -42,7 +25,7 @@ static bool tell_history(const struct channel *channel, const struct handover *h
     int length = snprintf(text, sizeof(text), "%" PRIu64 " %" PRIu64 " %" PRIu64,
                           handover->generation, handover->succeeded, handover->failed);
 
-    return tell(channel, NULL, 0, "history", slice_of(text, (size_t)length));
+    return handover_word_send(channel, "history", slice_of(text, (size_t)length), NULL, 0);
 }
 
 static bool tell_drain(const struct channel *channel, const struct handover *handover)
@@ -50,7 +33,7 @@ static bool tell_drain(const struct channel *channel, const struct handover *han
     char text[TEXT_BYTES];
     int length = snprintf(text, sizeof(text), "%.0f", handover->drain_seconds * 1000);
 
-    return tell(channel, NULL, 0, "drain", slice_of(text, (size_t)length));
+    return handover_word_send(channel, "drain", slice_of(text, (size_t)length), NULL, 0);
 }
 
 /* As many messages as it takes. */
@@ -64,8 +47,8 @@ static bool tell_listener(const struct channel *channel, const struct handover *
         size_t some = count - sent < CHANNEL_FDS_MAX ? count - sent : CHANNEL_FDS_MAX;
         bool is_first = sent == 0;
         struct slice address = slice_from_string(handover->plan.listeners[listener].address);
-        if (!tell(channel, fds + sent, some, is_first ? "listener" : "sockets",
-                  is_first ? address : SLICE("")))
+        if (!handover_word_send(channel, is_first ? "listener" : "sockets",
+                                is_first ? address : SLICE(""), fds + sent, some))
             return false;
         sent += some;
     }
@@ -75,23 +58,23 @@ static bool tell_listener(const struct channel *channel, const struct handover *
 static bool tell_door(const struct channel *channel, const struct control_door *door)
 {
     const int fds[DOOR_FDS] = {door->lock_fd, door->fd};
-    return tell(channel, fds, DOOR_FDS, "door", slice_from_string(door->path));
+    return handover_word_send(channel, "door", slice_from_string(door->path), fds, DOOR_FDS);
 }
 
 bool handover_send(const struct handover *handover, const struct channel *channel)
 {
     struct slice tickets = slice_of((const char *)handover->tickets, sizeof(handover->tickets));
-    bool is_sent = tell(channel, &handover->memory_fd, 1, "memory",
-                        handover->side == 0 ? SLICE("0") : SLICE("1")) &&
-                   tell(channel, &handover->lifeline_fd, 1, "lifeline", SLICE("")) &&
-                   tell(channel, NULL, 0, "tickets", tickets) && tell_history(channel, handover) &&
-                   tell_drain(channel, handover);
+    struct slice side = handover->side == 0 ? SLICE("0") : SLICE("1");
+    bool is_sent = handover_word_send(channel, "memory", side, &handover->memory_fd, 1) &&
+                   handover_word_send(channel, "lifeline", SLICE(""), &handover->lifeline_fd, 1) &&
+                   handover_word_send(channel, "tickets", tickets, NULL, 0) &&
+                   tell_history(channel, handover) && tell_drain(channel, handover);
 
     for (size_t i = 0; i < handover->sockets.count; i++)
         is_sent = is_sent && tell_listener(channel, handover, i);
     for (size_t i = 0; i < handover->doors.count; i++)
         is_sent = is_sent && tell_door(channel, &handover->doors.doors[i]);
-    return is_sent && tell(channel, NULL, 0, END, SLICE(""));
+    return is_sent && handover_word_send(channel, END, SLICE(""), NULL, 0);
 }
 
 /* False: it is not as it should be. */
@@ -201,12 +184,9 @@ static const struct word {
 
 static bool take(struct handover *handover, struct channel_message *message, bool *is_end)
 {
-    struct slice text = message->text;
-    size_t length = slice_find(text, ' ');
-    struct slice name = slice_of(text.start, length);
-    struct slice rest = slice_after(text, length < text.length ? length + 1 : length);
+    struct slice name, rest;
 
-    if (message->kind != CHANNEL_HANDOVER)
+    if (!handover_word_read(message, &name, &rest))
         return false;
     *is_end = slice_equals(name, SLICE(END));
     for (size_t i = 0; i < ARRAY_LENGTH(WORDS); i++) {
@@ -248,17 +228,10 @@ bool handover_receive(struct handover *handover, struct channel *channel, double
     return is_good;
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 void handover_clear(struct handover *handover)
 {
     sockets_close(&handover->sockets);
     control_doors_abandon(&handover->doors);
-    close_fd(&handover->memory_fd);
-    close_fd(&handover->lifeline_fd);
+    descriptor_close(&handover->memory_fd);
+    descriptor_close(&handover->lifeline_fd);
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "net/loop.h"
 #include "server/command_line.h"
@@ -145,18 +146,12 @@ static void on_history(void *data)
     master_publish_news(master);
 }
 
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
-
 static void in_child(void *data)
 {
     struct master *master = data;
 
     close(master->signal_fd);
-    close_fd(master->inventory_fd);
+    descriptor_close(&master->inventory_fd);
     close(master->lifeline[0]);
     if (master->predecessor != NULL)
         predecessor_abandon(&master->predecessor);
@@ -275,11 +270,11 @@ static void release(struct master *master)
     sockets_close(&master->sockets);
     if (master->shared != NULL)
         shared_destroy(&master->shared);
-    close_fd(master->signal_fd);
-    close_fd(master->bundle_fd);
-    close_fd(master->inventory_fd);
-    close_fd(master->lifeline[0]);
-    close_fd(master->lifeline[1]);
+    descriptor_close(&master->signal_fd);
+    descriptor_close(&master->bundle_fd);
+    descriptor_close(&master->inventory_fd);
+    descriptor_close(&master->lifeline[0]);
+    descriptor_close(&master->lifeline[1]);
     if (master->control != NULL && master->predecessor != NULL && !master->is_ready)
         control_give_up(&master->control);
     else if (master->control != NULL)

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "net/loop.h"
 #include "server/channel.h"
+#include "server/handover_word.h"
 #include "server/program.h"
 
 #define HANDOVER_SECONDS_MAX 10.0
@@ -116,26 +117,16 @@ void predecessor_signal(const struct predecessor *predecessor, int signal_number
         pidfd_send_signal(predecessor->pid_fd, signal_number, NULL, 0);
 }
 
-static void tell(struct predecessor *predecessor, struct slice word, struct slice rest)
+/* When it is gone, its place is free anyway. */
+static void tell(struct predecessor *predecessor, const char *word, struct slice rest)
 {
-    struct channel_message message = {.kind = CHANNEL_HANDOVER, .ok = true};
-    struct buffer text;
-
-    if (predecessor->channel == NULL)
-        return;
-    buffer_init(&text, CHANNEL_TEXT_BYTES_MAX, NULL);
-    buffer_append(&text, word);
-    buffer_append(&text, slice_of(rest.start, rest.length < CHANNEL_TEXT_BYTES_MAX - word.length
-                                                  ? rest.length
-                                                  : CHANNEL_TEXT_BYTES_MAX - word.length));
-    message.text = buffer_slice(&text);
-    channel_send(predecessor->channel, &message); /* when it is gone, its place is free anyway */
-    buffer_clear(&text);
+    if (predecessor->channel != NULL)
+        handover_word_send(predecessor->channel, word, rest, NULL, 0);
 }
 
 void predecessor_tell_failure(struct predecessor *predecessor, struct slice text)
 {
-    tell(predecessor, SLICE("failed "), text);
+    tell(predecessor, "failed", text);
 }
 
 void predecessor_tell_serving(struct predecessor *predecessor, const struct sockets *sockets,
@@ -152,7 +143,7 @@ void predecessor_tell_serving(struct predecessor *predecessor, const struct sock
     buffer_append(&rest, note);
     /* Doors under names that the configuration does not have any more. */
     control_doors_close(&predecessor->handover.doors);
-    tell(predecessor, SLICE("serving "), buffer_slice(&rest));
+    tell(predecessor, "serving", buffer_slice(&rest));
     buffer_clear(&rest);
     int lifeline_fd = handover->lifeline_fd;
     predecessor->handover.lifeline_fd = -1;

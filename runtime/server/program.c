@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "server/channel.h"
+#include "server/handover_word.h"
 
 /* Descriptors up to this one are the program's. */
 #define CHANNEL_FD (STDERR_FILENO + 1)
@@ -20,12 +20,9 @@
 static void say_failure(const struct channel *end, const char *name)
 {
     char text[512];
-    int length =
-        snprintf(text, sizeof(text), "failed %s cannot be started: %s\n", name, strerror(errno));
-    struct channel_message message = {.kind = CHANNEL_HANDOVER};
 
-    message.text = slice_of(text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text));
-    channel_send(end, &message);
+    snprintf(text, sizeof(text), "%s cannot be started: %s\n", name, strerror(errno));
+    handover_word_send(end, "failed", slice_from_string(text), NULL, 0);
 }
 
 /* Those that would end it before it knows what to do with them wait until it does: all processes of

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/mem.h"
 #include "base/priority.h"
 #include "server/rehearsal_child.h"
@@ -195,10 +196,8 @@ void rehearsal_run(const char *config_path, const struct installation *installat
 
 void rehearsal_result_clear(struct rehearsal_result *result)
 {
-    if (result->bundle_fd >= 0)
-        close(result->bundle_fd);
-    if (result->inventory_fd >= 0)
-        close(result->inventory_fd);
+    descriptor_close(&result->bundle_fd);
+    descriptor_close(&result->inventory_fd);
     free(result->errors);
     *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1};
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/priority.h"
@@ -39,13 +40,6 @@ struct reload_job {
     int previous_bundle_fd; /* -1: there is none */
 };
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 static int copy_fd(int fd)
 {
     return fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
@@ -56,7 +50,7 @@ static int copy_fd(int fd)
 static void end(struct reload_job *job, struct reload_answer *answer)
 {
     answer->history = job->options.history;
-    close_fd(&job->next_inventory_fd);
+    descriptor_close(&job->next_inventory_fd);
     reload_answer_write(answer);
     struct reload_outcome outcome = {.is_done = answer->errors.length == 0,
                                      .text = buffer_slice(&answer->text),
@@ -149,11 +143,11 @@ static void keep_previous(struct reload_job *job)
 {
     int bundle_fd = renewal_take_previous(&job->renewal, &job->previous_plan);
 
-    close_fd(&job->previous_bundle_fd);
-    close_fd(&job->previous_inventory_fd);
+    descriptor_close(&job->previous_bundle_fd);
+    descriptor_close(&job->previous_inventory_fd);
     if (job->kind == RELOAD_PREVIOUS) {
-        close_fd(&bundle_fd);
-        close_fd(&job->inventory_fd);
+        descriptor_close(&bundle_fd);
+        descriptor_close(&job->inventory_fd);
     }
     job->previous_bundle_fd = bundle_fd;
     job->previous_inventory_fd = job->inventory_fd;
@@ -324,10 +318,10 @@ void reload_job_open(struct reload_job *job, struct timespec read, int inventory
 
 static void close_kept(struct reload_job *job)
 {
-    close_fd(&job->previous_bundle_fd);
-    close_fd(&job->previous_inventory_fd);
-    close_fd(&job->inventory_fd);
-    close_fd(&job->next_inventory_fd);
+    descriptor_close(&job->previous_bundle_fd);
+    descriptor_close(&job->previous_inventory_fd);
+    descriptor_close(&job->inventory_fd);
+    descriptor_close(&job->next_inventory_fd);
 }
 
 void reload_job_destroy(struct reload_job **pointer)

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/listener.h"
@@ -34,13 +35,6 @@ static bool is_of(const struct sockets_group *group, size_t i, unsigned worker_c
     return is_unix(&group->address) || i % worker_count == worker;
 }
 
-static void close_fd(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
 static void group_release(struct sockets_group **pointer)
 {
     struct sockets_group *group = *pointer;
@@ -49,7 +43,7 @@ static void group_release(struct sockets_group **pointer)
     if (--group->references > 0)
         return;
     for (size_t i = 0; i < group->count; i++)
-        close_fd(&group->fds[i]);
+        descriptor_close(&group->fds[i]);
     free(group->fds);
     free(group);
 }
@@ -272,7 +266,7 @@ void sockets_keep_only(struct sockets *sockets, unsigned worker)
         struct sockets_group *group = sockets->groups[i];
         for (size_t nth = 0; nth < group->count; nth++) {
             if (!is_of(group, nth, sockets->worker_count, worker))
-                close_fd(&group->fds[nth]);
+                descriptor_close(&group->fds[nth]);
         }
     }
 }

@@ -4,7 +4,6 @@
 #include "server/succession.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -142,9 +141,7 @@ static void on_started(void *data, struct slice error)
     char text[CHANNEL_TEXT_BYTES_MAX];
 
     succession->step = STEP_STARTED;
-    int length = error.length > 0 ? snprintf(text, sizeof(text), "%.*s\n", SLICE_FORMAT(error)) : 0;
-    size_t kept = (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1;
-    answer(succession, CHANNEL_STARTED, slice_of(text, kept));
+    answer(succession, CHANNEL_STARTED, channel_line(error, text));
 }
 
 static void start(struct succession *succession)

@@ -15,6 +15,7 @@
 #include "net/loop.h"
 #include "server/channel.h"
 #include "server/handover.h"
+#include "server/handover_word.h"
 #include "server/program.h"
 
 /* For one that has failed to end by itself. */
@@ -66,12 +67,12 @@ static void fail(struct upgrade *upgrade)
 }
 
 /* True when that was its word, and the upgrade may be gone. */
-static bool hear(struct upgrade *upgrade, struct slice text)
+static bool hear(struct upgrade *upgrade, const struct channel_message *message)
 {
-    size_t word = slice_find(text, ' ');
-    struct slice name = slice_of(text.start, word);
-    struct slice rest = word < text.length ? slice_after(text, word + 1) : SLICE("");
+    struct slice name, rest;
 
+    if (!handover_word_read(message, &name, &rest))
+        return false;
     if (slice_equals(name, SLICE("serving")) && upgrade->pid != 0) {
         succeed(upgrade, rest);
         return true;
@@ -90,10 +91,8 @@ static void on_heard(struct ev_loop *ev, ev_io *watcher, int events)
     enum channel_outcome outcome;
 
     while ((outcome = channel_receive(upgrade->channel, &message)) == CHANNEL_MESSAGE) {
-        struct slice text = message.text;
-        bool is_ours = message.kind == CHANNEL_HANDOVER;
-        channel_message_clear(&message);
-        if (is_ours && hear(upgrade, text))
+        channel_message_clear(&message); /* but for its text */
+        if (hear(upgrade, &message))
             return;
     }
     if (outcome == CHANNEL_CLOSED) { /* how it ended is told by SIGCHLD */

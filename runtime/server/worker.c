@@ -316,12 +316,10 @@ static void listen_to_master(struct worker *worker)
 static void tell_failure(const struct worker *worker, struct slice error)
 {
     char text[CHANNEL_TEXT_BYTES_MAX];
-    struct channel_message message = {.kind = CHANNEL_STARTED,
-                                      .generation = worker->options->generation};
-    int length = snprintf(text, sizeof(text), "%.*s\n", SLICE_FORMAT(error));
+    const struct channel_message message = {.kind = CHANNEL_STARTED,
+                                            .generation = worker->options->generation,
+                                            .text = channel_line(error, text)};
 
-    message.text =
-        slice_of(text, (size_t)length < sizeof(text) ? (size_t)length : sizeof(text) - 1);
     channel_send(worker->options->channel, &message);
 }
 
