@@ -7,7 +7,7 @@
 local headers = require "moongate.headers"
 local moongate = require "moongate"
 
-local reply, consumers = moongate.reply, moongate.consumers
+local auth, consumers = moongate.auth, moongate.consumers
 
 ---@class KeyAuth: Plugin
 ---@field header string               name of the header that carries the key
@@ -17,30 +17,20 @@ local reply, consumers = moongate.reply, moongate.consumers
 ---@field consumer_header string|false  name of the header that tells the upstream who it is
 local key_auth = {
   summary = "Admits requests that carry a consumer's API key.",
-  options = {
+  options = auth.options {
     header = { type = "string", default = "x-api-key", help = "request header that holds the key" },
     query = { type = "string", help = "name in the query that holds the key, too" },
     cookie = { type = "string", help = "cookie that holds the key, too" },
     hide = { type = "boolean", default = true, help = "do not pass the key to the upstream" },
-    consumer_header = { type = "any", default = "x-consumer-name",
-      help = "request header that tells the upstream the consumer's name; false: none, and what "
-        .. "clients send as x-consumer-… is passed on" },
   },
 }
 
-local function unauthorized(kind, detail)
-  return reply.problem(401, kind, detail, { ["www-authenticate"] = "ApiKey" })
-end
-
-local MISSING = unauthorized("missing-key", "An API key is required.")
-local UNKNOWN = unauthorized("unknown-key", "The API key is not known.")
+local CHALLENGE = "ApiKey"
+local MISSING = auth.missing("missing-key", "An API key is required.", CHALLENGE)
+local UNKNOWN = auth.refused(401, "unknown-key", "The API key is not known.", CHALLENGE)
 
 function key_auth.check(options)
-  local name = options.consumer_header
-  if name ~= false and type(name) ~= "string" then
-    return ("consumer_header is %s; expected the name of a header, or false"):format(tostring(name))
-  end
-  return headers.fault(options.header) or (name and headers.fault(name)) or nil
+  return headers.fault(options.header) or auth.fault(options)
 end
 
 local function key_of(self, req)
@@ -71,18 +61,13 @@ end
 ---@return Reply?  ends the request when present
 function key_auth:request(req)
   local key = key_of(self, req)
-  if not key then return MISSING end
+  if not key then return auth.without(self, req, MISSING) end
 
   local consumer = consumers.by_key(key)
-  req.consumer = consumer
   if not consumer then return UNKNOWN end
 
   if self.hide then hide_key(self, req) end
-  if self.consumer_header then
-    req.headers:remove_prefix "x-consumer-"
-    req.headers[self.consumer_header] = consumer.name
-  end
-  return nil
+  return auth.admit(self, req, consumer)
 end
 
 return key_auth

@@ -6,6 +6,7 @@
 ---@class moongate
 ---@field reply moongate.reply
 ---@field consumers moongate.consumers
+---@field auth moongate.auth
 ---@field json moongate.json
 ---@field log moongate.log
 ---@field fetch fun(request: FetchOptions|string): FetchAnswer?, string?, string?

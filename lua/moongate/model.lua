@@ -115,7 +115,7 @@
 ---@class Plugin
 ---@field summary string
 ---@field options table<string, PluginOption>
----@field new (fun(options: table, context: { route: string, at: string }): table?, string?)?
+---@field new (fun(options: table, context: PluginContext): table?, string?)?
 --- adds to the checked options, or nil and what is wrong
 ---@field check (fun(options: table): string?)?  rules between options: a text when they do not fit
 ---@field start fun(self: table)?    once per generation and worker
@@ -128,6 +128,11 @@
 ---@field log fun(self: table, req: Request, res: Response?)?
 ---@field phases (fun(instance: table): table<string, boolean>)?
 --- which of its phases this instance needs; nil: all it has
+
+---@class PluginContext
+---@field route string  its name
+---@field at string     where it was written
+---@field steps Steps   makes plugins that are among the options: config/steps.lua
 
 ---@alias ResponseChunk
 ---| fun(self: table, req: Request, res: Response, chunk: string, last: boolean): string?

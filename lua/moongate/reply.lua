@@ -17,6 +17,8 @@ local C = bridge.C
 ---@field problem string?    last part of the problem's type; the body is then made for each request
 ---@field detail string?     of the problem
 ---@field extensions string? further members of the problem as JSON text without braces
+---@field is_missing boolean? of auth.lua: there were no credentials
+---@field is_attempt boolean? of auth.lua: there were some
 local Reply = {}
 Reply.__index = Reply
 
@@ -139,6 +141,34 @@ end
 ---@return Reply
 function reply.with_body(answer, body)
   return make(answer.status, answer.fields, body)
+end
+
+--- A reply like another one, with further header fields.
+---@param answer Reply
+---@param headers ReplyHeaders
+---@return Reply
+function reply.with_headers(answer, headers)
+  local copy = make(answer.status, fields_of(headers, nil, 2), answer.body)
+  for name, value in pairs(answer) do
+    if name ~= "fields" then copy[name] = value end
+  end
+  copy.fields = { unpack(answer.fields) }
+  for i, text in ipairs(fields_of(headers, nil, 2)) do copy.fields[#answer.fields + i] = text end
+  return copy
+end
+
+--- Adds the values that a reply has for a field to a list, each of them once.
+---@param list string[]
+---@param answer Reply
+---@param name string  in lower case
+function reply.add_values(list, answer, name)
+  local fields = answer.fields
+  for i = 1, #fields, 2 do
+    if fields[i]:lower() == name and not list[fields[i + 1]] then
+      list[#list + 1] = fields[i + 1]
+      list[fields[i + 1]] = true
+    end
+  end
 end
 
 ---@param value any

@@ -110,8 +110,10 @@ end
 
 function Instances:make(plugin, form, checked, context)
   local instance
+  local name = self.name
   local wrong = fault_of_options(plugin, checked)
   if not wrong then instance, wrong = made_by(plugin, form, checked, context) end
+  self.name = name -- it may have had others made
   if wrong then self.report(wrong) end
   return instance
 end

@@ -46,6 +46,11 @@ local function common_of(self, plugin, entry)
   return common
 end
 
+--- The step of one entry; nil when something was wrong, which has been reported. For a plugin's
+--- `new`, too, where others are among its options: `context.steps:one(entry, context)`.
+---@param entry any  as it was written
+---@param context { route: string, at: string, steps: Steps? }
+---@return ModelStep?
 function Steps:one(entry, context)
   if type(entry) == "string" then entry = { entry } end
   if type(entry) ~= "table" or type(entry[1]) ~= "string" then
@@ -55,7 +60,7 @@ function Steps:one(entry, context)
   local name = entry[1]
   local plugin = self.loader:plugin(name, context.at)
   if not plugin then return nil end
-  self.at, self.name = context.at, name
+  self.at, self.name, context.steps = context.at, name, self
   local common = common_of(self, plugin, entry)
   local instance, is_shared = self.instances:of(plugin, entry, context)
   if not instance then return nil end

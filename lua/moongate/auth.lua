@@ -1,0 +1,122 @@
+--- auth: what plugins that find out who calls have in common.
+--
+-- Such a plugin takes part in `request` alone. It returns `auth.missing(...)` to a request without
+-- credentials of its kind, `auth.refused(...)` to one whose credentials are wrong, and ends by
+-- `auth.admit` otherwise. So they can stand one after the other (all of them are wanted) or side by
+-- side in `authenticate` (any of them is enough).
+--
+--     local MISSING = auth.missing("missing-key", "An API key is required.", "ApiKey")
+--     local UNKNOWN = auth.refused(401, "unknown-key", "The API key is not known.", "ApiKey")
+--
+--     function key_auth:request(req)
+--       local key = req.headers[self.header]
+--       if not key then return auth.without(self, req, MISSING) end
+--       local consumer = consumers.by_key(key)
+--       if not consumer then return UNKNOWN end
+--       return auth.admit(self, req, consumer)
+--     end
+
+local consumers = require "moongate.consumers"
+local headers = require "moongate.headers"
+local log = require "moongate.log"
+local reply = require "moongate.reply"
+
+---@class moongate.auth
+local auth = {}
+
+-- What the upstream takes as said by the gateway.
+local OURS = "x-consumer-"
+
+local COMMON = {
+  anonymous = { type = "string",
+    help = "name of the consumer as whom requests without credentials go on; default: they are "
+      .. "refused. Wrong credentials always are" },
+  consumer_header = { type = "any", default = "x-consumer-name",
+    help = "request header that tells the upstream the consumer's name; false: none, and what "
+      .. "clients send as x-consumer-… is passed on" },
+}
+
+--- A plugin's own options and those that all such plugins have: `anonymous`, `consumer_header`.
+---@param own table<string, PluginOption>
+---@return table<string, PluginOption>
+function auth.options(own)
+  for name, option in pairs(COMMON) do own[name] = option end
+  return own
+end
+
+--- What is wrong with the options that all have; for a plugin's `check`.
+---@param options table
+---@return string? wrong
+function auth.fault(options)
+  local name = options.consumer_header
+  if name ~= false and type(name) ~= "string" then
+    return ("consumer_header is %s; expected the name of a header, or false"):format(tostring(name))
+  end
+  return name and headers.fault(name) or nil
+end
+
+local function refusal(status, kind, detail, challenge)
+  return reply.problem(status, kind, detail, challenge and { ["www-authenticate"] = challenge })
+end
+
+--- The answer to a request without credentials of that kind. Make it once.
+---@param kind string       last part of the problem's type: "missing-key"
+---@param detail string     a sentence for the client
+---@param challenge string  of WWW-Authenticate (RFC 9110, 11.6.1)
+---@return Reply
+function auth.missing(kind, detail, challenge)
+  local answer = refusal(401, kind, detail, challenge)
+  answer.is_missing = true
+  return answer
+end
+
+--- The answer to a request whose credentials do not do, or cannot be looked at now (503).
+---@param status integer     401, 403 or 503
+---@param kind string
+---@param detail string
+---@param challenge string?  of WWW-Authenticate
+---@return Reply
+function auth.refused(status, kind, detail, challenge)
+  local answer = refusal(status, kind, detail, challenge)
+  answer.is_attempt = true
+  return answer
+end
+
+--- Removes what a client says of itself in the fields that the upstream believes.
+---@param req Request
+---@param name string|false  the option consumer_header
+function auth.strip(req, name)
+  if not name then return end
+  req.headers:remove_prefix(OURS)
+  req.headers[name] = nil
+end
+
+--- The caller is known: it becomes `req.consumer`, and the upstream is told.
+---@param self table          the plugin's instance
+---@param req Request
+---@param consumer Consumer?  nil: admitted, but nobody that the configuration or the store knows
+---@return nil
+function auth.admit(self, req, consumer)
+  local name = self.consumer_header
+  auth.strip(req, name)
+  if not consumer then return nil end
+  req.consumer = consumer
+  if name then req.headers[name] = consumer.name end
+  return nil
+end
+
+--- There are no credentials: goes on as the option `anonymous` says, or not.
+---@param self table
+---@param req Request
+---@param missing Reply
+---@return Reply?
+function auth.without(self, req, missing)
+  if not self.anonymous then return missing end
+  local consumer = consumers.by_name(self.anonymous)
+  if consumer then return auth.admit(self, req, consumer) end
+  log.error("there is no consumer %q, which requests without credentials are to be",
+    self.anonymous)
+  return missing
+end
+
+return auth

@@ -1,0 +1,126 @@
+--- authenticate: admits requests that any of several plugins admits.
+--
+-- The plugins under `any` are asked in the order written, until one has no objection. When all of
+-- them refuse, the client gets the answer of the first whose credentials it has sent, else of the
+-- first that missed some, with the challenges of all. Any plugin does that takes part in `request`
+-- alone: `{ "ip-filter", allow = { "10.0.0.0/8" } }` lets the own network in without a key. Where
+-- all of several are wanted, write them one after the other, without this plugin.
+
+local moongate = require "moongate"
+
+local reply, auth = moongate.reply, moongate.auth
+
+---@class Authenticate: Plugin
+---@field methods { plugin: Plugin, instance: table }[]
+---@field own_headers string[]   that tell the upstream who it is, of any method
+local authenticate = {
+  summary = "Admits requests that any of several plugins admits.",
+  options = auth.options {
+    any = { type = "list", items = { type = "any" }, required = true, secret = true,
+      help = 'the plugins, as in a route: { { "key-auth" }, { "basic-auth" } }' },
+  },
+}
+
+local OTHER_PHASES = { "respond", "response", "response_chunk", "response_body", "message", "log" }
+
+function authenticate.check(options)
+  if #options.any == 0 then return "any is empty; expected a list of plugins" end
+  return auth.fault(options)
+end
+
+local function fault_of(step)
+  if not step.plugin.request then return "it has no request phase" end
+  if step.when then return "a `when` belongs to the whole" end
+  for _, phase in ipairs(OTHER_PHASES) do
+    if step.plugin[phase] then return ("its %s phase would not run"):format(phase) end
+  end
+  return nil
+end
+
+-- Fields that a method sets when it admits; a client's must not stay when another one does.
+local function add_own_header(self, name)
+  if name and not self.is_own[name] then
+    self.is_own[name] = true
+    self.own_headers[#self.own_headers + 1] = name
+  end
+end
+
+function authenticate.new(options, context)
+  local self = { methods = {}, own_headers = {}, is_own = {} }
+  add_own_header(self, options.consumer_header)
+  for i, entry in ipairs(options.any) do
+    local step = context.steps:one(entry, context)
+    if not step then return nil, ("any[%d] is not as it should be"):format(i) end
+    local wrong = fault_of(step)
+    if wrong then return nil, ("any[%d], %s, cannot stand here: %s"):format(i, step.name, wrong) end
+    self.methods[i] = { plugin = step.plugin, instance = step.instance }
+    add_own_header(self, step.instance.consumer_header)
+  end
+  return self
+end
+
+-- Instances may be shared by several of us.
+local started = {}
+
+function authenticate:start()
+  for _, method in ipairs(self.methods) do
+    local start = method.plugin.start
+    if start and not started[method.instance] then
+      started[method.instance] = true
+      start(method.instance)
+    end
+  end
+end
+
+function authenticate:stop()
+  for _, method in ipairs(self.methods) do
+    local stop = method.plugin.stop
+    if stop and started[method.instance] then
+      started[method.instance] = nil
+      stop(method.instance)
+    end
+  end
+end
+
+local function rank(answer)
+  return answer.is_attempt and 3 or answer.is_missing and 2 or 1
+end
+
+-- The answer that counts, with the challenges of all.
+local function refuse(answers)
+  local chosen = answers[1]
+  for _, answer in ipairs(answers) do
+    if rank(answer) > rank(chosen) then chosen = answer end
+  end
+  if chosen.status ~= 401 then return chosen end
+  local challenges = {}
+  for _, answer in ipairs(answers) do
+    if answer ~= chosen then reply.add_values(challenges, answer, "www-authenticate") end
+  end
+  return reply.with_headers(chosen, { ["www-authenticate"] = challenges })
+end
+
+-- All of them refused. Apart, since it is rare.
+local function end_refused(self, req, answers)
+  local answer = refuse(answers)
+  if not answer.is_missing then return answer end
+  return auth.without(self, req, answer)
+end
+
+---@param req Request
+---@return Reply?
+function authenticate:request(req)
+  local own, methods, answers = self.own_headers, self.methods, nil
+  for i = 1, #own do auth.strip(req, own[i]) end
+  for i = 1, #methods do
+    local method = methods[i]
+    local answer = method.plugin.request(method.instance, req)
+    if answer == nil then return nil end
+    if not reply.is(answer) then error "a plugin under any returned what is no reply" end
+    answers = answers or {}
+    answers[#answers + 1] = answer
+  end
+  return end_refused(self, req, answers)
+end
+
+return authenticate
