@@ -51,9 +51,7 @@ static struct slice connection_text(struct exchange *exchange, int which)
     case MOON_TEXT_ADDRESS:
         return exchange->client_host;
     case MOON_TEXT_PEER:
-        return connection == NULL
-                   ? SLICE_NONE
-                   : slice_of(connection->client_text, connection->client_text_length);
+        return connection == NULL ? SLICE_NONE : downstream_client(connection);
     case MOON_TEXT_LISTENER:
         return connection == NULL || connection->listen == NULL ? SLICE_NONE
                                                                 : connection->listen->name;

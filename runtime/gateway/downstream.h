@@ -5,7 +5,6 @@
 
 #include "base/list.h"
 #include "http/http_session.h"
-#include "net/address.h"
 
 struct gateway;
 
@@ -13,12 +12,15 @@ struct downstream {
     struct list node; /* of the gateway's connections */
     struct gateway *gateway;
     struct http_session *session;
-    struct address client;                /* whom the PROXY header names, else the peer */
-    char client_text[ADDRESS_TEXT_BYTES]; /* host part of `client` */
-    size_t client_text_length;
     const struct listen_options *listen; /* a copy, acquired */
-    struct http_session_limits limits;   /* the session's; renewed between requests */
-    unsigned options_serial;             /* of the gateway's options that `limits` come from */
+    unsigned options_serial;             /* of the gateway's options that were last looked at */
     bool is_counted;                     /* among the connections of its address */
-    bool is_trusted; /* `client` is in the trusted-proxy list: its forwarded fields count */
+    bool is_trusted; /* the client is in the trusted-proxy list: its forwarded fields count */
+    unsigned char client_length;
+    char client[]; /* the host whom the PROXY header names, else the peer's, as text */
 };
+
+static inline struct slice downstream_client(const struct downstream *connection)
+{
+    return slice_of(connection->client, connection->client_length);
+}

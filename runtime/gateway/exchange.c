@@ -41,7 +41,7 @@ void exchange_begin(struct gateway *gateway, struct downstream *connection,
     exchange->private.deferred.run = on_deferred;
     list_init(&exchange->private.deferred.node);
     exchange->started = now(exchange);
-    exchange->client_host = slice_of(connection->client_text, connection->client_text_length);
+    exchange->client_host = downstream_client(connection);
     exchange->body_bytes_max = gateway_options(gateway)->body_bytes_max;
     stream->events = &RELAY_DOWNSTREAM_EVENTS;
     stream->data = exchange;

@@ -32,8 +32,9 @@ struct listening {
 
 struct gateway {
     struct loop *loop;
-    struct gateway_options options; /* with copies of what they point to */
-    unsigned options_serial;        /* changes with them */
+    struct gateway_options options;         /* with copies of what they point to */
+    unsigned options_serial;                /* changes with them */
+    struct http_session_limits late_limits; /* of connections that come while it drains */
     const struct phases *phases;
     void *phases_data;
     struct gateway_counts counts;
@@ -60,6 +61,9 @@ static void take_copy(struct gateway *gateway, const struct gateway_options *opt
 {
     gateway->options = gateway_options_copy(options);
     gateway->options_serial++;
+    gateway->late_limits = gateway->options.limits;
+    gateway->late_limits.requests_max = 1;
+    gateway->late_limits.idle_seconds = LATE_IDLE_SECONDS;
 }
 
 static bool is_drained(const struct gateway *gateway)
@@ -306,14 +310,27 @@ void gateway_add_date(struct gateway *gateway, struct response *response, struct
     date_field_add(&gateway->date, (time_t)loop_now(gateway->loop), response, arena);
 }
 
+/* From its text: asked for too seldom to be kept by every connection. */
+static struct address client_address(const struct downstream *connection)
+{
+    struct address address;
+    bool has_host = address_parse_host(downstream_client(connection), 0, &address);
+    return has_host ? address : (struct address){0};
+}
+
 /* What the gateway's options say about a connection. */
-static void take_options(struct downstream *connection)
+static void take_options(struct downstream *connection, const struct address *client)
 {
     const struct gateway *gateway = connection->gateway;
 
-    connection->limits = gateway->options.limits;
-    connection->is_trusted = trusted_proxy_has(&gateway->options, &connection->client);
+    connection->is_trusted = trusted_proxy_has(&gateway->options, client);
     connection->options_serial = gateway->options_serial;
+}
+
+static void renew_options(struct downstream *connection)
+{
+    const struct address client = client_address(connection);
+    take_options(connection, &client);
 }
 
 static void on_stream(void *data, struct http_stream *stream)
@@ -321,8 +338,14 @@ static void on_stream(void *data, struct http_stream *stream)
     struct downstream *connection = data;
 
     if (connection->options_serial != connection->gateway->options_serial)
-        take_options(connection);
+        renew_options(connection);
     exchange_begin(connection->gateway, connection, stream);
+}
+
+static void leave_address(const struct downstream *connection)
+{
+    const struct address client = client_address(connection);
+    address_limits_leave(connection->gateway->addresses, &client);
 }
 
 static void on_closed(void *data)
@@ -332,7 +355,7 @@ static void on_closed(void *data)
 
     list_remove(&connection->node);
     if (connection->is_counted)
-        address_limits_leave(gateway->addresses, &connection->client);
+        leave_address(connection);
     gateway->counts.connections_active--;
     if (connection->listen->is_admin)
         gateway->admin_connections--;
@@ -365,6 +388,30 @@ static const struct http_protocol *protocol_of(const struct listen_options *opti
     return protocols_negotiated(stream_application_protocol(stream));
 }
 
+static struct downstream *connection_create(struct listening *listening,
+                                            const struct address *client)
+{
+    char text[ADDRESS_TEXT_BYTES];
+    struct slice host = address_format_host(client, text);
+    struct downstream *connection = mem_zeroed(sizeof(*connection) + host.length);
+
+    connection->gateway = listening->gateway;
+    connection->listen = listen_options_acquire(listening->options);
+    connection->client_length = (unsigned char)host.length;
+    memcpy(connection->client, host.start, host.length);
+    take_options(connection, client);
+    return connection;
+}
+
+/* Where they are is for good: options that come later are written over them, and so are taken by
+ * all that is open, for what it begins next. */
+static const struct http_session_limits *limits_of(const struct listening *listening)
+{
+    const struct gateway *gateway = listening->gateway;
+    bool is_late = gateway->drained != NULL && !stays(gateway, listening->options);
+    return is_late ? &gateway->late_limits : &gateway->options.limits;
+}
+
 static void on_connection(void *data, struct stream *stream, const struct address *client)
 {
     struct listening *listening = data;
@@ -376,26 +423,14 @@ static void on_connection(void *data, struct stream *stream, const struct addres
         stream_destroy(&stream);
         return;
     }
-    struct downstream *connection = mem_zeroed(sizeof(*connection));
-    connection->gateway = gateway;
-    connection->listen = listen_options_acquire(listening->options);
-    connection->client = *client;
+    struct downstream *connection = connection_create(listening, client);
     connection->is_counted = per_address_max > 0;
-    struct slice text = address_format_host(client, connection->client_text);
-    connection->client_text_length = text.length;
-    if (text.start != connection->client_text)
-        memmove(connection->client_text, text.start, text.length);
-    take_options(connection);
-    if (gateway->drained != NULL && !stays(gateway, connection->listen)) {
-        connection->limits.requests_max = 1;
-        connection->limits.idle_seconds = LATE_IDLE_SECONDS;
-    }
     list_push_back(&gateway->connections, &connection->node);
     series_add(gateway->totals.connections_accepted, 1);
     gateway->counts.connections_active++;
     gateway->admin_connections += listening->options->is_admin;
     connection->session = protocol_of(listening->options, stream)
-                              ->serve(stream, &connection->limits, &SESSION_EVENTS, connection);
+                              ->serve(stream, limits_of(listening), &SESSION_EVENTS, connection);
 }
 
 static void on_failed(void *data, const struct address *peer, const char *detail)

@@ -130,7 +130,7 @@ static void add_forwarded(struct exchange *exchange, struct headers *headers)
 {
     const struct downstream *connection = exchange->connection;
     const struct request *request = exchange->request;
-    struct slice peer = slice_of(connection->client_text, connection->client_text_length);
+    struct slice peer = downstream_client(connection);
 
     append(exchange, headers, HEADER_X_FORWARDED_FOR, peer);
     add_if_missing(exchange, headers, HEADER_X_FORWARDED_PROTO, request->scheme);

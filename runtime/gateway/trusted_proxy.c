@@ -46,7 +46,7 @@ struct slice trusted_proxy_client(const struct gateway_options *options,
                                   const struct downstream *connection,
                                   const struct headers *headers, struct arena *arena)
 {
-    struct slice client = slice_of(connection->client_text, connection->client_text_length);
+    struct slice client = downstream_client(connection);
     char text[ADDRESS_TEXT_BYTES];
 
     if (!connection->is_trusted)

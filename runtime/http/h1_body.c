@@ -4,6 +4,19 @@
 #include "http/h1_body.h"
 
 #include <assert.h>
+#include <http_parser.h>
+
+#include "base/buffer.h"
+#include "base/mem.h"
+#include "http/h1_chunk_scanner.h"
+#include "http/h1_scanner.h"
+
+struct h1_body_chunked {
+    struct h1_chunk_scanner scanner;
+    http_parser parser;
+    struct buffer trailers;            /* raw; begins with the trailers, more may follow them */
+    struct h1_scanner trailer_scanner; /* its offset is the length of the complete trailers */
+};
 
 /* What http-parser saw in one piece of a chunked body. */
 struct sighting {
@@ -47,6 +60,17 @@ static void start_parser(http_parser *parser)
     (void)used;
 }
 
+static struct h1_body_chunked *chunked_create(bool is_response, const struct h1_body_limits *limits)
+{
+    struct h1_body_chunked *chunked = mem_alloc(sizeof(*chunked));
+
+    h1_chunk_scanner_init(&chunked->scanner, limits->extension_bytes_max);
+    h1_scanner_init_trailers(&chunked->trailer_scanner, is_response, limits->trailer_bytes_max);
+    buffer_init(&chunked->trailers, limits->trailer_bytes_max, NULL);
+    start_parser(&chunked->parser);
+    return chunked;
+}
+
 void h1_body_init(struct h1_body *body, bool is_response, struct h1_body_framing framing,
                   const struct h1_body_limits *limits)
 {
@@ -55,21 +79,19 @@ void h1_body_init(struct h1_body *body, bool is_response, struct h1_body_framing
         .body = framing.kind,
         .is_response = is_response,
         .left = has_length ? framing.content_length : 0,
-        .is_chunked = framing.kind == BODY_STREAMED && framing.is_chunked,
-        .limits = *limits,
         .is_complete = framing.kind == BODY_NONE || (has_length && framing.content_length == 0),
     };
-    if (!body->is_chunked)
-        return;
-    h1_chunk_scanner_init(&body->scanner, limits->extension_bytes_max);
-    h1_scanner_init_trailers(&body->trailer_scanner, is_response, limits->trailer_bytes_max);
-    buffer_init(&body->trailers, limits->trailer_bytes_max, NULL);
-    start_parser(&body->parser);
+    if (framing.kind == BODY_STREAMED && framing.is_chunked)
+        body->chunked = chunked_create(is_response, limits);
 }
 
 void h1_body_clear(struct h1_body *body)
 {
-    buffer_clear(&body->trailers);
+    if (body->chunked == NULL)
+        return;
+    buffer_clear(&body->chunked->trailers);
+    free(body->chunked);
+    body->chunked = NULL;
 }
 
 static struct slice take(struct h1_body *body, struct slice *input, size_t bytes)
@@ -97,9 +119,10 @@ static bool parser_agrees(struct h1_body *body, struct slice piece, struct slice
 
     if (piece.length == 0)
         return true;
-    body->parser.data = &sighting;
-    size_t used = http_parser_execute(&body->parser, &SETTINGS, piece.start, piece.length);
-    if (used != piece.length || HTTP_PARSER_ERRNO(&body->parser) != HPE_OK)
+    http_parser *parser = &body->chunked->parser;
+    parser->data = &sighting;
+    size_t used = http_parser_execute(parser, &SETTINGS, piece.start, piece.length);
+    if (used != piece.length || HTTP_PARSER_ERRNO(parser) != HPE_OK)
         return false;
     if (sighting.is_complete != body->is_complete)
         return false;
@@ -123,9 +146,9 @@ static bool next_trailer(struct slice *rest, struct header *field)
     return true;
 }
 
-static bool has_framing_trailer(const struct h1_body *body)
+static bool has_framing_trailer(const struct h1_body_chunked *chunked)
 {
-    struct slice rest = buffer_slice(&body->trailers);
+    struct slice rest = buffer_slice(&chunked->trailers);
     struct header field;
     while (next_trailer(&rest, &field)) {
         if ((header_flags_of(field.id) & HEADER_FRAMING) != 0)
@@ -137,24 +160,24 @@ static bool has_framing_trailer(const struct h1_body *body)
 /* Trailers are rare, and the scanner wants them in one piece: so they are collected. */
 static enum fault collect_trailers(struct h1_body *body, struct slice input, size_t *used)
 {
-    struct h1_scanner *scanner = &body->trailer_scanner;
-    size_t before = buffer_length(&body->trailers);
-    size_t room = body->limits.trailer_bytes_max - before;
-    bool fits = buffer_append(&body->trailers, slice_of(input.start, smaller(room, input.length)));
+    struct h1_scanner *scanner = &body->chunked->trailer_scanner;
+    struct buffer *trailers = &body->chunked->trailers;
+    size_t before = buffer_length(trailers), room = trailers->bytes_max - before;
+    bool fits = buffer_append(trailers, slice_of(input.start, smaller(room, input.length)));
     assert(fits);
     (void)fits;
 
-    enum h1_scan scan = h1_scanner_scan(scanner, buffer_slice(&body->trailers));
+    enum h1_scan scan = h1_scanner_scan(scanner, buffer_slice(trailers));
     *used = (scan == H1_SCAN_REFUSED ? scanner->fault_offset : scanner->offset) - before;
     if (scan == H1_SCAN_REFUSED)
         return scanner->fault;
     body->is_complete = scan == H1_SCAN_DONE;
-    return body->is_complete && has_framing_trailer(body) ? malformed(body) : FAULT_NONE;
+    return body->is_complete && has_framing_trailer(body->chunked) ? malformed(body) : FAULT_NONE;
 }
 
 static enum fault read_trailers(struct h1_body *body, struct slice input, size_t *used)
 {
-    if (buffer_length(&body->trailers) > 0 || !slice_starts_with(input, SLICE("\r\n")))
+    if (buffer_length(&body->chunked->trailers) > 0 || !slice_starts_with(input, SLICE("\r\n")))
         return collect_trailers(body, input, used);
     body->is_complete = true;
     *used = 2;
@@ -163,8 +186,9 @@ static enum fault read_trailers(struct h1_body *body, struct slice input, size_t
 
 static enum fault read_chunked(struct h1_body *body, struct slice *input, struct slice *data)
 {
+    struct h1_chunk_scanner *scanner = &body->chunked->scanner;
     size_t used;
-    enum h1_chunk chunk = h1_chunk_scanner_scan(&body->scanner, *input, &used);
+    enum h1_chunk chunk = h1_chunk_scanner_scan(scanner, *input, &used);
     struct slice rest = slice_after(*input, used);
     size_t trailer_bytes = 0;
     enum fault fault = FAULT_NONE;
@@ -172,8 +196,8 @@ static enum fault read_chunked(struct h1_body *body, struct slice *input, struct
     if (chunk == H1_CHUNK_REFUSED)
         fault = malformed(body);
     if (chunk == H1_CHUNK_DATA) {
-        *data = slice_of(rest.start, smaller(body->scanner.left, rest.length));
-        h1_chunk_scanner_take(&body->scanner, data->length);
+        *data = slice_of(rest.start, smaller(scanner->left, rest.length));
+        h1_chunk_scanner_take(scanner, data->length);
     }
     if (chunk == H1_CHUNK_TRAILERS && rest.length > 0)
         fault = read_trailers(body, rest, &trailer_bytes);
@@ -189,7 +213,7 @@ enum fault h1_body_read(struct h1_body *body, struct slice *input, struct slice 
     *data = slice_of(input->start, 0);
     if (body->is_complete || input->length == 0)
         return FAULT_NONE;
-    if (body->is_chunked)
+    if (body->chunked != NULL)
         return read_chunked(body, input, data);
     if (body->body == BODY_STREAMED) {
         *data = take(body, input, input->length);
@@ -203,7 +227,7 @@ enum fault h1_body_read(struct h1_body *body, struct slice *input, struct slice 
 
 enum fault h1_body_end(struct h1_body *body)
 {
-    if (body->body == BODY_STREAMED && !body->is_chunked)
+    if (body->body == BODY_STREAMED && body->chunked == NULL)
         body->is_complete = true;
     if (body->is_complete)
         return FAULT_NONE;
@@ -215,10 +239,10 @@ enum fault h1_body_trailers(const struct h1_body *body, struct arena *arena,
 {
     assert(body->is_complete);
     *trailers = (struct headers){0};
-    if (buffer_length(&body->trailers) == 0)
+    if (body->chunked == NULL || buffer_length(&body->chunked->trailers) == 0)
         return FAULT_NONE;
 
-    struct slice rest = arena_copy(arena, buffer_slice(&body->trailers));
+    struct slice rest = arena_copy(arena, buffer_slice(&body->chunked->trailers));
     struct header field;
     while (next_trailer(&rest, &field)) {
         if ((header_flags_of(field.id) & HEADER_NOT_IN_TRAILERS) != 0)

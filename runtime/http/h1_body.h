@@ -7,14 +7,11 @@
  */
 #pragma once
 
-#include <http_parser.h>
-
 #include "base/arena.h"
-#include "base/buffer.h"
 #include "base/fault.h"
-#include "http/h1_chunk_scanner.h"
-#include "http/h1_scanner.h"
 #include "http/message.h"
+
+struct h1_body_chunked;
 
 struct h1_body_limits {
     size_t extension_bytes_max; /* of one size line; of all of them together 16 times that */
@@ -30,19 +27,14 @@ struct h1_body_framing {
 
 struct h1_body {
     enum message_body body;
-    bool is_response;
+    bool is_response, is_complete;
     uint64_t left;   /* BODY_LENGTH */
-    bool is_chunked; /* BODY_STREAMED and not until close */
-    struct h1_body_limits limits;
-    struct h1_chunk_scanner scanner;
-    http_parser parser;
-    struct buffer trailers;            /* raw; begins with the trailers, more may follow them */
-    struct h1_scanner trailer_scanner; /* its offset is the length of the complete trailers */
-    bool is_complete;
     uint64_t offset; /* bytes taken so far, framing included; after a fault: of the offence */
+    struct h1_body_chunked *chunked; /* what reading chunks takes; NULL: it is not chunked */
 };
 
-/* BODY_NONE and a length of 0 are complete at once. Limits are above 0; they are copied. */
+/* BODY_NONE and a length of 0 are complete at once. Limits are above 0; they are copied. Only a
+ * chunked body takes memory, until h1_body_clear(). */
 void h1_body_init(struct h1_body *body, bool is_response, struct h1_body_framing framing,
                   const struct h1_body_limits *limits);
 void h1_body_clear(struct h1_body *body);

@@ -25,25 +25,27 @@ void h1_output_init(struct h1_output *output, struct stream *stream,
                     const struct http_session_limits *limits, const struct h1_output_events *events,
                     void *data)
 {
-    size_t window_bytes = limits->window_bytes;
-
-    assert(window_bytes > 0);
+    assert(limits->window_bytes > 0);
     *output = (struct h1_output){.stream = stream,
                                  .loop = stream_loop(stream),
                                  .events = events,
                                  .data = data,
-                                 .window_bytes = window_bytes,
-                                 .stall_seconds = limits->send_idle_seconds,
+                                 .limits = limits,
                                  .flush.flush = on_flush};
-    buffer_init(&output->queue, window_bytes + QUEUE_SLACK_BYTES, &output->loop->blocks);
+    buffer_init(&output->queue, limits->window_bytes + QUEUE_SLACK_BYTES, &output->loop->blocks);
     list_init(&output->flush.node);
-    timeout_init(&output->stall, output->loop, on_stall, output);
+}
+
+static void end_stall(struct h1_output *output)
+{
+    if (output->stall != NULL)
+        timeout_release(&output->stall);
 }
 
 void h1_output_clear(struct h1_output *output)
 {
     list_remove(&output->flush.node);
-    timeout_stop(&output->stall);
+    end_stall(output);
     buffer_clear(&output->queue);
 }
 
@@ -67,7 +69,9 @@ static void set_blocked(struct h1_output *output)
         output->is_blocked = true;
         stream_await_writable(output->stream);
     }
-    timeout_set(&output->stall, output->stall_seconds);
+    if (output->stall == NULL)
+        output->stall = timeout_acquire(output->loop, on_stall, output);
+    timeout_set(output->stall, output->limits->send_idle_seconds);
 }
 
 static void append(struct h1_output *output, struct slice bytes)
@@ -122,7 +126,7 @@ bool h1_output_data(struct h1_output *output, struct slice bytes, struct slice s
         if (!output->is_blocked)
             loop_flush_later(output->loop, &output->flush);
     }
-    output->is_full = buffer_length(&output->queue) > output->window_bytes;
+    output->is_full = buffer_length(&output->queue) > output->limits->window_bytes;
     return !output->is_full;
 }
 
@@ -131,8 +135,8 @@ static void tell_progress(struct h1_output *output)
     bool is_empty = h1_output_is_empty(output);
 
     if (is_empty)
-        timeout_clear(&output->stall);
-    if (output->is_full && buffer_length(&output->queue) <= output->window_bytes / 2) {
+        end_stall(output);
+    if (output->is_full && buffer_length(&output->queue) <= output->limits->window_bytes / 2) {
         output->is_full = false;
         if (is_empty) /* on_drained comes with the next flush: the owner may be gone after this call
                        */
@@ -170,6 +174,7 @@ void h1_output_push(struct h1_output *output)
 void h1_output_on_writable(struct h1_output *output)
 {
     output->is_blocked = false;
-    timeout_clear(&output->stall);
+    if (output->stall != NULL)
+        timeout_clear(output->stall);
     on_flush(&output->flush);
 }

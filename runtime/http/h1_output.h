@@ -33,14 +33,13 @@ struct h1_output {
     void *data;
     struct buffer queue;
     struct loop_flush flush;
-    struct timeout stall;
-    double stall_seconds;
-    size_t window_bytes;
+    const struct http_session_limits *limits; /* borrowed */
+    struct timeout *stall;                    /* NULL unless something waits for the kernel */
     bool is_blocked; /* the kernel is full: waiting for on_writable of the stream */
     bool is_full, is_broken, has_told_broken;
 };
 
-/* Of `limits`, the window and the time for which a peer may take nothing. */
+/* Of `limits`, which are borrowed, the window and the time for which a peer may take nothing. */
 void h1_output_init(struct h1_output *output, struct stream *stream,
                     const struct http_session_limits *limits, const struct h1_output_events *events,
                     void *data);

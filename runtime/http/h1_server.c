@@ -9,8 +9,7 @@
 #include "base/mem.h"
 #include "http/h1_head.h"
 
-/* Unparsed input beyond this pauses reading: a pipelining client waits for its answers. */
-static size_t input_bytes_max(const struct h1_server *server)
+size_t h1_server_input_bytes_max(const struct h1_server *server)
 {
     size_t head = server->limits->head_bytes_max, window = server->limits->window_bytes;
     return (head > window ? head : window) + LOOP_SCRATCH_BYTES;
@@ -176,7 +175,7 @@ struct http_session *h1_server_open(struct stream *stream, const struct http_ses
     server->limits = limits;
     h1_output_init(&server->output, stream, limits, &H1_SERVER_OUTPUT, server);
     server->opinions = h1_opinions_of(loop_of(server));
-    buffer_init(&server->input, input_bytes_max(server), &loop_of(server)->blocks);
+    buffer_init(&server->input, h1_server_input_bytes_max(server), &loop_of(server)->blocks);
     timeout_init(&server->timeout, loop_of(server), on_timeout, server);
     list_init(&server->again.node);
     list_init(&server->freeing.node);

@@ -74,6 +74,8 @@ void h1_server_refuse(struct h1_server *server, enum fault fault, uint64_t offse
 extern const struct http_stream_codec H1_SERVER_STREAM;
 extern const struct h1_output_events H1_SERVER_OUTPUT;
 
+/* Unparsed input beyond this pauses reading: a pipelining client waits for its answers. */
+size_t h1_server_input_bytes_max(const struct h1_server *server);
 /* Closes the connection at once; the stream's user, if any, is told `fault` first. */
 void h1_server_close(struct h1_server *server, enum fault fault);
 /* Says goodbye: FIN, then discards input for a while. */

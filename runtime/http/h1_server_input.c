@@ -200,14 +200,21 @@ static size_t process(struct h1_server *server, struct slice input)
     return used;
 }
 
-/* Reading stops while what is kept is a window's worth, and goes on when there is room. */
+/* A window's worth; of a head, as much as it may have, or it would never be complete. */
+static size_t kept_bytes_max(const struct h1_server *server)
+{
+    if (server->step == H1_SERVER_HEAD)
+        return server->scanner.limits.head_bytes_max;
+    return server->step == H1_SERVER_WAIT ? server->limits->head_bytes_max
+                                          : server->limits->window_bytes;
+}
+
+/* Reading stops while as much is kept as may be, and goes on when there is room. */
 static void adjust_reading(struct h1_server *server)
 {
     if (server->step == H1_SERVER_CLOSED)
         return;
-    size_t kept_max = server->step == H1_SERVER_WAIT ? server->limits->head_bytes_max
-                                                     : server->limits->window_bytes;
-    bool holds = buffer_length(&server->input) >= kept_max || server->has_ended_input;
+    bool holds = buffer_length(&server->input) >= kept_bytes_max(server) || server->has_ended_input;
     if (holds == server->is_read_paused)
         return;
     server->is_read_paused = holds;
@@ -221,6 +228,9 @@ static void keep(struct h1_server *server, struct slice rest)
 {
     if (server->step == H1_SERVER_CLOSED || server->step == H1_SERVER_LINGER || server->is_refused)
         return;
+    size_t bytes_max = h1_server_input_bytes_max(server); /* limits may be new ones */
+    if (server->input.bytes_max < bytes_max)
+        server->input.bytes_max = bytes_max;
     if (!buffer_append(&server->input, rest))
         h1_server_close(server, FAULT_CLIENT_GONE);
 }

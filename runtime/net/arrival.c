@@ -211,7 +211,6 @@ void arrivals_add(struct arrivals *arrivals, int fd, const struct address *peer)
     struct stream *stream = stream_create(arrivals->loop, fd);
     const struct listener_options *options = &arrivals->options;
 
-    stream_set_peer(stream, peer);
     if (options->proxy_protocol == LISTENER_PROXY_NONE && options->tls == NULL) {
         arrivals->events.on_connection(arrivals->data, stream, peer);
         return;

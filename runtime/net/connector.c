@@ -19,6 +19,7 @@
 struct connector {
     struct loop *loop;
     struct stream *stream;
+    struct address address;
     struct tls_context *tls; /* NULL: plain */
     char *server_name;       /* NULL: none */
     struct timeout timeout;
@@ -113,10 +114,10 @@ static void on_connected(struct connector *connector)
         finish(connector, FAULT_NONE, NULL);
         return;
     }
+    const struct stream_server server = {connector->server_name, &connector->address};
     connector->is_shaking_hands = true;
     stream_attach(connector->stream, NULL, NULL);
-    stream_connect_tls(connector->stream, connector->tls, connector->server_name, on_handshaken,
-                       connector);
+    stream_connect_tls(connector->stream, connector->tls, &server, on_handshaken, connector);
 }
 
 /* A connection is there, or failed: writable or readable first, the socket knows which. */
@@ -148,9 +149,10 @@ static int open_socket(const struct loop *loop, const struct address *address)
     return fd;
 }
 
-static void connect_to(struct connector *connector, const struct address *address)
+static void connect_to(struct connector *connector)
 {
     static const int ON = 1;
+    const struct address *address = &connector->address;
     int fd = open_socket(connector->loop, address);
 
     if (fd < 0) {
@@ -158,7 +160,6 @@ static void connect_to(struct connector *connector, const struct address *addres
         return;
     }
     connector->stream = stream_create(connector->loop, fd);
-    stream_set_peer(connector->stream, address);
     if (address->any.sa_family != AF_UNIX)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &ON, sizeof(ON));
 
@@ -179,6 +180,7 @@ struct connector *connector_start(struct loop *loop, const struct connector_opti
 
     struct connector *connector = mem_zeroed(sizeof(*connector));
     connector->loop = loop;
+    connector->address = options->address;
     connector->tls = options->tls != NULL ? tls_context_acquire(options->tls) : NULL;
     connector->server_name = mem_string(options->server_name);
     connector->done = done;
@@ -187,7 +189,7 @@ struct connector *connector_start(struct loop *loop, const struct connector_opti
     timeout_set(&connector->timeout, options->timeout);
 
     connector->is_starting = true;
-    connect_to(connector, &options->address);
+    connect_to(connector);
     connector->is_starting = false;
     if (!connector->is_done)
         return connector;

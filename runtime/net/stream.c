@@ -258,13 +258,3 @@ struct loop *stream_loop(const struct stream *stream)
 {
     return stream->loop;
 }
-
-const struct address *stream_peer(const struct stream *stream)
-{
-    return &stream->peer;
-}
-
-void stream_set_peer(struct stream *stream, const struct address *peer)
-{
-    stream->peer = *peer;
-}

@@ -83,9 +83,6 @@ uint64_t stream_bytes_acknowledged(const struct stream *stream);
 
 int stream_fd(const struct stream *stream);
 struct loop *stream_loop(const struct stream *stream);
-/* The other end as the kernel sees it; set by who accepted or connected. */
-const struct address *stream_peer(const struct stream *stream);
-void stream_set_peer(struct stream *stream, const struct address *peer);
 
 /*
  * TLS over the plain stream. `done(data, fault, detail)` is called once, maybe before this returns:
@@ -93,14 +90,19 @@ void stream_set_peer(struct stream *stream, const struct address *peer);
  * FAULT_REQUEST_MALFORMED (server side) with a text for the log, borrowed during the call. It may
  * destroy the stream; destroying the stream before cancels it. Nothing else of the stream may be
  * used meanwhile but stream_attach(), whose events come after `done`. There is no time limit here:
- * that is the caller's. `server_name` (client side, may be NULL): SNI and the name (or IP address)
- * that the certificate must be for; with NULL, only the chain is verified.
+ * that is the caller's.
  */
 typedef void stream_handshaken(void *data, enum fault fault, const char *detail);
 void stream_accept_tls(struct stream *stream, struct tls_context *context, stream_handshaken *done,
                        void *data);
-void stream_connect_tls(struct stream *stream, struct tls_context *context, const char *server_name,
-                        stream_handshaken *done, void *data);
+/* Whom a client takes the other end for. */
+struct stream_server {
+    const char *name; /* SNI, and the name or IP address that the certificate must be for; NULL:
+                         only the chain is verified */
+    const struct address *address; /* with the name: where its sessions are kept */
+};
+void stream_connect_tls(struct stream *stream, struct tls_context *context,
+                        const struct stream_server *server, stream_handshaken *done, void *data);
 /*
  * NULL when plain. For what a policy asks: SNI, ALPN, version, the peer's certificate. A client's
  * certificate counts only where there is one (SSL_get0_peer_certificate) and SSL_get_verify_result

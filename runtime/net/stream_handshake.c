@@ -116,24 +116,24 @@ void stream_accept_tls(struct stream *stream, struct tls_context *context, strea
 }
 
 /* Sessions are kept by name and address: two targets that share a name seldom share ticket keys. */
-static char *session_key_of(const struct stream *stream, const char *server_name)
+static char *session_key_of(const struct stream_server *server)
 {
     char address[ADDRESS_TEXT_BYTES], key[SESSION_KEY_BYTES];
 
-    if (server_name == NULL)
+    if (server->name == NULL)
         return NULL;
-    struct slice where = address_format(&stream->peer, address);
-    int length = snprintf(key, sizeof(key), "%s %.*s", server_name, SLICE_FORMAT(where));
+    struct slice where = address_format(server->address, address);
+    int length = snprintf(key, sizeof(key), "%s %.*s", server->name, SLICE_FORMAT(where));
     return length < SESSION_KEY_BYTES ? mem_string(key) : NULL;
 }
 
-void stream_connect_tls(struct stream *stream, struct tls_context *context, const char *server_name,
-                        stream_handshaken *done, void *data)
+void stream_connect_tls(struct stream *stream, struct tls_context *context,
+                        const struct stream_server *server, stream_handshaken *done, void *data)
 {
     assert(stream->tls == NULL && stream->ending == STREAM_AGAIN);
 
-    char *key = session_key_of(stream, server_name);
-    SSL *ssl = tls_context_connect(context, stream_fd(stream), server_name, key);
+    char *key = session_key_of(server);
+    SSL *ssl = tls_context_connect(context, stream_fd(stream), server->name, key);
     if (ssl == NULL) {
         free(key);
         done(data, FAULT_UPSTREAM_TLS, "no certificate can be for such a name");

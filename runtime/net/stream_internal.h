@@ -17,7 +17,6 @@ struct stream {
     bool has_failed;            /* a write took the socket's error: its end is none */
     bool is_shut_down;          /* nothing more is written */
     struct stream_tls *tls;     /* NULL: plain */
-    struct address peer;
 };
 
 /* Starts and stops both watchers to match the state; call after each change of it. */

@@ -143,9 +143,9 @@ describe("a reload", function()
       ]]
       local self = reloading.start { config = text }
       local client = http.connect(self.port)
-      local long = { ["x-long"] = ("x"):rep(4096) }
+      local long = { ["x-long"] = ("x"):rep(300000) }
       assert.equal(200, client:request({ path = "/" }).status)
-      self:reload { ["gateway.lua"] = text:gsub("2k", "8k") }
+      self:reload { ["gateway.lua"] = text:gsub("2k", "400k") }
       assert.equal(200, client:request({ path = "/" }).status)
       assert.equal(200, client:request({ path = "/", headers = long }).status)
     end)

@@ -59,9 +59,9 @@ ffi.cdef [[
   void net_stream_shut_down(void *) __asm__("stream_shut_down");
   bool net_stream_is_quiet(void *) __asm__("stream_is_quiet");
   uint64_t net_stream_bytes_acknowledged(const void *) __asm__("stream_bytes_acknowledged");
-  void net_stream_set_peer(void *, const struct net_address *) __asm__("stream_set_peer");
   void net_stream_accept_tls(void *, void *, void *, void *) __asm__("stream_accept_tls");
-  void net_stream_connect_tls(void *, void *, const char *, void *, void *)
+  struct net_stream_server { const char *name; const struct net_address *address; };
+  void net_stream_connect_tls(void *, void *, const struct net_stream_server *, void *, void *)
     __asm__("stream_connect_tls");
   int net_stream_fd(const void *) __asm__("stream_fd");
   void *net_stream_tls(const void *) __asm__("stream_tls");
@@ -293,11 +293,6 @@ function Stream:abort()
   C.net_stream_abort(box)
 end
 
---- Where sessions with this peer are kept, for streams that nobody connected.
-function Stream:set_peer(text)
-  C.net_stream_set_peer(self.c, streams.address(text))
-end
-
 function Stream:on_handshaken(fault, detail)
   self.fault, self.detail = fault, detail
 end
@@ -306,8 +301,11 @@ function Stream:accept_tls(context)
   C.net_stream_accept_tls(self.c, context, on_handshaken, self.data)
 end
 
-function Stream:connect_tls(context, server_name)
-  C.net_stream_connect_tls(self.c, context, server_name, on_handshaken, self.data)
+---@param address string? where sessions are kept; default: any
+function Stream:connect_tls(context, server_name, address)
+  local where = streams.address(address or "127.0.0.1:1")
+  local server = ffi.new("struct net_stream_server", server_name, where)
+  C.net_stream_connect_tls(self.c, context, server, on_handshaken, self.data)
 end
 
 function streams.address(text)

@@ -138,9 +138,8 @@ end
 ---@param options { peer: string? }? what the client takes the other end for
 function tls.shake_hands(loop, server_context, client_context, name, options)
   local server, client = streams.pair(loop)
-  client:set_peer(options and options.peer or "127.0.0.1:1")
   server:accept_tls(server_context)
-  client:connect_tls(client_context, name)
+  client:connect_tls(client_context, name, options and options.peer)
   loop:run(function() return server.fault and client.fault end)
   return server, client
 end

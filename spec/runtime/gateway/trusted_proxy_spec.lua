@@ -28,10 +28,11 @@ describe("trusted_proxy", function()
 
   -- The client of a request with these X-Forwarded-For fields, sent by `peer`.
   local function client(peer, ...)
-    local connection = ffi.new "struct downstream"
+    local memory = ffi.new("char[?]", ffi.sizeof "struct downstream" + #peer)
+    local connection = ffi.cast("struct downstream *", memory)
     connection.is_trusted = C.trusted_proxy_has(options, address(peer))
-    ffi.copy(connection.client_text, peer, #peer)
-    connection.client_text_length = #peer
+    ffi.copy(connection.client, peer, #peer)
+    connection.client_length = #peer
     local headers = ffi.new "struct headers"
     for _, value in ipairs { ... } do
       assert(C.headers_add_known(headers, arena, C.HEADER_X_FORWARDED_FOR, slice(value)))

@@ -16,6 +16,7 @@ describe("h1_body", function()
   local function init(kind, length, is_chunked, is_response)
     local framing = ffi.new("struct h1_body_framing",
       { C["BODY_" .. kind], length or 0, is_chunked or false })
+    C.h1_body_clear(body)
     C.h1_body_init(body, is_response or false, framing, LIMITS)
   end
 
