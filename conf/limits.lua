@@ -19,9 +19,11 @@ limits {
 group {
   upstream = "api",
   plugins = {
-    -- Everybody together, then each address by itself.
-    { "rate-limit", name = "all", limit = 1000, window = "1s", by = function() return "all" end },
-    { "rate-limit", name = "address", limit = 60, window = "1m", by = "address" },
+    -- Everybody together, and each address by itself: what one refuses is charged to neither.
+    { "rate-limit", limits = {
+      { name = "all", limit = 1000, window = "1s", by = function() return "all" end },
+      { name = "address", limit = 60, window = "1m", algorithm = "sliding" },
+    } },
   },
   routes = function()
     route "GET /public/{path*}" {}
@@ -32,5 +34,11 @@ group {
       },
     }
     route "POST /uploads" { body_limit = "100m" }
+    -- A search costs as much as ten other requests.
+    route "GET /search" {
+      plugins = {
+        { "rate-limit", name = "search", limit = 600, window = "1h", cost = 10 },
+      },
+    }
   end,
 }

@@ -42,6 +42,28 @@ double moon_histogram_bound(uint32_t bucket);
  */
 int moon_limit_take(struct generation *generation, struct slice *name_and_scope, double limit,
                     double window_seconds, double burst, double cost, double *numbers);
+/* Gives back what moon_limit_take() has just charged. */
+void moon_limit_give(struct generation *generation, struct slice *name_and_scope, double limit,
+                     double window_seconds, double burst, double cost);
+
+/* How a limit counts in windows, with flags: see shm/limiter_window.h. */
+enum moon_window {
+    MOON_WINDOW_FIXED,
+    MOON_WINDOW_SLIDING,
+    MOON_WINDOW_FROM_FIRST,
+    MOON_WINDOW_MAY_EXCEED = 4,
+    MOON_WINDOW_MUST_EXIST = 8
+};
+/* As moon_limit_take(), of the window from `start` to `end`, whole seconds since the epoch; 3:
+ * there is no such window yet, and it must exist. */
+int moon_window_take(struct generation *generation, struct slice *name_and_scope, int how,
+                     double limit, double start, double end, double cost, double *numbers);
+void moon_window_give(struct generation *generation, struct slice *name_and_scope, int how,
+                      double limit, double start, double end, double cost);
+/* Makes the window with so much used, unless there is one. False: there is no room, or the numbers
+ * are out of range. */
+bool moon_window_begin(struct generation *generation, struct slice *name_and_scope, int how,
+                       double limit, double start, double end, double used);
 
 enum moon_dict {
     MOON_DICT_DONE,

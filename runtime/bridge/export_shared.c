@@ -1,19 +1,11 @@
 /*
- * export_shared — counters, histograms, limits and the dictionary for Lua.
+ * export_shared — counters, histograms and the dictionary for Lua.
  */
-#include <assert.h>
 #include <math.h>
 
 #include "bridge/exports.h"
-#include "bridge/generation_private.h"
-#include "net/loop.h"
+#include "bridge/numbers.h"
 #include "shm/shared.h"
-
-#define NANOSECONDS 1e9
-/* Doubles hold integers exactly up to here. */
-#define EXACT_MAX 9007199254740992.0
-/* 2^62, 146 years: with the time of day it is still a time. */
-#define NANOSECONDS_MAX 4611686018427387904.0
 
 _Static_assert((int)MOON_COUNTER_TOTAL == (int)COUNTER_TOTAL &&
                    (int)MOON_COUNTER_SECONDS == (int)COUNTER_NANOSECONDS &&
@@ -22,35 +14,6 @@ _Static_assert((int)MOON_COUNTER_TOTAL == (int)COUNTER_TOTAL &&
 _Static_assert((int)MOON_DICT_NO_ROOM == (int)DICT_NO_ROOM &&
                    (int)MOON_DICT_MISSING == (int)DICT_MISSING,
                "Lua's outcomes are the dictionary's");
-
-static struct shared *shared_of(const struct generation *generation)
-{
-    assert(generation->services != NULL);
-    return generation->services->shared;
-}
-
-static uint64_t now_ns(const struct generation *generation)
-{
-    return (uint64_t)(loop_now(generation->services->loop) * NANOSECONDS);
-}
-
-/* What a double says in whole units: nothing below 0, nothing that is no number. */
-static uint64_t whole(double number)
-{
-    return number > 0 ? (uint64_t)(number < EXACT_MAX ? number : EXACT_MAX) : 0;
-}
-
-/* The same below 0, too. */
-static int64_t whole_signed(double number)
-{
-    return number < 0 ? -(int64_t)whole(-number) : (int64_t)whole(number);
-}
-
-static uint64_t nanoseconds(double seconds)
-{
-    double all = seconds * NANOSECONDS;
-    return all > 0 ? (uint64_t)(all < NANOSECONDS_MAX ? all : NANOSECONDS_MAX) : 0;
-}
 
 /* Lua hands scalars over in registers; a struct of them would have to be filled for each call. */
 /* NOLINTBEGIN(readability-function-size) */
@@ -142,27 +105,6 @@ double moon_histogram_bound(uint32_t bucket)
 {
     uint64_t bound = histogram_bound_ns(bucket);
     return bound == UINT64_MAX ? INFINITY : (double)bound / NANOSECONDS;
-}
-
-int moon_limit_take(struct generation *generation, struct slice *name_and_scope, double limit,
-                    double window_seconds, double burst, double cost, double *numbers)
-{
-    const struct limiter *limiter = &shared_of(generation)->limiter;
-    struct limiter_take take = {0};
-    struct limiter_verdict verdict = {0};
-
-    if (!limiter_rate(whole(limit), nanoseconds(window_seconds), whole(burst), &take))
-        return -1;
-    take.key = limiter_key(limiter, name_and_scope[0], name_and_scope[1]);
-    take.now_ns = now_ns(generation);
-    take.cost = whole(cost);
-    enum limiter_outcome outcome = limiter_take(limiter, &take, &verdict);
-    numbers[0] = (double)verdict.remaining;
-    numbers[1] = verdict.retry_after_ns == UINT64_MAX
-                     ? INFINITY
-                     : (double)verdict.retry_after_ns / NANOSECONDS;
-    numbers[2] = (double)verdict.reset_ns / NANOSECONDS;
-    return (int)outcome;
 }
 
 int moon_dict_get(struct generation *generation, const char *key, size_t key_length,

@@ -8,7 +8,7 @@
 
 #include <assert.h>
 
-#define LIMITER_LAYOUT 1
+#define LIMITER_LAYOUT 2
 
 size_t limiter_fit(size_t bytes)
 {
@@ -39,9 +39,12 @@ uint64_t limiter_key(const struct limiter *limiter, struct slice name, struct sl
     return cell_tag(hash_pair(limiter->hash_key, name, scope));
 }
 
-static bool is_expired(uint64_t full_at_ns, const void *now_ns)
+/* A time is void when it has passed; of a count, the seconds above its 30 bits are that time. */
+bool limiter_may_reuse(uint64_t word, const void *now_ns)
 {
-    return full_at_ns + LIMITER_GRACE_NS <= *(const uint64_t *)now_ns;
+    uint64_t void_from_ns =
+        (word & LIMITER_COUNTS) != 0 ? ((word & ~LIMITER_COUNTS) >> 30) * 1000000000ULL : word;
+    return void_from_ns + LIMITER_GRACE_NS <= *(const uint64_t *)now_ns;
 }
 
 /* `used_ns` is what remains in use after the verdict, `price_ns` what was asked for. */
@@ -116,7 +119,7 @@ enum limiter_outcome limiter_take(const struct limiter *limiter, const struct li
 
     for (int i = 0; i < CELL_ATTEMPTS_MAX; i++) {
         struct cell_seen seen;
-        if (!cell_table_claim(&limiter->cells, take->key, is_expired, &take->now_ns, &seen))
+        if (!cell_table_claim(&limiter->cells, take->key, limiter_may_reuse, &take->now_ns, &seen))
             break;
         uint64_t used_ns = used_of(&seen, take->now_ns);
         if (is_of_larger(used_ns, take)) {
@@ -133,6 +136,23 @@ enum limiter_outcome limiter_take(const struct limiter *limiter, const struct li
     }
     *verdict = (struct limiter_verdict){.retry_after_ns = take->interval_ns};
     return LIMITER_FULL;
+}
+
+void limiter_give(const struct limiter *limiter, const struct limiter_take *take)
+{
+    struct cell_seen seen;
+    uint64_t price_ns = price_of(take);
+
+    for (int i = 0; i < CELL_ATTEMPTS_MAX; i++) {
+        if (!cell_table_find(&limiter->cells, take->key, &seen))
+            return;
+        uint64_t used_ns = used_of(&seen, take->now_ns);
+        if (used_ns == 0)
+            return;
+        uint64_t left_ns = used_ns > price_ns ? used_ns - price_ns : 0;
+        if (cell_swap(&seen, take->now_ns + left_ns))
+            return;
+    }
 }
 
 uint64_t limiter_full(const struct limiter *limiter)

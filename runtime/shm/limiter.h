@@ -11,8 +11,8 @@
  * allowance, and gives it back by waiting; without a place the answer is no
  * (LIMITER_FULL), because a limit that opens under load is none.
  *
- * Repair: none is needed, see cell_table.h. Bit 62 of the word is kept free
- * for windows that count instead.
+ * Repair: none is needed, see cell_table.h. Windows that count instead are in the same cells, see
+ * limiter_window.h.
  */
 #pragma once
 
@@ -28,6 +28,8 @@
 #define LIMITER_GRACE_NS 2000000000ULL
 /* Times and allowances stay below, 73 years. */
 #define LIMITER_NS_MAX (1ULL << 61)
+/* The bit of a word that is a count with an end, not a time. */
+#define LIMITER_COUNTS (1ULL << 62)
 
 /* This process's view. */
 struct limiter {
@@ -38,7 +40,8 @@ struct limiter {
 enum limiter_outcome {
     LIMITER_ALLOWED,
     LIMITER_DENIED,
-    LIMITER_FULL /* also no; the table had no place, and that is counted */
+    LIMITER_FULL,   /* also no; the table had no place, and that is counted */
+    LIMITER_UNKNOWN /* neither; see limiter_window.h */
 };
 
 struct limiter_take {
@@ -73,6 +76,11 @@ uint64_t limiter_key(const struct limiter *limiter, struct slice name, struct sl
 
 enum limiter_outcome limiter_take(const struct limiter *limiter, const struct limiter_take *take,
                                   struct limiter_verdict *verdict);
+/* Gives back what a take has just charged. */
+void limiter_give(const struct limiter *limiter, const struct limiter_take *take);
+
+/* For cell_table_claim(), with the time in nanoseconds: whether a word says nothing any more. */
+bool limiter_may_reuse(uint64_t word, const void *now_ns);
 
 /* Denials for want of a place, and places that changed hands. */
 uint64_t limiter_full(const struct limiter *limiter);

@@ -3,6 +3,7 @@ local http = require "spec.support.http"
 local json = require "cjson"
 local peer = require "spec.support.peer"
 local refusal = require "spec.support.refusal"
+local reloading = require "spec.support.reloading"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
@@ -83,27 +84,125 @@ describe("rate-limit", function()
     assert.equal("200 200 429", statuses(self, 3))
   end)
 
-  it("counts to the unit over all workers and connections", function()
-    local self = start [[
-      workers(2)
-      route "/{rest*}" { upstream = "users",
-        plugins = { { "rate-limit", limit = 57, window = "24h" } } }
-    ]]
+  -- Six requests on each of 24 connections to two workers: how many got which status.
+  local function hammer(self)
     assert.equal(2, #self:worker_pids())
-    local connections = {}
+    local connections, counts = {}, {}
     for i = 1, 24 do connections[i] = http.connect(self.port) end
-    local counts = { [200] = 0, [429] = 0 }
     for _ = 1, 6 do
       for _, connection in ipairs(connections) do
         connection:send "GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
       end
       for _, connection in ipairs(connections) do
         local status = connection:read_response().status
-        counts[status] = counts[status] + 1
+        counts[status] = (counts[status] or 0) + 1
       end
     end
     for _, connection in ipairs(connections) do connection:close() end
-    assert.same({ [200] = 57, [429] = 24 * 6 - 57 }, counts)
+    return counts
+  end
+
+  for _, algorithm in ipairs { "gcra", "sliding", "fixed" } do
+    it("counts to the unit over all workers and connections: " .. algorithm, function()
+      local self = start(([[
+        workers(2)
+        route "/{rest*}" { upstream = "users", plugins = {
+          { "rate-limit", limit = 57, window = "10d", algorithm = "%s" } } }
+      ]]):format(algorithm))
+      assert.same({ [200] = 57, [429] = 24 * 6 - 57 }, hammer(self))
+    end)
+  end
+
+  it("charges a request to all of several limits, or to none", function()
+    local self = start [[
+      workers(2)
+      route "/{rest*}" { upstream = "users", plugins = { { "rate-limit", limits = {
+        { name = "wide", limit = 100, window = "10d", by = "route" },
+        { name = "narrow", limit = 57, window = "10d", by = "address", algorithm = "fixed" },
+        { name = "wider", limit = 1000, window = "10d", by = "route", algorithm = "sliding" },
+      } } } }
+    ]]
+    assert.same({ [200] = 57, [429] = 24 * 6 - 57 }, hammer(self))
+    local answer = http.request(self.port, { path = "/a" })
+    assert.equal(429, answer.status)
+    local left = {}
+    for _, line in ipairs(answer.lines) do
+      local name, value = line[1], line[2]
+      if name:lower() == "ratelimit" then
+        local limit, r = value:match '^"(%a+)";r=(%d+);t=%d+$'
+        left[limit] = tonumber(r)
+      end
+    end
+    assert.same({ wide = 43, narrow = 0, wider = 943 }, left)
+    assert.same({ "narrow" }, json.decode(answer.body)["violated-policies"])
+    -- Another address has an allowance of its own, and what the first was refused left some.
+    assert.equal(200, http.request(self.port, { path = "/a", from = "127.0.0.9" }).status)
+  end)
+
+  it("keeps what was used over a reload that changes the numbers", function()
+    for _, algorithm in ipairs { "gcra", "sliding", "fixed" } do
+      local text = ([[
+        listen "127.0.0.1:0"
+        upstream "users" { "%s" }
+        route "/" { upstream = "users", plugins = {
+          { "rate-limit", limit = %%d, window = "10d", algorithm = "%s" } } }
+      ]]):format(origin.url, algorithm)
+      local self = reloading.start { config = text:format(3) }
+      assert.equal("200 200 200 429", statuses(self, 4))
+      self:reload { ["gateway.lua"] = text:format(5) }
+      assert.equal(algorithm == "gcra" and "429" or "200 200 429",
+        statuses(self, algorithm == "gcra" and 1 or 3))
+    end
+  end)
+
+  it("begins a fixed window anew at its end", function()
+    local self = limited 'limit = 2, window = "1s", algorithm = "fixed", headers = "none"'
+    wait.that(function() return get(self).status == 429 end)
+    wait.that(function() return get(self).status == 200 end)
+    assert.equal("1", (function()
+      local answer
+      wait.that(function()
+        answer = get(self)
+        return answer.status == 429
+      end)
+      return answer.headers["retry-after"]
+    end)())
+  end)
+
+  it("takes of the allowance what a request costs", function()
+    local self = start [[
+      route "/five" { upstream = "users", plugins = {
+        { "rate-limit", limit = 12, window = "1h", cost = 5 } } }
+      route "/own" { upstream = "users", plugins = {
+        { "rate-limit", limit = 12, window = "1h", name = "own", algorithm = "fixed",
+          cost = function(req) return tonumber(req.query.cost) end } } }
+    ]]
+    assert.equal("200 200 429", statuses(self, 3, "/five"))
+    assert.equal(200, get(self, "/own?cost=10").status)
+    assert.equal(429, get(self, "/own?cost=3").status)
+    assert.equal(200, get(self, "/own?cost=0").status)
+    assert.equal(200, get(self, "/own?cost=2").status)
+    assert.equal(500, get(self, "/own?cost=0.5").status)
+    assert.equal(500, get(self, "/own").status)
+    local never = get(self, "/own?cost=13")
+    assert.equal(429, never.status)
+    assert.is_nil(never.headers["retry-after"])
+  end)
+
+  it("only reports what it would refuse, where it is to", function()
+    local self = start [[
+      use { "metrics" }
+      route "/" { upstream = "users", plugins = {
+        { "rate-limit", limit = 1, window = "1h", report_only = true, name = "calls" } } }
+      route "/many" { upstream = "users", plugins = { { "rate-limit", report_only = true,
+        limits = { { limit = 1, window = "1h" }, { limit = 1, window = "1h" } } } } }
+      admin "127.0.0.1:0"
+    ]]
+    assert.equal("200 200 200", statuses(self, 3))
+    assert.equal("200 200 200", statuses(self, 3, "/many"))
+    local text = http.request(self.admin_port, { path = "/metrics" }).body
+    assert.matches('_rate_limit_refused_total{limit="calls",mode="report"} 2', text, 1, true)
+    assert.matches('refused_total{limit="/many",mode="report"} 2', text, 1, true)
   end)
 
   it("counts each address by itself", function()
@@ -230,13 +329,21 @@ describe("rate-limit", function()
   it("is refused with options that cannot be", function()
     refusal.of_each {
       ['"rate-limit"'] = "limit is missing",
+      ['"rate-limit", limit = 1, limits = { { limit = 1 } }'] = "expected one of them",
+      ['"rate-limit", limits = { { window = 1 } }'] = "limits[1].limit is missing",
+      ['"rate-limit", limits = { { limit = 1, cost = 1 } }'] = "limits[1].cost is not known",
+      ['"rate-limit", limit = 1, cost = 1.5'] = "cost is 1.5; expected a whole number",
+      ['"rate-limit", limit = 1, algorithm = "fixed", window = "90ms"'] = "expects whole seconds",
+      ['"rate-limit", limit = 1, algorithm = "sliding", burst = 3'] = "burst is for gcra",
+      ['"rate-limit", limits = { { limit = 1, algorithm = "fixed", window = 0.5 } }'] =
+        "limits[1]: window is 0.5s",
       ['"rate-limit", limit = 0'] = "limit is 0; expected",
       ['"rate-limit", limit = 1.5'] = "limit is 1.5; expected a whole number",
       ['"rate-limit", limit = 1, window = 0'] = "window is 0; expected",
       ['"rate-limit", limit = 1, window = "1 minute"'] = "expected a duration",
       ['"rate-limit", limit = 1, by = "header"'] = 'by is "header"; expected "consumer"',
       ['"rate-limit", limit = 1, burst = 0'] = "burst is 0; expected",
-      ['"rate-limit", limit = 1, algorithm = "fixed"'] = 'expected one of "gcra"',
+      ['"rate-limit", limit = 1, algorithm = "leaky"'] = 'expected one of "gcra"',
       ['"rate-limit", limit = 1, window = "1d", burst = 100000'] = "60 years",
     }
   end)

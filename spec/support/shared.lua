@@ -57,6 +57,16 @@ ffi.cdef [[
   bool limiter_rate(uint64_t limit, uint64_t window_ns, uint64_t burst, struct limiter_take *);
   uint64_t limiter_key(const struct limiter *, struct slice name, struct slice scope);
   int limiter_take(const struct limiter *, const struct limiter_take *, struct limiter_verdict *);
+  void limiter_give(const struct limiter *, const struct limiter_take *);
+  struct limiter_window {
+    uint64_t key, now_ns; int kind; uint64_t start_s, end_s, limit, cost;
+    bool may_exceed, must_exist;
+  };
+  bool limiter_window_is_sane(const struct limiter_window *);
+  int limiter_window_take(const struct limiter *, const struct limiter_window *,
+                          struct limiter_verdict *);
+  void limiter_window_give(const struct limiter *, const struct limiter_window *);
+  bool limiter_window_begin(const struct limiter *, const struct limiter_window *, uint64_t used);
   uint64_t limiter_full(const struct limiter *);
   uint64_t limiter_reused(const struct limiter *);
 

@@ -87,6 +87,20 @@ describe("limiter", function()
     assert.equal(ALLOWED, try())
   end)
 
+  it("gives back what was taken, and no more than is in use", function()
+    rate(10, 10)
+    take.cost = 7
+    assert.equal(ALLOWED, try())
+    assert.equal(DENIED, try())
+    C.limiter_give(limiter, take)
+    assert.equal(ALLOWED, try())
+    assert.equal(3, tonumber(verdict.remaining))
+    take.now_ns = take.now_ns + 5 * SECOND
+    C.limiter_give(limiter, take)
+    take.cost = 1
+    assert.equal(10, admitted(12))
+  end)
+
   it("never allows what costs more than the burst", function()
     rate(10, 1, 5)
     for _, cost in ipairs { 6ULL, NEVER, NEVER / 2 } do

@@ -1,0 +1,278 @@
+--- rate-limit: admits so many requests in a window, counted exactly over all workers.
+--
+-- What was used belongs to the limit's name and to what it is counted by. So a reload that changes
+-- the numbers keeps it, and routes whose limits have one name share it. Of several limits in one
+-- entry all must admit a request, or none is charged: first all are only looked at, then each is
+-- charged, and where another worker was faster the earlier ones get back what they were charged.
+
+local moongate = require "moongate"
+local told = require "rate-limit.told"
+
+local limit, reply = moongate.limit, moongate.reply
+local ceil, max = math.ceil, math.max
+
+-- One limit's own options, in an entry or in its list of limits.
+local function limit_options(more)
+  local options = {
+    window = { type = "duration", default = "1m", min = 0.001, help = "how long a window is" },
+    by = { type = "by", help = "what has an allowance of its own" },
+    burst = { type = "integer", min = 1, max = 1e9,
+      help = "requests that may come at once (gcra); default: the limit" },
+    name = { type = "string",
+      help = "routes whose limits have one name share the allowance; default: the route's own" },
+    algorithm = { type = "string", values = { "gcra", "sliding", "fixed" }, default = "gcra",
+      help = "gcra: the allowance comes back evenly; sliding: the last window's requests count as "
+        .. "far as they overlap; fixed: it comes back at the window's end" },
+  }
+  for name, option in pairs(more) do options[name] = option end
+  return options
+end
+
+---@class RateLimit: Plugin
+---@field rules RateLimitRule[]
+---@field missing "share"|"deny"
+---@field headers "draft"|"legacy"|"none"
+---@field cost number|fun(req: Request): number
+---@field report_only boolean
+local rate_limit = {
+  summary = "Admits a number of requests in a window of time.",
+  options = limit_options {
+    limit = { type = "integer", min = 1, max = 1e9,
+      help = "requests in each window; needed unless there are `limits`" },
+    by = { type = "by", default = "address", help = "what has an allowance of its own" },
+    limits = { type = "list", default = {}, items = { type = "table", fields = limit_options {
+        limit = { type = "integer", required = true, min = 1, max = 1e9,
+          help = "requests in each window" } }, help = "a limit" },
+      help = "several limits at once, with `limit`, `window`, `by`, `burst`, `name`, `algorithm` "
+        .. "each: a request that one of them refuses is charged to none" },
+    cost = { type = "any", default = 1,
+      help = "what a request takes of the allowance: a whole number, or a function of the request "
+        .. "that returns one" },
+    headers = { type = "string", values = { "draft", "legacy", "none" }, default = "draft",
+      help = "what the client is told: RateLimit and RateLimit-Policy, X-RateLimit-*, or nothing" },
+    missing = { type = "string", values = { "share", "deny" }, default = "share",
+      help = "requests without what is counted by share one allowance, or get a 403" },
+    report_only = { type = "boolean", default = false,
+      help = "refuse nothing: count in moongate_rate_limit_refused_total what would be refused" },
+  },
+}
+
+-- The limiter counts nanoseconds in 61 bits; a little less.
+local ALLOWANCE_SECONDS_MAX = 2e9
+-- What a window may count, in 30 bits, and how long it may be.
+local COUNT_MAX, WINDOW_SECONDS_MAX = 2 ^ 30 - 1, 2 ^ 31
+
+---@class RateLimitRule
+---@field gate Limit
+---@field by fun(req: Request): string?
+---@field name string
+---@field told RateLimitTold?        made when the first request comes: many routes wait for theirs
+
+local refused = moongate.metrics.counter("moongate_rate_limit_refused_total",
+  "Requests that a rate limit refused, or would have.", { "limit", "mode" })
+
+local UNIDENTIFIED = reply.problem(403, "unidentified",
+  "The request lacks what its rate limit is counted by.")
+
+-- Limits of one route by the order they are written in, so that each has a name of its own.
+local limits_of = {}
+
+local function own_name(route)
+  local name = route ~= "" and route or "use"
+  limits_of[name] = (limits_of[name] or 0) + 1
+  return limits_of[name] == 1 and name or ("%s (%d)"):format(name, limits_of[name])
+end
+
+local function fault_of_window(options)
+  if options.burst then return "a burst is for gcra alone" end
+  if options.window % 1 ~= 0 or options.window > WINDOW_SECONDS_MAX then
+    return ("window is %gs; the algorithm %q expects whole seconds, at most 68 years"):format(
+      options.window, options.algorithm)
+  end
+  if options.limit > COUNT_MAX then
+    return ("limit is %d; the algorithm %q counts up to %d"):format(options.limit,
+      options.algorithm, COUNT_MAX)
+  end
+  return nil
+end
+
+local function fault_of_limit(options)
+  if options.algorithm ~= "gcra" then return fault_of_window(options) end
+  local burst = options.burst or options.limit
+  if options.window / options.limit * burst > ALLOWANCE_SECONDS_MAX then
+    return "the allowance takes more than 60 years to come back"
+  end
+  return nil
+end
+
+local function is_cost(value)
+  return type(value) == "number" and value >= 0 and value % 1 == 0 and value <= 1e9
+end
+
+function rate_limit.check(options)
+  if type(options.cost) ~= "function" and not is_cost(options.cost) then
+    return ("cost is %s; expected a whole number up to 1e9, or a function of the request"):format(
+      tostring(options.cost))
+  end
+  if #options.limits == 0 then
+    if not options.limit then return "limit is missing; it is requests in each window" end
+    return fault_of_limit(options)
+  end
+  if options.limit then return "there is a limit beside limits; expected one of them" end
+  for i, one in ipairs(options.limits) do
+    local fault = fault_of_limit(one)
+    if fault then return ("limits[%d]: %s"):format(i, fault) end
+  end
+  return nil
+end
+
+local function rule_of(options, by, route)
+  local name = options.name or own_name(route)
+  return {
+    name = name, by = options.by or by,
+    gate = limit[options.algorithm] { name = "rate-limit:" .. name, limit = options.limit,
+      window = options.window, burst = options.burst or nil },
+  }
+end
+
+function rate_limit.new(options, context)
+  local rules = {}
+  for i, one in ipairs(#options.limits > 0 and options.limits or { options }) do
+    rules[i] = rule_of(one, options.by, context.route)
+  end
+  options.rules = rules
+  return options
+end
+
+local SILENT, TELLING = { request = true }, { request = true, response = true }
+
+function rate_limit.phases(instance)
+  return told.FORMS[instance.headers] and TELLING or SILENT
+end
+
+local function refuse(self, rule, seconds)
+  refused:with(rule.name, self.report_only and "report" or "enforce"):add()
+  if self.report_only then return nil end
+  return told.denial(rule, seconds)
+end
+
+local function scope_of(rule, req)
+  local scope = rule.by(req)
+  return scope and tostring(scope)
+end
+
+local function cost_of(self, req)
+  local cost = self.cost
+  if type(cost) == "number" then return cost end
+  local value = cost(req)
+  if not is_cost(value) then
+    error(("the cost of a request is %s; expected a whole number up to 1e9"):format(
+      tostring(value)), 0)
+  end
+  return value
+end
+
+local function seconds_of(allowed, wait, reset)
+  return allowed and ceil(reset) or max(1, ceil(wait))
+end
+
+local function ask_one(self, req, rule, cost)
+  local scope = scope_of(rule, req)
+  if not scope and self.missing == "deny" then return UNIDENTIFIED end
+  local allowed, left, wait, reset = rule.gate:take(scope or "", cost)
+  local seconds = seconds_of(allowed, wait, reset)
+  told.tell(self.headers, req, rule, left, seconds < math.huge and seconds or ceil(reset))
+  if allowed then return nil end
+  return refuse(self, rule, seconds)
+end
+
+local function give_back(rules, scopes, count, cost)
+  for i = 1, count do rules[i].gate:give(scopes[i], cost) end
+end
+
+-- Seconds until the cost fits, which it does not now.
+local function wait_of(rule, scope, cost)
+  local allowed, _, wait = rule.gate:take(scope, cost)
+  if allowed then rule.gate:give(scope, cost) end -- another worker has given back meanwhile
+  return wait
+end
+
+-- Only looks. The reply of the first that refuses, or nil.
+local function look(self, req, rules, scopes, cost)
+  local answer, is_refused
+  for i = 1, #rules do
+    local rule = rules[i]
+    local _, left, _, reset = rule.gate:take(scopes[i], 0)
+    told.tell(self.headers, req, rule, left, ceil(reset))
+    if left < cost and not is_refused then
+      is_refused = true
+      answer = refuse(self, rule, seconds_of(false, wait_of(rule, scopes[i], cost), reset))
+    end
+  end
+  return is_refused, answer
+end
+
+local function charge(self, req, rules, scopes, cost)
+  for i = 1, #rules do
+    local rule = rules[i]
+    local allowed, left, wait, reset = rule.gate:take(scopes[i], cost)
+    local seconds = seconds_of(allowed, wait, reset)
+    told.tell(self.headers, req, rule, left, seconds < math.huge and seconds or ceil(reset))
+    if not allowed then
+      give_back(rules, scopes, i - 1, cost)
+      return refuse(self, rule, seconds)
+    end
+  end
+  return nil
+end
+
+-- What scopes are put into: requests take turns, and one may wait in the middle.
+local spare, spare_count = {}, 0
+
+local function take_spare()
+  if spare_count == 0 then return {} end
+  spare_count = spare_count - 1
+  return spare[spare_count + 1]
+end
+
+local function keep_spare(scopes)
+  spare_count = spare_count + 1
+  spare[spare_count] = scopes
+end
+
+local function find_scopes(self, req, rules, scopes)
+  for i = 1, #rules do
+    local scope = scope_of(rules[i], req)
+    if not scope and self.missing == "deny" then return false end
+    scopes[i] = scope or ""
+  end
+  return true
+end
+
+local function ask_all(self, req, rules, cost)
+  local scopes = take_spare()
+  local answer, is_refused = UNIDENTIFIED, true
+  if find_scopes(self, req, rules, scopes) then
+    is_refused, answer = look(self, req, rules, scopes, cost)
+  end
+  if not is_refused then answer = charge(self, req, rules, scopes, cost) end
+  keep_spare(scopes)
+  return answer
+end
+
+---@param req Request
+---@return Reply?  ends the request when present
+function rate_limit:request(req)
+  local rules = self.rules
+  local cost = cost_of(self, req)
+  if #rules == 1 then return ask_one(self, req, rules[1], cost) end
+  return ask_all(self, req, rules, cost)
+end
+
+---@param req Request
+---@param res Response
+function rate_limit:response(req, res)
+  told.write(self.headers, req, res, self.rules)
+end
+
+return rate_limit

@@ -1,0 +1,118 @@
+--- told: what clients are told of limits: fields of answers, and refusals.
+--
+-- The fields are those of draft-ietf-httpapi-ratelimit-headers-11: in an answer to an admitted
+-- request `t` says when all of the allowance is back; in a 429 it says, as Retry-After does, when
+-- the next request may pass.
+
+local moongate = require "moongate"
+local note = require "moongate.note"
+
+local json, reply = moongate.json, moongate.reply
+
+local told = {}
+
+-- Texts and replies are kept for numbers below KEPT_MAX, NOTES_MAX and DENIALS_MAX of them; beyond
+-- they are made for each request.
+local KEPT_MAX, NOTES_MAX, DENIALS_MAX = 2 ^ 21, 4096, 3600
+
+---@class RateLimitTold  what clients are told
+---@field policy string              the RateLimit-Policy field
+---@field subject string             how the RateLimit field begins
+---@field notes table<number, any>   what was said before, by its numbers
+---@field note_count integer
+---@field denials table<number, Reply>
+
+local FORMS = {}
+told.FORMS = FORMS
+
+FORMS.draft = {
+  note = function(rule, left, seconds)
+    return ("%s%d;t=%d"):format(rule.told.subject, left, seconds) -- whole numbers: faster than ".."
+  end,
+  write = function(rule, res, said)
+    local fields = res.headers
+    fields:add("ratelimit-policy", rule.told.policy)
+    fields:add("ratelimit", said)
+  end,
+}
+
+FORMS.legacy = {
+  note = function(_, left, seconds) return { left = left, seconds = seconds } end,
+  write = function(rule, res, said)
+    local before = tonumber(res.headers["x-ratelimit-remaining"])
+    if before and before < said.left then return end -- of several limits the tightest
+    res.headers["x-ratelimit-limit"] = rule.gate.limit
+    res.headers["x-ratelimit-remaining"] = said.left
+    res.headers["x-ratelimit-reset"] = said.seconds
+  end,
+}
+
+-- A String of RFC 9651, 3.3.3.
+local function quoted(text)
+  return '"' .. text:gsub("[^\32-\126]", "?"):gsub('["\\]', "\\%0") .. '"'
+end
+
+local function told_by(rule)
+  local window = rule.gate.window
+  local shown = window % 1 == 0 and (";w=%d"):format(window) or ""
+  local name = quoted(rule.name)
+  return {
+    policy = ("%s;q=%d%s"):format(name, rule.gate.limit, shown),
+    subject = name .. ";r=",
+    notes = {}, note_count = 0, denials = {},
+  }
+end
+
+-- What to say of these numbers; the same text each time.
+local function note_of(rule, form, left, seconds)
+  if left >= KEPT_MAX or seconds >= KEPT_MAX then return form.note(rule, left, seconds) end
+  local kept, key = rule.told, seconds * KEPT_MAX + left
+  local said = kept.notes[key]
+  if said then return said end
+  said = form.note(rule, left, seconds)
+  if kept.note_count < NOTES_MAX then
+    kept.notes[key] = said
+    kept.note_count = kept.note_count + 1
+  end
+  return said
+end
+
+--- The reply to who may come again in so many seconds, once tell() has been called.
+-- Without Retry-After where no wait helps: the request costs more than the whole allowance.
+function told.denial(rule, seconds)
+  local denials = rule.told.denials
+  local known = denials[seconds]
+  if known then return known end
+  local made = reply.problem(429, "quota-exceeded", "Too many requests.",
+    { ["retry-after"] = seconds < math.huge and seconds or nil },
+    { ["violated-policies"] = json.array { rule.name } })
+  if seconds <= DENIALS_MAX or seconds == math.huge then denials[seconds] = made end
+  return made
+end
+
+--- Notes what is said of one limit in the answer.
+---@param headers string  the option
+---@param req Request
+---@param rule RateLimitRule
+---@param left number     requests that may come now
+---@param seconds number
+function told.tell(headers, req, rule, left, seconds)
+  local form = FORMS[headers]
+  if not rule.told then rule.told = told_by(rule) end
+  if form then note.set(req, rule, note_of(rule, form, left, seconds)) end
+end
+
+--- Writes what was noted.
+---@param headers string  the option
+---@param req Request
+---@param res Response
+---@param rules RateLimitRule[]
+function told.write(headers, req, res, rules)
+  local form = FORMS[headers]
+  for i = 1, #rules do
+    local said = note.get(req, rules[i])
+    if said then form.write(rules[i], res, said) end
+  end
+end
+
+return told
