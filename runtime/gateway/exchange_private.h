@@ -62,7 +62,7 @@ void exchange_break_off(struct exchange *exchange, enum fault fault);
 /* Whether some phase has been asked and has not answered. */
 bool exchange_is_waiting(const struct exchange *exchange);
 
-/* gateway.c: the pool. */
+/* gateway.c. */
 struct exchange *gateway_exchange_take(struct gateway *gateway);
 void gateway_exchange_give(struct gateway *gateway, struct exchange *exchange);
 struct request_ids *gateway_request_ids(struct gateway *gateway);

@@ -1,5 +1,5 @@
 /*
- * gateway — a worker's client connections, and its pool of exchanges.
+ * gateway — a worker's listening sockets and client connections, with what exchanges share.
  */
 #include "gateway/gateway.h"
 
@@ -10,14 +10,13 @@
 #include "base/mem.h"
 #include "gateway/address_limits.h"
 #include "gateway/date_field.h"
+#include "gateway/exchange_pool.h"
 #include "gateway/exchange_private.h"
 #include "gateway/gateway_totals.h"
 #include "gateway/protocols.h"
 #include "gateway/trusted_proxy.h"
 #include "shm/series.h"
 
-/* Exchanges in the pool beyond this many give their memory back, all but their slot. */
-#define WARM_EXCHANGES_MAX 512
 /* For a connection that came while the gateway drains to send its request, the only one. */
 #define LATE_IDLE_SECONDS 1
 
@@ -43,11 +42,7 @@ struct gateway {
     struct list listenings, retiring, left, connections;
     struct address_limits *addresses;
 
-    struct exchange **exchanges; /* by slot */
-    uint32_t exchange_count, exchange_capacity;
-    struct exchange *free, *cold; /* cold ones have no arena */
-    unsigned warm_count;
-    double last_serial;
+    struct exchange_pool exchanges;
 
     struct date_field date;
 
@@ -181,12 +176,7 @@ void gateway_destroy(struct gateway **pointer)
     while (!list_is_empty(&gateway->connections))
         http_session_destroy(
             &CONTAINER_OF(gateway->connections.next, struct downstream, node)->session);
-    for (uint32_t i = 0; i < gateway->exchange_count; i++) {
-        if (gateway->exchanges[i]->arena.blocks != NULL)
-            arena_clear(&gateway->exchanges[i]->arena);
-        free(gateway->exchanges[i]);
-    }
-    free(gateway->exchanges);
+    exchange_pool_clear(&gateway->exchanges);
     address_limits_destroy(&gateway->addresses);
     gateway_options_clear(&gateway->options);
     free(gateway);
@@ -246,62 +236,21 @@ bool gateway_is_draining(const struct gateway *gateway)
 
 struct exchange *gateway_exchange(struct gateway *gateway, uint32_t slot)
 {
-    return slot < gateway->exchange_count ? gateway->exchanges[slot] : NULL;
-}
-
-static struct exchange *add_exchange(struct gateway *gateway)
-{
-    struct exchange *exchange = mem_zeroed(sizeof(*exchange));
-
-    if (gateway->exchange_count == gateway->exchange_capacity) {
-        gateway->exchange_capacity =
-            gateway->exchange_capacity > 0 ? gateway->exchange_capacity * 2 : 64;
-        gateway->exchanges =
-            mem_resize(gateway->exchanges, gateway->exchange_capacity * sizeof(struct exchange *));
-    }
-    exchange->slot = gateway->exchange_count;
-    gateway->exchanges[gateway->exchange_count++] = exchange;
-    arena_init(&exchange->arena);
-    return exchange;
+    return exchange_pool_at(&gateway->exchanges, slot);
 }
 
 struct exchange *gateway_exchange_take(struct gateway *gateway)
 {
-    struct exchange *exchange = gateway->free;
+    struct exchange *exchange = exchange_pool_take(&gateway->exchanges);
 
-    if (exchange != NULL) {
-        gateway->free = exchange->private.next_free;
-        gateway->warm_count--;
-    } else if (gateway->cold != NULL) {
-        exchange = gateway->cold;
-        gateway->cold = exchange->private.next_free;
-        arena_init(&exchange->arena);
-    } else {
-        exchange = add_exchange(gateway);
-    }
     exchange->gateway = gateway;
-    exchange->serial = ++gateway->last_serial;
     gateway->counts.exchanges_active++;
     return exchange;
 }
 
 void gateway_exchange_give(struct gateway *gateway, struct exchange *exchange)
 {
-    struct arena arena = exchange->arena;
-    uint32_t slot = exchange->slot;
-    bool stays_warm = gateway->warm_count < WARM_EXCHANGES_MAX;
-    struct exchange **pool = stays_warm ? &gateway->free : &gateway->cold;
-
-    if (stays_warm) {
-        arena_reset(&arena);
-        gateway->warm_count++;
-    } else {
-        arena_clear(&arena);
-    }
-    /* Zero is the idle state; the serial's too, so that no handle to it is alive. */
-    *exchange = (struct exchange){.slot = slot, .arena = arena};
-    exchange->private.next_free = *pool;
-    *pool = exchange;
+    exchange_pool_give(&gateway->exchanges, exchange);
     gateway->counts.exchanges_active--;
 }
 
