@@ -2,7 +2,9 @@
 
 local system = require "spec.support.system"
 
-local LAYERS = { "base", "shm", "net", "http", "upstream", "cache", "gateway", "bridge", "server" }
+local LAYERS = {
+  "base", "crypto", "shm", "net", "http", "upstream", "cache", "gateway", "bridge", "server",
+}
 local TOP_LEVEL = {
   "runtime", "lua", "plugins", "spec", "conf", "build", "CMakeLists.txt", "README.md", "LICENSE",
   "dev",

@@ -21,6 +21,7 @@
 ---@field metrics moongate.metrics
 ---@field by moongate.by
 ---@field crypto moongate.crypto
+---@field jwt moongate.jwt
 ---@field uri moongate.uri
 ---@field time moongate.time
 local moongate = {}

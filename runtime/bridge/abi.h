@@ -2,7 +2,8 @@
  * abi — what Lua may call through the FFI: functions that answer at once and never touch a
  * lua_State.
  *
- * What lies outside of exchanges and generations is in abi_shared.h.
+ * Digests, keys and tokens are in abi_crypto.h, what lies outside of exchanges and generations in
+ * abi_shared.h.
  *
  * Plain declarations, no preprocessor line: the C side includes this through bridge/exports.h, Lua
  * loads the very text that was compiled in through moongate/ffi.lua. Two structs are known to both:
@@ -435,28 +436,6 @@ int moon_explain_why_not(struct generation *generation, uint32_t route);
 bool moon_explain_capture(struct generation *generation, uint32_t at, struct slice *pair);
 bool moon_explain_forward_path(struct generation *generation, struct slice *path);
 bool moon_explain_allowed(struct generation *generation, struct slice *methods);
-
-/* ---- digests, encodings, random bytes; results are written where the caller made room ---- */
-
-/* 32 bytes. False only where the library refuses. */
-bool moon_sha256(const char *bytes, size_t length, char *digest);
-bool moon_hmac_sha256(const char *key, size_t key_length, const char *bytes, size_t length,
-                      char *digest);
-/* From the system's cryptographic source. */
-bool moon_random(char *bytes, size_t length);
-/* In a time that depends on the length alone. */
-bool moon_equals(const char *one, const char *other, size_t length);
-/* Whether the bytes are UTF-8 (RFC 3629). */
-bool moon_is_utf8(const char *text, size_t length);
-/* Twice as many bytes; lower case. Decoding takes either case, false for what is not hex. */
-void moon_hex_encode(const char *bytes, size_t length, char *text);
-bool moon_hex_decode(const char *text, size_t length, char *bytes);
-/* RFC 4648, 4; `is_url`: section 5, without padding. At most 4 for every 3 bytes begun; returns
- * how many. */
-size_t moon_base64_encode(const char *bytes, size_t length, bool is_url, char *text);
-/* Never longer than the text; returns the length, -1 for what moon_base64_encode would not write.
- */
-double moon_base64_decode(const char *text, size_t length, bool is_url, char *bytes);
 
 /* ---- URIs, as http/uri.h does it; the length of what was written, -1 when malformed ---- */
 

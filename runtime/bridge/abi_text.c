@@ -1,6 +1,6 @@
 /*
- * abi_text — abi.h and abi_shared.h as a text inside the binary, so that Lua declares exactly what
- * was compiled.
+ * abi_text — abi.h, abi_crypto.h and abi_shared.h as a text inside the binary, so that Lua declares
+ * exactly what was compiled.
  */
 #include "bridge/exports.h"
 
@@ -15,6 +15,7 @@ __asm__(".section .rodata\n"
         ".ascii \"struct address_set;\\n\"\n"
         ".ascii \"struct generation;\\n\"\n"
         ".incbin \"" MOONGATE_ABI_HEADER "\"\n"
+        ".incbin \"" MOONGATE_ABI_CRYPTO_HEADER "\"\n"
         ".incbin \"" MOONGATE_ABI_SHARED_HEADER "\"\n"
         ".byte 0\n"
         ".previous\n");

@@ -1,8 +1,5 @@
 /*
  * export_crypto — digests, encodings and random bytes for Lua.
- *
- * Where text is decoded there is one right encoding of any bytes: everything else is refused, so
- * that no two spellings mean the same.
  */
 #include <limits.h>
 #include <openssl/crypto.h>
@@ -10,16 +7,11 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "bridge/exports.h"
 
-#define GROUP_BYTES 3 /* that base64 writes as four digits */
-#define DIGITS_MAX  4
-
 static const char HEX[] = "0123456789abcdef";
-static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-static const char URL_ALPHABET[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 bool moon_sha256(const char *bytes, size_t length, char *digest)
 {
@@ -82,72 +74,13 @@ bool moon_hex_decode(const char *text, size_t length, char *bytes)
 
 size_t moon_base64_encode(const char *bytes, size_t length, bool is_url, char *text)
 {
-    const char *alphabet = is_url ? URL_ALPHABET : ALPHABET;
-    size_t written = 0;
-
-    for (size_t i = 0; i < length; i += GROUP_BYTES) {
-        size_t left = length - i < GROUP_BYTES ? length - i : GROUP_BYTES;
-        uint32_t group = 0;
-        for (size_t j = 0; j < GROUP_BYTES; j++)
-            group = group << 8 | (j < left ? (unsigned char)bytes[i + j] : 0);
-        for (size_t j = 0; j <= left; j++)
-            text[written++] = alphabet[group >> (18 - 6 * j) & 63];
-        for (size_t j = left; j < GROUP_BYTES && !is_url; j++)
-            text[written++] = '=';
-    }
-    return written;
-}
-
-/* -1 for what is no digit. */
-static int base64_digit(char c, bool is_url)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == (is_url ? '-' : '+'))
-        return 62;
-    return c == (is_url ? '_' : '/') ? 63 : -1;
-}
-
-/* Two to four digits, whose bits beyond the last whole byte are 0. Returns the bytes, 0 when
- * malformed. */
-static size_t decode_group(struct slice digits, bool is_url, char *bytes)
-{
-    uint32_t group = 0;
-    size_t count = digits.length - 1;
-
-    if (digits.length < 2)
-        return 0;
-    for (size_t i = 0; i < DIGITS_MAX; i++) {
-        int digit = i < digits.length ? base64_digit(digits.start[i], is_url) : 0;
-        if (digit < 0)
-            return 0;
-        group = group << 6 | (uint32_t)digit;
-    }
-    if ((group & ((1U << (24 - 8 * count)) - 1)) != 0)
-        return 0;
-    for (size_t i = 0; i < count; i++)
-        bytes[i] = (char)(group >> (16 - 8 * i));
-    return count;
+    return base64_encode(exports_slice(bytes, length), is_url ? BASE64_URL : BASE64_PLAIN, text);
 }
 
 double moon_base64_decode(const char *text, size_t length, bool is_url, char *bytes)
 {
-    size_t written = 0;
-
-    if (!is_url && length % DIGITS_MAX != 0)
-        return -1;
-    for (int i = 0; i < 2 && !is_url && length > 0 && text[length - 1] == '='; i++)
-        length--;
-    for (size_t i = 0; i < length; i += DIGITS_MAX) {
-        size_t left = length - i < DIGITS_MAX ? length - i : DIGITS_MAX;
-        size_t count = decode_group(slice_of(text + i, left), is_url, bytes + written);
-        if (count == 0)
-            return -1;
-        written += count;
-    }
-    return (double)written;
+    size_t written;
+    bool is_right = base64_decode(exports_slice(text, length), is_url ? BASE64_URL : BASE64_PLAIN,
+                                  bytes, &written);
+    return is_right ? (double)written : -1;
 }

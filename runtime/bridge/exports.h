@@ -1,5 +1,5 @@
 /*
- * exports — the C view of abi.h and abi_shared.h: what their declarations need, then these.
+ * exports — the C view of abi.h, abi_crypto.h and abi_shared.h: what they need, then these.
  */
 #pragma once
 
@@ -14,11 +14,12 @@
 struct address_set;
 struct generation;
 
-/* The text of both as this binary was compiled with it, for ffi.cdef. */
+/* The text of all as this binary was compiled with it, for ffi.cdef. */
 const char *moon_abi_text(void);
 
 /* clang-format off */
 #include "bridge/abi.h"
+#include "bridge/abi_crypto.h"
 #include "bridge/abi_shared.h"
 /* clang-format on */
 

@@ -177,6 +177,7 @@ void generation_clear(struct generation *generation)
     route_matcher_destroy(&generation->matcher);
     route_matcher_destroy(&generation->admin_matcher);
     accounts_clear(&generation->accounts);
+    key_ring_clear(&generation->keys);
     free(generation->routes);
     free(generation->clusters);
     free(generation->cluster_index.places);

@@ -6,6 +6,7 @@
 #include "bridge/accounts.h"
 #include "bridge/consumers.h"
 #include "bridge/generation.h"
+#include "bridge/key_ring.h"
 #include "bridge/sinks_open.h"
 #include "bridge/task.h"
 #include "gateway/route_matcher.h"
@@ -82,6 +83,7 @@ struct generation {
     struct consumers *consumers;
     struct accounts accounts;
     struct sinks_open sinks; /* that plugins opened */
+    struct key_ring keys;    /* that plugins verify signatures with */
     bool shows_config;
     struct bundle *shown; /* whose text the admin endpoints show; NULL: none */
     unsigned use_phases;  /* of the plugins of `use`, for answers without a route */
