@@ -3,7 +3,8 @@
 local system = require "spec.support.system"
 
 local LAYERS = {
-  "base", "crypto", "shm", "net", "http", "upstream", "cache", "gateway", "bridge", "server",
+  "base", "crypto", "shm", "net", "store", "http", "upstream", "cache", "gateway", "bridge",
+  "server",
 }
 local TOP_LEVEL = {
   "runtime", "lua", "plugins", "spec", "conf", "build", "CMakeLists.txt", "README.md", "LICENSE",

@@ -5,7 +5,7 @@
 local bridge = require "moongate.ffi"
 
 -- Modules that a serving state has no use for.
-local BUILDING = { "^moongate%.config", "^moongate%.build$", "^moongate%.router$",
+local BUILDING = { "^moongate%.config", "^moongate%.build", "^moongate%.router$",
   "^moongate%.below$", "^moongate%.chain$",
   "^moongate%.admin%.configuration$", "^moongate%.admin%.redact$",
   "^moongate%.inventory$", "^moongate%.path_pattern$", "^moongate%.route_", "^moongate%.boot$" }

@@ -5,6 +5,7 @@
 -- was written, and what.
 
 local bridge = require "moongate.ffi"
+local build_consumers = require "moongate.build_consumers"
 local chain = require "moongate.chain"
 local dispatch = require "moongate.dispatch"
 local router = require "moongate.router"
@@ -82,6 +83,10 @@ local function add_settings(builder, model)
   builder:number(C.MOON_BUILD_LIMIT_PER_ADDRESS, limits.connections_per_address)
   builder:number(C.MOON_BUILD_DRAIN_TIMEOUT, limits.drain_timeout)
   builder:number(C.MOON_BUILD_TURN_TIMEOUT, limits.turn_timeout)
+  if model.store then
+    builder:text(C.MOON_BUILD_STORE_PATH, model.store.path)
+    builder:number(C.MOON_BUILD_STORE_SIZE, model.store.size)
+  end
   builder:finish_or_report("settings")
 end
 
@@ -140,17 +145,6 @@ local function add_clusters(builder)
     builder.cluster_count = i
     add_cluster(builder, upstreams[i])
   end
-end
-
-local function add_consumer(builder, consumer)
-  builder:begin(C.MOON_OBJECT_CONSUMER, consumer.at)
-  builder:text(C.MOON_BUILD_CONSUMER_NAME, consumer.name)
-  builder:texts(C.MOON_BUILD_KEY, consumer.keys)
-  builder:texts(C.MOON_BUILD_GROUP, consumer.groups)
-  for name, value in pairs(consumer.tags or {}) do
-    builder:pair(C.MOON_BUILD_TAG, name, tostring(value))
-  end
-  builder:finish_or_report("consumer " .. consumer.name)
 end
 
 local function add_conditions(builder, which, conditions)
@@ -249,7 +243,7 @@ local function start(builder, model)
   add_settings(builder, model)
   for _, listener in ipairs(model.listeners) do add_listener(builder, listener) end
   add_clusters(builder)
-  for _, consumer in ipairs(model.consumers) do add_consumer(builder, consumer) end
+  build_consumers.add(builder, model)
   add_use(builder, model.use)
   if has_admin(model) and C.moon_config_is_wanted(builder.generation) then
     builder.shown = require("moongate.admin.configuration").writer(model)

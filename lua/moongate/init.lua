@@ -17,6 +17,7 @@
 ---@field counter fun(name: string, help: string?): MetricFamily
 ---@field limit moongate.limit
 ---@field address_set fun(blocks: string[]): AddressSet?, string?
+---@field store fun(name: string): Store
 ---@field dict fun(name: string): Dict
 ---@field metrics moongate.metrics
 ---@field by moongate.by

@@ -209,19 +209,6 @@ void moon_step_begin(struct generation *generation, uint32_t step, uint32_t at, 
 /* The same in all workers; 0: there is none. Also while the generation is built. */
 uint32_t moon_plugin_number(struct generation *generation, const char *name, size_t length);
 
-/* ---- consumers ---- */
-
-/* Index, or -1. */
-int moon_consumer_by_key(struct generation *generation, const char *key, size_t length);
-int moon_consumer_by_name(struct generation *generation, const char *name, size_t length);
-uint32_t moon_consumer_count(struct generation *generation);
-bool moon_consumer_name(struct generation *generation, int consumer, struct slice *name);
-bool moon_consumer_group(struct generation *generation, int consumer, uint32_t at,
-                         struct slice *group);
-/* pair[0] is the tag's name, pair[1] its value. */
-bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at,
-                       struct slice *pair);
-
 /* ---- sets of address blocks ---- */
 
 /*
@@ -315,6 +302,7 @@ enum moon_build_text {
     MOON_BUILD_RESOLVER_SERVERS,
     MOON_BUILD_LOG_LEVEL,
     MOON_BUILD_LOG_FORMAT,
+    MOON_BUILD_STORE_PATH,
     /* clusters; a target is "host", then its port, weight and tls as numbers */
     MOON_BUILD_CLUSTER_NAME,
     MOON_BUILD_TARGET,
@@ -376,6 +364,7 @@ enum moon_build_number {
     MOON_BUILD_LIMIT_PER_ADDRESS,
     MOON_BUILD_DRAIN_TIMEOUT,
     MOON_BUILD_TURN_TIMEOUT,
+    MOON_BUILD_STORE_SIZE,
     /* clusters; those of a target belong to the target named last */
     MOON_BUILD_TARGET_PORT,
     MOON_BUILD_TARGET_WEIGHT,

@@ -6,6 +6,19 @@
  * (moon_is_live).
  */
 
+/* ---- consumers ---- */
+
+/* Index, or -1. */
+int moon_consumer_by_key(struct generation *generation, const char *key, size_t length);
+int moon_consumer_by_name(struct generation *generation, const char *name, size_t length);
+uint32_t moon_consumer_count(struct generation *generation);
+bool moon_consumer_name(struct generation *generation, int consumer, struct slice *name);
+bool moon_consumer_group(struct generation *generation, int consumer, uint32_t at,
+                         struct slice *group);
+/* pair[0] is the tag's name, pair[1] its value. */
+bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at,
+                       struct slice *pair);
+
 /* ---- counters, histograms, limits, the dictionary ---- */
 
 enum moon_counter_kind { MOON_COUNTER_TOTAL, MOON_COUNTER_SECONDS, MOON_COUNTER_GAUGE };
@@ -85,6 +98,38 @@ int moon_dict_set(struct generation *generation, const char *key, size_t key_len
 int moon_dict_increment(struct generation *generation, const char *key, size_t key_length,
                         double *number, double seconds);
 int moon_dict_delete(struct generation *generation, const char *key, size_t key_length);
+
+/* ---- the store, as store/store.h has it: reading; "moongate.core.store" changes it ---- */
+
+enum moon_store {
+    MOON_STORE_DONE,
+    MOON_STORE_MISSING,
+    MOON_STORE_CONFLICT,
+    MOON_STORE_NOT_NUMBER,
+    MOON_STORE_FULL,
+    MOON_STORE_LOST,
+    MOON_STORE_FAILED
+};
+enum moon_store_change { MOON_STORE_PUT, MOON_STORE_DELETE, MOON_STORE_ADD, MOON_STORE_CHECK };
+enum moon_store_condition {
+    MOON_STORE_ALWAYS,
+    MOON_STORE_IF_ABSENT,
+    MOON_STORE_IF_PRESENT,
+    MOON_STORE_IF_EQUAL
+};
+/* Whether the configuration has one; without it nothing below may be called. */
+bool moon_store_is_open(struct generation *generation);
+/* Texts live until the store is read again. */
+int moon_store_get(struct generation *generation, const char *key, size_t length,
+                   struct slice *value);
+/* The first key behind the second text that begins with the first one: key and value. */
+int moon_store_next(struct generation *generation, struct slice *prefix_and_after,
+                    struct slice *pair);
+/* Number of the last change. */
+double moon_store_serial(struct generation *generation);
+/* The change after number *serial, which becomes its number: its key. LOST: some are not known any
+ * more; *serial is the last one. */
+int moon_store_next_change(struct generation *generation, double *serial, struct slice *key);
 
 /* ---- what the gateway knows of itself, for /status and /metrics ---- */
 

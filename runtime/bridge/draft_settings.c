@@ -62,6 +62,16 @@ static void finish_resolver(struct generation *generation, const struct draft *d
     options->stale_seconds = draft_number(draft, MOON_BUILD_RESOLVER_STALE, 0);
 }
 
+static void finish_store(struct generation *generation, const struct draft *draft)
+{
+    struct store_options *options = &generation->store_options;
+    struct slice path = draft->texts[MOON_BUILD_STORE_PATH];
+
+    if (path.length > 0)
+        options->path = arena_format(&generation->arena, "%.*s", SLICE_FORMAT(path)).start;
+    options->bytes_max = draft_count(draft, MOON_BUILD_STORE_SIZE, 0);
+}
+
 const struct address_block *draft_blocks(struct generation *generation, int which, size_t *count)
 {
     struct draft *draft = generation->draft;
@@ -88,6 +98,7 @@ double draft_finish_settings(struct generation *generation)
     finish_plan(generation, draft);
     finish_limits(generation, draft);
     finish_resolver(generation, draft);
+    finish_store(generation, draft);
     options->trusted_proxies =
         draft_blocks(generation, MOON_BUILD_TRUSTED_PROXY, &options->trusted_proxy_count);
     return options->trusted_proxies != NULL ? 0 : -1;

@@ -17,6 +17,7 @@
 #include "bridge/generation_clusters.h"
 #include "bridge/inheritance.h"
 #include "net/loop.h"
+#include "store/stores.h"
 
 /* How often it is looked at a generation that is not current whether its tasks have had their time,
  * or its requests. */
@@ -105,6 +106,8 @@ static void end(struct generation *generation)
     fetches_clear(generation);
     fetch_targets_release(generation);
     sinks_open_release(&generation->sinks);
+    if (generation->store != NULL)
+        stores_release(generation->services->stores, &generation->store);
     free_later(generation, generation->services->background);
 }
 
@@ -201,18 +204,34 @@ static void run_start(struct generation *generation)
         generation->start = task;
 }
 
+/* False with a sentence in `reason` when it cannot be opened. */
+static bool acquire_store(struct generation *generation, char *reason)
+{
+    if (generation->store_options.path == NULL)
+        return true;
+    generation->store =
+        stores_acquire(generation->services->stores, &generation->store_options, reason);
+    return generation->store != NULL;
+}
+
 /* A few clusters a turn, so that no turn is long. */
 static void on_turn(struct ev_loop *ev, ev_timer *timer, int events)
 {
     struct generation *generation = timer->data;
     struct loop *loop = generation->services->loop;
+    char reason[STORE_REASON_BYTES_MAX];
 
     if (generation_clusters_prepare(generation)) {
         ev_timer_set(timer, 0, 0);
         ev_timer_start(ev, timer);
         return;
     }
-    run_start(generation);
+    if (acquire_store(generation, reason)) {
+        run_start(generation);
+    } else {
+        log_write(LOG_ERROR, "%s", reason);
+        tell_started(generation, slice_from_string(reason));
+    }
     loop_flush(loop);
 }
 

@@ -12,6 +12,7 @@
 #include "gateway/route_matcher.h"
 #include "net/background.h"
 #include "net/resolver.h"
+#include "store/store.h"
 
 #define GENERATION_ROUTES_MAX   1000000
 #define GENERATION_CLUSTERS_MAX 100000
@@ -69,7 +70,9 @@ struct generation {
     struct plan plan;
     struct gateway_options gateway_options;
     struct resolver_options resolver_options;
-    struct listen_options *listeners; /* plan.listener_count of them */
+    struct store_options store_options; /* path NULL: none is wanted */
+    struct store *store;                /* from its start on */
+    struct listen_options *listeners;   /* plan.listener_count of them */
     struct route_matcher *matcher, *admin_matcher;
     struct generation_route *routes;
     struct generation_cluster *clusters;

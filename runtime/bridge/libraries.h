@@ -11,6 +11,7 @@
 extern const luaL_Reg BODY_LIBRARY[];
 extern const luaL_Reg FETCH_LIBRARY[];
 extern const luaL_Reg MASTER_LIBRARY[];
+extern const luaL_Reg STORE_LIBRARY[];
 extern const luaL_Reg TASK_LIBRARY[];
 
 /* Puts all of them into package.preload. */

@@ -18,6 +18,7 @@ struct gateway;
 struct loop;
 struct resolver;
 struct shared;
+struct stores;
 
 #define GENERATIONS_COUNTS_MAX 16
 
@@ -40,6 +41,7 @@ struct services {
     struct resolver *resolver;
     struct background *background;
     struct generations *generations;
+    struct stores *stores;
     struct appeals *appeals; /* to the master */
     unsigned worker;         /* index of this worker, from 0: its lane in shared memory */
     unsigned worker_count;

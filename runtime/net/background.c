@@ -23,6 +23,7 @@ typedef _Atomic(struct background_job *) job_stack;
 
 struct background {
     struct loop *loop;
+    enum background_kind kind;
     ev_async news;
     ev_timer patience; /* active while jobs wait and the thread has not been raised */
     bool is_started, may_be_idle, is_raised;
@@ -86,7 +87,7 @@ static void *run(void *data)
     pthread_setname_np(pthread_self(), "background");
     if (background->may_be_idle)
         priority_set_idle(0, true);
-    else
+    else if (background->kind == BACKGROUND_IDLE)
         priority_lower(0);
     atomic_store(&background->thread_id, gettid());
     for (;;) {
@@ -142,12 +143,13 @@ static void start(struct background *background)
     background->is_started = true;
 }
 
-struct background *background_create(struct loop *loop)
+struct background *background_create(struct loop *loop, enum background_kind kind)
 {
     struct background *background = mem_zeroed(sizeof(*background));
 
     background->loop = loop;
-    background->may_be_idle = priority_may_go_back();
+    background->kind = kind;
+    background->may_be_idle = kind == BACKGROUND_IDLE && priority_may_go_back();
     sem_init(&background->wake, 0, 0);
     ev_async_init(&background->news, on_news);
     ev_timer_init(&background->patience, on_patience_over, PRIORITY_PATIENCE_SECONDS, 0);
@@ -162,7 +164,7 @@ void background_submit(struct background *background, struct background_job *job
     assert(job->work != NULL && job->done != NULL);
     if (!background->is_started)
         start(background);
-    if (background->waiting++ == 0) {
+    if (background->waiting++ == 0 && background->may_be_idle) {
         ev_timer_set(&background->patience, PRIORITY_PATIENCE_SECONDS, 0);
         ev_timer_start(background->loop->ev, &background->patience);
     }

@@ -1,16 +1,25 @@
 /*
- * background — one thread for work that would hold up the loop: building and freeing what is large.
+ * background — one thread for work that would hold up the loop: building and freeing what is large,
+ * waiting for a disk.
  *
- * Jobs run one after the other, in the order they came. The thread is scheduled as idle
- * (base/priority.h), so that the loop goes first; when jobs have waited for
- * PRIORITY_PATIENCE_SECONDS, it gets its share until all are done. Where the system would not let
- * it be raised again (RLIMIT_NICE), it has its share from the start. All signals are blocked in it.
+ * Jobs run one after the other, in the order they came. All signals are blocked in the thread.
  */
 #pragma once
 
 #include "net/loop.h"
 
 struct background;
+
+enum background_kind {
+    /*
+     * For what takes the processor for long. The thread is scheduled as idle (base/priority.h), so
+     * that the loop goes first; when jobs have waited for PRIORITY_PATIENCE_SECONDS, it gets its
+     * share until all are done. Where the system would not let it be raised again (RLIMIT_NICE), it
+     * has its share from the start.
+     */
+    BACKGROUND_IDLE,
+    BACKGROUND_PROMPT /* for what somebody waits for, and mostly waits itself: like any thread */
+};
 
 /* Part of its owner's struct, who may not free it before `done`. */
 struct background_job {
@@ -20,7 +29,7 @@ struct background_job {
 };
 
 /* Begins its thread with the first job. Does not keep the loop running. */
-struct background *background_create(struct loop *loop);
+struct background *background_create(struct loop *loop, enum background_kind kind);
 /* Waits until all jobs are done, and calls `done` of each. */
 void background_destroy(struct background **background);
 /* From the loop's thread. `work` and `done` are set. */

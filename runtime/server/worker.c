@@ -25,6 +25,7 @@
 #include "server/worker_deputy.h"
 #include "server/worker_listeners.h"
 #include "shm/shared.h"
+#include "store/stores.h"
 
 struct worker {
     const struct worker_options *options;
@@ -35,6 +36,7 @@ struct worker {
     struct gateway *gateway;
     struct services services;
     struct generations generations;
+    struct stores *stores;
     struct appeals appeals;
     struct generation *generation; /* the current one */
     struct succession *succession; /* NULL until the first generation serves */
@@ -246,7 +248,7 @@ static bool make_services(struct worker *worker)
                   resolver->servers != NULL ? resolver->servers : "/etc/resolv.conf");
         return false;
     }
-    worker->background = background_create(worker->loop);
+    worker->background = background_create(worker->loop, BACKGROUND_IDLE);
     worker->clusters = clusters_create(worker->loop, worker->resolver, &gateway->limits);
     worker->gateway = gateway_create(worker->loop, gateway, &BRIDGE_PHASES, &worker->generation);
     worker_listeners_init(&worker->listeners, worker->gateway);
@@ -256,6 +258,7 @@ static bool make_services(struct worker *worker)
     generations_init(&worker->generations);
     worker->generations.on_freed = on_generation_freed;
     worker->generations.data = worker;
+    worker->stores = stores_create(worker->loop);
     appeals_init(&worker->appeals, worker->loop, on_appeal, worker);
     worker->services = (struct services){.loop = worker->loop,
                                          .gateway = worker->gateway,
@@ -263,6 +266,7 @@ static bool make_services(struct worker *worker)
                                          .resolver = worker->resolver,
                                          .background = worker->background,
                                          .generations = &worker->generations,
+                                         .stores = worker->stores,
                                          .appeals = &worker->appeals,
                                          .worker = options->index,
                                          .worker_count = (unsigned)options->sockets->worker_count,
@@ -373,6 +377,8 @@ static void tear_down(struct worker *worker)
     worker_listeners_clear(&worker->listeners);
     worker_deputy_clear(&worker->deputy);
     end_generations(worker);
+    if (worker->stores != NULL)
+        stores_destroy(&worker->stores);
     if (worker->clusters != NULL)
         clusters_destroy(&worker->clusters);
     if (worker->resolver != NULL)

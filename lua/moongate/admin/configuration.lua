@@ -105,6 +105,7 @@ local function frame_of(redaction, model)
     files = json.array(model.files),
     workers = model.workers,
     memory = model.memory,
+    store = model.store and redaction:value(model.store),
     log = model.log,
     resolver = model.resolver,
     limits = model.limits,

@@ -1,6 +1,7 @@
 --- assemble: joins checked declarations into a model.
 
 local check = require "moongate.config.check"
+local files = require "moongate.config.files"
 local listeners = require "moongate.config.listeners"
 local routes = require "moongate.config.routes"
 local schema = require "moongate.config.schema"
@@ -27,6 +28,14 @@ local function checked_value(declared, name, option, report)
   return check.options({ [name] = option }, { [name] = declaration.fields }, function(message)
     report(declaration.at, message)
   end)[name]
+end
+
+-- nil when none is wanted.
+local function store_of(declared, report)
+  if not declared.settings.store then return nil end
+  local store = checked_table(declared, "store", report)
+  store.path = store.path and files.within(declared.folder, store.path)
+  return store
 end
 
 local function resolver_of(declared, report)
@@ -91,6 +100,7 @@ function assemble.model(declared, loader, report, builder)
     files = declared.files,
     workers = checked_value(declared, "workers", schema.settings.workers, report),
     memory = checked_table(declared, "memory", report),
+    store = store_of(declared, report),
     log = checked_table(declared, "log", report),
     resolver = resolver_of(declared, report),
     limits = checked_table(declared, "limits", report),

@@ -32,6 +32,14 @@ schema.memory = {
   dict = memory "shared dictionaries of plugins; 0: 16m",
 }
 
+-- Bounds of runtime/store/store.h.
+schema.store = {
+  path = { type = "string", required = true,
+    help = "folder for its file, of this gateway alone; made when it is not there" },
+  size = { type = "size", default = "1g", min = 1048576, max = 1099511627776,
+    help = "that the file may have; it takes up what is in it" },
+}
+
 schema.log = {
   level = { type = "string", values = { "debug", "info", "warning", "error" }, default = "info",
     help = "what is below is not logged" },

@@ -95,6 +95,7 @@ end
 local CONFIGURATION = {
   { "settings", "Settings with one value", "Each is a call: `workers(2)`, `via \"edge\"`." },
   { "memory", "memory", "Shared by all workers." },
+  { "store", "store", "What must survive a restart. Without it there is no store." },
   { "log", "log" }, { "limits", "limits" }, { "resolver", "resolver" },
   { "listener", "listen" }, { "admin", "admin" }, { "upstream", "upstream" },
   { "target", "Targets of an upstream", "`{ \"http://10.0.0.12:9000\", weight = 2 }`" },

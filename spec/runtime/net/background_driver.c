@@ -134,7 +134,7 @@ int driven_job_done(const struct driven_job *job)
 struct background_driver *background_driver_create(struct loop *loop)
 {
     struct background_driver *driver = mem_zeroed(sizeof(*driver));
-    driver->background = background_create(loop);
+    driver->background = background_create(loop, BACKGROUND_IDLE);
     return driver;
 }
 
