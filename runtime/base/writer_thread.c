@@ -30,28 +30,37 @@ void writer_thread_unlock(struct writer_thread *thread)
     pthread_mutex_unlock(&thread->mutex);
 }
 
-void writer_thread_wake(struct writer_thread *thread, bool is_urgent)
+static struct timespec in_milliseconds(clockid_t clock, long milliseconds)
 {
-    thread->has_work = true;
-    if (thread->is_idle || is_urgent)
-        pthread_cond_signal(&thread->wake);
+    struct timespec until;
+
+    clock_gettime(clock, &until);
+    until.tv_sec += milliseconds / 1000;
+    until.tv_nsec += milliseconds % 1000 * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    return until;
 }
 
-static void await_work(struct writer_thread *thread)
+/* Whether there is work, or an end to come to; else there was nothing for too long. */
+static bool await_work(struct writer_thread *thread)
 {
+    const struct timespec until =
+        in_milliseconds(CLOCK_MONOTONIC, WRITER_THREAD_IDLE_SECONDS * 1000L);
+    int error = 0;
+
     thread->is_idle = true;
-    while (!thread->has_work && !thread->is_stopping)
-        pthread_cond_wait(&thread->wake, &thread->mutex);
+    while (!thread->has_work && !thread->is_stopping && error == 0)
+        error = pthread_cond_timedwait(&thread->wake, &thread->mutex, &until);
     thread->is_idle = false;
+    return thread->has_work || thread->is_stopping;
 }
 
 static void gather(struct writer_thread *thread)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += WRITER_THREAD_GATHER_MILLISECONDS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    const struct timespec until =
+        in_milliseconds(CLOCK_MONOTONIC, WRITER_THREAD_GATHER_MILLISECONDS);
+
     pthread_cond_timedwait(&thread->wake, &thread->mutex, &until);
 }
 
@@ -60,8 +69,7 @@ static void *run(void *data)
     struct writer_thread *thread = data;
 
     writer_thread_lock(thread);
-    for (;;) {
-        await_work(thread);
+    while (await_work(thread)) {
         thread->has_work = false;
         bool is_left = thread->work();
         thread->has_work = thread->has_work || is_left;
@@ -70,41 +78,63 @@ static void *run(void *data)
         if (!thread->is_stopping)
             gather(thread);
     }
-    thread->is_running = false;
+    thread->is_alive = false;
+    if (thread->is_stopping)
+        thread->is_running = false;
+    else /* nobody waits for its end */
+        pthread_detach(pthread_self());
     writer_thread_unlock(thread);
     return NULL;
 }
 
-void writer_thread_start(struct writer_thread *thread)
+/* With the mutex. Where no thread can be had, the work waits for the next that comes. */
+static void begin(struct writer_thread *thread)
 {
     sigset_t all, before;
 
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    thread->is_alive = pthread_create(&thread->thread, NULL, run, thread) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+void writer_thread_wake(struct writer_thread *thread, bool is_urgent)
+{
+    thread->has_work = true;
+    if (!thread->is_alive)
+        begin(thread);
+    else if (thread->is_idle || is_urgent)
+        pthread_cond_signal(&thread->wake);
+}
+
+void writer_thread_start(struct writer_thread *thread)
+{
     writer_thread_lock(thread);
     if (!thread->is_running) {
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
+        thread->is_running = true;
         thread->is_stopping = false;
-        thread->is_running = pthread_create(&thread->thread, NULL, run, thread) == 0;
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     writer_thread_unlock(thread);
 }
 
 void writer_thread_stop(struct writer_thread *thread)
 {
-    struct timespec until;
-
     writer_thread_lock(thread);
-    bool was_running = thread->is_running;
+    bool was_alive = thread->is_alive;
+    if (!was_alive) {
+        if (thread->is_running && thread->has_work) /* no thread could be had for it */
+            thread->work();
+        thread->is_running = false;
+    }
     thread->is_stopping = true;
     thread->stop_deadline = clock_monotonic() + WRITER_THREAD_STOP_SECONDS;
     pthread_cond_signal(&thread->wake);
     writer_thread_unlock(thread);
-    if (!was_running)
+    if (!was_alive)
         return;
     /* It may hang in a write that poll() had promised: another process was faster. */
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += WRITER_THREAD_STOP_SECONDS + 1;
+    const struct timespec until =
+        in_milliseconds(CLOCK_REALTIME, (WRITER_THREAD_STOP_SECONDS + 1) * 1000L);
     if (pthread_timedjoin_np(thread->thread, NULL, &until) != 0)
         pthread_detach(thread->thread);
 }

@@ -2,14 +2,13 @@
  * background — a stack of jobs for the thread, a stack of those done for the loop.
  *
  * There is no lock: an idle thread that was preempted while it held one would stop the loop. Only
- * the loop's thread changes how the other one is scheduled.
+ * the loop's thread changes how the other one is scheduled. A thread that finds nothing to do ends,
+ * and whoever next has a job begins another, which waits for the end of the one before.
  */
 #include "net/background.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
@@ -26,24 +25,26 @@ struct background {
     enum background_kind kind;
     ev_async news;
     ev_timer patience; /* active while jobs wait and the thread has not been raised */
-    bool is_started, may_be_idle, is_raised;
+    bool may_be_idle, is_raised;
     unsigned waiting; /* submitted, and not told that they are done */
 
-    pthread_t thread;
-    atomic_int thread_id; /* 0: not known yet */
-    sem_t wake;           /* one for each job, and one for the end */
+    bool has_thread; /* one that was begun, and nobody has joined */
+    pthread_t thread, before;
+    bool has_before;        /* the new thread joins `before` */
+    atomic_bool is_working; /* somebody looks after `todo` */
+    atomic_int thread_id;   /* 0: not known yet, or ending */
     job_stack todo, finished;
-    atomic_bool is_stopping;
 };
 
-static void raise_thread(struct background *background, bool is_raised)
+/* Jobs wait, so there is a thread; it stays raised until it ends. */
+static void raise_thread(struct background *background)
 {
     pid_t thread_id = atomic_load(&background->thread_id);
 
-    if (!background->may_be_idle || thread_id == 0 || background->is_raised == is_raised)
+    if (!background->may_be_idle || thread_id == 0 || background->is_raised)
         return;
-    background->is_raised = is_raised;
-    priority_set_idle(thread_id, !is_raised);
+    background->is_raised = true;
+    priority_set_idle(thread_id, false);
 }
 
 static void push(job_stack *stack, struct background_job *job)
@@ -80,6 +81,14 @@ static void work_off(struct background *background)
     }
 }
 
+/* Whether there is more to do, and nobody else who does it. */
+static bool goes_on(struct background *background)
+{
+    atomic_store(&background->is_working, false);
+    return atomic_load(&background->todo) != NULL &&
+           !atomic_exchange(&background->is_working, true);
+}
+
 static void *run(void *data)
 {
     struct background *background = data;
@@ -89,15 +98,13 @@ static void *run(void *data)
         priority_set_idle(0, true);
     else if (background->kind == BACKGROUND_IDLE)
         priority_lower(0);
+    if (background->has_before)
+        pthread_join(background->before, NULL);
     atomic_store(&background->thread_id, gettid());
-    for (;;) {
-        bool is_stopping = atomic_load(&background->is_stopping);
+    do
         work_off(background);
-        if (is_stopping)
-            return NULL;
-        while (sem_wait(&background->wake) != 0)
-            assert(errno == EINTR);
-    }
+    while (goes_on(background));
+    return NULL;
 }
 
 static void tell(struct background *background)
@@ -117,22 +124,24 @@ static void on_news(struct ev_loop *ev, ev_async *watcher, int events)
     struct background *background = watcher->data;
 
     tell(background);
-    if (background->waiting == 0) {
+    if (background->waiting == 0)
         ev_timer_stop(ev, &background->patience);
-        raise_thread(background, false);
-    }
     loop_flush(background->loop);
 }
 
 static void on_patience_over(struct ev_loop *ev, ev_timer *timer, int events)
 {
-    raise_thread(timer->data, true);
+    raise_thread(timer->data);
 }
 
-static void start(struct background *background)
+static void begin_thread(struct background *background)
 {
     sigset_t all, before;
 
+    background->before = background->thread;
+    background->has_before = background->has_thread;
+    background->is_raised = false;
+    atomic_store(&background->thread_id, 0);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     if (pthread_create(&background->thread, NULL, run, background) != 0) {
@@ -140,7 +149,7 @@ static void start(struct background *background)
         abort();
     }
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    background->is_started = true;
+    background->has_thread = true;
 }
 
 struct background *background_create(struct loop *loop, enum background_kind kind)
@@ -150,7 +159,6 @@ struct background *background_create(struct loop *loop, enum background_kind kin
     background->loop = loop;
     background->kind = kind;
     background->may_be_idle = kind == BACKGROUND_IDLE && priority_may_go_back();
-    sem_init(&background->wake, 0, 0);
     ev_async_init(&background->news, on_news);
     ev_timer_init(&background->patience, on_patience_over, PRIORITY_PATIENCE_SECONDS, 0);
     background->news.data = background->patience.data = background;
@@ -162,35 +170,30 @@ struct background *background_create(struct loop *loop, enum background_kind kin
 void background_submit(struct background *background, struct background_job *job)
 {
     assert(job->work != NULL && job->done != NULL);
-    if (!background->is_started)
-        start(background);
     if (background->waiting++ == 0 && background->may_be_idle) {
         ev_timer_set(&background->patience, PRIORITY_PATIENCE_SECONDS, 0);
         ev_timer_start(background->loop->ev, &background->patience);
     }
     push(&background->todo, job);
-    sem_post(&background->wake);
+    if (!atomic_exchange(&background->is_working, true))
+        begin_thread(background);
 }
 
 void background_destroy(struct background **background)
 {
     struct background *gone = *background; /* where `done` still looks for it */
 
-    raise_thread(gone, true);
-    if (gone->is_started) {
-        atomic_store(&gone->is_stopping, true);
-        sem_post(&gone->wake);
+    while (gone->has_thread) { /* once more for what `done` has submitted */
+        if (gone->waiting > 0)
+            raise_thread(gone);
         pthread_join(gone->thread, NULL);
-    }
-    tell(gone);
-    while (gone->waiting > 0) { /* what `done` has submitted */
-        work_off(gone);
+        gone->has_thread = false;
         tell(gone);
     }
+    assert(gone->waiting == 0);
     ev_ref(gone->loop->ev);
     ev_async_stop(gone->loop->ev, &gone->news);
     ev_timer_stop(gone->loop->ev, &gone->patience);
-    sem_destroy(&gone->wake);
     free(gone);
     *background = NULL;
 }

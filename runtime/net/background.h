@@ -2,7 +2,9 @@
  * background — one thread for work that would hold up the loop: building and freeing what is large,
  * waiting for a disk.
  *
- * Jobs run one after the other, in the order they came. All signals are blocked in the thread.
+ * Jobs run one after the other, in the order they came. The thread begins with the first and ends
+ * with the last: in a process of one thread the kernel need not count who uses a descriptor, which
+ * every read and write would pay for. All signals are blocked in it.
  */
 #pragma once
 
@@ -28,7 +30,7 @@ struct background_job {
     void (*done)(struct background_job *job); /* on the loop, later; may free the job */
 };
 
-/* Begins its thread with the first job. Does not keep the loop running. */
+/* Does not keep the loop running. */
 struct background *background_create(struct loop *loop, enum background_kind kind);
 /* Waits until all jobs are done, and calls `done` of each. */
 void background_destroy(struct background **background);

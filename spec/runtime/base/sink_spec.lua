@@ -70,6 +70,21 @@ describe("sink", function()
     process.remove(directory)
   end)
 
+  it("has a thread only while there is something to write", function()
+    local function has_one_thread()
+      return system.read_file("/proc/self/status"):match "Threads:%s+(%d+)" == "1"
+    end
+    C.sinks_start(nil)
+    local sink = open()
+    for i = 1, 2 do
+      write(sink, "line " .. i)
+      assert.is_false(has_one_thread())
+      wait.that(function() return content():find("line " .. i, 1, true) end)
+      wait.that(has_one_thread)
+    end
+    assert.equal("line 1\nline 2\n", content())
+  end)
+
   it("writes at once while no thread runs", function()
     local sink = open()
     assert.is_true(write(sink, "one"))
@@ -96,10 +111,11 @@ describe("sink", function()
 
   it("lets lines gather for 50 ms after it wrote some", function()
     C.sinks_start(nil)
-    local sink = open()
+    local sink, attempts = open(), 0
     local early = wait.that(function()
-      write(sink, "first")
-      wait.that(function() return content():find "first\n$" end)
+      attempts = attempts + 1
+      write(sink, attempts .. " first")
+      wait.that(function() return content():find(attempts .. " first\n$") end)
       local started = system.now()
       for _ = 1, 10 do
         write(sink, "later")

@@ -44,6 +44,10 @@ describe("background", function()
     is_ended = true
   end
 
+  local function has_one_thread()
+    return system.read_file("/proc/self/status"):match "Threads:%s+(%d+)" == "1"
+  end
+
   before_each(function()
     loop = runtime.new_loop()
     driver, jobs, is_ended = C.background_driver_create(loop), {}, false
@@ -71,6 +75,16 @@ describe("background", function()
       assert.equal(i, C.driven_job_worked(job))
       assert.equal(i, C.driven_job_done(job))
     end
+  end)
+
+  it("has a thread only while it works", function()
+    local job = submit(true)
+    assert.is_false(has_one_thread())
+    C.driven_job_let_go(job)
+    finish(job)
+    wait.that(has_one_thread)
+    finish(submit())
+    wait.that(has_one_thread)
   end)
 
   it("leaves the loop alone while it works", function()
@@ -114,6 +128,9 @@ describe("background", function()
       runtime.run_until(loop, function() return C.driven_policy_of(job) == SCHED_OTHER end)
       C.driven_job_let_go(job)
       finish(job)
+      wait.that(has_one_thread)
+      job = submit(true)
+      wait.that(function() return C.driven_job_ran_elsewhere(job) end)
       assert.equal(SCHED_IDLE, C.driven_policy_of(job))
     end
     C.driven_job_let_go(job)
