@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/proxy_protocol.h"
+#include "net/socket_bytes.h"
 #include "net/timeout.h"
 #include "net/tls_context.h"
 
@@ -94,16 +95,6 @@ static void shake_hands(struct arrival *arrival)
         on_handshaken(arrival, FAULT_NONE, NULL);
 }
 
-/* recv() that is not interrupted. */
-static ssize_t receive(int fd, char *bytes, size_t length, int flags)
-{
-    ssize_t received;
-    do
-        received = recv(fd, bytes, length, flags);
-    while (received < 0 && errno == EINTR);
-    return received;
-}
-
 /*
  * What was taken, and behind it what can be peeked at, in the scratch buffer. Its length, 0 at
  * the end, or -1.
@@ -116,7 +107,7 @@ static ssize_t peek(struct arrival *arrival)
     assert(taken < PROXY_PROTOCOL_BYTES_MAX);
     if (taken > 0)
         memcpy(scratch, arrival->taken, taken);
-    ssize_t peeked = receive(stream_fd(arrival->stream), scratch + taken,
+    ssize_t peeked = socket_receive(stream_fd(arrival->stream), scratch + taken,
                              PROXY_PROTOCOL_BYTES_MAX - taken, MSG_PEEK);
     return peeked > 0 ? peeked + (ssize_t)taken : peeked;
 }
@@ -128,7 +119,7 @@ static bool take(struct arrival *arrival, size_t header_length)
     size_t taken = arrival->taken_length, left = header_length - taken;
 
     assert(header_length > taken);
-    return receive(stream_fd(arrival->stream), scratch + taken, left, 0) == (ssize_t)left;
+    return socket_receive(stream_fd(arrival->stream), scratch + taken, left, 0) == (ssize_t)left;
 }
 
 static void keep(struct arrival *arrival, size_t length)

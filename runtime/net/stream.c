@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/socket_bytes.h"
 #include "net/stream_internal.h"
 
 static void watch(struct ev_loop *ev, ev_io *watcher, bool is_wanted)
@@ -143,10 +144,7 @@ ssize_t stream_read(struct stream *stream, void *bytes, size_t bytes_max)
     if (stream->tls != NULL)
         return stream_tls_read(stream, bytes, bytes_max);
 
-    ssize_t got;
-    do
-        got = recv(stream->readable.fd, bytes, bytes_max, 0);
-    while (got < 0 && errno == EINTR);
+    ssize_t got = socket_receive(stream->readable.fd, bytes, bytes_max, 0);
     if (got > 0)
         return got;
     if (got == 0)
@@ -163,12 +161,9 @@ static ssize_t write_plain(struct stream *stream, const struct iovec *vectors, i
 {
     int fd = stream->writable.fd;
     struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (size_t)count};
-    ssize_t put;
+    ssize_t put = count == 1 ? socket_send(fd, vectors->iov_base, vectors->iov_len)
+                             : socket_send_vectors(fd, &message);
 
-    do
-        put = count == 1 ? send(fd, vectors->iov_base, vectors->iov_len, MSG_NOSIGNAL)
-                         : sendmsg(fd, &message, MSG_NOSIGNAL);
-    while (put < 0 && errno == EINTR);
     if (put >= 0)
         return put;
     if (errno == EAGAIN)
@@ -230,7 +225,7 @@ bool stream_is_quiet(struct stream *stream)
     if (stream->tls != NULL)
         return stream_tls_is_quiet(stream);
 
-    ssize_t got = recv(stream->readable.fd, &byte, 1, MSG_PEEK);
+    ssize_t got = socket_receive(stream->readable.fd, &byte, 1, MSG_PEEK);
     if (got < 0 && errno == EAGAIN)
         return true;
     if (got < 0)

@@ -11,6 +11,7 @@
 #include <openssl/ssl.h>
 
 #include "base/mem.h"
+#include "net/socket_bytes.h"
 #include "net/stream_tls.h"
 #include "net/tls_context.h"
 
@@ -229,7 +230,7 @@ static bool is_socket_silent(const struct stream *stream)
 {
     char byte;
 
-    return recv(stream->readable.fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
+    return socket_receive(stream->readable.fd, &byte, 1, MSG_PEEK) < 0 && errno == EAGAIN;
 }
 
 bool stream_tls_is_quiet(struct stream *stream)
