@@ -56,7 +56,7 @@ local NONE, UNCHANGED = {}, { count = 0 }
 local function sorted(map)
   local names = {}
   for name in pairs(map) do names[#names + 1] = name end
-  table.sort(names)
+  if names[2] then table.sort(names) end
   return names
 end
 
@@ -72,12 +72,14 @@ local function compiled(text, use)
   return made
 end
 
+-- A list in the order of names: what is to be set, a text or, with places, a template.
 local function fields_of(map)
   local fields = {}
   for i, name in ipairs(sorted(map)) do
     local value = compiled(map[name], "field")
-    checked_name(name, #value.places == 0 and value.text or nil)
-    fields[i] = { name = name, value = value }
+    local is_fixed = #value.places == 0
+    checked_name(name, is_fixed and value.text or nil)
+    fields[i] = is_fixed and { name = name, text = value.text } or { name = name, value = value }
   end
   return fields
 end
@@ -121,57 +123,77 @@ local function rename(fields, from, to)
   for _, value in ipairs(values) do fields:add(to, value) end
 end
 
+-- Of the value with that number.
 local OPERATIONS = {
   remove = "fields:remove(v[%d])",
   rename = "rename(fields, v[%d].from, v[%d].to)",
-  fixed = "fields:set(v[%d].name, v[%d].text)",
-  set = "fields:set(v[%d].name, v[%d].value:render(req, res))",
-  add = "local value = v[%d].value:render(req, res)\n"
+  set = "fields:set(v[%d].name, v[%d].text)",
+  set_rendered = "fields:set(v[%d].name, v[%d].value:render(req, res))",
+  add = "fields:add(v[%d].name, v[%d].text)",
+  add_rendered = "local value = v[%d].value:render(req, res)\n"
     .. "if value then fields:add(v[%d].name, value) end",
 }
 
--- The changes as straight code, made once: loops of one turn would keep LuaJIT from compiling what
--- calls them.
-local function code_of(options)
-  local values, lines = {}, { "local v, rename = ...", "return function(fields, req, res)" }
-  local function put(list, kind)
-    for _, value in ipairs(list) do
-      local form = kind or (#value.value.places == 0 and "fixed" or "set")
-      if form == "fixed" then value = { name = value.name, text = value.value.text } end
-      values[#values + 1] = value
-      lines[#lines + 1] = "do " .. OPERATIONS[form]:gsub("%%d", #values) .. " end"
-    end
+-- Forms of changes, a tree: each is one operation after those of the form before it.
+local ROOT = { number = 0, after = {} }
+
+local function form_after(form, operation)
+  local next_form = form.after[operation]
+  if not next_form then
+    next_form = { number = form.number + 1, operation = operation, before = form, after = {} }
+    form.after[operation] = next_form
   end
-  for _, name in ipairs(options.remove_headers or NONE) do checked_name(name) end
-  put(options.remove_headers or NONE, "remove")
-  put(renamed(options.rename_headers or NONE), "rename")
-  put(fields_of(options.set_headers or NONE))
-  put(fields_of(options.add_headers or NONE), "add")
-  lines[#lines + 1] = "end"
-  return table.concat(lines, "\n"), values
+  return next_form
 end
 
-local loaded = {}
+-- The changes as straight code: loops of one turn would keep LuaJIT from compiling what calls them.
+local function code_of(form)
+  local lines = { [form.number + 1] = "end" }
+  while form.number > 0 do
+    lines[form.number] = "do " .. OPERATIONS[form.operation]:gsub("%%d", form.number) .. " end"
+    form = form.before
+  end
+  return "local v, rename = ...\nreturn function(fields, req, res)\n" .. table.concat(lines, "\n")
+end
+
+-- The values that are put behind those of a form, and the form that is made of them.
+local function put(form, values, list, operation)
+  for _, value in ipairs(list) do
+    values[#values + 1] = value
+    form = form_after(form, value.value and operation .. "_rendered" or operation)
+  end
+  return form
+end
 
 -- Changes of one form share their code, so that a thousand routes do not compile a thousand traces.
 local function changes_of(options)
   if is_empty(options) then return UNCHANGED end
-  local code, values = code_of(options)
-  loaded[code] = loaded[code] or assert(loadstring(code, "=transform"))
-  return { count = #values, apply = loaded[code](values, rename) }
+  local form, values = ROOT, {}
+  for _, name in ipairs(options.remove_headers or NONE) do
+    values[#values + 1] = checked_name(name)
+    form = form_after(form, "remove")
+  end
+  form = put(form, values, renamed(options.rename_headers or NONE), "rename")
+  form = put(form, values, fields_of(options.set_headers or NONE), "set")
+  form = put(form, values, fields_of(options.add_headers or NONE), "add")
+  form.make = form.make or assert(loadstring(code_of(form), "=transform"))
+  return { count = #values, apply = form.make(values, rename) }
 end
 
+local function fill(instance)
+  local response = instance.response
+  instance.of_request = changes_of(instance)
+  instance.of_response = changes_of(response)
+  instance.query = query_of(instance)
+  instance.new_path = path_of(instance)
+  instance.status = response.status
+  instance.response = false -- all of it has been taken
+end
+
+-- There may be as many as routes, so the instance is what the options are in.
 function transform.new(options)
-  local instance = {}
-  local ok, fault = pcall(function()
-    instance.of_request = changes_of(options)
-    instance.of_response = changes_of(options.response)
-    instance.query = query_of(options)
-    instance.new_path = path_of(options)
-    instance.status = options.response.status
-    instance.response = false -- all of it has been taken
-  end)
-  if ok then return instance end
+  local ok, fault = pcall(fill, options)
+  if ok then return options end
   return nil, type(fault) == "table" and fault.text or tostring(fault)
 end
 

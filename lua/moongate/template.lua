@@ -156,6 +156,13 @@ end
 
 local template = {}
 
+local NO_PLACES = {}
+
+-- Most texts: there may be as many as routes.
+local function fixed(text)
+  return setmetatable({ text = text, places = NO_PLACES, may_be_empty = true }, Template)
+end
+
 -- What begins at an opening brace, a place or a text, and how many bytes of the template it is; or
 -- nil and what is wrong.
 local function piece_at(text, open, use)
@@ -172,6 +179,7 @@ end
 ---@return Template?
 ---@return string? why  when it is none
 function template.compile(text, use)
+  if not text:find("{", 1, true) then return fixed(text) end
   local places, literal, at = {}, "", 1
   local first
 
