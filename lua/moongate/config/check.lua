@@ -77,17 +77,25 @@ local function shown(option, value)
   return option.secret and "what was given" or values.show(value)
 end
 
-local function check_scalar(option, value, name, report)
+-- How messages call what stands under `key`, of a list at a number, in what is called `prefix`.
+local function full_name(prefix, key)
+  if type(key) == "number" then return prefix .. "[" .. key .. "]" end
+  return prefix and (prefix .. "." .. key) or key
+end
+
+local function check_scalar(option, value, report, prefix, key)
   local converted = SCALARS[option.type](value)
+  local expected
   if converted == nil then
-    report(("%s is %s; expected %s"):format(name, shown(option, value), EXPECTED[option.type]))
+    expected = EXPECTED[option.type]
   elseif not is_allowed(option, converted) then
-    report(("%s is %s; expected %s"):format(name, shown(option, value), allowed_text(option)))
+    expected = allowed_text(option)
   elseif not is_within(option, converted) then
-    report(("%s is %s; expected %s"):format(name, shown(option, value), bounds_text(option)))
+    expected = bounds_text(option)
   else
     return converted
   end
+  report(("%s is %s; expected %s"):format(full_name(prefix, key), shown(option, value), expected))
   return nil
 end
 
@@ -108,7 +116,7 @@ local function check_list(option, value, name, report)
       report(("%s has a hole at %d; expected a list"):format(name, i))
       return nil
     end
-    if option.items then item = check_value(option.items, item, name .. "[" .. i .. "]", report) end
+    if option.items then item = check_value(option.items, item, report, name, i) end
     list[i] = item
   end
   return list
@@ -120,10 +128,8 @@ local function check_map(option, value, name, report)
     if type(key) ~= "string" then
       report(("%s has an entry without a name; expected a table of names and values"):format(name))
     else
+      if option.items then item = check_value(option.items, item, report, name, key) end
       map[key] = item
-      if option.items then
-        map[key] = check_value(option.items, item, name .. "." .. key, report)
-      end
     end
   end
   return map
@@ -136,9 +142,11 @@ end
 
 local TABLES = { list = check_list, map = check_map, table = check_fields }
 
-function check_value(option, value, name, report)
+-- Names of scalars are put together only where somebody is told one.
+function check_value(option, value, report, prefix, key)
   local of_table = TABLES[option.type]
-  if not of_table then return check_scalar(option, value, name, report) end
+  if not of_table then return check_scalar(option, value, report, prefix, key) end
+  local name = full_name(prefix, key)
   if type(value) ~= "table" then
     report(("%s is %s; expected %s"):format(name, shown(option, value), EXPECTED[option.type]))
     return nil
@@ -172,8 +180,6 @@ local function prepare(options)
   prepared[options] = form
   return form
 end
-
-local function full_name(prefix, key) return prefix and (prefix .. "." .. key) or key end
 
 local function report_unknown(options, key, value, report, prefix)
   if type(key) == "string" then
@@ -222,7 +228,7 @@ function check.options(options, given, report, prefix, others)
   for key, value in pairs(given) do
     local option = type(key) == "string" and options[key]
     if option and not others[key] then
-      checked[key] = check_value(option, value, full_name(prefix, key), report)
+      checked[key] = check_value(option, value, report, prefix, key)
     elseif not others[key] then
       report_unknown(options, key, value, report, prefix)
     end
