@@ -6,7 +6,7 @@ local bridge = require "moongate.ffi"
 
 -- Modules that a serving state has no use for.
 local BUILDING = { "^moongate%.config", "^moongate%.build", "^moongate%.router$",
-  "^moongate%.below$", "^moongate%.chain$",
+  "^moongate%.below$", "^moongate%.canonical$", "^moongate%.chain$", "^moongate%.digest$",
   "^moongate%.admin%.configuration$", "^moongate%.admin%.redact$",
   "^moongate%.inventory$", "^moongate%.path_pattern$", "^moongate%.route_", "^moongate%.boot$" }
 

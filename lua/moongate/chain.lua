@@ -192,11 +192,27 @@ local function array_of(plugins)
   return array
 end
 
-local function mask_of(step)
-  local plugin, mask = step.plugin, 0
-  local wanted = plugin.phases and plugin.phases(step.instance)
+-- The phases that a plugin has, by name, and which of them a step takes part in.
+local function phases_of(self, plugin)
+  local own = self.phases[plugin]
+  if own then return own end
+  own = { all = 0 }
   for phase, flag in pairs(PHASES) do
-    if plugin[phase] and (not wanted or wanted[phase]) then mask = mask + flag end
+    if plugin[phase] then
+      own.all = own.all + flag
+      own[#own + 1] = phase
+    end
+  end
+  self.phases[plugin] = own
+  return own
+end
+
+local function mask_of(self, step)
+  local own, mask = phases_of(self, step.plugin), 0
+  if not step.plugin.phases then return own.all end
+  local wanted = step.plugin.phases(step.instance)
+  for i = 1, #own do
+    if not wanted or wanted[own[i]] then mask = mask + PHASES[own[i]] end
   end
   return mask
 end
@@ -204,7 +220,7 @@ end
 -- What of a step its shape consists of, one table for each: its plugin, phases, when and on_error.
 local function kind_of(self, step)
   if step.kind then return step.kind end
-  local mask = mask_of(step)
+  local mask = mask_of(self, step)
   local kind = below(below(below(self.kinds, step.plugin), mask), step.when ~= nil)
   kind = below(kind, step.on_error or "fail")
   kind.mask = mask
@@ -230,12 +246,22 @@ local function is_single(plugins)
   return false
 end
 
--- One array for all lists of the same steps, found by their number, then one after the other.
-local function array_for(self, plugins)
-  if is_single(plugins) then return array_of(plugins) end
+-- Whether it is what `array_of` would make of them.
+local function is_array_of(array, plugins)
+  local at = #plugins
+  for i = 1, #plugins do
+    if array[i] ~= plugins[i].instance then return false end
+    if plugins[i].when then
+      at = at + 1
+      if array[at] ~= plugins[i].when then return false end
+    end
+  end
+  return array[at + 1] == nil
+end
+
+local function array_in_tree(self, plugins, last)
   local node, count = below(self.arrays, #plugins), #plugins
   for i = 1, count - 1 do node = below(node, plugins[i]) end
-  local last = plugins[count] or "none"
   local array = node[last]
   if not array then
     array = array_of(plugins)
@@ -244,11 +270,26 @@ local function array_for(self, plugins)
   return array
 end
 
+-- One array for all lists of the same steps. Most steps end one list only, which they keep; of the
+-- others it is found by their number, then one after the other.
+local function array_for(self, plugins)
+  if is_single(plugins) then return array_of(plugins) end
+  local last = plugins[#plugins] or self.none
+  local array = last.array
+  if not array then
+    array = array_of(plugins)
+    last.array = array
+  elseif not is_array_of(array, plugins) then
+    array = array_in_tree(self, plugins, last)
+  end
+  return array
+end
+
 --- A maker of chains: equal shapes and equal arrays are made once. Only while a generation is
 --- built.
 ---@return fun(plugins: ModelStep[]): Shape, table
 function chain.maker()
-  local self = { kinds = {}, shapes = {}, arrays = {} }
+  local self = { kinds = {}, shapes = {}, arrays = {}, phases = {}, none = {} }
   return function(plugins) return shape_of(self, plugins), array_for(self, plugins) end
 end
 

@@ -2,10 +2,12 @@
 --- reload changes.
 --
 -- Of each thing all that it says is written into a buffer, of which C keeps a fingerprint. What is
--- equal has to be written equally in every process: keys in order, functions as their source.
+-- equal has to be written equally in every process: functions as their source.
 
 local bridge = require "moongate.ffi"
 local buffer = require "string.buffer"
+local canonical = require "moongate.canonical"
+local digest_of = require "moongate.digest"
 local disk = require "moongate.config.disk"
 
 local C = bridge.C
@@ -13,8 +15,6 @@ local texts = bridge.new "struct slice[2]"
 
 local inventory = {}
 
-local DEPTH_MAX = 20
-local FINGERPRINT_BYTES = 16
 -- In this order.
 local ROUTE_FIELDS = {
   "path", "methods", "hosts", "headers", "query", "sni", "when", "priority", "upstream", "rewrite",
@@ -29,19 +29,6 @@ local SETTINGS = {
 local Inventory = {}
 Inventory.__index = Inventory
 
-local function by_kind(one, other)
-  if type(one) ~= type(other) then return type(one) < type(other) end
-  if type(one) == "number" then return one < other end
-  return tostring(one) < tostring(other)
-end
-
-local function sorted_keys(map)
-  local keys = {}
-  for key in pairs(map) do keys[#keys + 1] = key end
-  table.sort(keys, by_kind)
-  return keys
-end
-
 -- The lines of a file that was read; none of one that was not.
 local function lines_of(self, source)
   local lines = self.lines[source]
@@ -52,8 +39,6 @@ local function lines_of(self, source)
   end
   return lines
 end
-
-local put
 
 -- Its source and what it has from outside. Bytecode would not do: its constants are in no order.
 local function put_function(self, into, f, depth)
@@ -67,37 +52,30 @@ local function put_function(self, into, f, depth)
   for i = 1, info.nups do
     local name, value = debug.getupvalue(f, i)
     into:put(name, "=")
-    put(self, into, value, depth + 1)
+    canonical.put(into, value, self.put_other, depth + 1)
   end
 end
 
-local function put_table(self, into, value, depth)
-  into:put "{"
-  for _, key in ipairs(sorted_keys(value)) do
-    if key ~= "at" or depth > 0 then
-      put(self, into, key, depth + 1)
-      into:put "="
-      put(self, into, value[key], depth + 1)
-      into:put ","
-    end
-  end
-  into:put "}"
-end
-
-function put(self, into, value, depth)
-  local kind = type(value)
-  if kind == "string" then
-    into:put("s", #value, ":", value)
-  elseif kind == "number" then
-    into:putf("n%.17g", value)
-  elseif depth > DEPTH_MAX or kind == "cdata" or kind == "userdata" then
-    into:put(kind)
-  elseif kind == "table" then
-    put_table(self, into, value, depth)
-  elseif kind == "function" then
+-- What canonical.lua does not write.
+local function put_other(self, into, value, depth)
+  if type(value) == "function" and depth < canonical.DEPTH_MAX then
     put_function(self, into, value, depth)
+  elseif type(value) == "table" and depth < canonical.DEPTH_MAX then
+    canonical.put_table(into, value, self.put_other, depth)
   else
-    into:put(tostring(value))
+    into:put(type(value))
+  end
+end
+
+local function put(self, into, value) canonical.put(into, value, self.put_other) end
+
+-- A record, but for where it was written.
+local function put_record(self, record)
+  for _, name in ipairs(canonical.keys(record)) do
+    if name ~= "at" then
+      self.buffer:put(name, "=")
+      put(self, self.buffer, record[name])
+    end
   end
 end
 
@@ -111,11 +89,17 @@ local function add(self, kind, name, at)
   self.buffer:reset()
 end
 
-local function fingerprint(into)
-  local content, length = into:ref()
-  local out = bridge.room(FINGERPRINT_BYTES)
-  C.moon_inventory_fingerprint(content, length, out)
-  return bridge.string(out, FINGERPRINT_BYTES)
+-- What is left of them: a plugin may have taken some away.
+local function put_options(self, into, step)
+  local names = self.options[step.plugin]
+  if not names then
+    names = canonical.keys(step.plugin.options)
+    self.options[step.plugin] = names
+  end
+  for _, name in ipairs(names) do
+    into:put(name, "=")
+    put(self, into, rawget(step.instance, name))
+  end
 end
 
 -- A plugin with its options, `when` and `on_error`. Most routes have the same ones.
@@ -125,17 +109,9 @@ local function step_text(self, step)
   local into = self.step_buffer:reset()
   self.plugins[step.name] = true
   into:put(step.name, ";", step.on_error, ";")
-  put(self, into, step.when, 1)
-  local names = self.options[step.plugin]
-  if not names then
-    names = sorted_keys(step.plugin.options)
-    self.options[step.plugin] = names
-  end
-  for _, name in ipairs(names) do
-    into:put(name, "=")
-    put(self, into, rawget(step.instance, name), 1)
-  end
-  known = fingerprint(into)
+  put(self, into, step.when)
+  if step.digest then into:put(step.digest) else put_options(self, into, step) end
+  known = digest_of(into)
   if not step.is_single then self.steps[step] = known end
   return known
 end
@@ -144,8 +120,8 @@ end
 ---@param route ModelRoute
 function Inventory:route(route, model)
   local into = self.buffer
-  for _, name in ipairs(ROUTE_FIELDS) do put(self, into, route[name], 1) end
-  if route.body_limit ~= model.limits.body then put(self, into, route.body_limit, 1) end
+  for _, name in ipairs(ROUTE_FIELDS) do put(self, into, route[name]) end
+  if route.body_limit ~= model.limits.body then put(self, into, route.body_limit) end
   for i, step in ipairs(route.plugins) do
     if step ~= model.use[i] then into:put(step_text(self, step)) end
   end
@@ -154,15 +130,15 @@ end
 
 -- A certificate or key, with what is in its file.
 local function put_file(self, path)
-  put(self, self.buffer, path, 1)
+  put(self, self.buffer, path)
   if type(path) == "string" and not path:find("-----BEGIN", 1, true) then
-    put(self, self.buffer, disk.read(path), 1)
+    put(self, self.buffer, disk.read(path))
   end
 end
 
 local function add_listener(self, listener)
   local tls = listener.tls
-  put(self, self.buffer, listener, 0)
+  put_record(self, listener)
   for _, files in ipairs(tls and tls.certificates or {}) do
     put_file(self, files.cert)
     put_file(self, files.key)
@@ -174,7 +150,7 @@ end
 
 local function add_upstream(self, upstream)
   local tls = upstream.tls or {}
-  put(self, self.buffer, upstream, 0)
+  put_record(self, upstream)
   for _, path in ipairs { tls.ca or false, tls.cert or false, tls.key or false } do
     put_file(self, path)
   end
@@ -193,7 +169,7 @@ end
 
 -- The file, then, once each, those of the modules that it requires by their names.
 local function put_source(self, text, seen)
-  put(self, self.buffer, text, 1)
+  put(self, self.buffer, text)
   for name in (text or ""):gmatch "require%s*%(?%s*[\"']([%w_.-]+)[\"']" do
     if not seen[name] then
       seen[name] = true
@@ -217,11 +193,11 @@ function Inventory:finish(model)
   for _, listener in ipairs(model.listeners) do add_listener(self, listener) end
   for _, upstream in ipairs(model.upstreams) do add_upstream(self, upstream) end
   for _, consumer in ipairs(model.consumers) do
-    put(self, self.buffer, consumer, 0)
+    put_record(self, consumer)
     add(self, C.MOON_INVENTORY_CONSUMER, consumer.name, consumer.at)
   end
   for _, name in ipairs(SETTINGS) do
-    put(self, self.buffer, model[name], 1)
+    put(self, self.buffer, model[name])
     add(self, C.MOON_INVENTORY_SETTING, name)
   end
   for _, step in ipairs(model.use) do self.buffer:put(step_text(self, step)) end
@@ -232,10 +208,12 @@ end
 --- To be told all of a configuration while it is built.
 ---@return Inventory
 function inventory.new()
-  return setmetatable({
+  local self = setmetatable({
     buffer = buffer.new(), step_buffer = buffer.new(), steps = {}, options = {}, plugins = {},
     lines = {},
   }, Inventory)
+  function self.put_other(into, value, depth) put_other(self, into, value, depth) end
+  return self
 end
 
 return inventory

@@ -91,6 +91,7 @@
 --- options share it.
 ---@field when (fun(req: Request): boolean)?
 ---@field on_error "fail"|"continue"
+---@field digest string?             of its options: nil where they have functions, or it is single
 ---@field is_single boolean?         of one route alone, as its instance is
 
 ---@class ModelRoute

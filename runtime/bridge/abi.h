@@ -253,6 +253,8 @@ bool moon_normalise_path(struct generation *generation, const char *path, size_t
  * unreserved characters and placeholders. False says nothing: path_pattern.lua looks closer.
  */
 bool moon_path_is_plain(const char *path, size_t length);
+/* Sixteen bytes for the content; that another one has the same is not to be expected. */
+void moon_build_digest(const char *content, size_t length, char *digest);
 /*
  * What a file has, and the names in a folder, each ended by a zero byte: from the generation's
  * bundle. False with the reason in words. Lives as long as the generation is built.
@@ -279,8 +281,6 @@ bool moon_inventory_is_wanted(struct generation *generation);
 /* `texts`: its name, and where it was written. */
 void moon_inventory_add(struct generation *generation, int kind, const struct slice *texts,
                         const char *content, size_t length);
-/* Sixteen digits for the content. */
-void moon_inventory_fingerprint(const char *content, size_t length, char *digits);
 
 enum moon_object {
     MOON_OBJECT_SETTINGS,

@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/mem.h"
 #include "bridge/exports.h"
 
@@ -80,6 +81,16 @@ static bool is_list(int which)
     return which == MOON_BUILD_TRUSTED_PROXY || which == MOON_BUILD_TARGET ||
            which == MOON_BUILD_PROXY_SOURCE || which == MOON_BUILD_KEY ||
            which == MOON_BUILD_GROUP || which == MOON_BUILD_HOST || which == MOON_BUILD_METHOD;
+}
+
+void moon_build_digest(const char *content, size_t length, char *digest)
+{
+    static const struct hash_key KEYS[] = {{0x6d6f6f6e67617465, 0x6f6e65206f662032},
+                                           {0x6d6f6f6e67617465, 0x74776f206f662032}};
+    struct slice slice = exports_slice(content, length);
+    uint64_t halves[] = {hash_slice(&KEYS[0], slice), hash_slice(&KEYS[1], slice)};
+
+    memcpy(digest, halves, sizeof(halves));
 }
 
 void moon_build_begin(struct generation *generation, int object)

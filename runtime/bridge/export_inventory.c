@@ -21,8 +21,3 @@ void moon_inventory_add(struct generation *generation, int kind, const struct sl
     inventory_add(generation->inventory, (enum inventory_kind)kind, texts[0],
                   exports_slice(content, length), texts[1]);
 }
-
-void moon_inventory_fingerprint(const char *content, size_t length, char *digits)
-{
-    inventory_fingerprint(exports_slice(content, length), digits);
-}

@@ -14,6 +14,8 @@
 #include "base/mem.h"
 #include "bridge/bundle.h"
 
+#define FINGERPRINT_HEX 16
+
 struct inventory {
     struct arena arena;
     struct slice *lines; /* without line feeds */
@@ -35,13 +37,14 @@ void inventory_destroy(struct inventory **inventory)
     *inventory = NULL;
 }
 
-void inventory_fingerprint(struct slice content, char hex[INVENTORY_FINGERPRINT_HEX])
+/* The same for the same content, everywhere; not a defence against somebody who wants two to be. */
+static void put_fingerprint(char hex[FINGERPRINT_HEX], struct slice content)
 {
     static const char DIGITS[] = "0123456789abcdef";
     static const struct hash_key KEY = {0x6d6f6f6e67617465, 0x696e76656e746f72};
     uint64_t hash = hash_slice(&KEY, content);
 
-    for (size_t i = 0; i < INVENTORY_FINGERPRINT_HEX; i++) {
+    for (size_t i = 0; i < FINGERPRINT_HEX; i++) {
         hex[i] = DIGITS[hash >> 60];
         hash <<= 4;
     }
@@ -60,7 +63,7 @@ static char *put(char *to, struct slice text)
 void inventory_add(struct inventory *inventory, enum inventory_kind kind, struct slice name,
                    struct slice content, struct slice at)
 {
-    char line[2 * INVENTORY_TEXT_BYTES_MAX + INVENTORY_FINGERPRINT_HEX + 4];
+    char line[2 * INVENTORY_TEXT_BYTES_MAX + FINGERPRINT_HEX + 4];
     char *end = line;
 
     assert(kind < INVENTORY_KIND_COUNT);
@@ -75,8 +78,8 @@ void inventory_add(struct inventory *inventory, enum inventory_kind kind, struct
     *end++ = '\t';
     end = put(end, name);
     *end++ = '\t';
-    inventory_fingerprint(content, end);
-    end += INVENTORY_FINGERPRINT_HEX;
+    put_fingerprint(end, content);
+    end += FINGERPRINT_HEX;
     *end++ = '\t';
     end = put(end, at);
     inventory->lines[inventory->count] =

@@ -14,8 +14,7 @@
 /* Entries beyond are left out, and differences of theirs are not seen. */
 #define INVENTORY_ENTRIES_MAX 2000000
 /* Of a name, and of where it was written; the rest is cut off. */
-#define INVENTORY_TEXT_BYTES_MAX  512
-#define INVENTORY_FINGERPRINT_HEX 16
+#define INVENTORY_TEXT_BYTES_MAX 512
 
 /* In the order in which they are shown. Each stands in a line as '0' plus its number. */
 enum inventory_kind {
@@ -42,6 +41,3 @@ void inventory_add(struct inventory *inventory, enum inventory_kind kind, struct
 void inventory_add_files(struct inventory *inventory, const struct bundle *bundle);
 /* A descriptor of memory, close-on-exec; -1 with errno. */
 int inventory_seal(struct inventory *inventory);
-
-/* The same for the same content, everywhere; not a defence against somebody who wants two to be. */
-void inventory_fingerprint(struct slice content, char hex[INVENTORY_FINGERPRINT_HEX]);

@@ -28,7 +28,8 @@ local CONFIG = [[
     }
   end
   route "/files/{path*}" { upstream = "files" }
-  route "/old" { plugins = { { "mock", body = "old" } } }
+  route "/old" { plugins = { { "mock", body = "old" }, { "transform",
+    response = { set_headers = { ["x-own"] = "1" } } } } }
   group { prefix = "/group", upstream = "users", routes = function() route "/a" {} end }
 ]]
 
@@ -113,9 +114,9 @@ describe("a difference", function()
 
   it("names routes that come, go and change", function()
     assert.same({ "routes + /new", "routes - /old" },
-      edit('route "/old" { plugins = { { "mock", body = "old" } } }',
-        'route "/new" { plugins = { { "mock", body = "old" } } }'))
+      edit('route "/old"', 'route "/new"'))
     assert.same({ "routes ~ /old" }, edit('body = "old"', 'body = "new"'))
+    assert.same({ "routes ~ /old" }, edit('["x-own"] = "1"', '["x-own"] = "2"'))
     assert.same({ "routes + /old" }, edit('route "/old"',
       'route "/old" { host = "a.example", upstream = "users" }\n  route "/old"'))
     assert.same({ "routes ~ GET /x", "routes ~ GET /y", "routes ~ GET /z" },
@@ -166,9 +167,9 @@ describe("a difference", function()
     system.write_file(self.directory .. "/gateway.lua", CONFIG .. "nonsense()")
     local answer, code = ask "diff"
     assert.equal(1, code)
-    assert.is_truthy(answer.errors[1]:find "gateway.lua:21: ")
+    assert.is_truthy(answer.errors[1]:find "gateway.lua:22: ")
     local _, _, err = self:ask { "diff" }
-    assert.is_truthy(err:find "gateway.lua:21: ")
+    assert.is_truthy(err:find "gateway.lua:22: ")
     assert.is_nil((ask "status").last_failure)
   end)
 

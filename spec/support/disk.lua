@@ -1,4 +1,7 @@
---- disk: stands in for moongate.config.disk where no binary is around: reads files as they are.
+--- disk: stands in for moongate.config.disk where no gateway is around: reads files as they are.
+
+-- The functions of abi.h have to be seen by ffi.C, as they are in the binary.
+require "ffi".load(os.getenv "MOONGATE_SPEC_LIBRARY" or "build/release/libmoongate-spec.so", true)
 
 local disk = {}
 

@@ -3,87 +3,46 @@
 -- Instances with equal options are one instance, so that ten thousand routes do not hold ten
 -- thousand tables.
 
+local buffer = require "string.buffer"
+local canonical = require "moongate.canonical"
 local check = require "moongate.config.check"
+local digest_of = require "moongate.digest"
 local plugins = require "moongate.config.plugins"
 
 local instances = {}
 
-local MISSING, NAN = 0, newproxy()
-local TEXT_BYTES_MAX = 64
 -- What of an entry is no option of the plugin.
 local OTHERS = { [1] = true }
 for name in pairs(plugins.STEP_OPTIONS) do OTHERS[name] = true end
 
-local function by_kind(one, other)
-  if type(one) ~= type(other) then return type(one) < type(other) end
-  if type(one) == "number" then return one < other end
-  return tostring(one) < tostring(other)
-end
-
 ---@class Instances
----@field numbers table<any, integer>     of values that are equal to themselves only
----@field texts table<string, integer>    of tables, by what is in them
+---@field forms table<Plugin, table>
+---@field numbers table<any, integer>  of values that are equal to themselves only
 ---@field count integer
+---@field has_other boolean            the options written last have such a value
 local Instances = {}
 Instances.__index = Instances
-
-local function number_in(self, numbers, value)
-  local number = numbers[value]
-  if not number then
-    number = self.count + 1
-    self.count, numbers[value] = number, number
-  end
-  return number
-end
-
--- Of the numbers of all that is in a table, in a fixed order. What gets long becomes a number, too:
--- LuaJIT hashes a few characters of a long text, and those of ten thousand routes differ in others.
-local function text_of(self, value)
-  local keys, text = {}, ""
-  for key in pairs(value) do keys[#keys + 1] = key end
-  if keys[2] ~= nil then table.sort(keys, by_kind) end
-  for _, key in ipairs(keys) do
-    text = text .. self:number(key) .. "=" .. self:number(value[key]) .. " "
-    if #text > TEXT_BYTES_MAX then text = "#" .. number_in(self, self.texts, text) end
-  end
-  return text
-end
-
---- A number, the same for equal values; functions and tables with metatables are equal only to
---- themselves.
----@param value any
----@return integer
-function Instances:number(value)
-  if type(value) == "table" and not getmetatable(value) then
-    return number_in(self, self.texts, text_of(self, value))
-  end
-  if value ~= value then value = NAN end
-  return number_in(self, self.numbers, value)
-end
 
 -- What is the same for all instances of a plugin. An option that is not given must not be mistaken
 -- for the phase of the same name: those are `hidden`.
 local function form_of(plugin)
   local form = {
-    names = {}, hidden = {}, made = {}, metatable = { __index = plugin },
+    names = canonical.keys(plugin.options), hidden = {}, made = {},
+    metatable = { __index = plugin },
     is_shared = not plugin.new or debug.getinfo(plugin.new, "u").nparams < 2,
   }
-  for name in pairs(plugin.options) do
-    form.names[#form.names + 1] = name
+  for _, name in ipairs(form.names) do
     if plugin[name] ~= nil then form.hidden[#form.hidden + 1] = name end
   end
   return form
 end
 
--- The same for equal options. As a tree of tables it would be most of what a hundred thousand
--- routes hold while they are read.
-local function key_of(self, form, checked)
-  local numbers = {}
-  for i, name in ipairs(form.names) do
-    local value = checked[name]
-    numbers[i] = value == nil and MISSING or self:number(value)
-  end
-  return table.concat(numbers, " ")
+-- The same for equal options; functions and tables with metatables are equal only to themselves.
+local function digest_of_options(self, form, checked)
+  local bytes, names = self.bytes:reset(), form.names
+  self.has_other = false
+  for i = 1, #names do canonical.put(bytes, checked[names[i]], self.put_other) end
+  return digest_of(bytes)
 end
 
 -- What a plugin's own check says: nil, or what is wrong.
@@ -124,6 +83,7 @@ end
 ---@param context { route: string, at: string }
 ---@return table?
 ---@return boolean? is_shared  with equal options
+---@return string? digest      of the options, where every process has the same
 function Instances:of(plugin, entry, context)
   self.name, self.at, self.has_failed = entry[1], context.at, false
   local checked = check.options(plugin.options, entry, self.report, nil, OTHERS)
@@ -137,22 +97,31 @@ function Instances:of(plugin, entry, context)
     if checked[hidden] == nil then checked[hidden] = false end
   end
   if not form.is_shared then return self:make(plugin, form, checked, context), false end
-  local key = key_of(self, form, checked)
-  local instance = form.made[key]
+  local key = digest_of_options(self, form, checked)
+  local instance, is_told = form.made[key], not self.has_other
   if not instance then
     instance = self:make(plugin, form, checked, context)
     form.made[key] = instance
   end
-  return instance, true
+  return instance, true, is_told and key or nil
 end
 
 ---@param report fun(at: string, message: string)
 ---@return Instances
 function instances.maker(report)
-  local self = setmetatable({ forms = {}, numbers = {}, texts = {}, count = 0 }, Instances)
+  local self = setmetatable({ forms = {}, numbers = {}, count = 0, bytes = buffer.new() },
+    Instances)
   function self.report(message)
     self.has_failed = true
     report(self.at, ("%s: %s"):format(self.name, message))
+  end
+  function self.put_other(into, value)
+    if not self.numbers[value] then
+      self.count = self.count + 1
+      self.numbers[value] = self.count
+    end
+    self.has_other = true
+    into:put("#", self.numbers[value])
   end
   return self
 end

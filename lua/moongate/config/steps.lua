@@ -3,7 +3,9 @@
 -- Steps that are alike are one table: routes by the thousand have the same ones.
 
 local below = require "moongate.below"
+local buffer = require "string.buffer"
 local check = require "moongate.config.check"
+local digest_of = require "moongate.digest"
 local instances = require "moongate.config.instances"
 local plugins = require "moongate.config.plugins"
 local values = require "moongate.config.values"
@@ -13,24 +15,31 @@ local steps = {}
 local COMMON = plugins.STEP_OPTIONS
 -- Of an entry that says nothing of them.
 local PLAIN = check.options(COMMON, {}, error)
+-- Entries that are known by how they are written: of different ones there may be as many as routes.
+local WRITTEN_MAX = 1024
 
 ---@class Steps
+---@field plain table<table, ModelStep>  by their instances, those that say nothing else
+---@field others table                   by instance, `when` and on_error
+---@field written table<string, ModelStep>  by the digest of an entry
 local Steps = {}
 Steps.__index = Steps
 
-local function new_step(name, plugin, instance, common)
+local function new_step(name, plugin, instance, common, digest)
   return { name = name, plugin = plugin, instance = instance, when = common.when,
-    on_error = common.on_error, is_single = true }
+    on_error = common.on_error, digest = digest }
 end
 
 -- The step of a shared instance: there may be one like it.
-local function alike(name, plugin, instance, common, all)
-  local known = below(below(all, instance), common.when or false)
-  local step = known[common.on_error]
+local function alike(self, name, plugin, instance, common, digest)
+  local known, key = self.plain, instance
+  if common ~= PLAIN then
+    known, key = below(below(self.others, instance), common.when or false), common.on_error
+  end
+  local step = known[key]
   if not step then
-    step = new_step(name, plugin, instance, common)
-    step.is_single = false
-    known[common.on_error] = step
+    step = new_step(name, plugin, instance, common, digest)
+    known[key] = step
   end
   return step
 end
@@ -46,12 +55,8 @@ local function common_of(self, plugin, entry)
   return common
 end
 
---- The step of one entry; nil when something was wrong, which has been reported. For a plugin's
---- `new`, too, where others are among its options: `context.steps:one(entry, context)`.
----@param entry any  as it was written
----@param context { route: string, at: string, steps: Steps? }
----@return ModelStep?
-function Steps:one(entry, context)
+function Steps:new(entry, context)
+  self.has_failed = false
   if type(entry) == "string" then entry = { entry } end
   if type(entry) ~= "table" or type(entry[1]) ~= "string" then
     self.report_at(context.at, 'a plugin is written { "name", option = value }')
@@ -62,10 +67,37 @@ function Steps:one(entry, context)
   if not plugin then return nil end
   self.at, self.name, context.steps = context.at, name, self
   local common = common_of(self, plugin, entry)
-  local instance, is_shared = self.instances:of(plugin, entry, context)
+  local instance, is_shared, digest = self.instances:of(plugin, entry, context)
   if not instance then return nil end
-  local make = is_shared and alike or new_step
-  return make(name, plugin, instance, common, self.known)
+  if is_shared then return alike(self, name, plugin, instance, common, digest) end
+  local step = new_step(name, plugin, instance, common)
+  step.is_single = true
+  return step
+end
+
+-- Of an entry as it is written; nil where it cannot be told, which functions keep it from.
+local function digest_as_written(bytes, entry)
+  bytes:reset()
+  if not pcall(bytes.encode, bytes, entry) then return nil end
+  return digest_of(bytes)
+end
+
+--- The step of one entry; nil when something was wrong, which has been reported. Most routes of
+--- many have what others have, to the letter: nothing of that is read again. For a plugin's `new`,
+--- too, where others are among its options: `context.steps:one(entry, context)`.
+---@param entry any  as it was written
+---@param context { route: string, at: string, steps: Steps? }
+---@return ModelStep?
+function Steps:one(entry, context)
+  local digest = digest_as_written(self.bytes, entry)
+  local step = digest and self.written[digest]
+  if step then return step end
+  step = self:new(entry, context)
+  local may_be_known = step and digest and not step.is_single and not self.has_failed
+  if may_be_known and self.written_count < WRITTEN_MAX then
+    self.written[digest], self.written_count = step, self.written_count + 1
+  end
+  return step
 end
 
 --- Adds the plugins of a list to `made`.
@@ -93,10 +125,13 @@ end
 ---@return Steps
 function steps.maker(loader, report)
   local self = setmetatable({
-    loader = loader, instances = instances.maker(report), known = {},
-    report_at = report,
+    loader = loader, instances = instances.maker(report), plain = {}, others = {},
+    bytes = buffer.new(), written = {}, written_count = 0, report_at = report,
   }, Steps)
-  function self.report(message) report(self.at, ("%s: %s"):format(self.name, message)) end
+  function self.report(message)
+    self.has_failed = true
+    report(self.at, ("%s: %s"):format(self.name, message))
+  end
   return self
 end
 

@@ -120,6 +120,14 @@ describe("a route of a configuration", function()
     assert.are_not.equal(instance(1), instance(3))
   end)
 
+  it("says of each of two plugins that are written alike what is wrong with them", function()
+    local messages = wrong [[
+      route "/a" { upstream = "users", plugins = { { "own", on_error = "continue" } } }
+      route "/b" { upstream = "users", plugins = { { "own", on_error = "continue" } } }
+    ]]
+    assert.equal(2, select(2, messages:gsub("is for observers", "")))
+  end)
+
   it("says where its shape is wrong", function()
     assert.matches('3: route "/a": upstrem is not known here; did you mean "upstream"%?',
       wrong 'route "/a" { upstrem = "users" }')
