@@ -16,6 +16,7 @@
 ---@field every fun(seconds: number, run: fun())
 ---@field counter fun(name: string, help: string?): MetricFamily
 ---@field limit moongate.limit
+---@field slots fun(options: { name: string, limit: integer }): Slots
 ---@field address_set fun(blocks: string[]): AddressSet?, string?
 ---@field store fun(name: string): Store
 ---@field dict fun(name: string): Dict

@@ -88,6 +88,22 @@ function limit.fixed(options) return window_limit(options, C.MOON_WINDOW_FIXED) 
 ---@return Limit
 function limit.sliding(options) return window_limit(options, C.MOON_WINDOW_SLIDING) end
 
+-- Names given to limits, by their kind and route.
+local names_of = {}
+
+--- A name for a limit that has none, while plugins are loaded: the route's, with a number from the
+--- second of a kind on, so that each has what is its own.
+---@param kind string   the plugin's name
+---@param route string  as new() is told it
+---@return string
+function limit.own_name(kind, route)
+  local name = route ~= "" and route or "use"
+  local names = names_of[kind] or {}
+  names_of[kind] = names
+  names[name] = (names[name] or 0) + 1
+  return names[name] == 1 and name or ("%s (%d)"):format(name, names[name])
+end
+
 local function point_to(name, scope, cost)
   must_serve "a limit"
   if not is_whole(cost, 0) then error("the cost is no whole number from 0 on", 3) end

@@ -41,6 +41,9 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field context table        for plugins to leave things for each other; gone with the request
 ---@field tls Tls?             facts about the client's TLS connection; nil without TLS
 ---@field content_length integer? of the body, when the client said it
+---@field target_bytes integer of the target
+---@field header_bytes integer of all header fields, as lines
+---@field header_count integer
 ---@field fault string?        why the gateway could not do it: "upstream-timeout"
 ---@field started number       seconds since the epoch when its head was complete
 ---@field timing RequestTiming       for the log phase
@@ -125,6 +128,9 @@ getters.route = text_of(C.MOON_TEXT_ROUTE)
 getters.upstream = text_of(C.MOON_TEXT_UPSTREAM)
 getters.fault = text_of(C.MOON_TEXT_FAULT)
 getters.content_length = number_of(C.MOON_NUMBER_CONTENT_LENGTH)
+getters.target_bytes = number_of(C.MOON_NUMBER_TARGET_BYTES)
+getters.header_bytes = number_of(C.MOON_NUMBER_HEADER_BYTES)
+getters.header_count = number_of(C.MOON_NUMBER_HEADER_COUNT)
 getters.started = number_of(C.MOON_NUMBER_STARTED)
 getters.bytes_in = number_of(C.MOON_NUMBER_BYTES_IN)
 getters.bytes_out = number_of(C.MOON_NUMBER_BYTES_OUT)
@@ -137,8 +143,7 @@ local target_fault = text_of(C.MOON_TEXT_TARGET_FAULT)
 local target_detail = text_of(C.MOON_TEXT_TARGET_DETAIL)
 local other_method = text_of(C.MOON_TEXT_METHOD)
 
--- Pointer to the exchange, for modules that call C themselves.
-function getters.handle(self) return self[HANDLE] end
+function getters.handle(self) return self[HANDLE] end -- for modules that call C themselves
 
 function getters.method(self)
   return METHODS[C.moon_number(alive(self), C.MOON_NUMBER_METHOD)] or other_method(self)
@@ -248,6 +253,14 @@ end
 ---@return string? reason  what is wrong with it
 function Request:json(limit)
   return json.decode(self:body(limit))
+end
+
+--- Lowers the limit of the body: a larger one is refused (413), or cut off on its way.
+---@param bytes integer
+---@return boolean  false: it is known to be larger
+function Request:limit_body(bytes)
+  -- A tail call of a function that gives a truth is never compiled.
+  return (C.moon_limit_body(alive(self), bytes))
 end
 
 --- Sends this upstream instead of the client's body.

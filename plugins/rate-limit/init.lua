@@ -74,15 +74,6 @@ local refused = moongate.metrics.counter("moongate_rate_limit_refused_total",
 local UNIDENTIFIED = reply.problem(403, "unidentified",
   "The request lacks what its rate limit is counted by.")
 
--- Limits of one route by the order they are written in, so that each has a name of its own.
-local limits_of = {}
-
-local function own_name(route)
-  local name = route ~= "" and route or "use"
-  limits_of[name] = (limits_of[name] or 0) + 1
-  return limits_of[name] == 1 and name or ("%s (%d)"):format(name, limits_of[name])
-end
-
 local function fault_of_window(options)
   if options.burst then return "a burst is for gcra alone" end
   if options.window % 1 ~= 0 or options.window > WINDOW_SECONDS_MAX then
@@ -127,7 +118,7 @@ function rate_limit.check(options)
 end
 
 local function rule_of(options, by, route)
-  local name = options.name or own_name(route)
+  local name = options.name or limit.own_name("rate-limit", route)
   return {
     name = name, by = options.by or by,
     gate = limit[options.algorithm] { name = "rate-limit:" .. name, limit = options.limit,

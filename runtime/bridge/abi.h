@@ -51,6 +51,9 @@ enum moon_number {
     MOON_NUMBER_MINOR_VERSION,
     MOON_NUMBER_PORT,
     MOON_NUMBER_CONTENT_LENGTH,
+    MOON_NUMBER_TARGET_BYTES,
+    MOON_NUMBER_HEADER_BYTES,
+    MOON_NUMBER_HEADER_COUNT,
     MOON_NUMBER_HAS_REQUEST,
     /* of the response, and the exchange as a whole */
     MOON_NUMBER_STATUS,
@@ -132,6 +135,8 @@ bool moon_set_query(struct exchange *exchange, const char *query, size_t length)
 bool moon_set_id(struct exchange *exchange, const char *id, size_t length);
 /* False when the generation has no such upstream. */
 bool moon_set_upstream(struct exchange *exchange, const char *name, size_t length);
+/* Lowers what its body may have. False when it is known to have more. */
+bool moon_limit_body(struct exchange *exchange, double bytes);
 /* False once the request is on its way. */
 bool moon_set_body(struct exchange *exchange, const char *bytes, size_t length);
 

@@ -78,6 +78,14 @@ void moon_window_give(struct generation *generation, struct slice *name_and_scop
 bool moon_window_begin(struct generation *generation, struct slice *name_and_scope, int how,
                        double limit, double start, double end, double used);
 
+/*
+ * One of `limit` slots for the scope, which the exchange has until it ends. 0: taken, 1: none is
+ * free, 2: none can be had, since there is no room to note it, -1: the limit is out of range.
+ * used[0]: how many are taken.
+ */
+int moon_slot_take(struct exchange *exchange, struct slice *name_and_scope, double limit,
+                   double *used);
+
 enum moon_dict {
     MOON_DICT_DONE,
     MOON_DICT_MISSING,
@@ -154,6 +162,7 @@ enum moon_shared_count {
     MOON_SHARED_HISTOGRAMS,
     MOON_SHARED_HISTOGRAMS_REFUSED,
     MOON_SHARED_LIMITS_REFUSED,
+    MOON_SHARED_SLOTS_REFUSED,
     MOON_SHARED_DICT_BYTES,
     MOON_SHARED_DICT_REFUSED,
     MOON_SHARED_PLUGIN_ROUTES,

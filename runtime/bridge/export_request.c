@@ -5,6 +5,7 @@
 #include "bridge/decision.h"
 #include "bridge/exports.h"
 #include "bridge/generation_clusters.h"
+#include "bridge/numbers.h"
 #include "gateway/gateway.h"
 #include "http/uri.h"
 
@@ -133,6 +134,16 @@ static double length(uint64_t bytes)
     return bytes == MESSAGE_LENGTH_UNKNOWN ? -1 : (double)bytes;
 }
 
+static double field_count(const struct headers *headers)
+{
+    uint32_t at = 0;
+    double count = 0;
+
+    while (headers_next(headers, &at) != NULL)
+        count++;
+    return count;
+}
+
 static double request_number(const struct exchange *exchange, int which)
 {
     const struct request *request = exchange->request;
@@ -150,6 +161,12 @@ static double request_number(const struct exchange *exchange, int which)
         return request->port;
     case MOON_NUMBER_CONTENT_LENGTH:
         return request->body == BODY_NONE ? 0 : length(request->content_length);
+    case MOON_NUMBER_TARGET_BYTES:
+        return (double)request->target.length;
+    case MOON_NUMBER_HEADER_BYTES:
+        return (double)request->headers.bytes;
+    case MOON_NUMBER_HEADER_COUNT:
+        return field_count(&request->headers);
     default:
         return -1;
     }
@@ -268,6 +285,16 @@ bool moon_set_upstream(struct exchange *exchange, const char *name, size_t name_
         return false;
     exchange->cluster = generation->clusters[found].cluster;
     return true;
+}
+
+bool moon_limit_body(struct exchange *exchange, double bytes)
+{
+    const struct request *request = exchange->request;
+    uint64_t bytes_max = whole(bytes);
+
+    if (bytes_max < exchange->body_bytes_max)
+        exchange->body_bytes_max = bytes_max;
+    return request->body != BODY_LENGTH || request->content_length <= bytes_max;
 }
 
 bool moon_set_body(struct exchange *exchange, const char *bytes, size_t bytes_length)

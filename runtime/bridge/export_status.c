@@ -62,6 +62,8 @@ double moon_shared_number(struct generation *generation, int which)
         return (double)histogram_dropped(&shared->histograms);
     case MOON_SHARED_LIMITS_REFUSED:
         return (double)limiter_full(&shared->limiter);
+    case MOON_SHARED_SLOTS_REFUSED:
+        return (double)slots_refused(&shared->slots);
     case MOON_SHARED_DICT_BYTES:
         return (double)dict_bytes_used(&shared->dict);
     case MOON_SHARED_DICT_REFUSED:

@@ -1,5 +1,5 @@
 /*
- * shared — dividing one segment between counters, histograms, limits and the dictionary.
+ * shared — dividing one segment between counters, histograms, limits, slots and the dictionary.
  */
 #include "shm/shared.h"
 
@@ -89,7 +89,7 @@ static size_t total_bytes(const struct division *division)
 {
     return SEGMENT_BYTES_MIN + counters_bytes(division) + cell_table_bytes(division->places) +
            division->dict_bytes + notice_bytes() + worker_board_bytes(division->lanes) +
-           plugin_accounts_bytes(division->lanes);
+           plugin_accounts_bytes(division->lanes) + slots_bytes(division->lanes);
 }
 
 /* False when a region is there with another size or layout. */
@@ -103,7 +103,8 @@ static bool allot(struct shared *shared, const struct division *division)
         dict_init(&shared->dict, segment, "dict", division->dict_bytes) &&
         notice_init(&shared->notice, segment, "notice") &&
         worker_board_init(&shared->board, segment, division->lanes) &&
-        plugin_accounts_init(&shared->accounts, segment, division->lanes);
+        plugin_accounts_init(&shared->accounts, segment, division->lanes) &&
+        slots_init(&shared->slots, segment, "slots", division->lanes);
     if (is_allotted)
         shared->loop_turns = histogram_slot(&shared->histograms, SLICE(LOOP_TURNS), SLICE_NONE);
     return is_allotted;
@@ -115,6 +116,7 @@ static void attach_lane(struct shared *shared, uint32_t lane)
     histogram_table_attach(&shared->histograms, lane);
     dict_attach(&shared->dict, lane);
     plugin_accounts_attach(&shared->accounts, lane);
+    slots_attach(&shared->slots, lane);
     shared->place = worker_board_place(&shared->board, lane);
 }
 
@@ -185,8 +187,10 @@ static void forget_side(struct shared *shared, unsigned side)
     uint32_t first = side * lanes_of_side(shared);
 
     for (uint32_t lane = first; lane < first + lanes_of_side(shared); lane++) {
-        if (series_has(&shared->counters.series, lane))
+        if (series_has(&shared->counters.series, lane)) {
             counter_lane_reset_gauges(&shared->counters, lane);
+            slots_forget_lane(&shared->slots, lane);
+        }
         worker_place_clear(worker_board_place(&shared->board, lane));
     }
 }
@@ -215,6 +219,7 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
 void shared_destroy(struct shared **shared)
 {
     dict_clear(&(*shared)->dict);
+    slots_clear(&(*shared)->slots);
     notice_clear(&(*shared)->notice);
     segment_clear(&(*shared)->segment);
     free(*shared);
@@ -230,6 +235,7 @@ void shared_forget_worker(struct shared *shared, unsigned worker)
 {
     counter_lane_reset_gauges(&shared->counters, lane_of(shared, worker));
     worker_place_clear(shared_place(shared, worker));
+    slots_forget_lane(&shared->slots, lane_of(shared, worker));
 }
 
 struct worker_place *shared_place(const struct shared *shared, unsigned worker)

@@ -17,6 +17,7 @@
 #include "shm/notice.h"
 #include "shm/plugin_accounts.h"
 #include "shm/segment.h"
+#include "shm/slots.h"
 #include "shm/worker_board.h"
 
 #define SHARED_WORKERS_MAX 256
@@ -54,6 +55,7 @@ struct shared {
     struct worker_board board;
     struct worker_place *place; /* this process's on the board */
     struct plugin_accounts accounts;
+    struct slots slots;
 };
 
 /* NULL with errno set when the system refuses, EINVAL for numbers out of bounds. */
@@ -68,10 +70,11 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
 void shared_destroy(struct shared **shared);
 /* In a worker, before anything is counted: writes in that worker's lane (worker from 0). */
 void shared_attach(struct shared *shared, unsigned worker);
-/* In the master, after that worker was reaped: its gauges are zeroed, its place is cleared. */
+/* In the master, after that worker was reaped: its gauges are zeroed, its place is cleared, and the
+ * slots that it held are given back. */
 void shared_forget_worker(struct shared *shared, unsigned worker);
 /* In the master, when nobody of the other side is left: all gauges there are zeroed, their
- * places are cleared. */
+ * places are cleared, their slots are given back. */
 void shared_forget_other_side(struct shared *shared);
 /* That worker's place on the board. */
 struct worker_place *shared_place(const struct shared *shared, unsigned worker);

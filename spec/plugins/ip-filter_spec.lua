@@ -6,7 +6,9 @@ describe("ip-filter", function()
   local moongate
 
   setup(function()
-    moongate = gateway.start { config = [[
+    moongate = gateway.start { files = {
+      ["blocked.txt"] = "# what is blocked\n127.0.0.2 127.0.0.3\n127.0.0.4\n10.0.0.0/8 # all\n\n",
+    }, config = [[
       listen "127.0.0.1:0"
       listen "[::1]:0"
       trusted_proxies { "127.0.0.1" }
@@ -17,6 +19,8 @@ describe("ip-filter", function()
       plain("/allow", { allow = { "127.0.0.0/30", "2001:db8::/32", "::1" } })
       plain("/deny", { deny = { "127.0.0.2", "10.0.0.0/8" } })
       plain("/both", { allow = { "127.0.0.0/8" }, deny = { "127.0.0.2/31" } })
+      plain("/peer", { deny = { "10.0.0.0/8" }, of = "peer" })
+      plain("/file", { deny = { "127.0.0.7", file "blocked.txt" } })
       plain("/v4", { allow = { "0.0.0.0/0" } })
     ]] }
   end)
@@ -42,6 +46,18 @@ describe("ip-filter", function()
   it("refuses what is both allowed and denied", function()
     assert.equal(200, status("/both", "127.0.0.4"))
     assert.equal(403, status("/both", "127.0.0.3"))
+  end)
+
+  it("takes blocks from a file", function()
+    for i = 2, 4 do assert.equal(403, status("/file", "127.0.0." .. i)) end
+    assert.equal(200, status("/file", "127.0.0.5"))
+    assert.equal(403, status("/file", "127.0.0.7"))
+  end)
+
+  it("goes by who is connected, where it is to", function()
+    local headers = { ["x-forwarded-for"] = "10.1.2.3" }
+    assert.equal(200, status("/peer", "127.0.0.1", headers))
+    assert.equal(403, status("/deny", "127.0.0.1", headers))
   end)
 
   it("knows IPv6", function()
@@ -88,6 +104,7 @@ describe("ip-filter", function()
       ['"ip-filter", deny = { "::1", "10.0.0.0/33" }'] = 'deny: "10.0.0.0/33" is no block',
       ['"ip-filter", deny = { "localhost" }'] = 'deny: "localhost" is no block of addresses',
       ['"ip-filter", deny = { "::1,::2" }'] = 'deny: "::1,::2" is no block of addresses',
+      ['"ip-filter", allow = { "# none" }'] = "allow: there is no block in it",
       ['"ip-filter", allow = { "" }'] = 'allow: "" is no block of addresses',
       ['"ip-filter", allow = "10.0.0.0/8"'] = 'allow is "10.0.0.0/8"; expected a list',
       ['"ip-filter", allow = { 10 }'] = "allow[1] is 10; expected a string",

@@ -139,6 +139,7 @@ ffi.cdef [[
 
   size_t worker_board_bytes(uint32_t lanes);
   size_t plugin_accounts_bytes(uint32_t lanes);
+  size_t slots_bytes(uint32_t lanes);
 
   struct shared_options { unsigned workers; size_t counters_bytes, limits_bytes, dict_bytes; };
   struct shared {

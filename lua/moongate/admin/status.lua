@@ -53,6 +53,7 @@ local function memory()
     histograms = { used = shared(C.MOON_SHARED_HISTOGRAMS),
       refused = shared(C.MOON_SHARED_HISTOGRAMS_REFUSED) },
     limits = { refused = shared(C.MOON_SHARED_LIMITS_REFUSED) },
+    slots = { refused = shared(C.MOON_SHARED_SLOTS_REFUSED) },
     dict = { bytes = shared(C.MOON_SHARED_DICT_BYTES),
       refused = shared(C.MOON_SHARED_DICT_REFUSED) },
     plugins_on_routes = { used = shared(C.MOON_SHARED_PLUGIN_ROUTES),

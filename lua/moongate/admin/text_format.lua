@@ -36,6 +36,8 @@ local SHARED = {
     "Histograms that found no room." },
   { C.MOON_SHARED_LIMITS_REFUSED, "counter", "moongate_shared_limits_refused_total",
     "Requests denied since the table of limits was full." },
+  { C.MOON_SHARED_SLOTS_REFUSED, "counter", "moongate_shared_slots_refused_total",
+    "Requests denied since the table of slots was full." },
   { C.MOON_SHARED_DICT_BYTES, "gauge", "moongate_shared_dict_bytes",
     "Bytes in use of the shared dictionary." },
   { C.MOON_SHARED_DICT_REFUSED, "counter", "moongate_shared_dict_refused_total",

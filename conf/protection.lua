@@ -1,0 +1,29 @@
+-- What else keeps a service upright: how many at once, how fast, how large, and from whom.
+
+listen "127.0.0.1:8080"
+upstream "api" { "http://127.0.0.1:9000" }
+
+group {
+  upstream = "api",
+  plugins = {
+    { "bot-filter", deny = { "masscan", "zgrab", "python-requests/1." } },
+    { "size-limit", target = "2k", headers = "8k", body = "256k" },
+  },
+  routes = function()
+    -- Reports are slow: three at once for each address, twenty for all.
+    route "GET /reports/{name}" {
+      plugins = {
+        { "concurrency", name = "all reports", limit = 20, by = "route", status = 503 },
+        { "concurrency", name = "reports", limit = 3, by = "address" },
+      },
+    }
+    -- What lies behind takes one order each 50 ms; up to ten of them wait for their turn.
+    route "POST /orders" {
+      plugins = { { "spike-arrest", limit = 20, window = "1s", wait = "500ms" } },
+    }
+    -- Forms that browsers send.
+    route "/account/{path*}" {
+      plugins = { { "csrf", origins = { "https://app.example.com" } } },
+    }
+  end,
+}
