@@ -39,24 +39,6 @@ local function key_of(self, req)
     or self.cookie and req.cookies[self.cookie]
 end
 
--- The Cookie field without the one cookie.
-local function hide_cookie(req, name)
-  local kept = {}
-  for _, field in ipairs(req.headers:all "cookie") do
-    for pair in field:gmatch "[^;]+" do
-      pair = pair:match "^%s*(.-)%s*$"
-      if pair:match "^[^=%s]*" ~= name then kept[#kept + 1] = pair end
-    end
-  end
-  req.headers.cookie = #kept > 0 and table.concat(kept, "; ") or nil
-end
-
-local function hide_key(self, req)
-  req.headers[self.header] = nil
-  if self.query and req.query[self.query] then req.query[self.query] = nil end
-  if self.cookie and req.cookies[self.cookie] then hide_cookie(req, self.cookie) end
-end
-
 ---@param req Request
 ---@return Reply?  ends the request when present
 function key_auth:request(req)
@@ -66,7 +48,7 @@ function key_auth:request(req)
   local consumer = consumers.by_key(key)
   if not consumer then return UNKNOWN end
 
-  if self.hide then hide_key(self, req) end
+  if self.hide then auth.hide(self, req) end
   return auth.admit(self, req, consumer)
 end
 

@@ -91,6 +91,27 @@ function auth.strip(req, name)
   req.headers[name] = nil
 end
 
+-- The Cookie field without the one cookie.
+local function hide_cookie(req, name)
+  local kept = {}
+  for _, field in ipairs(req.headers:all "cookie") do
+    for pair in field:gmatch "[^;]+" do
+      pair = pair:match "^%s*(.-)%s*$"
+      if pair:match "^[^=%s]*" ~= name then kept[#kept + 1] = pair end
+    end
+  end
+  req.headers.cookie = #kept > 0 and table.concat(kept, "; ") or nil
+end
+
+--- Takes credentials off the request: they are not for the upstream.
+---@param self { header: string, query: string|false, cookie: string|false }  where they may be
+---@param req Request
+function auth.hide(self, req)
+  req.headers[self.header] = nil
+  if self.query and req.query[self.query] then req.query[self.query] = nil end
+  if self.cookie and req.cookies[self.cookie] then hide_cookie(req, self.cookie) end
+end
+
 --- The caller is known: it becomes `req.consumer`, and the upstream is told.
 ---@param self table          the plugin's instance
 ---@param req Request

@@ -24,6 +24,8 @@
 ---@field by moongate.by
 ---@field crypto moongate.crypto
 ---@field jwt moongate.jwt
+---@field bearer moongate.bearer
+---@field cache fun(name: string): Cache
 ---@field uri moongate.uri
 ---@field time moongate.time
 local moongate = {}

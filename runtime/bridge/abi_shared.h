@@ -19,7 +19,7 @@ bool moon_consumer_group(struct generation *generation, int consumer, uint32_t a
 bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at,
                        struct slice *pair);
 
-/* ---- counters, histograms, limits, the dictionary ---- */
+/* ---- counters, histograms, limits, dictionaries ---- */
 
 enum moon_counter_kind { MOON_COUNTER_TOTAL, MOON_COUNTER_SECONDS, MOON_COUNTER_GAUGE };
 /* The slot for a name with labels (`code="200",route="users"`); 0 when there is no room: it counts
@@ -86,6 +86,8 @@ bool moon_window_begin(struct generation *generation, struct slice *name_and_sco
 int moon_slot_take(struct exchange *exchange, struct slice *name_and_scope, double limit,
                    double *used);
 
+/* The one in which nothing that lives gives way, or the one in which the oldest does. */
+enum moon_dict_which { MOON_DICT_KEPT, MOON_DICT_CACHE };
 enum moon_dict {
     MOON_DICT_DONE,
     MOON_DICT_MISSING,
@@ -96,16 +98,16 @@ enum moon_dict {
     MOON_DICT_NO_ROOM
 };
 /* `text` is set for a string, else its start is NULL and *number is the integer. */
-int moon_dict_get(struct generation *generation, const char *key, size_t key_length,
+int moon_dict_get(struct generation *generation, int which, const char *key, size_t key_length,
                   struct slice *text, double *number);
 /* value NULL: the integer `number`. `seconds` to live, 0: for good. `only_new`: as dict_add. */
-int moon_dict_set(struct generation *generation, const char *key, size_t key_length,
+int moon_dict_set(struct generation *generation, int which, const char *key, size_t key_length,
                   const char *value, size_t value_length, double number, double seconds,
                   bool only_new);
 /* *number is what to add, then the sum. */
-int moon_dict_increment(struct generation *generation, const char *key, size_t key_length,
-                        double *number, double seconds);
-int moon_dict_delete(struct generation *generation, const char *key, size_t key_length);
+int moon_dict_increment(struct generation *generation, int which, const char *key,
+                        size_t key_length, double *number, double seconds);
+int moon_dict_delete(struct generation *generation, int which, const char *key, size_t key_length);
 
 /* ---- the store, as store/store.h has it: reading; "moongate.core.store" changes it ---- */
 
@@ -165,6 +167,8 @@ enum moon_shared_count {
     MOON_SHARED_SLOTS_REFUSED,
     MOON_SHARED_DICT_BYTES,
     MOON_SHARED_DICT_REFUSED,
+    MOON_SHARED_CACHE_BYTES,
+    MOON_SHARED_CACHE_EVICTED,
     MOON_SHARED_PLUGIN_ROUTES,
     MOON_SHARED_PLUGIN_ROUTES_REFUSED
 };

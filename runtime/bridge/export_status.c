@@ -68,6 +68,10 @@ double moon_shared_number(struct generation *generation, int which)
         return (double)dict_bytes_used(&shared->dict);
     case MOON_SHARED_DICT_REFUSED:
         return (double)dict_refused(&shared->dict);
+    case MOON_SHARED_CACHE_BYTES:
+        return (double)dict_bytes_used(&shared->cache);
+    case MOON_SHARED_CACHE_EVICTED:
+        return (double)dict_evicted(&shared->cache);
     case MOON_SHARED_PLUGIN_ROUTES:
         return plugin_accounts_pairs(&shared->accounts);
     case MOON_SHARED_PLUGIN_ROUTES_REFUSED:

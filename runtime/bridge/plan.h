@@ -25,8 +25,9 @@ struct plan_listener {
 };
 
 struct plan {
-    unsigned workers;                                   /* 0: one per core */
-    size_t memory_counters, memory_limits, memory_dict; /* bytes; 0: shm/shared.h decides */
+    unsigned workers; /* 0: one per core */
+    /* bytes; 0: shm/shared.h decides */
+    size_t memory_counters, memory_limits, memory_dict, memory_cache;
     enum log_level log_level;
     enum log_format log_format;
     char user[PLAN_USER_BYTES]; /* whom workers run as when started as root; empty: stay */

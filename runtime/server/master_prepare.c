@@ -214,7 +214,8 @@ static bool make_memory(struct master *master)
     struct shared_options options = {.workers = master_worker_count(master),
                                      .counters_bytes = plan->memory_counters,
                                      .limits_bytes = plan->memory_limits,
-                                     .dict_bytes = plan->memory_dict};
+                                     .dict_bytes = plan->memory_dict,
+                                     .cache_bytes = plan->memory_cache};
 
     master->shared = adopt_memory(master, &options);
     if (master->shared == NULL)

@@ -109,7 +109,8 @@ static unsigned keep_settled(const struct reload_job *job, struct plan *plan)
     if (plan->workers != settled->workers && plan->workers != count)
         unapplied |= UNAPPLIED_WORKERS;
     if (plan->memory_counters != settled->memory_counters ||
-        plan->memory_limits != settled->memory_limits || plan->memory_dict != settled->memory_dict)
+        plan->memory_limits != settled->memory_limits ||
+        plan->memory_dict != settled->memory_dict || plan->memory_cache != settled->memory_cache)
         unapplied |= UNAPPLIED_MEMORY;
     if (strcmp(plan->user, settled->user) != 0)
         unapplied |= UNAPPLIED_USER;
@@ -117,6 +118,7 @@ static unsigned keep_settled(const struct reload_job *job, struct plan *plan)
     plan->memory_counters = settled->memory_counters;
     plan->memory_limits = settled->memory_limits;
     plan->memory_dict = settled->memory_dict;
+    plan->memory_cache = settled->memory_cache;
     memcpy(plan->user, settled->user, sizeof(plan->user));
     return unapplied;
 }

@@ -1,5 +1,5 @@
 /*
- * shared — dividing one segment between counters, histograms, limits, slots and the dictionary.
+ * shared — dividing one segment between counters, histograms, limits, slots and dictionaries.
  */
 #include "shm/shared.h"
 
@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-#define ORIGIN_LAYOUT 1
+#define ORIGIN_LAYOUT 2
 
 #define MASTER_LANE 0
 #define LOOP_TURNS  "moongate_loop_turn_seconds"
@@ -17,7 +17,7 @@
 
 /* What the segment was made for; sizes follow from it. */
 struct shared_origin {
-    uint64_t workers, counters_bytes, limits_bytes, dict_bytes;
+    uint64_t workers, counters_bytes, limits_bytes, dict_bytes, cache_bytes;
 };
 
 static bool is_size(size_t bytes)
@@ -29,7 +29,7 @@ static bool is_sane(const struct shared_options *options)
 {
     return options->workers > 0 && options->workers <= SHARED_WORKERS_MAX &&
            is_size(options->counters_bytes) && is_size(options->limits_bytes) &&
-           is_size(options->dict_bytes);
+           is_size(options->dict_bytes) && is_size(options->cache_bytes);
 }
 
 /* How large each region is. */
@@ -37,7 +37,7 @@ struct division {
     uint32_t lanes;
     struct counter_limits counters;
     struct histogram_limits histograms;
-    size_t places, dict_bytes;
+    size_t places, dict_bytes, cache_bytes;
 };
 
 static void divide_counters(struct division *division, uint32_t lanes, uint32_t histograms)
@@ -82,14 +82,17 @@ static bool divide(struct division *division, const struct shared_options *optio
                                                              : SHARED_LIMITS_BYTES_DEFAULT);
     division->dict_bytes =
         options->dict_bytes > 0 ? options->dict_bytes : SHARED_DICT_BYTES_DEFAULT;
+    division->cache_bytes =
+        options->cache_bytes > 0 ? options->cache_bytes : SHARED_CACHE_BYTES_DEFAULT;
     return true;
 }
 
 static size_t total_bytes(const struct division *division)
 {
     return SEGMENT_BYTES_MIN + counters_bytes(division) + cell_table_bytes(division->places) +
-           division->dict_bytes + notice_bytes() + worker_board_bytes(division->lanes) +
-           plugin_accounts_bytes(division->lanes) + slots_bytes(division->lanes);
+           division->dict_bytes + division->cache_bytes + notice_bytes() +
+           worker_board_bytes(division->lanes) + plugin_accounts_bytes(division->lanes) +
+           slots_bytes(division->lanes);
 }
 
 /* False when a region is there with another size or layout. */
@@ -101,10 +104,13 @@ static bool allot(struct shared *shared, const struct division *division)
         histogram_table_init(&shared->histograms, segment, "histograms", &division->histograms) &&
         limiter_init(&shared->limiter, segment, "limits", division->places) &&
         dict_init(&shared->dict, segment, "dict", division->dict_bytes) &&
+        dict_init(&shared->cache, segment, "cache", division->cache_bytes) &&
         notice_init(&shared->notice, segment, "notice") &&
         worker_board_init(&shared->board, segment, division->lanes) &&
         plugin_accounts_init(&shared->accounts, segment, division->lanes) &&
         slots_init(&shared->slots, segment, "slots", division->lanes);
+    if (is_allotted)
+        dict_give_way(&shared->cache);
     if (is_allotted)
         shared->loop_turns = histogram_slot(&shared->histograms, SLICE(LOOP_TURNS), SLICE_NONE);
     return is_allotted;
@@ -115,6 +121,7 @@ static void attach_lane(struct shared *shared, uint32_t lane)
     counter_table_attach(&shared->counters, lane);
     histogram_table_attach(&shared->histograms, lane);
     dict_attach(&shared->dict, lane);
+    dict_attach(&shared->cache, lane);
     plugin_accounts_attach(&shared->accounts, lane);
     slots_attach(&shared->slots, lane);
     shared->place = worker_board_place(&shared->board, lane);
@@ -156,8 +163,9 @@ struct shared *shared_create(const struct shared_options *options)
     bool is_allotted = allot(shared, &division);
     struct shared_origin *origin = allot_origin(shared);
     assert(is_allotted && origin != NULL); /* the segment was made for it */
-    *origin = (struct shared_origin){options->workers, options->counters_bytes,
-                                     options->limits_bytes, options->dict_bytes};
+    *origin =
+        (struct shared_origin){options->workers, options->counters_bytes, options->limits_bytes,
+                               options->dict_bytes, options->cache_bytes};
     attach_lane(shared, first_lane(shared));
     return shared;
 }
@@ -171,7 +179,8 @@ static const char *find_difference(struct shared *shared, const struct shared_op
     if (origin == NULL || origin->workers == 0)
         return "it is laid out in another way";
     if (!is_sane(options) || origin->counters_bytes != options->counters_bytes ||
-        origin->limits_bytes != options->limits_bytes || origin->dict_bytes != options->dict_bytes)
+        origin->limits_bytes != options->limits_bytes ||
+        origin->dict_bytes != options->dict_bytes || origin->cache_bytes != options->cache_bytes)
         return "its sizes are configured in another way";
     struct shared_options made = *options;
     made.workers = (unsigned)origin->workers;
@@ -212,6 +221,7 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
     if (is_mapped)
         munmap(shared->segment.memory, shared->segment.bytes);
     dict_clear(&shared->dict);
+    dict_clear(&shared->cache);
     free(shared);
     return NULL;
 }
@@ -220,6 +230,7 @@ void shared_destroy(struct shared **shared)
 {
     dict_clear(&(*shared)->dict);
     slots_clear(&(*shared)->slots);
+    dict_clear(&(*shared)->cache);
     notice_clear(&(*shared)->notice);
     segment_clear(&(*shared)->segment);
     free(*shared);

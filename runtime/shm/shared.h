@@ -30,6 +30,7 @@
 #define SHARED_HISTOGRAMS_DEFAULT   16384
 #define SHARED_LIMITS_BYTES_DEFAULT (16 << 20)
 #define SHARED_DICT_BYTES_DEFAULT   (16 << 20)
+#define SHARED_CACHE_BYTES_DEFAULT  (16 << 20)
 /* `counters_bytes` holds so many counters for each histogram, with names, in the lanes of master
  * and workers. */
 #define SHARED_COUNTERS_PER_HISTOGRAM 4
@@ -38,7 +39,7 @@
 struct shared_options {
     unsigned workers;
     /* 0: enough for SHARED_HISTOGRAMS_DEFAULT, or the default above. */
-    size_t counters_bytes, limits_bytes, dict_bytes;
+    size_t counters_bytes, limits_bytes, dict_bytes, cache_bytes;
 };
 
 struct shared_origin;
@@ -48,10 +49,10 @@ struct shared {
     struct counter_table counters;
     struct histogram_table histograms;
     struct limiter limiter;
-    struct dict dict;
-    struct notice notice; /* JSON of the master's: which generation runs, how reloads went */
-    uint32_t loop_turns;  /* histogram of the time between two waits of the loop, all workers */
-    unsigned side;        /* 0 or 1: whose lanes are ours */
+    struct dict dict, cache; /* the second one gives way */
+    struct notice notice;    /* JSON of the master's: which generation runs, how reloads went */
+    uint32_t loop_turns;     /* histogram of the time between two waits of the loop, all workers */
+    unsigned side;           /* 0 or 1: whose lanes are ours */
     struct worker_board board;
     struct worker_place *place; /* this process's on the board */
     struct plugin_accounts accounts;

@@ -1,0 +1,215 @@
+--- bearer: what plugins that admit by bearer tokens have in common (RFC 6750).
+--
+-- Where the token is, what is said when it does not do, and what upstreams are told of its claims.
+-- Of what `auth` has they take part, too.
+--
+--     local token, answer = bearer.token(self, req)
+--     if not token then return answer end
+--     ...
+--     return bearer.admit(self, req, claims, texts)
+
+local auth = require "moongate.auth"
+local consumers = require "moongate.consumers"
+local headers = require "moongate.headers"
+
+-- Beyond it doubles are no longer exact.
+local WHOLE_MAX = 2 ^ 53
+
+---@class moongate.bearer
+local bearer = {}
+
+local COMMON = {
+  header = { type = "string", default = "authorization",
+    help = "request header that holds the token; in Authorization after the word Bearer" },
+  cookie = { type = "string", help = "cookie that holds the token, too" },
+  query = { type = "string",
+    help = "name in the query that holds the token, too; it gets into logs (RFC 6750, 5.3)" },
+  hide = { type = "boolean", default = false, help = "do not pass the token to the upstream" },
+  token_limit = { type = "size", default = 8192, min = 16, max = 65536,
+    help = "bytes of a token; longer ones are refused before they are looked into" },
+  realm = { type = "string", default = "api", help = "what WWW-Authenticate calls it" },
+  scopes = { type = "list", items = { type = "string" }, default = {},
+    help = "scopes that the token must have, all of them; else 403" },
+  scope_claim = { type = "string",
+    help = "claim that holds the scopes, as a text or a list; default: scope, else scp" },
+  consumer_claim = { type = "string",
+    help = "claim that holds the name of a consumer, who must be known; default: the token is "
+      .. "enough" },
+  claim_headers = { type = "map", items = { type = "string" }, default = {},
+    help = "request headers that tell the upstream a claim each: { [\"x-user\"] = \"sub\" }; what "
+      .. "clients send in them is removed" },
+}
+
+--- A plugin's own options and those that all such plugins have.
+---@param own table<string, PluginOption>
+---@return table<string, PluginOption>
+function bearer.options(own)
+  for name, option in pairs(COMMON) do own[name] = option end
+  return auth.options(own)
+end
+
+--- What is wrong with the options that all have; for a plugin's `check`.
+---@param options table
+---@return string? wrong
+function bearer.fault(options)
+  for name in pairs(options.claim_headers) do
+    local wrong = headers.fault(name)
+    if wrong then return "claim_headers: " .. wrong end
+  end
+  for _, scope in ipairs(options.scopes) do
+    -- scope-token of RFC 6749, 3.3.
+    if not scope:find "^[\33\35-\91%]\94-\126]+$" then
+      return ("scopes: %q is not a scope"):format(scope)
+    end
+  end
+  if not options.realm:find "^[\32\33\35-\91%]\94-\126]*$" then
+    return "realm has quotes, or characters beyond ASCII"
+  end
+  return headers.fault(options.header) or auth.fault(options)
+end
+
+local function challenge(self, code, detail, scope)
+  local text = ('Bearer realm="%s"'):format(self.realm)
+  if code then text = ('%s, error="%s", error_description="%s"'):format(text, code, detail) end
+  if scope then text = ('%s, scope="%s"'):format(text, scope) end
+  return text
+end
+
+--- Answers and lists that requests need; for a plugin's `new`.
+---@param self table  the instance, with its options
+function bearer.prepare(self)
+  local scope = #self.scopes > 0 and table.concat(self.scopes, " ") or nil
+  self.answers = {}
+  self.missing = auth.missing("missing-token", "A bearer token is required.",
+    challenge(self, nil, nil, scope))
+  self.lacking = auth.refused(403, "insufficient-scope", "The token lacks a scope.",
+    challenge(self, "insufficient_scope", "The token lacks a scope.", scope or ""))
+  self.ambiguous = auth.refused(400, "invalid-request", "The request has several bearer tokens.",
+    challenge(self, "invalid_request", "The request has several bearer tokens."))
+  self.claim_names, self.claim_of = {}, {}
+  for name, claim in pairs(self.claim_headers) do
+    name = name:lower()
+    self.claim_of[name] = claim
+    self.claim_names[#self.claim_names + 1] = name
+  end
+  table.sort(self.claim_names)
+  self.is_authorization = self.header:lower() == "authorization"
+  self.is_alone = not self.cookie and not self.query
+end
+
+--- The answer to a request whose token does not do (401, invalid_token).
+---@param self table
+---@param detail string  a sentence for the client, one of few
+---@return Reply
+function bearer.refusal(self, detail)
+  local answer = self.answers[detail]
+  if not answer then
+    answer = auth.refused(401, "invalid-token", detail, challenge(self, "invalid_token", detail))
+    self.answers[detail] = answer
+  end
+  return answer
+end
+
+-- The token of the header's value; nil: it is of another scheme.
+local function of_header(self, value)
+  if not self.is_authorization then return value end
+  if value:sub(1, 7):lower() ~= "bearer " then return nil end
+  return value:match "^%S+ +(.-) *$"
+end
+
+-- The tokens of the request, by all ways that are open; the count says whether there are several.
+local function tokens_of(self, req)
+  local value = req.headers[self.header]
+  local found, count = value and of_header(self, value), 0
+  if found then count = 1 end
+  local others = { self.cookie and req.cookies[self.cookie], self.query and req.query[self.query] }
+  for i = 1, 2 do
+    if others[i] then found, count = found or others[i], count + 1 end
+  end
+  return found, count
+end
+
+--- The one token of the request.
+---@param self table
+---@param req Request
+---@return string? token
+---@return Reply? answer  without a token
+---@return boolean? is_missing  there was none
+function bearer.token(self, req)
+  local token, count = tokens_of(self, req)
+  if count == 0 then return nil, self.missing, true end
+  -- A comma: of several fields; no token has one (RFC 6750, 2.1).
+  if count > 1 or token:find(",", 1, true) then return nil, self.ambiguous end
+  if #token > self.token_limit then
+    return nil, bearer.refusal(self, "The token is too large.")
+  end
+  return token
+end
+
+-- A claim as a field's value; nil when it cannot be one.
+local function text_of(value)
+  local kind = type(value)
+  if kind == "number" and value % 1 == 0 and value < WHOLE_MAX and value > -WHOLE_MAX then
+    return ("%d"):format(value)
+  end
+  if kind == "number" or kind == "boolean" then return tostring(value) end
+  return kind == "string" and not headers.fault("x", value) and value or nil
+end
+
+-- Those of a list with blanks between them; nil when one of them cannot be told.
+local function texts_of(list)
+  local all = {}
+  for i, item in ipairs(list) do
+    all[i] = text_of(item)
+    if not all[i] then return nil end
+  end
+  return table.concat(all, " ")
+end
+
+--- What the upstream is told of the claims: texts by the place of their header, false: nothing.
+---@param self table
+---@param claims table
+---@return (string|false)[]
+function bearer.texts(self, claims)
+  local texts = {}
+  for i, name in ipairs(self.claim_names) do
+    local value = claims[self.claim_of[name]]
+    texts[i] = (type(value) == "table" and texts_of or text_of)(value) or false
+  end
+  return texts
+end
+
+--- Takes what clients must not say of themselves off the request.
+---@param self table
+---@param req Request
+function bearer.strip(self, req)
+  local names = self.claim_names
+  for i = 1, #names do req.headers[names[i]] = nil end
+end
+
+-- Whose token it is: nil where nobody has to be, false where nobody is.
+local function consumer_of(self, claims)
+  if not self.consumer_claim then return nil end
+  local name = claims[self.consumer_claim]
+  return type(name) == "string" and consumers.by_name(name) or false
+end
+
+--- The token does: its claims become `req.context.claims`, its consumer `req.consumer`, and the
+--- upstream is told.
+---@param self table
+---@param req Request
+---@param claims table   shared by requests with the same token: to be read only
+---@param texts (string|false)[]  of bearer.texts
+---@return Reply?  when there is no such consumer
+function bearer.admit(self, req, claims, texts)
+  local consumer = consumer_of(self, claims)
+  if consumer == false then return bearer.refusal(self, "The token is nobody's here.") end
+  req.context.claims = claims
+  auth.admit(self, req, consumer)
+  local names = self.claim_names
+  for i = 1, #names do req.headers[names[i]] = texts[i] or nil end
+  if self.hide then auth.hide(self, req) end
+  return nil
+end
+
+return bearer

@@ -1,0 +1,167 @@
+--- jwt: admits requests with a JSON Web Token that one of the trusted keys has signed.
+--
+-- The token's claims become `req.context.claims`, so that other plugins may count or decide by them
+-- (by = "claim:tenant"). Which key and which algorithm verify a token is said here, never by the
+-- token: each key is for one algorithm, `none` is no algorithm, and jwk, jku, x5u and x5c in a
+-- header are not looked at (RFC 8725). A token that was verified is known until it expires or the
+-- keys change: in the worker by itself, in the others by its digest.
+
+local keyring = require "jwt.keyring"
+local moongate = require "moongate"
+local seen = require "jwt.seen"
+
+local auth, bearer, reply, tokens = moongate.auth, moongate.bearer, moongate.reply, moongate.jwt
+local cache, crypto, time = moongate.cache, moongate.crypto, moongate.time
+local claims_of = tokens.claims
+
+---@class Jwt: Plugin
+---@field source JwtSource  the keys
+---@field rules JwtRules
+local jwt = {
+  summary = "Admits requests with a JSON Web Token that one of the trusted keys has signed.",
+  options = bearer.options {
+    keys = { type = "list", items = { type = "table", fields = keyring.options }, default = {},
+      help = "the keys that are trusted" },
+    jwks = { type = "string",
+      help = "URL of a JSON Web Key Set, or its text: file \"keys.json\"; instead of keys" },
+    algorithms = { type = "list", items = { type = "string", values = keyring.ALGORITHMS },
+      default = {}, help = "those that keys of a JWKS may be for, the preferred one first for keys "
+        .. "that do not say; default: all, for RSA keys RS256" },
+    issuer = { type = "any", help = "what iss is, or a list of what it may be" },
+    audience = { type = "any", help = "what aud is or has among others, or a list of these" },
+    type = { type = "string", help = "what typ in the header is: at+jwt (RFC 9068)" },
+    required = { type = "list", items = { type = "string" }, default = {},
+      help = "claims that must be there" },
+    claims = { type = "map", default = {},
+      help = "claims that must have a value: { tenant = \"core\" }, or one of a list" },
+    skew = { type = "duration", default = "30s", help = "by which clocks may differ" },
+    max_age = { type = "duration", default = 0, help = "since iat; 0: any" },
+    may_last = { type = "boolean", default = false, help = "take tokens without exp" },
+    cache = { type = "duration", default = "5m",
+      help = "for which a verified token is known, at most until it expires; 0: verify each time" },
+    timeout = { type = "duration", default = "2s", min = 0.01, help = "of a fetch of the JWKS" },
+    interval = { type = "duration", default = "10s", min = 0.01,
+      help = "between two fetches, at least, however many unknown keys are named" },
+    lifetime = { type = "duration", default = "5m", min = 0.01,
+      help = "of a JWKS whose provider does not say (Cache-Control, Expires)" },
+    keep = { type = "duration", default = "1d", min = 1,
+      help = "for which the keys are used on when there are no newer ones" },
+    unavailable = { type = "string", values = { "deny", "allow" }, default = "deny",
+      help = "when the provider has never been reached: 503, or let requests on without claims" },
+  },
+}
+
+local verified = cache "jwt"
+-- The digest takes as long as to verify the code.
+local SHARED_ALGORITHMS = "^[RPE]"
+
+local unverified = moongate.metrics.counter("moongate_jwt_unverified_total",
+  "Requests that went on without claims, as the provider of keys was unavailable.")
+
+function jwt.check(options)
+  if (#options.keys > 0) == (options.jwks ~= nil) then
+    return "expected either keys or jwks"
+  end
+  return keyring.fault(options) or bearer.fault(options)
+end
+
+local function list_of(value)
+  if value == nil then return nil end
+  return type(value) == "table" and value or { value }
+end
+
+function jwt.new(options)
+  local source, why = keyring.source(options)
+  if not source then return nil, why end
+  options.source = source
+  options.rules = {
+    issuer = list_of(options.issuer), audience = list_of(options.audience), type = options.type,
+    required = options.required, claims = options.claims, skew = options.skew,
+    max_age = options.max_age > 0 and options.max_age or nil, may_last = options.may_last,
+    scopes = options.scopes, scope_claim = options.scope_claim,
+  }
+  bearer.prepare(options)
+  options.down = reply.problem(503, "identity-provider-unavailable",
+    "Tokens cannot be verified at the moment.", { ["retry-after"] = math.ceil(options.interval) })
+  return options
+end
+
+-- Whether another worker, or this one before, has verified the token by these keys.
+local function is_signed(self, token, set)
+  local is_shared = self.cache > 0 and token.algorithm:find(SHARED_ALGORITHMS)
+  local key = is_shared and crypto.sha256(set.fingerprint .. token.text)
+  if key and verified:get(key) then return true, true end
+  local is_right, was_tried = tokens.is_signed(token, set.keys)
+  if is_right and key then verified:set(key, "", self.cache) end
+  return is_right, was_tried
+end
+
+-- By the keys as they are, then, if none of them is the token's, by newer ones.
+local function verify(self, token, set)
+  local is_right, was_tried = is_signed(self, token, set)
+  if was_tried then return is_right, set end
+  set = self.source:renewed(set)
+  if not set then return false end
+  return is_signed(self, token, set), set
+end
+
+local function without_keys(self, req)
+  if self.unavailable == "deny" then return self.down end
+  unverified:add()
+  return auth.admit(self, req, nil)
+end
+
+-- The claims of a token that is signed, or nil and what is wrong.
+local function read(self, token, now)
+  local said, fault = tokens.claims_of(token)
+  if not said then return nil, bearer.refusal(self, fault) end
+  fault = claims_of.fault(said, token.header, self.rules, now)
+  if fault then return nil, bearer.refusal(self, fault) end
+  if not claims_of.has_scopes(said, self.rules) then return nil, self.lacking end
+  return said
+end
+
+-- The request's token, taken apart, or nil and what is said to it.
+local function token_of(self, req)
+  local text, answer, is_missing = bearer.token(self, req)
+  if is_missing then return nil, auth.without(self, req, answer) end
+  if not text then return nil, answer end
+  local token, fault = tokens.parse(text, self.token_limit)
+  if not token then return nil, bearer.refusal(self, fault) end
+  return token
+end
+
+-- A token that this worker does not know.
+local function examine(self, req, value)
+  bearer.strip(self, req)
+  local token, answer = token_of(self, req)
+  if not token then return answer end
+  local set = self.source:current()
+  if not set then return without_keys(self, req) end
+  local is_right
+  is_right, set = verify(self, token, set)
+  if not is_right then return bearer.refusal(self, "The signature does not verify.") end
+  local now = time.now()
+  local said, refusal = read(self, token, now)
+  if not said then return refusal end
+  local verdict = { ends = math.min(claims_of.end_of(said, self.rules), now + self.cache),
+    claims = said, texts = bearer.texts(self, said) }
+  if value and self.cache > 0 then seen.keep(value, set, self, verdict) end
+  return bearer.admit(self, req, said, verdict.texts)
+end
+
+---@param req Request
+---@return Reply?  ends the request when present
+function jwt:request(req)
+  local value = self.is_alone and req.headers:get(self.header) or nil
+  local known = value and seen.find(value)
+  if known then
+    local verdict, source, now = known[self], self.source, time.now()
+    if verdict and known.set == source.set and now < verdict.ends and now < source.ends then
+      return bearer.admit(self, req, verdict.claims, verdict.texts)
+    end
+  end
+  return examine(self, req, value)
+end
+
+return jwt

@@ -1,0 +1,169 @@
+--- cache_spec: what is found out once for all, and kept for a while.
+
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local peer = require "spec.support.peer"
+local probe = require "spec.support.probe"
+local wait = require "spec.support.wait"
+
+describe("cache", function()
+  local moongate, origin
+
+  local function ask(path) return http.request(moongate.port, { path = path }).body end
+
+  setup(function()
+    origin = peer.start()
+    moongate = gateway.start { files = probe.files, config = probe.says .. ([==[
+      workers(2)
+      local URL = "%s"
+      says("/texts", function(req, m)
+        local c = m.cache "texts"
+        local stored = c:set("a\0b", "x\0y", 60)
+        c:set("empty", "", 60)
+        local before = c:get "a\0b" == "x\0y"
+        c:delete "a\0b"
+        return stored, before, c:get "a\0b", c:get "empty" == "", c:get "a"
+      end)
+      says("/missing", function(req, m)
+        local c = m.cache "missing"
+        c:set_missing("k", "no such token", 60)
+        local found, why = c:get "k"
+        local value, same = c:fetch("k", 1, function() error "not asked" end)
+        return found, why, value, same
+      end)
+      says("/lives", function(req, m)
+        local c = m.cache "lives"
+        c:set("short", "1", 0.02) c:set_missing("none", "", 0.02) c:set("long", "1", 1e9)
+        local before, absent = c:get "short", c:get "none"
+        m.sleep(0.05)
+        return before, absent, c:get "short", c:get "none", c:get "long"
+      end)
+      says("/add", function(req, m)
+        local c = m.cache "add"
+        return c:add("k", "one", 60), c:add("k", "two", 60), c:get "k"
+      end)
+      says("/apart", function(req, m)
+        m.cache "one":set("k", "1", 60) m.dict "one":set("k", "dict")
+        return m.cache "one":get "k", m.cache "two":get "k", m.dict "one":get "k"
+      end)
+      says("/bad", function(req, m)
+        local c, told = m.cache "bad", {}
+        for _, run in ipairs {
+          function() c:set("k", 1, 60) end, function() c:set("k", "v") end,
+          function() c:set("k", "v", 0) end, function() c:set("k", "v", 0 / 0) end,
+          function() m.cache() end,
+        } do told[#told + 1] = tostring((pcall(run))) end
+        return table.concat(told, " "), c:set("k", ("x"):rep(70000), 60)
+      end)
+      -- Takes its time, and is counted by the peer.
+      local function slow(m, name, seconds)
+        return m.cache "slow":fetch(name, 10, function()
+          local answer = m.fetch(URL .. "/delay/0.3?" .. name)
+          if not answer then return nil, "down", 1 end
+          return name .. " is " .. answer.status, seconds or 60
+        end)
+      end
+      says("/slow/{name}", function(req, m) return (slow(m, req.params.name)) end)
+      says("/unkept/{name}", function(req, m) return (slow(m, req.params.name, 0)) end)
+      says("/late", function(req, m)
+        local value, why = m.cache "late":fetch("k", 0.05, function()
+          m.sleep(0.3)
+          return "v", 60
+        end)
+        return value or why
+      end)
+      says("/raises", function(req, m)
+        return m.cache "raises":fetch("k", 5, function() error "by itself" end)
+      end)
+      says("/refresh", function(req, m)
+        local c = m.cache "refresh"
+        c:set("k", "old", 60)
+        local kept = c:refresh("k", 5, function() return nil, "down" end)
+        local between = c:get "k"
+        return kept, between, c:refresh("k", 5, function() return "new", 60 end), c:get "k"
+      end)
+    ]==]):format(origin.url) }
+  end)
+
+  teardown(function()
+    gateway.stop_all()
+    peer.stop_all()
+  end)
+
+  it("keeps texts of any bytes", function()
+    assert.equal("true true nil true nil", ask "/texts")
+  end)
+
+  it("keeps that there is nothing, with the reason", function()
+    assert.equal("false no such token nil no such token", ask "/missing")
+  end)
+
+  it("forgets when the time is over", function()
+    assert.equal("1 false nil nil 1", ask "/lives")
+  end)
+
+  it("adds for the first alone", function() assert.equal("true false one", ask "/add") end)
+
+  it("keeps its parts, and dictionaries, apart", function()
+    assert.equal("1 nil dict", ask "/apart")
+  end)
+
+  it("refuses what it cannot keep", function()
+    assert.equal("false false false false false false", ask "/bad")
+  end)
+
+  -- All at once, on both workers.
+  local function ask_at_once(path, count)
+    local connections, answers = {}, {}
+    for i = 1, count do
+      connections[i] = http.connect(moongate.port)
+      connections[i]:send(("GET %s HTTP/1.1\r\nHost: a\r\n\r\n"):format(path))
+    end
+    for i, connection in ipairs(connections) do
+      answers[i] = connection:read_response().body
+      connection:close()
+    end
+    return answers
+  end
+
+  it("finds it out once for all who ask at once, on all workers", function()
+    origin:forget()
+    for _, answer in ipairs(ask_at_once("/slow/once", 24)) do
+      assert.equal("once is 200", answer)
+    end
+    assert.equal(1, #origin:requests())
+    assert.equal("once is 200", ask "/slow/once")
+    assert.equal(1, #origin:requests())
+  end)
+
+  it("goes on when whoever began it has gone", function()
+    origin:forget()
+    local connection = http.connect(moongate.port)
+    connection:send "GET /slow/gone HTTP/1.1\r\nHost: a\r\n\r\n"
+    origin:wait_for_requests(1)
+    connection:close()
+    assert.equal("gone is 200", ask "/slow/gone")
+    assert.equal(1, #origin:requests())
+  end)
+
+  it("finds out anew what is not to be kept", function()
+    origin:forget()
+    assert.equal("unkept is 200", ask "/unkept/unkept")
+    assert.equal("unkept is 200", ask "/unkept/unkept")
+    assert.equal(2, #origin:requests())
+  end)
+
+  it("gives up in time, and has it later", function()
+    assert.equal("timeout", ask "/late")
+    wait.that(function() return ask "/late" == "v" end)
+  end)
+
+  it("says that a load raised, and logs it", function()
+    assert.equal("nil it raised", ask "/raises")
+    moongate:wait_for_log "by itself"
+  end)
+
+  it("keeps what it has until there is something else", function()
+    assert.equal("nil old new new", ask "/refresh")
+  end)
+end)
