@@ -1,7 +1,10 @@
--- What else keeps a service upright: how many at once, how fast, how large, and from whom.
+-- What else keeps a service upright: how many at once, how fast, how large, how much a month, and
+-- from whom.
 
 listen "127.0.0.1:8080"
 upstream "api" { "http://127.0.0.1:9000" }
+store { path = "state" } -- where quotas survive a restart
+consumer "mobile" { keys = { "try-me" } }
 
 group {
   upstream = "api",
@@ -15,6 +18,16 @@ group {
       plugins = {
         { "concurrency", name = "all reports", limit = 20, by = "route", status = 503 },
         { "concurrency", name = "reports", limit = 3, by = "address" },
+      },
+    }
+    -- A thousand maps a month, of the calendar in Berlin, and at most 50 MB of tiles in any day.
+    route "GET /maps/{path*}" {
+      plugins = {
+        "key-auth",
+        { "quota", name = "maps", limit = 1000, timezone = "Europe/Berlin" },
+        { "quota", name = "bytes", limit = 50000000, kind = "rolling", period = "1d",
+          charge = "response", headers = "none",
+          cost = function(_, res) return res.content_length or 10000 end },
       },
     }
     -- What lies behind takes one order each 50 ms; up to ten of them wait for their turn.

@@ -16,6 +16,8 @@
 ---@field every fun(seconds: number, run: fun())
 ---@field counter fun(name: string, help: string?): MetricFamily
 ---@field limit moongate.limit
+---@field quota moongate.quota
+---@field time_zone moongate.time_zone
 ---@field slots fun(options: { name: string, limit: integer }): Slots
 ---@field address_set fun(blocks: string[]): AddressSet?, string?
 ---@field store fun(name: string): Store

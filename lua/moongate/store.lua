@@ -146,6 +146,14 @@ function Batch:commit()
   return false, WHY[outcome] or WHY[C.MOON_STORE_FAILED]
 end
 
+--- Has it done without waiting: in stop(), where nothing can wait. Nobody is told when the gateway
+--- is killed before it is.
+---@return boolean  false: too much waits already
+function Batch:post()
+  must_be_open()
+  return (core.post(self.operations))
+end
+
 --- Changes that belong together, at most 1000: `keys:batch():put("a", "1"):delete("b"):commit()`.
 --- Conditions are of how it was before the batch.
 ---@return StoreBatch

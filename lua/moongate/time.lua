@@ -45,8 +45,15 @@ function time.monotonic()
   return C.moon_monotonic()
 end
 
--- Years begin in March here, so that the day that comes and goes is the last one.
-local function days_of(year, month, day)
+--- Days from 1 January 1970 to a date of the Gregorian calendar. Months beyond 12 are of later
+--- years.
+---@param year integer
+---@param month integer
+---@param day integer
+---@return integer
+function time.days_of(year, month, day)
+  year, month = year + math.floor((month - 1) / 12), (month - 1) % 12 + 1
+  -- Years begin in March here, so that the day that comes and goes is the last one.
   if month <= 2 then year = year - 1 end
   local cycle = math.floor(year / 400)
   local year_of_cycle = year - cycle * 400
@@ -56,7 +63,12 @@ local function days_of(year, month, day)
   return cycle * CYCLE_DAYS + day_of_cycle - EPOCH_DAYS
 end
 
-local function date_of(days)
+--- The date so many days after 1 January 1970.
+---@param days integer
+---@return integer year
+---@return integer month
+---@return integer day
+function time.date_of(days)
   days = days + EPOCH_DAYS
   local cycle = math.floor(days / CYCLE_DAYS)
   local day_of_cycle = days - cycle * CYCLE_DAYS
@@ -76,7 +88,7 @@ local function parts_of(seconds)
   local whole = math.floor(seconds)
   local days = math.floor(whole / DAY)
   local rest = whole - days * DAY
-  local year, month, day = date_of(days)
+  local year, month, day = time.date_of(days)
   return {
     year = year, month = month, day = day, week_day = (days + 4) % 7 + 1,
     hour = math.floor(rest / 3600), minute = math.floor(rest / 60) % 60, second = rest % 60,
@@ -119,12 +131,12 @@ local function seconds_of(year, month, day, clock)
   hour, minute, second = tonumber(hour), tonumber(minute), tonumber(second)
   if not is_date(year, month, day) then return nil end
   if hour > 23 or minute > 59 or second > 60 then return nil end
-  return days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second
+  return time.days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second
 end
 
 -- A year of two digits that would be more than 50 years ahead is of the past.
 local function full_year(digits)
-  local now = date_of(math.floor(time.now() / DAY))
+  local now = time.date_of(math.floor(time.now() / DAY))
   local year = now - now % 100 + digits
   return year > now + 50 and year - 100 or year
 end

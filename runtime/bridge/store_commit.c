@@ -153,4 +153,20 @@ static int commit_list(lua_State *thread)
     return count;
 }
 
-const luaL_Reg STORE_LIBRARY[] = {{"commit", commit_list}, {NULL, NULL}};
+/* The same list, without waiting: whether it will be done. */
+static int post_list(lua_State *thread)
+{
+    const struct generation *generation = task_generation_of(thread);
+
+    check_arguments(thread);
+    if (generation->store == NULL)
+        return luaL_error(thread, "there is no store");
+    struct commit *commit = read_list(thread, generation->services->loop);
+    bool is_begun = store_commit(generation->store, &commit->batch);
+    if (!is_begun)
+        commit_free(commit);
+    lua_pushboolean(thread, is_begun);
+    return 1;
+}
+
+const luaL_Reg STORE_LIBRARY[] = {{"commit", commit_list}, {"post", post_list}, {NULL, NULL}};

@@ -1,19 +1,20 @@
---- told: what clients are told of limits: fields of answers, and refusals.
+--- limit_fields: what clients are told of limits: fields of answers, and refusals.
 --
 -- The fields are those of draft-ietf-httpapi-ratelimit-headers-11: in an answer to an admitted
 -- request `t` says when all of the allowance is back; in a 429 it says, as Retry-After does, when
 -- the next request may pass.
 
-local moongate = require "moongate"
+local json = require "moongate.json"
 local note = require "moongate.note"
+local reply = require "moongate.reply"
 
-local json, reply = moongate.json, moongate.reply
-
-local told = {}
+local limit_fields = {}
 
 -- Texts and replies are kept for numbers below KEPT_MAX, NOTES_MAX and DENIALS_MAX of them; beyond
 -- they are made for each request.
 local KEPT_MAX, NOTES_MAX, DENIALS_MAX = 2 ^ 21, 4096, 3600
+
+-- What is told of is a rule: { name, gate = { limit, window? }, told? }.
 
 ---@class RateLimitTold  what clients are told
 ---@field policy string              the RateLimit-Policy field
@@ -23,7 +24,7 @@ local KEPT_MAX, NOTES_MAX, DENIALS_MAX = 2 ^ 21, 4096, 3600
 ---@field denials table<number, Reply>
 
 local FORMS = {}
-told.FORMS = FORMS
+limit_fields.FORMS = FORMS
 
 FORMS.draft = {
   note = function(rule, left, seconds)
@@ -54,7 +55,7 @@ end
 
 local function told_by(rule)
   local window = rule.gate.window
-  local shown = window % 1 == 0 and (";w=%d"):format(window) or ""
+  local shown = window and window % 1 == 0 and (";w=%d"):format(window) or ""
   local name = quoted(rule.name)
   return {
     policy = ("%s;q=%d%s"):format(name, rule.gate.limit, shown),
@@ -79,7 +80,7 @@ end
 
 --- The reply to who may come again in so many seconds, once tell() has been called.
 -- Without Retry-After where no wait helps: the request costs more than the whole allowance.
-function told.denial(rule, seconds)
+function limit_fields.denial(rule, seconds)
   local denials = rule.told.denials
   local known = denials[seconds]
   if known then return known end
@@ -96,23 +97,29 @@ end
 ---@param rule RateLimitRule
 ---@param left number     requests that may come now
 ---@param seconds number
-function told.tell(headers, req, rule, left, seconds)
+function limit_fields.tell(headers, req, rule, left, seconds)
   local form = FORMS[headers]
   if not rule.told then rule.told = told_by(rule) end
   if form then note.set(req, rule, note_of(rule, form, left, seconds)) end
 end
 
---- Writes what was noted.
----@param headers string  the option
+--- Writes what was noted of one limit.
+---@param headers string  the option; one that has fields
+---@param req Request
+---@param res Response
+---@param rule RateLimitRule
+function limit_fields.write_one(headers, req, res, rule)
+  local said = note.get(req, rule)
+  if said then FORMS[headers].write(rule, res, said) end
+end
+
+--- Writes what was noted of each.
+---@param headers string  the option; one that has fields
 ---@param req Request
 ---@param res Response
 ---@param rules RateLimitRule[]
-function told.write(headers, req, res, rules)
-  local form = FORMS[headers]
-  for i = 1, #rules do
-    local said = note.get(req, rules[i])
-    if said then form.write(rules[i], res, said) end
-  end
+function limit_fields.write(headers, req, res, rules)
+  for i = 1, #rules do limit_fields.write_one(headers, req, res, rules[i]) end
 end
 
-return told
+return limit_fields

@@ -6,7 +6,7 @@
 -- charged, and where another worker was faster the earlier ones get back what they were charged.
 
 local moongate = require "moongate"
-local told = require "rate-limit.told"
+local told = require "moongate.limit_fields"
 
 local limit, reply = moongate.limit, moongate.reply
 local ceil, max = math.ceil, math.max

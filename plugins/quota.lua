@@ -1,0 +1,183 @@
+--- quota: admits what a consumer may use in a day, a month, so many seconds; survives restarts.
+--
+-- Counted in shared memory, exactly over all workers, and kept in the store: see
+-- lua/moongate/quota.lua for what is lost when. A quota's identity is its name and what it is
+-- counted by; a reload that changes the limit keeps what was used.
+--
+-- With `charge = "response"` a request is admitted while anything is left, and charged when the
+-- head of its answer is there, with what `cost` says of both: so the last ones may use more than
+-- is left. A request that gets no answer is not charged.
+
+local bridge = require "moongate.ffi"
+local fields = require "moongate.limit_fields"
+local limit = require "moongate.limit"
+local moongate = require "moongate"
+local note = require "moongate.note"
+local quota_of = require "moongate.quota"
+local time_zone = require "moongate.time_zone"
+local values = require "moongate.config.values"
+
+local reply = moongate.reply
+local ceil, max = math.ceil, math.max
+
+---@class QuotaPlugin: Plugin
+---@field gate Quota
+---@field rule table             as limit_fields has it
+---@field by fun(req: Request): string?
+---@field cost number|fun(req: Request, res: Response?): number
+---@field charge "request"|"response"
+local quota = {
+  summary = "Admits what may be used in a day, a month or so many seconds.",
+  options = {
+    limit = { type = "integer", required = true, min = 1, max = 1073741823,
+      help = "units in each period" },
+    period = { type = "any", default = "month",
+      help = '"hour", "day", "week", "month" or "year" of the calendar; or a duration, whole '
+        .. "seconds, for the other kinds" },
+    kind = { type = "string", values = { "calendar", "rolling", "first-use" }, default = "calendar",
+      help = "rolling: the last so many seconds, of which those before the last multiple count in "
+        .. "part; first-use: from the first request on" },
+    timezone = { type = "string", default = "UTC",
+      help = 'whose calendar: "UTC", "Europe/Berlin", "+05:30"' },
+    by = { type = "by", default = "consumer", help = "what has a quota of its own" },
+    name = { type = "string",
+      help = "routes whose quotas have one name share what may be used; default: the route's own" },
+    missing = { type = "string", values = { "deny", "share" }, default = "deny",
+      help = "requests without what is counted by get a 403, or share one quota" },
+    cost = { type = "any", default = 1,
+      help = "units of a request: a whole number, or a function of the request (and the response, "
+        .. "when that is charged) that returns one" },
+    charge = { type = "string", values = { "request", "response" }, default = "request",
+      help = "when: as a request comes, or as its answer does" },
+    headers = { type = "string", values = { "draft", "legacy", "none" }, default = "draft",
+      help = "what the client is told: RateLimit and RateLimit-Policy, X-RateLimit-*, or nothing" },
+    persist = { type = "boolean", default = true,
+      help = "keep it in the store; false: in shared memory alone, until the gateway ends" },
+    flush = { type = "duration", default = "1s", min = 0.1, max = 3600,
+      help = "between two times that what was charged goes to the store: so much the loss of the "
+        .. "whole gateway may cost" },
+    report_only = { type = "boolean", default = false,
+      help = "refuse nothing: count in moongate_quota_refused_total what would be refused" },
+  },
+}
+
+local UNITS = { hour = true, day = true, week = true, month = true, year = true }
+local PERIOD_SECONDS_MAX = 10 * 366 * 86400
+
+local refused = moongate.metrics.counter("moongate_quota_refused_total",
+  "Requests that a quota refused, or would have.", { "quota", "mode" })
+
+local UNIDENTIFIED =
+  reply.problem(403, "unidentified", "The request lacks what its quota is counted by.")
+
+local function is_cost(value)
+  return type(value) == "number" and value >= 0 and value % 1 == 0 and value <= 1e9
+end
+
+local function fault_of_period(options)
+  if options.kind == "calendar" then
+    if UNITS[options.period] then return nil end
+    return ('period is %s; of a calendar it is "hour", "day", "week", "month" or "year"'):format(
+      values.show(options.period))
+  end
+  local seconds = values.duration(options.period)
+  if seconds and seconds >= 1 and seconds % 1 == 0 and seconds <= PERIOD_SECONDS_MAX then
+    return nil
+  end
+  return ("period is %s; expected a duration of whole seconds, at most ten years"):format(
+    values.show(options.period))
+end
+
+function quota.check(options)
+  if type(options.cost) ~= "function" and not is_cost(options.cost) then
+    return ("cost is %s; expected a whole number up to 1e9, or a function"):format(
+      values.show(options.cost))
+  end
+  local _, why = time_zone.load(options.timezone)
+  return why or fault_of_period(options)
+end
+
+function quota.new(options, context)
+  local name = options.name or limit.own_name("quota", context.route)
+  local is_calendar = options.kind == "calendar"
+  local length = not is_calendar and values.duration(options.period) or nil
+  options.gate = quota_of.new {
+    name = name, limit = options.limit, kind = options.kind, persist = options.persist,
+    unit = is_calendar and options.period or nil, length = length,
+    zone = is_calendar and time_zone.load(options.timezone) or nil,
+  }
+  options.rule = { name = name, gate = { limit = options.limit, window = length } }
+  return options
+end
+
+function quota.phases(instance)
+  local has_response = fields.FORMS[instance.headers] ~= nil or instance.charge == "response"
+  return { request = true, response = has_response }
+end
+
+function quota:start()
+  if not self.persist then return end
+  if not bridge.C.moon_store_is_open(bridge.generation) then
+    error(('quota %q needs a store { path = "..." }, or persist = false'):format(self.rule.name), 0)
+  end
+  moongate.every(self.flush, function() self.gate:flush() end)
+end
+
+function quota:stop()
+  if self.persist then self.gate:leave() end
+end
+
+local function cost_of(self, req, res)
+  local cost = self.cost
+  if type(cost) == "number" then return cost end
+  local value = cost(req, res)
+  if not is_cost(value) then
+    error(("the cost of a request is %s; expected a whole number up to 1e9"):format(
+      tostring(value)), 0)
+  end
+  return value
+end
+
+local function refuse(self, wait)
+  refused:with(self.rule.name, self.report_only and "report" or "enforce"):add()
+  if self.report_only then return nil end
+  return fields.denial(self.rule, wait < math.huge and max(1, ceil(wait)) or wait)
+end
+
+-- Charged with the answer: admitted while anything is left.
+local function look(self, req, scope)
+  local _, left, _, reset = self.gate:take(scope, 0)
+  fields.tell(self.headers, req, self.rule, left, ceil(reset))
+  if left < 1 then
+    local answer = refuse(self, reset)
+    if answer then return answer end
+  end
+  note.set(req, self, scope)
+  return nil
+end
+
+---@param req Request
+---@return Reply?  ends the request when present
+function quota:request(req)
+  local scope = self.by(req)
+  if not scope and self.missing == "deny" then return UNIDENTIFIED end
+  scope = scope and tostring(scope) or ""
+  if self.charge == "response" then return look(self, req, scope) end
+  local allowed, left, wait, reset = self.gate:take(scope, cost_of(self, req))
+  fields.tell(self.headers, req, self.rule, left, ceil(allowed and reset or wait))
+  if allowed then return nil end
+  return refuse(self, wait)
+end
+
+---@param req Request
+---@param res Response
+function quota:response(req, res)
+  local scope = note.get(req, self)
+  if scope then
+    local _, left, _, reset = self.gate:charge(scope, cost_of(self, req, res))
+    fields.tell(self.headers, req, self.rule, left, ceil(reset))
+  end
+  if fields.FORMS[self.headers] then fields.write_one(self.headers, req, res, self.rule) end
+end
+
+return quota
