@@ -19,6 +19,7 @@ local C = bridge.C
 ---@field extensions string? further members of the problem as JSON text without braces
 ---@field is_missing boolean? of auth.lua: there were no credentials
 ---@field is_attempt boolean? of auth.lua: there were some
+---@field gathered string?   the body is what C has gathered, with these further members
 local Reply = {}
 Reply.__index = Reply
 
@@ -64,7 +65,7 @@ local function make(status, fields, body)
   end
   local answer = setmetatable({
     status = status, fields = fields, body = body or "", problem = false, detail = false,
-    extensions = false,
+    extensions = false, gathered = false,
   }, Reply)
   return answer -- a tail call of setmetatable() would keep it from being compiled
 end
@@ -171,6 +172,14 @@ function reply.add_values(list, answer, name)
   end
 end
 
+--- For aggregates: the body is what C has gathered with `more` members, JSON text without braces.
+---@return Reply
+function reply.gathered(status, more, headers)
+  local answer = make(status, fields_of(headers, nil, 2), nil)
+  answer.gathered = more
+  return answer
+end
+
 ---@param value any
 ---@return boolean
 function reply.is(value)
@@ -191,6 +200,8 @@ function reply.hand_over(handle, answer)
   if problem then
     local detail, extensions = answer.detail, answer.extensions
     C.moon_answer_problem(handle, problem, #problem, detail, #detail, extensions, #extensions)
+  elseif answer.gathered then
+    C.moon_answer_gathered(handle, answer.gathered, #answer.gathered)
   else
     C.moon_answer_body(handle, answer.body, #answer.body)
   end

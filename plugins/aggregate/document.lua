@@ -1,6 +1,7 @@
 --- document: one JSON text of the parts' values, always in the same order.
 --
--- Values go in byte for byte: nothing is decoded and written again.
+-- Values go in byte for byte: nothing is decoded and written again. Side by side they are put
+-- together by C (runtime/bridge/gather.h), members in one object here.
 
 local json = require "moongate.json"
 local json_text = require "aggregate.json_text"
@@ -12,14 +13,14 @@ local document = {}
 ---@return string
 function document.member(name) return json.encode(name) .. ":" end
 
--- What separates, the member and its value: three pieces for each. With an `index` a value takes
--- the place of one that the member has.
+-- What separates, the member and its value: three pieces for each. A value takes the place of one
+-- that the member has.
 local function put(pieces, index, member, value)
-  local at = index and index[member]
+  local at = index[member]
   if not at then
     at = #pieces + 1
     pieces[at], pieces[at + 1] = at == 1 and "{" or ",", member
-    if index then index[member] = at end
+    index[member] = at
   end
   pieces[at + 2] = value
 end
@@ -35,7 +36,11 @@ local function put_merged(pieces, index, member, value)
   for _, one in ipairs(members) do put(pieces, index, document.member(one.name), one.value) end
 end
 
-local function errors_text(ordered, failures)
+--- The list of what failed.
+---@param ordered AggregatePart[]
+---@param failures table<string, AggregateFailure>
+---@return string
+function document.errors(ordered, failures)
   local errors = {}
   for _, part in ipairs(ordered) do
     local failure = failures[part.name]
@@ -48,29 +53,18 @@ local function errors_text(ordered, failures)
   return "[" .. table.concat(errors, ",") .. "]"
 end
 
--- What a part without a value is: failed, or left out.
-local function missing(failures, name)
-  return failures and failures[name] and "null"
-end
-
---- The whole answer.
+--- The members of all parts in one object.
 ---@param ordered AggregatePart[]
 ---@param values table<string, string>  JSON, by names of parts
----@param failures table<string, AggregateFailure>?
----@param merge "group"|"merge"
----@param errors string   name of the member that tells what failed; "": none
+---@param member string  a further one, and its value; "": none
+---@param value string?
 ---@return string
-function document.of(ordered, values, failures, merge, errors)
-  local pieces, index, add = {}, nil, put
-  if merge == "merge" then index, add = {}, put_merged end
-  for i = 1, #ordered do
-    local part = ordered[i]
-    local value = values[part.name] or missing(failures, part.name)
-    if value then add(pieces, index, part.member, value) end
+function document.merged(ordered, values, member, value)
+  local pieces, index = {}, {}
+  for _, part in ipairs(ordered) do
+    if values[part.name] then put_merged(pieces, index, part.member, values[part.name]) end
   end
-  if failures and errors ~= "" then
-    put(pieces, index, document.member(errors), errors_text(ordered, failures))
-  end
+  if member ~= "" then put(pieces, index, member, value) end
   if #pieces == 0 then return "{}" end
   pieces[#pieces + 1] = "}"
   return table.concat(pieces)

@@ -14,13 +14,14 @@
 -- The first required part that fails ends it all; what still runs is cancelled.
 
 local bridge = require "moongate.ffi"
-local core = require "moongate.core.task"
 local document = require "aggregate.document"
 local graph = require "aggregate.graph"
 local part = require "aggregate.part"
+local plan = require "aggregate.plan"
 local reply = require "moongate.reply"
+local wait = require("moongate.core.gather").wait
 
-local C = bridge.C
+local C, found = bridge.C, bridge.found
 
 local PARTS_MAX = 32
 
@@ -70,6 +71,22 @@ local function lowered(names)
   return list
 end
 
+-- Parts in their order, and those among them that are to be asked first.
+local function arrange(options, parts)
+  local counts, dependents = graph.of(parts)
+  options.dependents, options.counts = dependents, counts
+  options.ordered, options.first = {}, {}
+  options.is_simple = options.merge == "group" and next(dependents) == nil
+  for i, name in ipairs(options.order) do
+    local one = parts[name]
+    one.place = i - 1
+    one.is_kept = options.merge == "merge" or one.extract ~= nil or dependents[name] ~= nil
+    options.ordered[i] = one
+    if counts[name] == 0 and not one.is_fixed then table.insert(options.first, one) end
+    if not one.is_fixed or one.extract then options.is_simple = false end
+  end
+end
+
 ---@param options table
 ---@return table?
 ---@return string? wrong
@@ -88,41 +105,29 @@ function aggregate.new(options)
     table.sort(wrong)
     return nil, table.concat(wrong, "; ")
   end
-  local counts
-  counts, options.dependents = graph.of(parts)
-  options.ordered, options.first, options.counts = {}, {}, next(options.dependents) and counts
-  for i, name in ipairs(options.order) do
-    options.ordered[i] = parts[name]
-    if counts[name] == 0 then table.insert(options.first, parts[name]) end
-  end
   options.forwarded = lowered(options.forward_headers)
+  arrange(options, parts)
   return options
 end
 
-local ACCEPT = { "accept", "application/json" }
-
--- What all parts get, names and values in turn, and what Host says when that is forwarded, too.
-local function fields_of(self, req)
-  local fields, host = ACCEPT, nil
-  for i = 1, #self.forwarded do
-    local name = self.forwarded[i]
-    local value = req.headers[name]
-    if value and name == "host" then
-      host = value
-    elseif value then
-      if fields == ACCEPT then fields = { ACCEPT[1], ACCEPT[2] } end
-      local at = name == "accept" and 1 or #fields + 1
-      fields[at], fields[at + 1] = name, value
-    end
-  end
-  return fields, host
+local function plan_of(self)
+  local ok, made = pcall(plan.of, self)
+  self.plan, self.plan_fault = ok and made, not ok and made
 end
 
-local run_parts
+-- Asks for those parts that are the same each time.
+local function begin(self, handle)
+  if self.plan == nil then plan_of(self) end
+  if not self.plan then error(self.plan_fault, 0) end
+  if not C.moon_gather_begin(handle, self.plan, self.timeout) then
+    error("a field to forward is not what a request may have", 0)
+  end
+end
 
--- false: a required part failed, so that it is over.
-local function run_part(self, run, one)
-  if not part.ask(one, run) then return false end
+local ask_all
+
+-- The part has ended. false: a required one failed, so that it is over.
+local function ended(self, run, one)
   local dependents = self.dependents[one.name]
   if not dependents then return true end
   local ready = {}
@@ -130,17 +135,36 @@ local function run_part(self, run, one)
     run.left[waiting.name] = run.left[waiting.name] - 1
     if run.left[waiting.name] == 0 then ready[#ready + 1] = waiting end
   end
-  return run_parts(self, run, ready)
+  return ask_all(self, run, ready)
 end
 
-function run_parts(self, run, list)
-  if #list == 0 then return true end
-  if #list == 1 then return run_part(self, run, list[1]) end
-  local wrong = core.join_each(list, run_part, self, run)
-  for i = 1, wrong and #list or 0 do
-    if wrong[i] then error(wrong[i].error, 0) end
+function ask_all(self, run, list)
+  for _, one in ipairs(list) do
+    local is_asked, goes_on = part.ask(one, run)
+    if not goes_on or (not is_asked and not ended(self, run, one)) then return false end
   end
-  return not run.failed
+  return true
+end
+
+-- Looks at what ends, up to the last; `place`: of the first.
+local function run_on(self, run, place)
+  while place do
+    local one = self.ordered[place + 1]
+    run.is_judged[one] = true
+    if not part.judge(one, run) or not ended(self, run, one) then return false end
+    place = wait()
+  end
+  for _, one in ipairs(self.ordered) do
+    if not run.is_judged[one] and not part.judge(one, run) then return false end
+  end
+  return true
+end
+
+local function new_run(self, req)
+  local run = { req = req, handle = req.handle, values = {}, failures = nil, failed = nil,
+    left = {}, is_judged = {} }
+  for name, count in pairs(self.counts) do run.left[name] = count end
+  return run
 end
 
 local SAME = { [401] = true, [403] = true, [404] = true, [410] = true, [429] = true, [503] = true }
@@ -156,45 +180,51 @@ local function status_of(failure)
   return 502
 end
 
--- As one text when there are several of that name.
-local function field_of(fields, name)
-  local found
-  for i = 1, #fields, 2 do
-    if fields[i]:lower() == name then
-      found = found and found .. ", " .. fields[i + 1] or fields[i + 1]
-    end
-  end
-  return found
-end
-
 local function refusal(run)
-  local failure, headers = run.failures[run.failed.name], {}
+  local failed = run.failed
+  local failure, headers = run.failures[failed.name], {}
   local status = status_of(failure)
   for _, name in ipairs(status == failure.status and LIFTED or {}) do
-    headers[name] = field_of(failure.fields, name)
+    if C.moon_gather_header(run.handle, failed.place, name, #name, found) then
+      headers[name] = bridge.text()
+    end
   end
+  C.moon_gather_stop(run.handle)
   return reply.problem(status, "part-failed",
-    ("The part %q of the answer is missing."):format(run.failed.name), headers,
-    { part = run.failed.name, reason = failure.reason })
+    ("The part %q of the answer is missing."):format(failed.name), headers,
+    { part = failed.name, reason = failure.reason })
 end
 
-local ANSWER = reply.new(200, nil, { ["content-type"] = "application/json" })
+local KIND = { ["content-type"] = "application/json" }
+local MERGED, GATHERED = reply.new(200, nil, KIND), reply.gathered(200, "", KIND)
+
+local function answer(self, run)
+  local member, errors = "", nil
+  if run.failures and self.errors ~= "" then
+    member, errors = document.member(self.errors), document.errors(self.ordered, run.failures)
+  end
+  if self.merge == "merge" then
+    return reply.with_body(MERGED, document.merged(self.ordered, run.values, member, errors))
+  end
+  return errors and reply.gathered(200, member .. errors, KIND) or GATHERED
+end
 
 ---@param req Request
 ---@return Reply
 function aggregate:respond(req)
-  local run = {
-    req = req, values = {}, failures = nil, failed = nil, fields = ACCEPT, host = nil, left = nil,
-    deadline = C.moon_now(bridge.generation) + self.timeout,
-  }
-  run.fields, run.host = fields_of(self, req)
-  if self.counts then
-    run.left = {}
-    for name, count in pairs(self.counts) do run.left[name] = count end
+  local handle, place = req.handle, nil
+  begin(self, handle)
+  if self.is_simple then
+    place = wait()
+    if not place and C.moon_gather_failures(handle) == 0 then return GATHERED end
   end
-  if not run_parts(self, run, self.first) then return refusal(run) end
-  local body = document.of(self.ordered, run.values, run.failures, self.merge, self.errors)
-  return reply.with_body(ANSWER, body)
+  local run = new_run(self, req)
+  if not self.is_simple then
+    if not ask_all(self, run, self.first) then return refusal(run) end
+    place = wait()
+  end
+  if not run_on(self, run, place) then return refusal(run) end
+  return answer(self, run)
 end
 
 return aggregate

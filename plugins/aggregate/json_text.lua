@@ -1,137 +1,50 @@
 --- json_text: walks over JSON texts without making values of them.
 --
--- So what is taken out of one is put into another byte for byte: numbers keep their digits. Strict
--- (RFC 8259), without recursion, no deeper than DEPTH_MAX. In a long text the loop has its turn now
--- and then, so only what may wait can call this; a short one is checked in C, in one go.
+-- So what is taken out of one is put into another byte for byte: numbers keep their digits. Only
+-- for texts that are known to be JSON; without recursion. In a long text the loop has its turn now
+-- and then, so only what may wait can call this.
 
-local bridge = require "moongate.ffi"
 local json = require "moongate.json"
 local sleep = require "moongate.sleep"
-local utf8 = require "moongate.utf8"
-
-local C = bridge.C
 
 local json_text = {}
 
-local DEPTH_MAX = 128
--- Of a text that is checked in one go: well below a millisecond.
-local SHORT_MAX = 65536
--- Of what is outside of strings, blanks alone are not above it.
-local BLANK = 32
--- Values between two turns of the loop: about a millisecond.
-local VALUES_PER_TURN = 2000
+-- Texts and brackets between two turns of the loop: about a millisecond.
+local STEPS_PER_TURN = 2000
 
 local function skip_blanks(text, at) return text:find("[^ \t\r\n]", at) or #text + 1 end
 
--- Behind the string whose quote is at `at`; nil when it is none.
+-- Behind the string whose quote is at `at`.
 local function skip_string(text, at)
   at = at + 1
   while true do
-    local stop = text:find('["\\%z\1-\31]', at)
-    if not stop then return nil end
-    local found = text:sub(stop, stop)
-    if found == '"' then return stop + 1 end
-    if found ~= "\\" then return nil end
-    at = text:match('^["\\/bfnrt]()', stop + 1) or text:match("^u%x%x%x%x()", stop + 1)
-    if not at then return nil end
+    local stop = text:find('["\\]', at)
+    if text:byte(stop) == 34 then return stop + 1 end
+    at = stop + 2
   end
 end
 
-local function skip_number(text, at)
-  local stop = text:match("^%-?0()", at) or text:match("^%-?[1-9]%d*()", at)
-  if not stop then return nil end
-  stop = text:match("^%.%d+()", stop) or stop
-  return text:match("^[eE][+-]?%d+()", stop) or stop
-end
-
-local function skip_word(text, at)
-  return text:match("^true()", at) or text:match("^false()", at) or text:match("^null()", at)
-end
-
--- Behind a scalar.
-local function skip_scalar(text, at)
-  local first = text:sub(at, at)
-  if first == '"' then return skip_string(text, at) end
-  if first:find "[%-%d]" then return skip_number(text, at) end
-  return skip_word(text, at)
-end
-
--- Behind `"name":` and the blanks after it.
-local function skip_name(text, at)
-  if text:sub(at, at) ~= '"' then return nil end
-  at = skip_string(text, at)
-  at = at and skip_blanks(text, at)
-  if not at or text:sub(at, at) ~= ":" then return nil end
-  return skip_blanks(text, at + 1)
-end
-
-local CLOSERS = { ["{"] = "}", ["["] = "]" }
-
--- Behind the opening of something that is not empty: where its first value begins.
-local function enter(text, at, closers)
-  local closer = closers[#closers]
-  if closer == "}" then return skip_name(text, at) end
+-- Behind the array or object that opens at `at`.
+local function skip_brackets(text, at)
+  local depth, count = 0, 0
+  repeat
+    local stop, _, found = text:find('(["%[%]{}])', at)
+    at = stop + 1
+    if found == '"' then at = skip_string(text, stop)
+    elseif found == "{" or found == "[" then depth = depth + 1
+    else depth = depth - 1 end
+    count = count + 1
+    if count % STEPS_PER_TURN == 0 then sleep(0) end
+  until depth == 0
   return at
-end
-
--- After a value: where the next value begins and true, or behind the last value and false; nil when
--- neither comes.
-local function leave(text, at, closers)
-  while #closers > 0 do
-    at = skip_blanks(text, at)
-    local found = text:sub(at, at)
-    if found == "," then
-      return enter(text, skip_blanks(text, at + 1), closers), true
-    elseif found ~= closers[#closers] then
-      return nil
-    end
-    closers[#closers] = nil
-    at = at + 1
-  end
-  return at, false
-end
-
--- One step at a value's beginning: as leave().
-local function step(text, at, closers)
-  local closer = CLOSERS[text:sub(at, at)]
-  if not closer then
-    local stop = skip_scalar(text, at)
-    if not stop then return nil end
-    return leave(text, stop, closers)
-  end
-  if #closers == DEPTH_MAX then return nil end
-  closers[#closers + 1] = closer
-  at = skip_blanks(text, at + 1)
-  if text:sub(at, at) == closer then return leave(text, at, closers) end
-  return enter(text, at, closers), true
 end
 
 -- Behind the value that begins at `at`.
 local function skip_value(text, at)
-  local closers, goes_on, count = {}, true, 0
-  while at and goes_on do
-    at, goes_on = step(text, at, closers)
-    count = count + 1
-    if count % VALUES_PER_TURN == 0 then sleep(0) end
-  end
-  return at
-end
-
-local function is_json(text)
-  if #text <= SHORT_MAX then return C.moon_json_fault(text, #text) < 0 end
-  local behind = skip_value(text, skip_blanks(text, 1))
-  return behind and skip_blanks(text, behind) > #text
-end
-
---- The value that a text is, without blanks around it; nil when it is not JSON.
----@param text string
----@return string?
-function json_text.value(text)
-  if not is_json(text) or not utf8.is_valid(text) then return nil end
-  local from, to = 1, #text
-  while text:byte(from) <= BLANK do from = from + 1 end
-  while text:byte(to) <= BLANK do to = to - 1 end
-  return text:sub(from, to)
+  local first = text:sub(at, at)
+  if first == '"' then return skip_string(text, at) end
+  if first == "{" or first == "[" then return skip_brackets(text, at) end
+  return text:match("^[^,%]}%s]+()", at)
 end
 
 local function name_of(quoted)
@@ -140,8 +53,10 @@ local function name_of(quoted)
   return list and list[1] or quoted:sub(2, -2)
 end
 
+local CLOSERS = { ["{"] = "}", ["["] = "]" }
+
 --- The members of an object, as names and values in turn; of an array, only the values.
----@param text string  of json_text.value()
+---@param text string  JSON without blanks around it
 ---@return { name: string?, value: string }[]?  nil: neither of them
 function json_text.members(text)
   local closer = CLOSERS[text:sub(1, 1)]
@@ -150,8 +65,9 @@ function json_text.members(text)
   while text:sub(at, at) ~= closer do
     local name
     if closer == "}" then
-      name = name_of(text:sub(at, skip_string(text, at) - 1))
-      at = skip_name(text, at)
+      local behind = skip_string(text, at)
+      name = name_of(text:sub(at, behind - 1))
+      at = skip_blanks(text, skip_blanks(text, behind) + 1) -- behind the colon
     end
     local behind = skip_value(text, at)
     list[#list + 1] = { name = name, value = text:sub(at, behind - 1) }

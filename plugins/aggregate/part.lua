@@ -2,14 +2,12 @@
 
 local bridge = require "moongate.ffi"
 local check = require "moongate.config.check"
-local core = require "moongate.core.fetch"
 local document = require "aggregate.document"
 local json = require "moongate.json"
 local json_text = require "aggregate.json_text"
-local target_of = require "moongate.fetch_target"
 local template = require "aggregate.template"
 
-local C = bridge.C
+local C, found = bridge.C, bridge.found
 
 local part = {}
 
@@ -31,11 +29,12 @@ local OPTIONS = {
 ---@field name string
 ---@field member string                  its name as the document has it
 ---@field needs table<string, boolean>  parts that it waits for
+---@field place integer                of the order, from 0
+---@field is_fixed boolean             asked in the same way each time
+---@field is_kept boolean              more is done with its value than to put it into the document
 ---@field url AggregateAddress
----@field target integer?                where that is, once it has been asked
 ---@field body AggregateText?
----@field fields { name: string, value: AggregateText }[]
----@field overrides table<string, true>  their names
+---@field fields { name: string, value: AggregateText }[]  each name once, lower case
 ---@field fallback string?  JSON
 
 local function is_token(text) return text:find "^[%w!#$%%&'*+.^_`|~-]+$" ~= nil end
@@ -63,16 +62,26 @@ local function body_of(self, checked, names)
 end
 
 local function fields_of(self, checked, names, report)
-  local fields, overrides = {}, {}
+  local fields, is_there = {}, {}
   for name, text in pairs(checked.headers) do
     local value, wrong = template.text(text, "header", names, self.needs)
     if not is_token(name) or text:find "%c" then wrong = ("header %q is none"):format(name) end
     if wrong then report(wrong) end
     name = name:lower()
-    if not overrides[name] then fields[#fields + 1] = { name = name, value = value } end
-    overrides[name] = true
+    if not is_there[name] then fields[#fields + 1] = { name = name, value = value } end
+    is_there[name] = true
   end
-  return fields, overrides
+  return fields
+end
+
+-- Whether nothing of it depends on the request.
+local function is_fixed(self)
+  if self.when or not self.url or not self.url.path.fixed then return false end
+  if self.body and not self.body.fixed then return false end
+  for _, field in ipairs(self.fields) do
+    if not field.value.fixed then return false end
+  end
+  return true
 end
 
 local function fallback_of(checked, report)
@@ -119,10 +128,11 @@ function part.new(name, given, names, report)
   checked.headers = checked.headers or {}
   self.body, wrong = body_of(self, checked, names)
   if wrong then wrong_with(wrong) end
-  self.fields, self.overrides = fields_of(self, checked, names, wrong_with)
+  self.fields = fields_of(self, checked, names, wrong_with)
   self.method = checked.method or (self.body and "POST" or "GET")
   if not is_token(self.method) then wrong_with(("method is %q"):format(self.method)) end
   self.fallback = fallback_of(checked, wrong_with)
+  self.is_fixed = is_fixed(self)
   return self
 end
 
@@ -132,101 +142,121 @@ end
 ---@class AggregateFailure
 ---@field reason AggregateReason
 ---@field status integer?   that it answered
----@field fields string[]?  of an answer that is not 2xx: names and values in turn
 
 ---@class AggregateRun
 ---@field req Request
----@field values table<string, string>  JSON, by names of parts
+---@field handle ffi.cdata*             of the exchange
+---@field values table<string, string>  JSON that others need, by names of parts
 ---@field failures table<string, AggregateFailure>?
 ---@field failed AggregatePart?         the first required one that did
----@field fields string[]               that all parts get: names and values in turn
----@field host string?                  what Host says, when it is not the address's
----@field deadline number
+---@field left table<string, integer>?  how many parts each one still waits for
+
+-- What stands in the document for it, and what those get that need it.
+local function put(self, run, value)
+  run.values[self.name] = value
+  C.moon_gather_set_value(run.handle, self.place, value, #value)
+end
 
 -- Whether the others go on.
-local function fail(self, run, reason, status, fields)
+local function fail(self, run, reason, status)
   run.failures = run.failures or {}
-  run.failures[self.name] = { reason = reason, status = status, fields = fields }
+  run.failures[self.name] = { reason = reason, status = status }
+  put(self, run, self.fallback or "null")
   run.values[self.name] = self.fallback
   if not self.required then return true end
   run.failed = run.failed or self
   return false
 end
 
--- Keeps the JSON that is used of an answer.
-local function judge(self, run, status, fields, body)
-  if status < 200 or status > 299 then return fail(self, run, "status", status, fields) end
-  local value = body == "" and "null" or json_text.value(body)
-  if not value then return fail(self, run, "not-json", status) end
-  if self.extract and body ~= "" then value = json_text.at(value, self.extract) end
-  if not value then return fail(self, run, "nothing-extracted", status) end
+local function text_of(self, run)
+  return C.moon_gather_value(run.handle, self.place, found) and bridge.text()
+end
+
+local function take_value(self, run)
+  if not self.is_kept then return true end
+  local value = text_of(self, run)
+  if self.extract and C.moon_gather_has_body(run.handle, self.place) then
+    value = json_text.at(value, self.extract)
+    if not value then
+      return fail(self, run, "nothing-extracted", C.moon_gather_status(run.handle, self.place))
+    end
+    put(self, run, value)
+  end
   run.values[self.name] = value
   return true
 end
 
--- Names and values in turn, and what Host says; nil: a value lacks.
-local function fields_for(self, run)
-  if #self.fields == 0 then return run.fields, run.host end
-  local list, host = {}, run.host
-  for i = 1, #run.fields, 2 do
-    if not self.overrides[run.fields[i]] then
-      list[#list + 1], list[#list + 2] = run.fields[i], run.fields[i + 1]
-    end
-  end
-  for _, field in ipairs(self.fields) do
-    local value = field.value(run.req, run.values)
-    if not value then return nil end
-    if field.name == "host" then
-      host = value
-    else
-      list[#list + 1], list[#list + 2] = field.name, value
-    end
-  end
-  return list, host
+local function status_of(self, run)
+  local status = C.moon_gather_status(run.handle, self.place)
+  return status > 0 and status or nil
 end
 
-local function find_target(self)
-  local url = self.url
-  self.target = target_of(url.scheme, url.authority)
-  if self.target == false then
-    error(("%q is no authority to fetch from"):format(url.authority), 0)
-  end
-  return self.target
-end
-
--- Path, fields, what Host says, and a body if it has one; nil: a value lacks.
-local function request_of(self, run)
-  local path = self.url.path(run.req, run.values)
-  if not path then return nil end
-  local fields, host = fields_for(self, run)
-  local body = fields and self.body and self.body(run.req, run.values)
-  if not fields or (self.body and not body) then return nil end
-  return path, fields, host or self.url.authority, body
-end
-
-local function ask(self, run, seconds)
-  local path, fields, host, body = request_of(self, run)
-  if not path then return fail(self, run, "no-value") end
-  if seconds <= 0 then return fail(self, run, "timeout") end
-  local target = self.target or find_target(self)
-  if not target then return fail(self, run, "upstream-limit") end
-  local status, got, text = core.call(target, self.method, path, host, fields, body, 0, seconds,
-    self.limit, true)
-  if not status then return fail(self, run, got) end
-  return judge(self, run, status, got, text)
-end
-
---- Asks, waits for the answer, and keeps it.
+--- How it went, once it has ended; nothing for one that was not asked.
 ---@param self AggregatePart
 ---@param run AggregateRun
 ---@return boolean goes_on  false: it was required and has failed
+function part.judge(self, run)
+  local outcome = C.moon_gather_outcome(run.handle, self.place)
+  if outcome == C.MOON_GATHER_NOT_ASKED then return true end
+  if outcome == C.MOON_GATHER_HAS_VALUE then return take_value(self, run) end
+  if outcome == C.MOON_GATHER_BAD_STATUS then
+    return fail(self, run, "status", status_of(self, run))
+  end
+  if outcome == C.MOON_GATHER_NOT_JSON then
+    return fail(self, run, "not-json", status_of(self, run))
+  end
+  C.moon_gather_fault(run.handle, self.place, found)
+  return fail(self, run, bridge.text())
+end
+
+-- Whether each text could be read; those that are fixed are known already.
+local function read(self, run)
+  local texts = { path = self.url.path.read(run.req, run.values) }
+  if not texts.path then return nil end
+  for i, field in ipairs(self.fields) do
+    texts[i] = field.value.read(run.req, run.values)
+    if not texts[i] then return nil end
+  end
+  if self.body then
+    texts.body = self.body.read(run.req, run.values)
+    if not texts.body then return nil end
+  end
+  return texts
+end
+
+local function add_text(self, run, which, given, text)
+  return given.fixed or C.moon_gather_ask_text(run.handle, self.place, which, text, #text)
+end
+
+-- Whether it may be asked so.
+local function add_texts(self, run, texts)
+  local fits = add_text(self, run, C.MOON_GATHER_PATH, self.url.path, texts.path)
+    and (not self.body or add_text(self, run, C.MOON_GATHER_BODY, self.body, texts.body))
+  for i, field in ipairs(self.fields) do
+    local value = texts[i]
+    fits = fits and (field.value.fixed or C.moon_gather_ask_field(run.handle, self.place,
+      field.name, #field.name, value, #value))
+  end
+  return fits
+end
+
+--- Asks one that is not fixed.
+---@param self AggregatePart
+---@param run AggregateRun
+---@return boolean is_asked
+---@return boolean goes_on  false: it was required and has failed
 function part.ask(self, run)
   if self.when and not self.when(run.req) then
-    run.values[self.name] = self.fallback
-    return true
+    if self.fallback then put(self, run, self.fallback) end
+    return false, true
   end
-  local left = run.deadline - C.moon_now(bridge.generation)
-  return ask(self, run, math.min(self.timeout or left, left))
+  local texts = read(self, run)
+  if not texts then return false, fail(self, run, "no-value") end
+  C.moon_gather_ask(run.handle, self.place)
+  if not add_texts(self, run, texts) then
+    error(("the path or a header of part %q is not what it may be"):format(self.name), 0)
+  end
+  return true, true
 end
 
 return part

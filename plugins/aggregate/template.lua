@@ -60,8 +60,8 @@ local function finish(compiler)
   if compiler.wrong then return nil, compiler.wrong end
   local pieces = compiler.pieces
   local fixed = fixed_text(pieces)
-  if fixed then return function() return fixed end end
-  return function(req, values)
+  if fixed then return { fixed = fixed, read = function() return fixed end } end
+  return { read = function(req, values)
     local texts = {}
     for i = 1, #pieces do
       local piece = pieces[i]
@@ -70,10 +70,12 @@ local function finish(compiler)
       texts[i] = text
     end
     return table.concat(texts)
-  end
+  end }
 end
 
----@alias AggregateText fun(req: Request, values: table<string, string>): string?  nil: one lacks
+---@class AggregateText
+---@field fixed string?  what it always is
+---@field read fun(req: Request, values: table<string, string>): string?  nil: a value lacks
 
 ---@class AggregateAddress
 ---@field scheme "http"|"https"

@@ -46,14 +46,44 @@ static void run_deferred(struct arena *arena)
     }
 }
 
-void arena_reset(struct arena *arena)
+static void free_blocks(struct arena *arena, const struct arena_block *up_to)
 {
-    run_deferred(arena);
-    while (arena->blocks->older != NULL) {
+    while (arena->blocks != up_to) {
         struct arena_block *block = arena->blocks;
         arena->blocks = block->older;
         free(block);
     }
+}
+
+static struct arena_block *first_block(const struct arena *arena)
+{
+    struct arena_block *block = arena->blocks;
+    while (block->older != NULL)
+        block = block->older;
+    return block;
+}
+
+/* One block where several were needed, so that the next time one is enough. */
+static void keep_enough(struct arena *arena)
+{
+    struct arena_block *first = first_block(arena);
+    size_t bytes = first->bytes;
+
+    while (bytes < arena->bytes)
+        bytes *= 2;
+    if (bytes > ARENA_KEPT_BYTES_MAX) {
+        free_blocks(arena, first);
+        return;
+    }
+    free_blocks(arena, NULL);
+    add_block(arena, bytes);
+}
+
+void arena_reset(struct arena *arena)
+{
+    run_deferred(arena);
+    if (arena->blocks->older != NULL)
+        keep_enough(arena);
     arena->next = arena->blocks->memory;
     arena->end = arena->blocks->memory + arena->blocks->bytes;
     arena->bytes = 0;
@@ -63,8 +93,8 @@ void arena_clear(struct arena *arena)
 {
     if (arena->blocks == NULL)
         return;
-    arena_reset(arena);
-    free(arena->blocks);
+    run_deferred(arena);
+    free_blocks(arena, NULL);
     *arena = (struct arena){0};
 }
 

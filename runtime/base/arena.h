@@ -2,8 +2,9 @@
  * arena — memory that lives as long as one request, and is given back at once.
  *
  * Nothing allocated here is freed by hand. A reset runs what was deferred,
- * newest first, and keeps the first block, so that a recycled arena of an
- * ordinary request asks the heap for nothing.
+ * newest first, and keeps one block, as large as what was used of it unless that
+ * was much, so that a recycled arena of an ordinary request asks the heap for
+ * nothing.
  */
 #pragma once
 
@@ -13,6 +14,8 @@
 #include "base/slice.h"
 
 #define ARENA_BLOCK_BYTES 4096
+/* Of what a reset keeps. */
+#define ARENA_KEPT_BYTES_MAX 16384
 
 struct arena_block;
 struct arena_deferred;
@@ -25,7 +28,7 @@ struct arena {
 };
 
 void arena_init(struct arena *arena);
-/* Runs the deferred calls and forgets all memory but the first block. */
+/* Runs the deferred calls and forgets all memory but one block. */
 void arena_reset(struct arena *arena);
 /* Runs the deferred calls and gives everything back to the heap. Nothing for an arena that is all
  * zero. */

@@ -3,22 +3,15 @@
  */
 #include "base/json_syntax.h"
 
-#include <stdint.h>
-
-struct reader {
-    struct slice text;
-    size_t at;
-    unsigned depth;
-    uint64_t is_object[JSON_SYNTAX_DEPTH_MAX / 64];
-};
+#include <endian.h>
 
 /* The byte at the reader, or 0 at the end: a 0 within the text fits nowhere either. */
-static unsigned char peek(const struct reader *reader)
+static unsigned char peek(const struct json_syntax *reader)
 {
     return reader->at < reader->text.length ? (unsigned char)reader->text.start[reader->at] : 0;
 }
 
-static bool take(struct reader *reader, char wanted)
+static bool take(struct json_syntax *reader, char wanted)
 {
     if (peek(reader) != (unsigned char)wanted || reader->at == reader->text.length)
         return false;
@@ -26,7 +19,7 @@ static bool take(struct reader *reader, char wanted)
     return true;
 }
 
-static void skip_blanks(struct reader *reader)
+static void skip_blanks(struct json_syntax *reader)
 {
     unsigned char c;
     while ((c = peek(reader)) == ' ' || c == '\t' || c == '\n' || c == '\r')
@@ -43,7 +36,7 @@ static bool is_hex_digit(unsigned char c)
     return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
 }
 
-static bool take_digits(struct reader *reader)
+static bool take_digits(struct json_syntax *reader)
 {
     size_t before = reader->at;
     while (is_digit(peek(reader)))
@@ -51,7 +44,7 @@ static bool take_digits(struct reader *reader)
     return reader->at > before;
 }
 
-static bool take_number(struct reader *reader)
+static bool take_number(struct json_syntax *reader)
 {
     take(reader, '-');
     if (!take(reader, '0') && !take_digits(reader))
@@ -65,7 +58,7 @@ static bool take_number(struct reader *reader)
     return take_digits(reader);
 }
 
-static bool take_escape(struct reader *reader)
+static bool take_escape(struct json_syntax *reader)
 {
     unsigned char c = peek(reader);
 
@@ -82,33 +75,52 @@ static bool take_escape(struct reader *reader)
 
 typedef unsigned char octets __attribute__((vector_size(16)));
 
-/* Whether one of sixteen bytes is not what stands for itself in a string. */
-static bool has_special(const char *at)
+/* Which of sixteen bytes are not what stands for itself in a string. */
+static octets special_of(const char *at)
 {
     octets text;
+    memcpy(&text, at, sizeof(text));
+    return (octets)((text == '"') | (text == '\\') | (text < ' '));
+}
+
+/* How many of sixteen come before the first that is not 0. */
+static size_t zeros_before(octets bytes)
+{
     uint64_t halves[2];
 
-    memcpy(&text, at, sizeof(text));
-    octets special = (octets)((text == '"') | (text == '\\') | (text < ' '));
-    memcpy(halves, &special, sizeof(halves));
-    return (halves[0] | halves[1]) != 0;
+    memcpy(halves, &bytes, sizeof(halves));
+    if (halves[0] != 0)
+        return (size_t)__builtin_ctzll(le64toh(halves[0])) / 8;
+    return halves[1] != 0 ? 8 + (size_t)__builtin_ctzll(le64toh(halves[1])) / 8 : sizeof(octets);
 }
 
-/* Over what stands for itself in a string, sixteen bytes at once: at most fifteen of it are left.
- */
-static void skip_plain(struct reader *reader)
+/* Whether all of 64 bytes stand for themselves. */
+static bool are_plain(const char *at)
+{
+    const size_t step = sizeof(octets);
+    octets one = special_of(at) | special_of(at + step);
+    octets other = special_of(at + 2 * step) | special_of(at + 3 * step);
+    return zeros_before(one | other) == step;
+}
+
+/* Over what stands for itself in a string, 64 bytes at once, then sixteen; at the end of the text
+ * up to fifteen of it are left. */
+static void skip_plain(struct json_syntax *reader)
 {
     const char *at = reader->text.start + reader->at;
-    size_t left = reader->text.length - reader->at;
+    const char *end = reader->text.start + reader->text.length;
+    size_t plain = sizeof(octets);
 
-    while (left >= sizeof(octets) && !has_special(at)) {
-        at += sizeof(octets);
-        left -= sizeof(octets);
+    while ((size_t)(end - at) >= 4 * sizeof(octets) && are_plain(at))
+        at += 4 * sizeof(octets);
+    while (plain == sizeof(octets) && (size_t)(end - at) >= sizeof(octets)) {
+        plain = zeros_before(special_of(at));
+        at += plain;
     }
-    reader->at = reader->text.length - left;
+    reader->at = (size_t)(at - reader->text.start);
 }
 
-static bool take_string(struct reader *reader)
+static bool take_string(struct json_syntax *reader)
 {
     if (!take(reader, '"'))
         return false;
@@ -126,7 +138,7 @@ static bool take_string(struct reader *reader)
     return false;
 }
 
-static bool take_word(struct reader *reader, struct slice word)
+static bool take_word(struct json_syntax *reader, struct slice word)
 {
     if (!slice_starts_with(slice_after(reader->text, reader->at), word))
         return false;
@@ -134,7 +146,7 @@ static bool take_word(struct reader *reader, struct slice word)
     return true;
 }
 
-static bool take_scalar(struct reader *reader)
+static bool take_scalar(struct json_syntax *reader)
 {
     switch (peek(reader)) {
     case '"':
@@ -150,13 +162,13 @@ static bool take_scalar(struct reader *reader)
     }
 }
 
-static bool is_in_object(const struct reader *reader)
+static bool is_in_object(const struct json_syntax *reader)
 {
     unsigned top = reader->depth - 1;
     return (reader->is_object[top / 64] >> (top % 64) & 1) != 0;
 }
 
-static bool open(struct reader *reader, bool is_object)
+static bool open(struct json_syntax *reader, bool is_object)
 {
     unsigned top = reader->depth;
     uint64_t bit = (uint64_t)1 << (top % 64);
@@ -171,7 +183,7 @@ static bool open(struct reader *reader, bool is_object)
     return true;
 }
 
-static bool take_name(struct reader *reader)
+static bool take_name(struct json_syntax *reader)
 {
     skip_blanks(reader);
     if (!take_string(reader))
@@ -181,7 +193,7 @@ static bool take_name(struct reader *reader)
 }
 
 /* Begins a value: all of a scalar, or what opens an array or object that is not empty. */
-static bool begin_value(struct reader *reader, bool *is_complete)
+static bool begin_value(struct json_syntax *reader, bool *is_complete)
 {
     skip_blanks(reader);
     unsigned char c = peek(reader);
@@ -201,7 +213,7 @@ static bool begin_value(struct reader *reader, bool *is_complete)
 }
 
 /* After a value: closes what ends here; true with `*is_over` or before the next value. */
-static bool end_value(struct reader *reader, bool *is_over)
+static bool end_value(struct json_syntax *reader, bool *is_over)
 {
     for (;;) {
         skip_blanks(reader);
@@ -216,17 +228,33 @@ static bool end_value(struct reader *reader, bool *is_over)
     }
 }
 
-bool json_syntax_check(struct slice text, size_t *offset)
+void json_syntax_begin(struct json_syntax *syntax, struct slice text)
 {
-    struct reader reader = {.text = text};
+    *syntax = (struct json_syntax){.text = text};
+}
+
+enum json_syntax_verdict json_syntax_continue(struct json_syntax *syntax, size_t bytes)
+{
+    size_t from = syntax->at;
     bool is_over = false, fits = true;
 
     while (fits && !is_over) {
         bool is_complete;
-        fits = begin_value(&reader, &is_complete);
+        if (syntax->at - from >= bytes)
+            return JSON_SYNTAX_GOES_ON;
+        fits = begin_value(syntax, &is_complete);
         if (fits && is_complete)
-            fits = end_value(&reader, &is_over);
+            fits = end_value(syntax, &is_over);
     }
-    *offset = reader.at;
-    return fits && reader.at == text.length;
+    return fits && syntax->at == syntax->text.length ? JSON_SYNTAX_FITS : JSON_SYNTAX_FAILS;
+}
+
+bool json_syntax_check(struct slice text, size_t *offset)
+{
+    struct json_syntax syntax;
+
+    json_syntax_begin(&syntax, text);
+    bool fits = json_syntax_continue(&syntax, SIZE_MAX) == JSON_SYNTAX_FITS;
+    *offset = syntax.at;
+    return fits;
 }

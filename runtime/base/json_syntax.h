@@ -7,6 +7,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -15,3 +16,17 @@
 
 /* False with the offset of the first byte that does not fit. */
 bool json_syntax_check(struct slice text, size_t *offset);
+
+/* A long text, looked at piece by piece. */
+struct json_syntax {
+    struct slice text;
+    size_t at; /* what comes before fits */
+    unsigned depth;
+    uint64_t is_object[JSON_SYNTAX_DEPTH_MAX / 64];
+};
+
+enum json_syntax_verdict { JSON_SYNTAX_FITS, JSON_SYNTAX_FAILS, JSON_SYNTAX_GOES_ON };
+
+void json_syntax_begin(struct json_syntax *syntax, struct slice text);
+/* Goes on for `bytes`, and to the end of the value that is begun then. */
+enum json_syntax_verdict json_syntax_continue(struct json_syntax *syntax, size_t bytes);

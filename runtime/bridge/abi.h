@@ -2,8 +2,8 @@
  * abi — what Lua may call through the FFI: functions that answer at once and never touch a
  * lua_State.
  *
- * Digests, keys and tokens are in abi_crypto.h, what lies outside of exchanges and generations in
- * abi_shared.h.
+ * Digests, keys and tokens are in abi_crypto.h, asking several upstreams in abi_gather.h, what lies
+ * outside of exchanges and generations in abi_shared.h.
  *
  * Plain declarations, no preprocessor line: the C side includes this through bridge/exports.h, Lua
  * loads the very text that was compiled in through moongate/ffi.lua. Two structs are known to both:

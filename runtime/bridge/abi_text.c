@@ -1,6 +1,6 @@
 /*
- * abi_text — abi.h, abi_crypto.h and abi_shared.h as a text inside the binary, so that Lua declares
- * exactly what was compiled.
+ * abi_text — abi.h and those beside it as a text inside the binary, so that Lua declares exactly
+ * what was compiled.
  */
 #include "bridge/exports.h"
 
@@ -13,10 +13,12 @@ __asm__(".section .rodata\n"
         ".ascii \"struct slice { const char *start; size_t length; };\\n\"\n"
         ".ascii \"struct exchange { double serial; uint32_t slot; };\\n\"\n"
         ".ascii \"struct address_set;\\n\"\n"
+        ".ascii \"struct gather_plan;\\n\"\n"
         ".ascii \"struct generation;\\n\"\n"
-        ".incbin \"" MOONGATE_ABI_HEADER "\"\n"
-        ".incbin \"" MOONGATE_ABI_CRYPTO_HEADER "\"\n"
-        ".incbin \"" MOONGATE_ABI_SHARED_HEADER "\"\n"
+        ".incbin \"" MOONGATE_ABI ".h\"\n"
+        ".incbin \"" MOONGATE_ABI "_crypto.h\"\n"
+        ".incbin \"" MOONGATE_ABI "_gather.h\"\n"
+        ".incbin \"" MOONGATE_ABI "_shared.h\"\n"
         ".byte 0\n"
         ".previous\n");
 

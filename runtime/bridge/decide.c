@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "bridge/decision.h"
+#include "bridge/gather.h"
 
 /* Longest traceback that is logged. */
 #define TRACEBACK_BYTES_MAX 4096
@@ -288,6 +289,10 @@ static void decide_acquire(struct exchange *exchange)
 
 static void decide_release(struct exchange *exchange)
 {
+    const struct decision *decision = exchange->task;
+
+    if (decision != NULL && decision->gather != NULL)
+        gather_clear(decision->gather);
     decision_forget_state(exchange);
     exchange->task = NULL;
     generation_release(&exchange->generation);

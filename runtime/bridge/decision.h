@@ -25,6 +25,7 @@ struct decision {
     enum route_outcome outcome; /* of the matcher */
     struct decision_answer answer;
     unsigned response_failures; /* how often the response phase raised */
+    struct gather *gather;      /* what is asked side by side; NULL: nothing */
     struct ledger ledger;       /* where the steps of its route are counted */
     bool holds_state;           /* Lua keeps something for the slot that may be large */
 };

@@ -1,5 +1,5 @@
 /*
- * exports — the C view of abi.h, abi_crypto.h and abi_shared.h: what they need, then these.
+ * exports — the C view of abi.h and those beside it: what their declarations need, then these.
  */
 #pragma once
 
@@ -12,14 +12,16 @@
 #include "gateway/exchange.h"
 
 struct address_set;
+struct gather_plan;
 struct generation;
 
-/* The text of all as this binary was compiled with it, for ffi.cdef. */
+/* Their text as this binary was compiled with it, for ffi.cdef. */
 const char *moon_abi_text(void);
 
 /* clang-format off */
 #include "bridge/abi.h"
 #include "bridge/abi_crypto.h"
+#include "bridge/abi_gather.h"
 #include "bridge/abi_shared.h"
 /* clang-format on */
 

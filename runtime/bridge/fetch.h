@@ -1,9 +1,46 @@
 /*
- * fetch — what a generation keeps for the requests of its plugins.
+ * fetch — one request of a plugin to an upstream, and its whole answer.
+ *
+ * Goes through the same calls as forwarded requests do: pools, TLS, retries, timeouts. The answer's
+ * body is held whole, up to a limit. Embedded in its owner; the arena is the owner's as well.
  */
 #pragma once
 
-struct generation;
+#include "upstream/call.h"
 
-/* Memory that is kept for reuse; when none of its tasks waits any more. */
-void fetches_clear(struct generation *generation);
+struct loop;
+
+/* Of an answer's body, whatever its owner says. */
+#define FETCH_BODY_MAX 1073741824
+
+struct fetch {
+    struct arena *arena;
+    struct http_stream *stream; /* while it runs */
+    struct call_options options;
+    struct request request;
+    struct slice body_left;
+    bool has_sent_end;
+    struct response *response; /* in the arena; NULL before */
+    struct buffer received;
+    size_t received_max;
+    void (*ended)(void *data, enum fault fault);
+    void *data;
+};
+
+/* Empty: options, request, `ended` and `data` are its owner's to fill in. `received_max`: of the
+ * answer's body. */
+void fetch_init(struct fetch *fetch, struct arena *arena, struct loop *loop, size_t received_max);
+/* Gives it a body, which is borrowed until it has ended. */
+void fetch_set_body(struct fetch *fetch, struct slice body);
+/* `ended` is called once, later, never from within this call, unless it is stopped before: with
+ * FAULT_NONE there is a response and its body in `received`. */
+void fetch_start(struct fetch *fetch, struct cluster *cluster);
+/* Forgets the answer, and breaks off what runs. Nothing for one that is all zero. */
+void fetch_stop(struct fetch *fetch);
+
+/* What a plugin may ask for: a target of visible ASCII that begins with '/', and what Host says. */
+bool fetch_is_path(struct slice path);
+bool fetch_is_authority(struct slice text);
+bool fetch_is_method(struct slice name);
+/* `path` and what follows its '?'. */
+void fetch_set_path(struct request *request, struct slice path);

@@ -107,17 +107,24 @@ int fetch_target_find(lua_State *thread)
     return 1;
 }
 
-struct cluster *fetch_target_argument(lua_State *thread, int at)
+struct cluster *fetch_target_of(const struct generation *generation, double number)
 {
-    struct generation *generation = serving(thread);
-    double number = luaL_checknumber(thread, at);
     uint32_t own_count = generation->cluster_count;
 
     if (!(number >= 0 && number < own_count + generation->fetch_count))
-        luaL_error(thread, "there is no such target of a fetch");
+        return NULL;
     uint32_t target = (uint32_t)number;
     return target < own_count ? generation->clusters[target].cluster
                               : generation->fetch_clusters[target - own_count];
+}
+
+struct cluster *fetch_target_argument(lua_State *thread, int at)
+{
+    struct cluster *cluster = fetch_target_of(serving(thread), luaL_checknumber(thread, at));
+
+    if (cluster == NULL)
+        luaL_error(thread, "there is no such target of a fetch");
+    return cluster;
 }
 
 void fetch_targets_release(struct generation *generation)

@@ -17,7 +17,9 @@ struct generation;
 /* Lua: (authority, is_tls) -> target, a number: the upstream of that name where no port is given,
  * else the host. nil when there are too many hosts; nil, false when it is no authority. */
 int fetch_target_find(lua_State *thread);
-/* The cluster that the number at `at` means; raises when it means none. */
+/* The cluster that the number means; NULL when it means none. */
+struct cluster *fetch_target_of(const struct generation *generation, double number);
+/* The same of the number at `at`; raises when it means none. */
 struct cluster *fetch_target_argument(lua_State *thread, int at);
 /* When the generation ends. */
 void fetch_targets_release(struct generation *generation);

@@ -12,7 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "bridge/fetch.h"
+#include "bridge/fetch_library.h"
 #include "bridge/fetch_target.h"
 #include "bridge/generation_clusters.h"
 #include "bridge/inheritance.h"

@@ -82,7 +82,7 @@ struct generation {
     struct cluster **fetch_clusters; /* of hosts that plugins fetched: fetch_target.c */
     uint32_t fetch_count, idle_fetch_count;
     struct tls_context *fetch_tls;
-    struct fetch *idle_fetches; /* fetch.c */
+    struct fetch_wait *idle_fetches; /* fetch_library.c */
     struct consumers *consumers;
     struct accounts accounts;
     struct sinks_open sinks; /* that plugins opened */

@@ -17,9 +17,6 @@
 #define GROUP_MAX 256
 /* Of each of them that are kept: a value, and why there is none. */
 #define RESULTS_MAX 2
-/* Where join_each() has its function and the last of what all get. */
-#define EACH_FUNCTION 2
-#define EACH_LAST     4
 /* Of a task that is spawned, its function included. */
 #define ARGUMENTS_MAX 256
 
@@ -137,8 +134,7 @@ struct group {
     struct task *waiting; /* NULL while the members are being started */
     int results;          /* registry reference: results by index, then errors under "error" */
     int left, count;
-    bool ends_early;    /* with the first that raises or returns false; the others are cancelled */
-    bool keeps_results; /* or errors alone */
+    bool ends_early; /* with the first that raises or returns false; the others are cancelled */
     bool is_over;
     struct member members[];
 };
@@ -228,9 +224,9 @@ static void on_member_ended(enum task_end end, lua_State *thread, void *data)
     struct group *group = member->group;
 
     member->task = NULL;
-    if (end == TASK_RETURNED && group->keeps_results) {
+    if (end == TASK_RETURNED) {
         keep_results(member, thread);
-    } else if (end == TASK_RAISED) {
+    } else {
         keep_error(member, generation_push_traceback(group->generation, thread));
         lua_pop(group->generation->vm, 1);
     }
@@ -255,9 +251,8 @@ static struct group *group_create(lua_State *thread, int count)
     return group;
 }
 
-/* Runs the function below its `arguments` on top of `thread`, up to its first wait. */
-static void start_member(struct member *member, lua_State *thread, int arguments,
-                         struct exchange *exchange)
+/* Runs the function on top of `thread`, up to its first wait. */
+static void start_member(struct member *member, lua_State *thread, struct exchange *exchange)
 {
     struct group *group = member->group;
     struct tasks *tasks = &group->generation->tasks;
@@ -272,28 +267,15 @@ static void start_member(struct member *member, lua_State *thread, int arguments
     const char *why_not = tasks_why_no_room(tasks);
 
     if (why_not != NULL) {
-        lua_pop(thread, arguments + 1);
+        lua_pop(thread, 1);
         keep_error(member, slice_from_string(why_not));
         count_ended(group, true);
         return;
     }
-    lua_xmove(thread, tasks->vm, arguments + 1);
-    struct task *started = task_start(tasks, arguments, &options);
+    lua_xmove(thread, tasks->vm, 1);
+    struct task *started = task_start(tasks, 0, &options);
     if (started != NULL)
         member->task = started;
-}
-
-/* What member `index` runs, with its arguments: from the list at 1, or what join_each() got. */
-static int push_member(lua_State *thread, const struct group *group, int index)
-{
-    if (group->keeps_results) {
-        lua_rawgeti(thread, 1, index);
-        return 0;
-    }
-    for (int at = EACH_FUNCTION; at <= EACH_LAST; at++)
-        lua_pushvalue(thread, at);
-    lua_rawgeti(thread, 1, index);
-    return EACH_LAST - EACH_FUNCTION + 1;
 }
 
 static void start_members(lua_State *thread, struct group *group, struct exchange *exchange)
@@ -301,12 +283,16 @@ static void start_members(lua_State *thread, struct group *group, struct exchang
     for (int i = 0; i < group->count && !group->is_over; i++) {
         struct member *member = &group->members[i];
         *member = (struct member){.group = group, .index = i + 1};
-        start_member(member, thread, push_member(thread, group, i + 1), exchange);
+        lua_rawgeti(thread, 1, i + 1);
+        start_member(member, thread, exchange);
     }
 }
 
-/* One for each of the list at 1. */
-static int run_group(lua_State *thread, bool ends_early, bool keeps_results)
+/*
+ * (list of functions, ends early) -> list of { results } or { error = text }, when all have ended,
+ * or, if it ends early, one has failed: then what was cancelled has no results. nil: nothing has.
+ */
+static int join(lua_State *thread)
 {
     luaL_checktype(thread, 1, LUA_TTABLE);
     struct task *task = task_awaiting(thread);
@@ -315,8 +301,7 @@ static int run_group(lua_State *thread, bool ends_early, bool keeps_results)
     if (count > GROUP_MAX)
         return luaL_error(thread, "at most %d tasks at once", GROUP_MAX);
     struct group *group = group_create(thread, count);
-    group->ends_early = ends_early;
-    group->keeps_results = keeps_results;
+    group->ends_early = lua_toboolean(thread, 2);
     start_members(thread, group, task_exchange(task));
     if (group->left == 0 || group->is_over) {
         lua_rawgeti(thread, LUA_REGISTRYINDEX, group->results);
@@ -327,26 +312,9 @@ static int run_group(lua_State *thread, bool ends_early, bool keeps_results)
     return task_suspend(task, on_group_cancelled, group);
 }
 
-/*
- * (list of functions, ends early) -> list of { results } or { error = text }, when all have ended,
- * or, if it ends early, one has failed: then what was cancelled has no results. nil: nothing has.
- */
-static int join(lua_State *thread)
-{
-    return run_group(thread, lua_toboolean(thread, 2), true);
-}
-
-/*
- * (list, function, one, two) -> nil, or { error = text } by index of what raised. Runs
- * function(one, two, item) for each item of the list, and ends early.
- */
-static int join_each(lua_State *thread)
-{
-    luaL_checktype(thread, EACH_FUNCTION, LUA_TFUNCTION);
-    lua_settop(thread, EACH_LAST);
-    return run_group(thread, true, false);
-}
-
 const luaL_Reg TASK_LIBRARY[] = {
-    {"sleep", sleep_for}, {"spawn", spawn}, {"join", join}, {"join_each", join_each}, {NULL, NULL},
+    {"sleep", sleep_for},
+    {"spawn", spawn},
+    {"join", join},
+    {NULL, NULL},
 };

@@ -103,6 +103,17 @@ void exchange_forward(struct exchange *exchange)
         http_stream_resume(exchange->downstream);
 }
 
+static void add_field_of_reply(struct headers *headers, struct arena *arena,
+                               const struct header *field)
+{
+    if (field->name.start == NULL)
+        return;
+    if (field->id != HEADER_OTHER)
+        headers_add_field(headers, arena, field);
+    else
+        headers_add(headers, arena, field->name, field->value);
+}
+
 static struct response *response_of_reply(struct exchange *exchange, const struct reply *reply)
 {
     struct arena *arena = &exchange->arena;
@@ -111,15 +122,12 @@ static struct response *response_of_reply(struct exchange *exchange, const struc
     response->status = reply->status;
     response->reason = status_reason(reply->status);
     response->minor_version = 1;
-    for (size_t i = 0; i < reply->header_count; i++) {
-        if (reply->headers[i].name.start != NULL)
-            headers_add(&response->headers, arena, arena_copy(arena, reply->headers[i].name),
-                        arena_copy(arena, reply->headers[i].value));
-    }
+    for (size_t i = 0; i < reply->header_count; i++)
+        add_field_of_reply(&response->headers, arena, &reply->headers[i]);
     bool has_body = !status_has_no_body(reply->status);
     response->body = has_body ? BODY_LENGTH : BODY_NONE;
     response->content_length = has_body ? reply->body.length : MESSAGE_LENGTH_UNKNOWN;
-    exchange->private.response_body = has_body ? arena_copy(arena, reply->body) : SLICE_NONE;
+    exchange->private.response_body = has_body ? reply->body : SLICE_NONE;
     exchange->private.has_response_body = true;
     return response;
 }

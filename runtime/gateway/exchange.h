@@ -26,7 +26,7 @@ enum exchange_step {
     EXCHANGE_ENDED       /* logging, then back to the pool */
 };
 
-/* An answer the gateway makes itself. Slices are copied by exchange_reply. */
+/* An answer the gateway makes itself. Its texts are static, or in the exchange's arena. */
 struct reply {
     int status;
     const struct header *headers; /* id may be HEADER_OTHER: it is looked up */

@@ -30,6 +30,7 @@ local ANSWERS = {
   ["/long"] = { 200, "[" .. ('{"k":[1,"two",null]},'):rep(40000) .. "0]" },
   ["/blanks"] = { 200, "\r\n\t {\n}  \n" },
   ["/long-blanks"] = { 200, (" "):rep(70000) .. "[1 ]" .. ("\n"):rep(70000) },
+  ["/long-text"] = { 200, "[" .. ('"\195\169",1,'):rep(30000) .. "0]" },
   ["/long-broken"] = { 200, "[" .. ("1,"):rep(40000) .. "]" },
   ["/long-bytes"] = { 200, '"' .. ("x"):rep(70000) .. '\255"' },
   ["/401"] = { 401, "{}", { ["WWW-Authenticate"] = "Basic" } },
@@ -110,6 +111,19 @@ describe("aggregate", function()
       body_of [[parts = { a = "http://u/blanks", b = "http://u/long-blanks" }]])
   end)
 
+  it("takes long texts that are not ASCII", function()
+    assert.equal('{"a":' .. ANSWERS["/long-text"][2] .. "}",
+      body_of [[parts = { a = "http://u/long-text" }]])
+  end)
+
+  it("ends with a required part while a long document may still be checked", function()
+    start [[parts = { a = "http://u/long", b = { "http://u/{query:b}", required = true } }]]
+    for _ = 1, 5 do
+      assert.equal(404, get("/go/1?b=404").status)
+      assert.equal(200, get("/go/1?b=e").status)
+    end
+  end)
+
   it("checks long documents, too", function()
     local answer = json.decode(body_of [[parts = { a = "http://u/long-broken",
       b = "http://u/long-bytes" }]])
@@ -120,6 +134,27 @@ describe("aggregate", function()
   it("extracts", function()
     assert.equal('{"i":12345678901234567890.10,"z":"z"}', body_of [[parts = {
       i = { "http://u/profile", extract = "id" }, z = { "http://u/profile", extract = "x.y.1" } }]])
+  end)
+
+  it("extracts nothing from nothing", function()
+    local answer = json.decode(body_of [[parts = { a = { "http://u/none", extract = "x" },
+      b = { "http://u/null", extract = "x" } }]])
+    assert.same({ a = json.null, b = json.null,
+      errors = { { part = "b", reason = "nothing-extracted", status = 200 } } }, answer)
+  end)
+
+  it("never sends what frames messages, whatever is configured", function()
+    for _, value in ipairs { "7", "{user}" } do
+      start(([[parts = { a = { "http://u/e", headers = { ["Content-Length"] = "%s" } } }]]):format(
+        value))
+      assert.equal(500, get().status)
+      assert.equal(500, get().status)
+      moongate:stop()
+    end
+    local answer = json.decode(body_of([[forward_headers = { "content-length", "x-a" },
+      parts = { a = "http://u/e" }]], nil, { ["x-a"] = "1", ["content-length"] = "0" }))
+    assert.equal("1", answer.a.headers["x-a"])
+    assert.is_nil(answer.a.headers["content-length"])
   end)
 
   it("hands values from part to part, escaped for where they stand", function()

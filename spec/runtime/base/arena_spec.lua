@@ -62,6 +62,20 @@ describe("arena", function()
     C.arena_alloc(arena, BLOCK_BYTES - 112)
   end)
 
+  it("keeps one block after a reset, large enough for what was used", function()
+    for _ = 1, 3 do C.arena_alloc(arena, BLOCK_BYTES - 1000) end
+    C.arena_reset(arena)
+    local first = address(C.arena_alloc(arena, BLOCK_BYTES - 1000))
+    assert.equal(first + BLOCK_BYTES - 992, address(C.arena_alloc(arena, 2 * BLOCK_BYTES)))
+  end)
+
+  it("keeps nothing of much", function()
+    C.arena_alloc(arena, 100 * BLOCK_BYTES)
+    C.arena_reset(arena)
+    assert.equal(BLOCK_BYTES, tonumber(ffi.cast("char *", arena["end"])
+      - ffi.cast("char *", arena.next)))
+  end)
+
   it("zeroes where it says so", function()
     ffi.fill(C.arena_alloc(arena, 64), 64, 255)
     C.arena_reset(arena)

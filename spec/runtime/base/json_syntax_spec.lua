@@ -60,6 +60,28 @@ describe("json_syntax", function()
     assert.is_false((check(("["):rep(129) .. ("]"):rep(129))))
   end)
 
+  it("is checked in pieces, each of which ends before a value", function()
+    local parts = {}
+    for i = 1, 500 do parts[i] = ('{"n":%d,"t":["a,b",null]}'):format(i) end
+    local good = "[" .. table.concat(parts, ",") .. "]"
+    for text, verdict in pairs {
+      [good] = C.JSON_SYNTAX_FITS, [good .. "x"] = C.JSON_SYNTAX_FAILS,
+      [good:sub(1, -2)] = C.JSON_SYNTAX_FAILS,
+    } do
+      local whole, syntax = slice(text), ffi.new "struct json_syntax"
+      C.json_syntax_begin(syntax, whole)
+      local rounds, found = 0
+      repeat
+        found, rounds = C.json_syntax_continue(syntax, 100), rounds + 1
+        if found == C.JSON_SYNTAX_GOES_ON then
+          assert.matches('^[%d{"n%[]', text:sub(tonumber(syntax.at) + 1))
+        end
+      until found ~= C.JSON_SYNTAX_GOES_ON
+      assert.equal(tonumber(verdict), tonumber(found))
+      assert.is_true(rounds > #text / 200, rounds)
+    end
+  end)
+
   -- The public test data is no part of the tree.
   local list, count = io.popen(("ls '%s'/json-parsing/*.json 2>/dev/null"):format(SUITES)), 0
   for path in list:lines() do

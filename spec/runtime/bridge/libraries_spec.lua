@@ -12,7 +12,8 @@ describe("libraries", function()
   end
 
   it("are there for require, with their functions alone", function()
-    local all = { body = "request", fetch = "call target", task = "join join_each sleep spawn" }
+    local all = { body = "request", fetch = "call target", gather = "wait",
+      task = "join sleep spawn" }
     for name, functions in pairs(all) do
       local ok, err = load(([[
         local names = {}
@@ -37,7 +38,7 @@ describe("libraries", function()
     for _, call in ipairs { "fetch.target()", "fetch.target 'a b'", "fetch.call()",
       "fetch.call(-1, 'GET', '/', 'a', {}, nil, 0, 0, 0)", "task.sleep()", "task.sleep {}",
       "task.spawn()", "task.join()", "task.join(7)",
-      "task.join_each()", "task.join_each({}, 7)", "task.join_each(7, print)", "body.request()" } do
+      "gather.wait()", "body.request()" } do
       local library = call:match "^%a+"
       local ok, err = load(("local %s = require 'moongate.core.%s' %s"):format(library, library,
         call))
