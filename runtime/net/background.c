@@ -17,6 +17,8 @@
 #include "base/mem.h"
 #include "base/priority.h"
 
+#define RETRY_SECONDS 0.1
+
 /* The newest on top. */
 typedef _Atomic(struct background_job *) job_stack;
 
@@ -24,6 +26,7 @@ struct background {
     struct loop *loop;
     enum background_kind kind;
     ev_async news;
+    ev_timer retry;    /* active while no thread can be had */
     ev_timer patience; /* active while jobs wait and the thread has not been raised */
     bool may_be_idle, is_raised;
     unsigned waiting; /* submitted, and not told that they are done */
@@ -134,9 +137,10 @@ static void on_patience_over(struct ev_loop *ev, ev_timer *timer, int events)
     raise_thread(timer->data);
 }
 
-static void begin_thread(struct background *background)
+static bool begin_thread(struct background *background)
 {
     sigset_t all, before;
+    pthread_t thread;
 
     background->before = background->thread;
     background->has_before = background->has_thread;
@@ -144,12 +148,28 @@ static void begin_thread(struct background *background)
     atomic_store(&background->thread_id, 0);
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (pthread_create(&background->thread, NULL, run, background) != 0) {
-        log_write(LOG_ERROR, "no thread can be started for work in the background");
-        abort();
-    }
+    bool has_begun = pthread_create(&thread, NULL, run, background) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    background->has_thread = true;
+    if (has_begun)
+        background->thread = thread;
+    background->has_thread = background->has_thread || has_begun;
+    return has_begun;
+}
+
+/* Somebody looks after `todo` from now on; where no thread can be had, soon. */
+static void see_to(struct background *background)
+{
+    if (atomic_exchange(&background->is_working, true) || begin_thread(background))
+        return;
+    log_write(LOG_ERROR, "no thread can be started for work in the background; trying again");
+    atomic_store(&background->is_working, false);
+    ev_timer_set(&background->retry, RETRY_SECONDS, 0);
+    ev_timer_start(background->loop->ev, &background->retry);
+}
+
+static void on_retry(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    see_to(timer->data);
 }
 
 struct background *background_create(struct loop *loop, enum background_kind kind)
@@ -161,7 +181,8 @@ struct background *background_create(struct loop *loop, enum background_kind kin
     background->may_be_idle = kind == BACKGROUND_IDLE && priority_may_go_back();
     ev_async_init(&background->news, on_news);
     ev_timer_init(&background->patience, on_patience_over, PRIORITY_PATIENCE_SECONDS, 0);
-    background->news.data = background->patience.data = background;
+    ev_timer_init(&background->retry, on_retry, RETRY_SECONDS, 0);
+    background->news.data = background->patience.data = background->retry.data = background;
     ev_async_start(loop->ev, &background->news);
     ev_unref(loop->ev);
     return background;
@@ -175,25 +196,28 @@ void background_submit(struct background *background, struct background_job *job
         ev_timer_start(background->loop->ev, &background->patience);
     }
     push(&background->todo, job);
-    if (!atomic_exchange(&background->is_working, true))
-        begin_thread(background);
+    if (!ev_is_active(&background->retry))
+        see_to(background);
 }
 
 void background_destroy(struct background **background)
 {
     struct background *gone = *background; /* where `done` still looks for it */
 
-    while (gone->has_thread) { /* once more for what `done` has submitted */
+    while (gone->has_thread || gone->waiting > 0) { /* once more for what `done` has submitted */
         if (gone->waiting > 0)
             raise_thread(gone);
-        pthread_join(gone->thread, NULL);
+        if (gone->has_thread)
+            pthread_join(gone->thread, NULL);
+        else
+            work_off(gone); /* no thread could be had */
         gone->has_thread = false;
         tell(gone);
     }
-    assert(gone->waiting == 0);
     ev_ref(gone->loop->ev);
     ev_async_stop(gone->loop->ev, &gone->news);
     ev_timer_stop(gone->loop->ev, &gone->patience);
+    ev_timer_stop(gone->loop->ev, &gone->retry);
     free(gone);
     *background = NULL;
 }

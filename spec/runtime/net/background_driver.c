@@ -1,6 +1,7 @@
 /*
  * background_driver — jobs for background_spec: what they note, and the thread that ran them.
  */
+#include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -25,6 +26,7 @@ int driven_policy_of(const struct driven_job *job);
 struct background_driver *background_driver_create(struct loop *loop);
 void background_driver_end(struct background_driver *driver);
 void background_driver_free(struct background_driver *driver);
+void background_driver_allow_threads(bool are_allowed);
 
 struct background_driver {
     struct background *background;
@@ -146,4 +148,16 @@ void background_driver_end(struct background_driver *driver)
 void background_driver_free(struct background_driver *driver)
 {
     free(driver);
+}
+
+/* Without: new ones would have stacks that no address space has room for. */
+void background_driver_allow_threads(bool are_allowed)
+{
+    const size_t usual = (size_t)1 << 20, impossible = (size_t)1 << 50;
+    pthread_attr_t attributes;
+
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, are_allowed ? usual : impossible);
+    pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
 }

@@ -12,6 +12,7 @@ struct driven_job;
 struct background_driver *background_driver_create(struct loop *loop);
 void background_driver_end(struct background_driver *driver);
 void background_driver_free(struct background_driver *driver);
+void background_driver_allow_threads(bool are_allowed);
 struct driven_job *driven_job_submit(struct background_driver *driver, bool waits);
 void driven_job_let_go(struct driven_job *job);
 void driven_job_follow(struct driven_job *job);
@@ -85,6 +86,26 @@ describe("background", function()
     wait.that(has_one_thread)
     finish(submit())
     wait.that(has_one_thread)
+  end)
+
+  describe("where no thread can be had", function()
+    before_each(function() C.background_driver_allow_threads(false) end)
+    after_each(function() C.background_driver_allow_threads(true) end)
+
+    it("tries again until there is one", function()
+      local job = submit()
+      runtime.run(loop, 0.25)
+      assert.is_false(C.driven_job_ran_elsewhere(job))
+      C.background_driver_allow_threads(true)
+      finish(job)
+      assert.is_true(C.driven_job_ran_elsewhere(job))
+    end)
+
+    it("ends with all done", function()
+      for _ = 1, 3 do submit() end
+      end_driver()
+      for _, job in ipairs(jobs) do assert.is_true(C.driven_job_done(job) > 0) end
+    end)
   end)
 
   it("leaves the loop alone while it works", function()
