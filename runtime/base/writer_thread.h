@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #define WRITER_THREAD_GATHER_MILLISECONDS 50
-#define WRITER_THREAD_IDLE_SECONDS 1
+#define WRITER_THREAD_IDLE_SECONDS        1
 /* What is left after that when the thread is stopped, stays undone. */
 #define WRITER_THREAD_STOP_SECONDS 2
 

@@ -108,7 +108,7 @@ static ssize_t peek(struct arrival *arrival)
     if (taken > 0)
         memcpy(scratch, arrival->taken, taken);
     ssize_t peeked = socket_receive(stream_fd(arrival->stream), scratch + taken,
-                             PROXY_PROTOCOL_BYTES_MAX - taken, MSG_PEEK);
+                                    PROXY_PROTOCOL_BYTES_MAX - taken, MSG_PEEK);
     return peeked > 0 ? peeked + (ssize_t)taken : peeked;
 }
 
