@@ -9,7 +9,8 @@ include_files = {
 local configuration = {
   std = {
     read_globals = {
-      "workers", "memory", "listen", "admin", "upstream", "consumer", "use", "group", "route",
+      "workers", "memory", "store", "plan", "listen", "admin", "upstream", "consumer", "use",
+      "group", "route",
       "include", "env", "file", "log", "limits", "resolver", "plugins", "trusted_proxies",
       "forwarded", "via", "user", "store",
       "ipairs", "pairs", "next", "tostring", "tonumber", "type", "assert", "error", "pcall",

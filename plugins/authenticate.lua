@@ -82,8 +82,10 @@ function authenticate:stop()
   end
 end
 
+-- Of those that miss credentials, one that says how to send some comes first.
 local function rank(answer)
-  return answer.is_attempt and 3 or answer.is_missing and 2 or 1
+  if answer.is_attempt then return 4 end
+  return answer.is_missing and (answer.status == 401 and 3 or 2) or 1
 end
 
 -- The answer that counts, with the challenges of all.

@@ -62,10 +62,10 @@ end
 --- The answer to a request without credentials of that kind. Make it once.
 ---@param kind string       last part of the problem's type: "missing-key"
 ---@param detail string     a sentence for the client
----@param challenge string  of WWW-Authenticate (RFC 9110, 11.6.1)
+---@param challenge string?  of WWW-Authenticate (RFC 9110, 11.6.1), of a 401; nil: it is a 403
 ---@return Reply
 function auth.missing(kind, detail, challenge)
-  local answer = refusal(401, kind, detail, challenge)
+  local answer = refusal(challenge and 401 or 403, kind, detail, challenge)
   answer.is_missing = true
   return answer
 end

@@ -19,7 +19,7 @@ local NAMED = {
   param = function(name) return function(req) return req.params:get(name) end end,
   claim = function(name)
     return function(req)
-      local claims = req.context.claims
+      local claims = req.claims
       local value = claims and claims[name]
       if value ~= nil then return tostring(value) end
       return nil

@@ -1,71 +1,140 @@
---- consumers: who may use the API, found by key or name.
+--- consumers: who may use the API, found by name or by what they show.
 --
--- They live in the generation's C memory, however many there are; Lua objects are made when asked
--- for, and the ones in use are kept.
+-- Those of the configuration live in the generation's C memory, however many there are; those that
+-- the admin API has made are in the store, where they are looked for when the configuration has
+-- none. Lua objects are made when asked for, and the ones in use are kept.
 
 local bridge = require "moongate.ffi"
+local kept = require "moongate.kept"
+local plans = require "moongate.plans"
+
 local C, found, text, pair = bridge.C, bridge.found, bridge.text, bridge.pair
 
 ---@class Consumer
 ---@field name string
 ---@field groups table<string, true>  `if consumer.groups.admin then`
+---@field roles table<string, true>
+---@field scopes table<string, true>
 ---@field tags table<string, string>
-local Consumer = {}
-Consumer.__index = Consumer
+---@field plan Plan|false
 
--- Two tables of at most KEPT_MAX: when the young one is full it becomes the old one, whose entries
--- are dropped unless they are used again. So those in use stay, and memory is bounded.
-local KEPT_MAX = 1024
-local young, old, kept = {}, {}, 0
+-- Objects of the configuration's, by index.
+local objects = kept(1024)
+-- Of one user name that the configuration has.
+local PASSWORDS_MAX = 4
+local digest = bridge.new "char[32]"
+
+local stored -- the library for those in the store, loaded when there is one
+local function in_store()
+  if stored == nil then
+    stored = C.moon_store_is_open(bridge.generation) and require "moongate.stored_consumers"
+  end
+  return stored
+end
+
+local function set_of(index, list)
+  local set, at = {}, 0
+  while C.moon_consumer_item(bridge.generation, index, list, at, found) do
+    set[text()] = true
+    at = at + 1
+  end
+  return set
+end
+
+local function tags_of(index)
+  local tags, at = {}, 0
+  while C.moon_consumer_tag(bridge.generation, index, at, found) do
+    local name, value = pair()
+    tags[name] = value
+    at = at + 1
+  end
+  return tags
+end
 
 local function make(index)
-  local generation = bridge.generation
-  local consumer = setmetatable({ name = "", groups = {}, tags = {} }, Consumer)
-  C.moon_consumer_name(generation, index, found)
-  consumer.name = text()
-  local at = 0
-  while C.moon_consumer_group(generation, index, at, found) do
-    consumer.groups[text()] = true
-    at = at + 1
-  end
-  at = 0
-  while C.moon_consumer_tag(generation, index, at, found) do
-    local name, value = pair()
-    consumer.tags[name] = value
-    at = at + 1
-  end
+  C.moon_consumer_texts(bridge.generation, index, found)
+  local name, plan = pair()
+  local consumer = {
+    name = name, plan = plans.by_name(plan) or false,
+    groups = set_of(index, C.MOON_CONSUMER_GROUPS), roles = set_of(index, C.MOON_CONSUMER_ROLES),
+    scopes = set_of(index, C.MOON_CONSUMER_SCOPES), tags = tags_of(index),
+  }
+  objects:put(index, consumer)
   return consumer
 end
 
 local function consumer_of(index)
-  if index < 0 then return nil end
-  local consumer = young[index]
-  if consumer then return consumer end
-  consumer = old[index] or make(index)
-  if kept == KEPT_MAX then
-    old, young, kept = young, {}, 0
-  end
-  young[index] = consumer
-  kept = kept + 1
-  return consumer
+  return objects:get(index) or make(index)
 end
 
 ---@class moongate.consumers
 local consumers = {}
 
---- Takes as long for a wrong key as for a right one.
+--- By an API key; takes as long for a wrong key as for a right one.
 ---@param key string
 ---@return Consumer?
 function consumers.by_key(key)
-  return consumer_of(C.moon_consumer_by_key(bridge.generation, key, #key))
+  local index = C.moon_consumer_by_key(bridge.generation, key, #key, digest)
+  if index >= 0 then return consumer_of(index) end
+  local library = in_store()
+  return library and library.by_credential("key/" .. bridge.string(digest, 32)) or nil
+end
+
+--- By what else somebody may show: kind "certificate" (a fingerprint, or a subject), "hmac" (the
+--- id of a secret).
+---@param kind string
+---@param name string
+---@return Consumer?
+---@return string? secret  of an HMAC
+function consumers.by_credential(kind, name)
+  name = kind .. "/" .. name
+  local index = C.moon_consumer_by_credential(bridge.generation, name, #name, found)
+  if index >= 0 then
+    local secret = text()
+    return consumer_of(index), secret
+  end
+  local library = in_store()
+  if library then return library.by_credential(name) end
+  return nil
+end
+
+--- By a user name, with the hashes of the passwords that are valid for it now.
+---@param username string
+---@return Consumer?
+---@return string[]? hashes  for moongate.passwords
+function consumers.by_username(username)
+  local hashes, owner = nil, -1
+  for slot = 0, PASSWORDS_MAX - 1 do
+    local name = ("basic/%s\0%d"):format(username, slot)
+    local index = C.moon_consumer_by_credential(bridge.generation, name, #name, found)
+    if index >= 0 then
+      hashes, owner = hashes or {}, index
+      hashes[#hashes + 1] = text()
+    end
+  end
+  if hashes then return consumer_of(owner), hashes end
+  local library = in_store()
+  if library then return library.by_username(username) end
+  return nil
 end
 
 ---@param name string
 ---@return Consumer?
 function consumers.by_name(name)
-  return consumer_of(C.moon_consumer_by_name(bridge.generation, name, #name))
+  local index = C.moon_consumer_by_name(bridge.generation, name, #name)
+  if index >= 0 then return consumer_of(index) end
+  local library = in_store()
+  return library and library.by_name(name) or nil
 end
 
+--- For admin/consumers.lua: whether the configuration has one of that name.
+---@param name string
+---@return boolean
+function consumers.is_declared(name)
+  return C.moon_consumer_by_name(bridge.generation, name, #name) >= 0
+end
+
+--- How many the configuration has.
 ---@return integer
 function consumers.count()
   return C.moon_consumer_count(bridge.generation)

@@ -7,6 +7,7 @@
 ---@field reply moongate.reply
 ---@field consumers moongate.consumers
 ---@field auth moongate.auth
+---@field passwords moongate.passwords
 ---@field json moongate.json
 ---@field log moongate.log
 ---@field fetch fun(request: FetchOptions|string): FetchAnswer?, string?, string?

@@ -21,8 +21,8 @@ local ROUTE_FIELDS = {
   "upstream_host", "timeout", "retries", "upgrade",
 }
 local SETTINGS = {
-  "workers", "memory", "store", "log", "resolver", "limits", "trusted_proxies", "forwarded", "via",
-  "user", "watch",
+  "workers", "memory", "store", "plans", "log", "resolver", "limits", "trusted_proxies",
+  "forwarded", "via", "user", "watch",
 }
 
 ---@class Inventory

@@ -19,6 +19,7 @@
 ---@field user string?               whom workers run as when started as root
 ---@field listeners ModelListener[]  the admin listener is the one with `admin`
 ---@field upstreams ModelUpstream[]
+---@field plans ModelPlan[]
 ---@field consumers ModelConsumer[]
 ---@field routes ModelRoute[]        in the order written; empty where nobody wants them
 ---@field route_count integer
@@ -79,9 +80,21 @@
 
 ---@class ModelConsumer
 ---@field name string
----@field keys string[]
+---@field credentials { kind: string, id: string, text: string, expires: number? }[]
+---@field plan string?
 ---@field groups string[]
+---@field roles string[]
+---@field scopes string[]
 ---@field tags table<string, string>
+---@field at string
+
+---@class ModelPlan
+---@field name string
+---@field limit integer?
+---@field window number?
+---@field quota integer?
+---@field period string?
+---@field routes string[]?
 ---@field at string
 
 ---@class ModelStep  one table for all steps that are alike

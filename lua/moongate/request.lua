@@ -38,6 +38,7 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field route string?        the route's name; nil when none matched
 ---@field upstream string?     name of the upstream it goes to; assign to send it to another one
 ---@field consumer Consumer?   who it is, once a plugin has found out; assign it
+---@field claims table?        of its token, which a plugin has verified: `req.context.claims`
 ---@field context table        for plugins to leave things for each other; gone with the request
 ---@field tls Tls?             facts about the client's TLS connection; nil without TLS
 ---@field content_length integer? of the body, when the client said it
@@ -165,17 +166,14 @@ function getters.cookies(self)
   return lookup.cookies(alive(self), self[SERIAL])
 end
 
-function getters.params(self)
-  return lookup.params(alive(self), self[SERIAL])
-end
+function getters.params(self) return lookup.params(alive(self), self[SERIAL]) end
 
-function getters.tls(self)
-  return tls.of(alive(self), self[SERIAL])
-end
+function getters.tls(self) return tls.of(alive(self), self[SERIAL]) end
 
-function getters.consumer(self)
-  return state_of(self)[CONSUMER] or nil
-end
+function getters.consumer(self) return state_of(self)[CONSUMER] or nil end
+
+local NONE = {}
+function getters.claims(self) return (state_of(self)[CONTEXT] or NONE).claims end
 
 function getters.context(self)
   local context = state_of(self)[CONTEXT]

@@ -134,6 +134,30 @@ local function seconds_of(year, month, day, clock)
   return time.days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second
 end
 
+-- Of "Z" or "+02:00"; nil when it is none.
+local function offset_of(zone)
+  if zone == "Z" or zone == "z" then return 0 end
+  local sign, hours, minutes = zone:match "^([+-])(%d%d):(%d%d)$"
+  hours, minutes = tonumber(hours), tonumber(minutes)
+  if not hours or hours > 23 or minutes > 59 then return nil end
+  return (hours * 3600 + minutes * 60) * (sign == "-" and -1 or 1)
+end
+
+--- Reads a time as RFC 3339 writes it: "1994-11-06T08:49:37Z", "1994-11-06T09:49:37.5+01:00".
+---@param text string
+---@return number? seconds
+---@return string? why
+function time.parse_iso(text)
+  local year, month, day, clock, fraction, zone =
+    text:match "^(%d%d%d%d)%-(%d%d)%-(%d%d)[Tt](%d%d:%d%d:%d%d)(%.?%d*)([Zz+-].*)$"
+  local offset = zone and (fraction == "" or fraction:find "^%.%d+$") and offset_of(zone)
+  month = tonumber(month)
+  local seconds = offset and month >= 1 and month <= 12
+    and seconds_of(tonumber(year), month, tonumber(day), clock)
+  if not seconds then return nil, "this is not a time of RFC 3339" end
+  return seconds - offset + (tonumber("0" .. fraction) or 0)
+end
+
 -- A year of two digits that would be more than 50 years ahead is of the past.
 local function full_year(digits)
   local now = time.date_of(math.floor(time.now() / DAY))

@@ -324,8 +324,10 @@ enum moon_build_text {
     MOON_BUILD_CLIENT_CA,
     /* consumers */
     MOON_BUILD_CONSUMER_NAME,
-    MOON_BUILD_KEY,
+    MOON_BUILD_PLAN,
     MOON_BUILD_GROUP,
+    MOON_BUILD_ROLE,
+    MOON_BUILD_SCOPE,
     /* routes */
     MOON_BUILD_ROUTE_NAME,
     MOON_BUILD_SOURCE /* "file:line", of any object */,
@@ -341,6 +343,7 @@ void moon_build_text(struct generation *generation, int which, const char *text,
 enum moon_build_pair {
     MOON_BUILD_CERTIFICATE, /* listener: paths or PEM texts of certificate and key */
     MOON_BUILD_TAG,         /* consumer */
+    MOON_BUILD_CREDENTIAL,  /* consumer: name and secret, as bridge/consumers.h has them */
     MOON_BUILD_HEADER,
     MOON_BUILD_QUERY /* route: value NULL: present with any value */
 };
@@ -383,6 +386,8 @@ enum moon_build_number {
     MOON_BUILD_SET_ASIDE,
     MOON_BUILD_RETRY_BUDGET,
     MOON_BUILD_RETRY_BUDGET_MIN,
+    /* consumers; of the credential given last, seconds since the epoch */
+    MOON_BUILD_CREDENTIAL_EXPIRES,
     /* listeners; client certificates: 0 none, 1 optional, 2 required; version: 2 or 3 for
        TLS 1.2, 1.3 */
     MOON_BUILD_ADMIN,

@@ -6,15 +6,21 @@
  * (moon_is_live).
  */
 
-/* ---- consumers ---- */
+/* ---- consumers of the configuration, by index; -1: none ---- */
 
-/* Index, or -1. */
-int moon_consumer_by_key(struct generation *generation, const char *key, size_t length);
+/* `digest` gets the 32 bytes of the key's SHA-256. */
+int moon_consumer_by_key(struct generation *generation, const char *key, size_t length,
+                         char *digest);
+/* By the name of a credential, with its secret; as bridge/consumers.h has them. */
+int moon_consumer_by_credential(struct generation *generation, const char *name, size_t length,
+                                struct slice *secret);
 int moon_consumer_by_name(struct generation *generation, const char *name, size_t length);
 uint32_t moon_consumer_count(struct generation *generation);
-bool moon_consumer_name(struct generation *generation, int consumer, struct slice *name);
-bool moon_consumer_group(struct generation *generation, int consumer, uint32_t at,
-                         struct slice *group);
+/* texts[0] its name, texts[1] that of its plan, if any. */
+bool moon_consumer_texts(struct generation *generation, int consumer, struct slice *texts);
+enum moon_consumer_list { MOON_CONSUMER_GROUPS, MOON_CONSUMER_ROLES, MOON_CONSUMER_SCOPES };
+bool moon_consumer_item(struct generation *generation, int consumer, int list, uint32_t at,
+                        struct slice *item);
 /* pair[0] is the tag's name, pair[1] its value. */
 bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at,
                        struct slice *pair);

@@ -15,7 +15,7 @@
 struct index_slot {
     uint64_t hash;
     struct slice text; /* start NULL: free */
-    int consumer;
+    int item;          /* place of the consumer, or of the credential */
 };
 
 struct consumer_index {
@@ -27,8 +27,9 @@ struct consumers {
     struct arena *arena;
     struct hash_key hash_key;
     struct consumer *items;
-    uint32_t count, capacity;
-    struct consumer_index keys, names;
+    struct credential *credentials;
+    uint32_t count, capacity, credential_count, credential_capacity;
+    struct consumer_index by_name, by_credential;
 };
 
 struct consumers *consumers_create(struct arena *arena)
@@ -42,8 +43,9 @@ struct consumers *consumers_create(struct arena *arena)
 void consumers_destroy(struct consumers **consumers)
 {
     free((*consumers)->items);
-    free((*consumers)->keys.slots);
-    free((*consumers)->names.slots);
+    free((*consumers)->credentials);
+    free((*consumers)->by_name.slots);
+    free((*consumers)->by_credential.slots);
     free(*consumers);
     *consumers = NULL;
 }
@@ -74,20 +76,20 @@ static void index_grow(struct consumer_index *index)
     free(old.slots);
 }
 
-/* False when it is there already. */
-static bool index_add(struct consumers *consumers, struct consumer_index *index, struct slice text,
-                      int consumer)
+/* The copy of the text; NULL when it is there already. */
+static const char *index_add(struct consumers *consumers, struct consumer_index *index,
+                             struct slice text, int item)
 {
     if ((index->used + 1) * 2 > index->slot_count)
         index_grow(index);
     uint64_t hash = hash_slice(&consumers->hash_key, text);
     struct index_slot *slot = find_slot(index, hash, text);
     if (slot->text.start != NULL)
-        return false;
-    *slot = (struct index_slot){hash, arena_copy(consumers->arena, text), consumer};
+        return NULL;
+    *slot = (struct index_slot){hash, arena_copy(consumers->arena, text), item};
     assert(slot->text.start != NULL);
     index->used++;
-    return true;
+    return slot->text.start;
 }
 
 static int index_find(const struct consumers *consumers, const struct consumer_index *index,
@@ -97,7 +99,7 @@ static int index_find(const struct consumers *consumers, const struct consumer_i
         return CONSUMERS_MISSING;
     uint64_t hash = hash_slice(&consumers->hash_key, text);
     const struct index_slot *slot = find_slot(index, hash, text);
-    return slot->text.start != NULL ? slot->consumer : CONSUMERS_MISSING;
+    return slot->text.start != NULL ? slot->item : CONSUMERS_MISSING;
 }
 
 static const struct slice *copy_texts(struct arena *arena, const struct slice *texts, size_t count)
@@ -108,39 +110,67 @@ static const struct slice *copy_texts(struct arena *arena, const struct slice *t
     return copies;
 }
 
+/* Twice the room, when there is none for one more. */
+static void *grow(void *items, uint32_t count, uint32_t *capacity, size_t bytes)
+{
+    if (count < *capacity)
+        return items;
+    *capacity = *capacity == 0 ? 16 : *capacity * 2;
+    return mem_resize(items, *capacity * bytes);
+}
+
 int consumers_add(struct consumers *consumers, const struct consumer *consumer)
 {
     assert(consumers->count < CONSUMERS_MAX);
     int number = (int)consumers->count;
-    if (!index_add(consumers, &consumers->names, consumer->name, number))
+    const char *name = index_add(consumers, &consumers->by_name, consumer->name, number);
+    if (name == NULL)
         return CONSUMERS_MISSING;
-    if (consumers->count == consumers->capacity) {
-        consumers->capacity = consumers->capacity == 0 ? 16 : consumers->capacity * 2;
-        consumers->items =
-            mem_resize(consumers->items, consumers->capacity * sizeof(*consumers->items));
-    }
+    consumers->items =
+        grow(consumers->items, consumers->count, &consumers->capacity, sizeof(*consumers->items));
     struct consumer *copy = &consumers->items[consumers->count++];
     *copy = *consumer;
-    copy->name = arena_copy(consumers->arena, consumer->name);
-    copy->groups = copy_texts(consumers->arena, consumer->groups, consumer->group_count);
+    copy->name.start = name;
+    copy->plan = arena_copy(consumers->arena, consumer->plan);
+    for (int i = 0; i < CONSUMER_LISTS; i++)
+        copy->lists[i] = copy_texts(consumers->arena, consumer->lists[i], consumer->list_counts[i]);
     copy->tags = copy_texts(consumers->arena, consumer->tags, 2 * (size_t)consumer->tag_count);
     return number;
 }
 
-bool consumers_add_key(struct consumers *consumers, int consumer, struct slice key)
+bool consumers_add_credential(struct consumers *consumers, const struct credential *credential)
 {
-    assert(consumer >= 0 && (uint32_t)consumer < consumers->count);
-    return key.length > 0 && index_add(consumers, &consumers->keys, key, consumer);
+    assert(credential->consumer >= 0 && (uint32_t)credential->consumer < consumers->count);
+    assert(consumers->credential_count < CONSUMERS_MAX);
+    int number = (int)consumers->credential_count;
+    const char *name =
+        credential->name.length == 0
+            ? NULL
+            : index_add(consumers, &consumers->by_credential, credential->name, number);
+    if (name == NULL)
+        return false;
+    consumers->credentials = grow(consumers->credentials, consumers->credential_count,
+                                  &consumers->credential_capacity, sizeof(*credential));
+    struct credential *copy = &consumers->credentials[consumers->credential_count++];
+    *copy = *credential;
+    copy->name.start = name;
+    copy->secret = arena_copy(consumers->arena, credential->secret);
+    return true;
 }
 
-int consumers_by_key(const struct consumers *consumers, struct slice key)
+const struct credential *consumers_credential(const struct consumers *consumers, struct slice name,
+                                              double now)
 {
-    return index_find(consumers, &consumers->keys, key);
+    int number = index_find(consumers, &consumers->by_credential, name);
+    if (number == CONSUMERS_MISSING)
+        return NULL;
+    const struct credential *found = &consumers->credentials[number];
+    return found->expires == 0 || found->expires > now ? found : NULL;
 }
 
 int consumers_by_name(const struct consumers *consumers, struct slice name)
 {
-    return index_find(consumers, &consumers->names, name);
+    return index_find(consumers, &consumers->by_name, name);
 }
 
 const struct consumer *consumers_at(const struct consumers *consumers, int index)

@@ -79,8 +79,9 @@ static struct slice copy(struct draft *draft, const char *start, size_t length)
 static bool is_list(int which)
 {
     return which == MOON_BUILD_TRUSTED_PROXY || which == MOON_BUILD_TARGET ||
-           which == MOON_BUILD_PROXY_SOURCE || which == MOON_BUILD_KEY ||
-           which == MOON_BUILD_GROUP || which == MOON_BUILD_HOST || which == MOON_BUILD_METHOD;
+           which == MOON_BUILD_PROXY_SOURCE || which == MOON_BUILD_GROUP ||
+           which == MOON_BUILD_ROLE || which == MOON_BUILD_SCOPE || which == MOON_BUILD_HOST ||
+           which == MOON_BUILD_METHOD;
 }
 
 void moon_build_digest(const char *content, size_t length, char *digest)
@@ -141,12 +142,24 @@ static void set_target_number(struct draft *draft, int which, double value)
         target->is_tls = value;
 }
 
+static void set_expiry(struct draft *draft, double value)
+{
+    assert(draft->entry_count > 0);
+    struct draft_entry *credential = &draft->entries[draft->entry_count - 1];
+    assert(credential->which == DRAFT_PAIR + MOON_BUILD_CREDENTIAL);
+    credential->expires = value;
+}
+
 void moon_build_number(struct generation *generation, int which, double value)
 {
     struct draft *draft = generation->draft;
     assert(draft != NULL && which >= 0 && which < DRAFT_NUMBERS_MAX);
     if (which >= MOON_BUILD_TARGET_PORT && which <= MOON_BUILD_TARGET_TLS) {
         set_target_number(draft, which, value);
+        return;
+    }
+    if (which == MOON_BUILD_CREDENTIAL_EXPIRES) {
+        set_expiry(draft, value);
         return;
     }
     draft->numbers[which] = value;

@@ -1,5 +1,5 @@
 /*
- * draft_consumer — a consumer of the configuration with its keys.
+ * draft_consumer — a consumer of the configuration with its credentials.
  */
 #include "bridge/draft.h"
 #include "bridge/exports.h"
@@ -20,29 +20,55 @@ static const struct slice *tags(struct draft *draft, uint32_t *count)
     return list;
 }
 
+/* The credential of that entry belongs to somebody already, or is none. */
+static void refuse(struct draft *draft, struct slice name)
+{
+    draft->error = name.length == 0 ? SLICE("a credential is empty")
+                                    : SLICE("a credential belongs to another consumer as well");
+}
+
+static bool add_credentials(struct generation *generation, int consumer)
+{
+    struct draft *draft = generation->draft;
+
+    for (size_t i = 0; i < draft->entry_count; i++) {
+        const struct draft_entry *entry = &draft->entries[i];
+        struct credential credential = {.name = entry->name,
+                                        .secret = entry->value,
+                                        .expires = entry->expires,
+                                        .consumer = consumer};
+        if (entry->which != DRAFT_PAIR + MOON_BUILD_CREDENTIAL ||
+            consumers_add_credential(generation->consumers, &credential))
+            continue;
+        refuse(draft, entry->name);
+        return false;
+    }
+    return true;
+}
+
 double draft_finish_consumer(struct generation *generation)
 {
+    static const int LISTS[CONSUMER_LISTS] = {
+        [CONSUMER_GROUPS] = MOON_BUILD_GROUP,
+        [CONSUMER_ROLES] = MOON_BUILD_ROLE,
+        [CONSUMER_SCOPES] = MOON_BUILD_SCOPE,
+    };
     struct draft *draft = generation->draft;
     struct consumer consumer = {
         .name = draft_text(draft, MOON_BUILD_CONSUMER_NAME, SLICE("")),
+        .plan = draft_text(draft, MOON_BUILD_PLAN, SLICE("")),
     };
-    size_t key_count = 0, group_count = 0;
+    size_t count = 0;
 
-    consumer.groups = draft_list(draft, MOON_BUILD_GROUP, &group_count);
-    consumer.group_count = (uint32_t)group_count;
+    for (int i = 0; i < CONSUMER_LISTS; i++) {
+        consumer.lists[i] = draft_list(draft, LISTS[i], &count);
+        consumer.list_counts[i] = (uint32_t)count;
+    }
     consumer.tags = tags(draft, &consumer.tag_count);
     int index = consumers_add(generation->consumers, &consumer);
     if (index == CONSUMERS_MISSING) {
         draft->error = SLICE("another consumer has this name");
         return -1;
     }
-    const struct slice *keys = draft_list(draft, MOON_BUILD_KEY, &key_count);
-    for (size_t i = 0; i < key_count; i++) {
-        if (consumers_add_key(generation->consumers, index, keys[i]))
-            continue;
-        draft->error = keys[i].length == 0 ? SLICE("a key is empty")
-                                           : SLICE("a key belongs to another consumer as well");
-        return -1;
-    }
-    return index;
+    return add_credentials(generation, index) ? index : -1;
 }

@@ -1,5 +1,5 @@
 /*
- * export_generation — routes, consumers, the log and the clock for Lua.
+ * export_generation — routes, the log and the clock for Lua.
  */
 #include <assert.h>
 
@@ -59,49 +59,6 @@ bool moon_route_text(struct generation *generation, uint32_t route, int which, s
             : which == MOON_TEXT_ROUTE_SOURCE ? one->source
                                               : SLICE_NONE;
     return text->start != NULL;
-}
-
-int moon_consumer_by_key(struct generation *generation, const char *key, size_t length)
-{
-    return consumers_by_key(generation->consumers, exports_slice(key, length));
-}
-
-int moon_consumer_by_name(struct generation *generation, const char *name, size_t length)
-{
-    return consumers_by_name(generation->consumers, exports_slice(name, length));
-}
-
-uint32_t moon_consumer_count(struct generation *generation)
-{
-    return consumers_count(generation->consumers);
-}
-
-bool moon_consumer_name(struct generation *generation, int consumer, struct slice *name)
-{
-    const struct consumer *found = consumers_at(generation->consumers, consumer);
-    if (found != NULL)
-        *name = found->name;
-    return found != NULL;
-}
-
-bool moon_consumer_group(struct generation *generation, int consumer, uint32_t at,
-                         struct slice *group)
-{
-    const struct consumer *found = consumers_at(generation->consumers, consumer);
-    if (found == NULL || at >= found->group_count)
-        return false;
-    *group = found->groups[at];
-    return true;
-}
-
-bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at, struct slice *pair)
-{
-    const struct consumer *found = consumers_at(generation->consumers, consumer);
-    if (found == NULL || at >= found->tag_count)
-        return false;
-    pair[0] = found->tags[2 * (size_t)at];
-    pair[1] = found->tags[2 * (size_t)at + 1];
-    return true;
 }
 
 static void log_for(struct exchange *exchange, enum log_level level, struct slice text)

@@ -24,8 +24,9 @@ struct stores;
 
 /* Those of one worker. */
 struct generations {
-    unsigned alive;  /* started and not freed yet, the current one among them */
-    struct list all; /* of these, whose last request has not ended */
+    unsigned alive;         /* started and not freed yet, the current one among them */
+    struct list all;        /* of these, whose last request has not ended */
+    unsigned hashing_count; /* passwords that wait to be hashed */
     struct sampler sampler;
     /* Of each of the worker's counts, what a generation has published: moon_worker_growth(). */
     double published[GENERATIONS_COUNTS_MAX];
@@ -40,6 +41,7 @@ struct services {
     struct clusters *clusters;
     struct resolver *resolver;
     struct background *background;
+    struct background *hasher; /* of passwords, which is meant to take long */
     struct generations *generations;
     struct stores *stores;
     struct appeals *appeals; /* to the master */

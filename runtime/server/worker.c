@@ -30,7 +30,7 @@
 struct worker {
     const struct worker_options *options;
     struct loop *loop;
-    struct background *background;
+    struct background *background, *hasher;
     struct resolver *resolver;
     struct clusters *clusters;
     struct gateway *gateway;
@@ -249,6 +249,7 @@ static bool make_services(struct worker *worker)
         return false;
     }
     worker->background = background_create(worker->loop, BACKGROUND_IDLE);
+    worker->hasher = background_create(worker->loop, BACKGROUND_IDLE);
     worker->clusters = clusters_create(worker->loop, worker->resolver, &gateway->limits);
     worker->gateway = gateway_create(worker->loop, gateway, &BRIDGE_PHASES, &worker->generation);
     worker_listeners_init(&worker->listeners, worker->gateway);
@@ -265,6 +266,7 @@ static bool make_services(struct worker *worker)
                                          .clusters = worker->clusters,
                                          .resolver = worker->resolver,
                                          .background = worker->background,
+                                         .hasher = worker->hasher,
                                          .generations = &worker->generations,
                                          .stores = worker->stores,
                                          .appeals = &worker->appeals,
@@ -364,6 +366,7 @@ static void end_generations(struct worker *worker)
     if (worker->background == NULL)
         return;
     generations_end_tasks(&worker->generations);
+    background_destroy(&worker->hasher);
     background_destroy(&worker->background);
 }
 

@@ -4,6 +4,13 @@ local json = require "cjson"
 local peer = require "spec.support.peer"
 local refusal = require "spec.support.refusal"
 
+local function sha256(text)
+  local pipe = io.popen(("printf %%s '%s' | sha256sum"):format(text))
+  local digits = pipe:read "*l"
+  pipe:close()
+  return digits:match "^%x+"
+end
+
 describe("key-auth", function()
   local origin, moongate
 
@@ -13,6 +20,11 @@ describe("key-auth", function()
       listen "127.0.0.1:0"
       upstream "users" { "%s" }
       consumer "mobile" { keys = { "k-mobile" } }
+      consumer "hashed" { keys = {
+        -- SHA-256 of "k-hashed"
+        "sha256:%s", { "k-expired", expires = "2001-01-01T00:00:00Z" },
+        { "k-lasting", expires = "9000-01-01T00:00:00Z" },
+      } }
       consumer "desk" { keys = { "k-desk", "a b&c" } }
       route "/plain/{rest*}" { upstream = "users", plugins = { "key-auth" } }
       route "/everywhere/{rest*}" { upstream = "users", plugins = {
@@ -25,7 +37,7 @@ describe("key-auth", function()
       route "/silent/{rest*}" { upstream = "users", plugins = {
         { "key-auth", consumer_header = false },
       } }
-    ]]):format(origin.url) }
+    ]]):format(origin.url, sha256 "k-hashed") }
   end)
 
   teardown(function()
@@ -65,6 +77,15 @@ describe("key-auth", function()
     assert.equal("mobile", request.headers["x-consumer-name"])
     assert.equal("desk", forwarded("/plain/a", { ["x-api-key"] = "k-desk" })
       .headers["x-consumer-name"])
+  end)
+
+  it("takes keys of which it knows the digest alone, for as long as they count", function()
+    local function by(key) return forwarded("/plain/", { ["x-api-key"] = key }).headers end
+    assert.equal("hashed", by("k-hashed")["x-consumer-name"])
+    assert.equal("hashed", by("k-lasting")["x-consumer-name"])
+    for _, key in ipairs { "k-expired", "sha256:" .. sha256 "k-hashed", sha256 "k-hashed" } do
+      assert.equal(401, get("/plain/", { ["x-api-key"] = key }).status)
+    end
   end)
 
   it("hides the key from the upstream", function()

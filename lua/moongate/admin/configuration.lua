@@ -76,7 +76,9 @@ end
 local function consumer_of(redaction, consumer)
   return {
     name = redaction:value(consumer.name), groups = redaction:list(consumer.groups),
-    tags = redaction:value(consumer.tags), key_count = #consumer.keys, at = consumer.at,
+    roles = redaction:list(consumer.roles), scopes = redaction:list(consumer.scopes),
+    plan = consumer.plan, tags = redaction:value(consumer.tags), key_count = #consumer.keys,
+    password_count = #consumer.passwords, at = consumer.at,
   }
 end
 
@@ -116,6 +118,7 @@ local function frame_of(redaction, model)
     user = redaction:value(model.user),
     listeners = each(redaction, model.listeners, listener_of),
     upstreams = each(redaction, model.upstreams, upstream_of),
+    plans = redaction:list(model.plans),
     consumers = each(redaction, model.consumers, consumer_of),
     use = steps_of(redaction, model.use),
   }

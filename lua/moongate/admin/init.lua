@@ -1,10 +1,11 @@
---- admin: the routes of the admin listeners: /metrics, /status, /ready, /config and /reload.
+--- admin: the routes of the admin listeners: /metrics, /status, /ready, /config, /reload and
+-- /consumers.
 --
 -- Endpoints in Lua like any other's; they are matched apart from the operator's routes, and none of
--- the operator's plugins run on them. Most only read: what is no GET or HEAD gets a 405. What
--- changes the gateway is a POST.
+-- the operator's plugins run on them. Most only read; what changes something is no GET.
 
 local bridge = require "moongate.ffi"
+local consumers = require "moongate.admin.consumers"
 local guard = require "moongate.admin.guard"
 local master = require "moongate.core.master"
 local published = require "moongate.admin.published"
@@ -21,7 +22,8 @@ local HEADERS = { ["cache-control"] = "no-store", ["x-content-type-options"] = "
 local TIMEOUT = { connect = 5, response = 60, idle = 60, total = 0 }
 
 local UNKNOWN = reply.problem(404, "not-found",
-  "There is no such endpoint; there are /metrics, /status, /ready, /config and /reload.")
+  "There is no such endpoint; there are /metrics, /status, /ready, /config, /reload and "
+    .. "/consumers.")
 local WRITE_ONLY = reply.problem(405, "method-not-allowed", "This endpoint wants a POST.",
   { allow = "POST" })
 local READ_ONLY = reply.problem(405, "method-not-allowed", "This endpoint is only read.",
@@ -68,14 +70,27 @@ local function answer_reload()
   return reply.new(is_done and 200 or 409, text, headers)
 end
 
+-- Methods by path.
 local ENDPOINTS = {
-  ["/metrics"] = answer_metrics,
-  ["/status"] = answer_status,
-  ["/ready"] = answer_ready,
-  ["/config"] = answer_config,
-  ["/reload"] = answer_reload,
+  ["/metrics"] = { GET = answer_metrics },
+  ["/status"] = { GET = answer_status },
+  ["/ready"] = { GET = answer_ready },
+  ["/config"] = { GET = answer_config },
+  ["/reload"] = { POST = answer_reload },
 }
-local CHANGES = { ["/reload"] = true }
+for path, methods in pairs(consumers) do ENDPOINTS[path] = methods end
+
+-- What is said to methods that the endpoint has not.
+local function not_allowed(methods)
+  local names = {}
+  for name in pairs(methods) do names[#names + 1] = name end
+  if #names == 1 and methods.GET then return READ_ONLY end
+  if #names == 1 and methods.POST then return WRITE_ONLY end
+  if methods.GET then names[#names + 1] = "HEAD" end
+  table.sort(names)
+  return reply.problem(405, "method-not-allowed", "This endpoint has other methods.",
+    { allow = table.concat(names, ", ") })
+end
 
 ---@class AdminEndpoint: Plugin
 local endpoint = { summary = "Answers on the admin listener.", options = {} }
@@ -83,20 +98,21 @@ local endpoint = { summary = "Answers on the admin listener.", options = {} }
 ---@param req Request
 ---@return Reply
 function endpoint:respond(req)
-  local refusal = guard.check(self.guards[req.listener], req, self.changes)
+  local method = req.method == "HEAD" and "GET" or req.method
+  local answer = self.methods and self.methods[method]
+  local refusal = guard.check(self.guards[req.listener], req, answer and method ~= "GET")
   if refusal then return refusal end
-  if not self.answer then return UNKNOWN end
-  local is_read = req.method == "GET" or req.method == "HEAD"
-  if self.changes and req.method ~= "POST" then return WRITE_ONLY end
-  if not self.changes and not is_read then return READ_ONLY end
-  return self:answer()
+  if not self.methods then return UNKNOWN end
+  if not answer then return self.not_allowed end
+  return answer(self, req)
 end
 
 function endpoint.start() published.start() end
 
-local function route_of(path, answer, shared, at)
-  local instance = setmetatable({ answer = answer, changes = CHANGES[path] or false,
-    guards = shared.guards, facts = shared.facts }, { __index = endpoint })
+local function route_of(path, methods, shared, at)
+  local instance = setmetatable({ methods = methods,
+    not_allowed = methods and not_allowed(methods), guards = shared.guards, facts = shared.facts },
+    { __index = endpoint })
   return {
     name = "admin " .. path, methods = {}, path = path, hosts = {}, headers = {}, query = {},
     priority = 0, timeout = TIMEOUT, retries = 0, body_limit = 65536, upgrade = false, at = at,
@@ -119,8 +135,8 @@ function admin.routes(model)
   local shared = { guards = guards,
     facts = { routes = model.route_count, consumers = #model.consumers } }
   local routes = { route_of("/{path*}", nil, shared, at) }
-  for path, answer in pairs(ENDPOINTS) do
-    routes[#routes + 1] = route_of(path, answer, shared, at)
+  for path, methods in pairs(ENDPOINTS) do
+    routes[#routes + 1] = route_of(path, methods, shared, at)
   end
   return routes
 end

@@ -1,12 +1,12 @@
 --- assemble: joins checked declarations into a model.
 
 local check = require "moongate.config.check"
+local consumers = require "moongate.config.consumers"
 local files = require "moongate.config.files"
 local listeners = require "moongate.config.listeners"
 local routes = require "moongate.config.routes"
 local schema = require "moongate.config.schema"
 local upstreams = require "moongate.config.upstreams"
-local values = require "moongate.config.values"
 
 local assemble = {}
 
@@ -47,40 +47,6 @@ local function resolver_of(declared, report)
   }
 end
 
-local function consumer_of(declaration, report)
-  local fields = declaration.fields
-  if type(fields) ~= "table" then
-    report(("is %s; expected a table"):format(type(fields) == "string" and "a string"
-      or values.show(fields)))
-    fields = {}
-  end
-  return check.options(schema.consumer, fields, report)
-end
-
-local function consumers_of(declared, report)
-  local list, by_name, by_key = {}, {}, {}
-  for _, declaration in ipairs(declared.consumers) do
-    local at, name = declaration.at, tostring(declaration.name)
-    local consumer = consumer_of(declaration, function(message)
-      report(at, ("consumer %q: %s"):format(name, message))
-    end)
-    consumer.name, consumer.at = name, at
-    if by_name[name] then
-      report(at, ("consumer %q is declared already at %s"):format(name, by_name[name]))
-    end
-    by_name[name] = at
-    for _, key in ipairs(consumer.keys or {}) do
-      if key == "" then report(at, ("consumer %q has an empty key"):format(name)) end
-      if by_key[key] then
-        report(at, ("consumer %q has the same key as consumer %q"):format(name, by_key[key]))
-      end
-      by_key[key] = name
-    end
-    list[#list + 1] = consumer
-  end
-  return list
-end
-
 local function via_of(declared, report)
   local via = checked_value(declared, "via", schema.settings.via, report)
   if via and not via:find "^[%w!#$%%&'*+.^_`|~-]+$" then
@@ -110,10 +76,11 @@ function assemble.model(declared, loader, report, builder)
     watch = checked_value(declared, "watch", schema.settings.watch, report),
     via = via_of(declared, report),
     user = checked_value(declared, "user", schema.settings.user, report),
-    consumers = consumers_of(declared, report),
+    plans = consumers.plans(declared, report),
     secrets = declared.secrets,
     plugin_paths = loader.paths,
   }
+  model.consumers = consumers.of(declared, model.plans, report)
   model.listeners = listeners.of(declared, report)
   model.upstreams = upstreams.of(declared, report)
   routes.add(model, declared, loader, report, builder)

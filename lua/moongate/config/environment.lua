@@ -191,6 +191,7 @@ local function make_environment(state, getenv)
   env.use = plain(state, declared.uses)
   env.upstream = named(state, declared.upstreams, "upstream")
   env.consumer = named(state, declared.consumers, "consumer")
+  env.plan = named(state, declared.plans, "plan")
   env.route = named(state, declared.routes, "route")
   env.group = group_of(state)
   local listen = declared.listeners
@@ -214,7 +215,8 @@ end
 function environment.run(path, getenv, report)
   local declared = {
     files = {}, folder = files.folder_of(path), settings = {}, listeners = {}, upstreams = {},
-    consumers = {}, uses = {}, routes = declarations.new(), plugin_folders = {}, secrets = {},
+    consumers = {}, plans = {}, uses = {}, routes = declarations.new(), plugin_folders = {},
+    secrets = {},
   }
   local state = {
     declared = declared, report = report, folder = declared.folder, is_file = {}, open = {},

@@ -150,13 +150,38 @@ schema.target = {
     help = "its share among the targets" },
 }
 
+local function texts(help)
+  return { type = "list", items = { type = "string" }, default = {}, help = help }
+end
+
+-- Each a text, or a text with the time from which on it does not count.
+local function credentials(help)
+  return { type = "list", items = { type = "any", secret = true }, default = {},
+    help = help .. '; each a text, or { "...", expires = "2027-01-31T00:00:00Z" }' }
+end
+
 schema.consumer = {
-  keys = { type = "list", items = { type = "string", secret = true }, default = {},
-    help = "its API keys" },
-  groups = { type = "list", items = { type = "string" }, default = {},
-    help = "groups it belongs to" },
+  keys = credentials 'its API keys, or their digests: "sha256:" and 64 hexadecimal digits',
+  passwords = credentials 'its passwords for basic-auth, or hashes: "scrypt:COST:SALT:HASH"',
+  username = { type = "string", help = "its user name; default: its name" },
+  hmac_secrets = credentials('its secrets for signatures; the id of the first is its name, that of '
+    .. 'the second its name and "-2"'),
+  certificates = credentials 'its client certificates: "sha256:" and the fingerprint, or a subject',
+  groups = texts "groups it belongs to",
+  roles = texts "roles it has",
+  scopes = texts "scopes it may use",
+  plan = { type = "string", help = "name of its plan" },
   tags = { type = "map", items = { type = "string" }, default = {},
     help = "free texts for policies" },
+}
+
+schema.plan = {
+  limit = { type = "integer", min = 1, help = "requests in a window; for plugins that limit" },
+  window = { type = "duration", min = 0.001, help = "of the limit" },
+  quota = { type = "integer", min = 1, help = "requests in a period; for plugins that count them" },
+  period = { type = "string", help = "of the quota" },
+  routes = { type = "list", items = { type = "string" },
+    help = "names of the routes that it allows, where acl asks; default: all" },
 }
 
 schema.timeout = {

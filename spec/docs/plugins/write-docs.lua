@@ -99,7 +99,7 @@ local CONFIGURATION = {
   { "log", "log" }, { "limits", "limits" }, { "resolver", "resolver" },
   { "listener", "listen" }, { "admin", "admin" }, { "upstream", "upstream" },
   { "target", "Targets of an upstream", "`{ \"http://10.0.0.12:9000\", weight = 2 }`" },
-  { "consumer", "consumer" }, { "route", "route" },
+  { "consumer", "consumer" }, { "plan", "plan" }, { "route", "route" },
   { "timeout", "timeout", "In a route or a group; a duration alone is `total`." },
   { "group", "group" },
 }

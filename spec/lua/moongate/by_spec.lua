@@ -10,7 +10,7 @@ describe("by", function()
     consumer = { name = "mobile" }, address = "10.0.0.1", route = "GET /a",
     headers = fields { ["x-tenant"] = "blue" }, query = fields { q = "1" },
     cookies = fields { sid = "s" }, params = fields { id = "7" },
-    context = { claims = { sub = "u", level = 3, admin = false } },
+    claims = { sub = "u", level = 3, admin = false },
   }
 
   it("reads each kind from the request", function()

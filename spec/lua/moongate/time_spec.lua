@@ -23,6 +23,7 @@ describe("time", function()
       says("/iso", function(req, m) return m.time.iso(tonumber(req:body())) end)
       says("/iso-ms", function(req, m) return m.time.iso(tonumber(req:body()), true) end)
       says("/parse", function(req, m) return m.time.parse_http(req:body()) end)
+      says("/parse-iso", function(req, m) return m.time.parse_iso(req:body()) end)
       says("/round", function(req, m)
         for i = -62135596800, 253402300799, 86399 * 1009 do
           if m.time.parse_http(m.time.http(i)) ~= i then return i end
@@ -89,6 +90,19 @@ describe("time", function()
     assert.equal("784111777", ask("/parse", "Sun Nov  6 08:49:37 1994"))
     assert.equal("1483228800", ask("/parse", "Sat, 31 Dec 2016 23:59:60 GMT"))
     assert.equal("round", ask "/round")
+  end)
+
+  it("reads times as RFC 3339 writes them", function()
+    assert.equal("784111777", ask("/parse-iso", "1994-11-06T08:49:37Z"))
+    assert.equal("784111777.25", ask("/parse-iso", "1994-11-06t08:49:37.25z"))
+    assert.equal("784111777", ask("/parse-iso", "1994-11-06T09:49:37+01:00"))
+    assert.equal("784111777", ask("/parse-iso", "1994-11-06T00:19:37-08:30"))
+    for _, bad in ipairs { "", "1994-11-06", "1994-11-06T08:49:37", "1994-13-06T08:49:37Z",
+      "1994-00-06T08:49:37Z", "1994-02-30T08:49:37Z", "1994-11-06T24:00:00Z",
+      "1994-11-06T08:49:37+1:00", "1994-11-06T08:49:37+24:00", "1994-11-06T08:49:37.Z",
+      "1994-11-06 08:49:37Z", "1994-11-06T08:49:37Z " } do
+      assert.equal("nil this is not a time of RFC 3339", ask("/parse-iso", bad), bad)
+    end
   end)
 
   it("takes a year of two digits for the past when it is more than 50 years ahead", function()

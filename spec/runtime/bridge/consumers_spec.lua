@@ -10,9 +10,18 @@ describe("consumers", function()
     local consumer = ffi.new("struct consumer", { name = slice(name) })
     local index = C.consumers_add(consumers, consumer)
     for _, key in ipairs { ... } do
-      if not C.consumers_add_key(consumers, index, slice(key)) then return nil end
+      local credential = ffi.new("struct credential",
+        { name = slice(key), secret = slice("of " .. key), consumer = index })
+      if not C.consumers_add_credential(consumers, credential) then return nil end
     end
     return index
+  end
+
+  local function by_key(key, now)
+    local found = C.consumers_credential(consumers, slice(key), now or 0)
+    if found == nil then return -1 end
+    assert.equal("of " .. key, text(found.secret))
+    return found.consumer
   end
 
   before_each(function()
@@ -26,7 +35,7 @@ describe("consumers", function()
   end)
 
   it("finds nobody when there is nobody", function()
-    assert.equal(-1, C.consumers_by_key(consumers, slice "k"))
+    assert.equal(-1, by_key("k"))
     assert.equal(-1, C.consumers_by_name(consumers, slice "n"))
     assert.equal(nil, C.consumers_at(consumers, 0))
     assert.equal(nil, C.consumers_at(consumers, -1))
@@ -35,8 +44,8 @@ describe("consumers", function()
   it("finds each by its keys and its name", function()
     assert.equal(0, add("anna", "a1", "a2"))
     assert.equal(1, add("bert", "b1"))
-    assert.equal(0, C.consumers_by_key(consumers, slice "a2"))
-    assert.equal(1, C.consumers_by_key(consumers, slice "b1"))
+    assert.equal(0, by_key("a2"))
+    assert.equal(1, by_key("b1"))
     assert.equal(1, C.consumers_by_name(consumers, slice "bert"))
     assert.equal("anna", text(C.consumers_at(consumers, 0).name))
     assert.equal(2, C.consumers_count(consumers))
@@ -45,7 +54,7 @@ describe("consumers", function()
   it("does not find by a part of a key, or more than it, or a name", function()
     add("anna", "key")
     for _, wrong in ipairs { "ke", "keys", "KEY", "", "anna" } do
-      assert.equal(-1, C.consumers_by_key(consumers, slice(wrong)))
+      assert.equal(-1, by_key(wrong))
     end
   end)
 
@@ -54,25 +63,34 @@ describe("consumers", function()
     assert.equal(-1, add "anna")
     assert.is_nil(add("bert", "a"))
     assert.is_nil(add("carl", ""))
-    assert.equal(0, C.consumers_by_key(consumers, slice "a"))
+    assert.equal(0, by_key("a"))
   end)
 
-  it("keeps groups and tags", function()
+  it("keeps lists, tags and the plan", function()
     local groups = ffi.new("struct slice[2]", { slice "read", slice "write" })
     local tags = ffi.new("struct slice[2]", { slice "tier", slice "gold" })
-    C.consumers_add(consumers, ffi.new("struct consumer",
-      { name = slice "anna", groups = groups, group_count = 2, tags = tags, tag_count = 1 }))
+    C.consumers_add(consumers, ffi.new("struct consumer", { name = slice "anna",
+      plan = slice "free", lists = { groups, groups, groups + 1 }, list_counts = { 2, 0, 1 },
+      tags = tags, tag_count = 1 }))
     local found = C.consumers_at(consumers, 0)
-    assert.same({ "write", "tier", "gold" },
-      { text(found.groups[1]), text(found.tags[0]), text(found.tags[1]) })
+    assert.same({ "free", "write", "write", "tier", "gold" }, { text(found.plan),
+      text(found.lists[0][1]), text(found.lists[2][0]), text(found.tags[0]), text(found.tags[1]) })
+  end)
+
+  it("does not find by what has expired", function()
+    local index = add "anna"
+    C.consumers_add_credential(consumers, ffi.new("struct credential",
+      { name = slice "k", secret = slice "of k", expires = 1000.5, consumer = index }))
+    assert.equal(0, by_key("k", 1000))
+    assert.equal(-1, by_key("k", 1000.5))
   end)
 
   it("finds each of very many", function()
     for i = 1, 5000 do add("name" .. i, "key" .. i) end
     for i = 1, 5000 do
-      assert.equal(i - 1, C.consumers_by_key(consumers, slice("key" .. i)))
+      assert.equal(i - 1, by_key("key" .. i))
       assert.equal(i - 1, C.consumers_by_name(consumers, slice("name" .. i)))
     end
-    assert.equal(-1, C.consumers_by_key(consumers, slice "key5001"))
+    assert.equal(-1, by_key("key5001"))
   end)
 end)

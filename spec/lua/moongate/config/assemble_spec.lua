@@ -78,7 +78,8 @@ describe("a model", function()
     assert.equal('consumer "b" has the same key as consumer "a"',
       wrong 'consumer "a" { keys = { "1" } }\nconsumer "b" { keys = { "1" } }')
     assert.equal('consumer "a" has an empty key', wrong 'consumer "a" { keys = { "" } }')
-    assert.equal('consumer "a": keys[1] is what was given; expected a string',
+    assert.equal('consumer "a": keys[1] is what was given; expected a string, or '
+      .. '{ "...", expires = "..." }',
       wrong 'consumer "a" { keys = { 12345 } }')
   end)
 

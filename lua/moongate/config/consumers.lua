@@ -1,0 +1,184 @@
+--- consumers: checks those that the configuration declares, and makes credentials of what they
+-- have.
+
+local check = require "moongate.config.check"
+local schema = require "moongate.config.schema"
+local values = require "moongate.config.values"
+
+local consumers = {}
+
+-- As consumers.lua looks for them.
+local PASSWORDS_MAX = 4
+
+local function is_key(text)
+  return text:sub(1, 7) ~= "sha256:" or text:find "^sha256:%x+$" ~= nil and #text == 71
+end
+
+local function is_password(text)
+  return text:sub(1, 7) ~= "scrypt:" or text:find "^scrypt:%d+:[%w+/=]+:[%w+/=]+$" ~= nil
+end
+
+-- Loaded where it is needed: this file works without the gateway, too.
+local function seconds_of(text)
+  return type(text) == "string" and require("moongate.time").parse_iso(text) or nil
+end
+
+-- A text, or { text, expires = "..." }: the text and when it expires.
+local function read_item(consumer, list, at, name, report)
+  local item, expires = list[at], nil
+  local full = ("%s[%d]"):format(name, at)
+  if type(item) == "table" then
+    item, expires = item[1], item.expires
+  end
+  if type(item) ~= "string" then
+    report(("%s is what was given; expected a string, or { \"...\", expires = \"...\" }")
+      :format(full))
+    return nil
+  end
+  if expires ~= nil then
+    local seconds = seconds_of(expires)
+    if not seconds then
+      report(('%s: expires is %s; expected a time: "2027-01-31T00:00:00Z"'):format(full,
+        values.show(expires)))
+      return nil
+    end
+    expires = seconds
+  end
+  if item == "" then
+    report(("consumer %q has an empty %s"):format(consumer.name, name:sub(1, -2)), true)
+    return nil
+  end
+  return item, expires
+end
+
+-- Each of these gives credentials as build_consumers.lua makes them: of a kind, found by `id`, with
+-- `text`.
+
+local function add_keys(consumer, report, add)
+  for at = 1, #consumer.keys do
+    local key, expires = read_item(consumer, consumer.keys, at, "keys", report)
+    if key and is_key(key) then
+      add { kind = "key", id = key, text = key, expires = expires, what = "key" }
+    elseif key then
+      report(("keys[%d] begins as a digest; expected sha256: and 64 hexadecimal digits"):format(at))
+    end
+  end
+end
+
+local function add_passwords(consumer, report, add)
+  local username = consumer.username or consumer.name
+  if #consumer.passwords > PASSWORDS_MAX then
+    report(("passwords has %d; expected at most %d"):format(#consumer.passwords, PASSWORDS_MAX))
+    return
+  end
+  for at = 1, #consumer.passwords do
+    local password, expires = read_item(consumer, consumer.passwords, at, "passwords", report)
+    if password and is_password(password) then
+      add { kind = "basic", id = ("%s\0%d"):format(username, at - 1), text = password,
+        expires = expires, what = "user name" }
+    elseif password then
+      report(("passwords[%d] begins as a hash and is none; expected scrypt:COST:SALT:HASH")
+        :format(at))
+    end
+  end
+end
+
+local function add_others(consumer, report, add)
+  for at = 1, #consumer.hmac_secrets do
+    local secret, expires = read_item(consumer, consumer.hmac_secrets, at, "hmac_secrets", report)
+    local id = at == 1 and consumer.name or ("%s-%d"):format(consumer.name, at)
+    if secret then
+      add { kind = "hmac", id = id, text = secret, expires = expires, what = "HMAC id" }
+    end
+  end
+  for at = 1, #consumer.certificates do
+    local text, expires = read_item(consumer, consumer.certificates, at, "certificates", report)
+    if text then
+      if text:find "^sha256:" then text = text:lower() end
+      add { kind = "certificate", id = text, text = "", expires = expires, what = "certificate" }
+    end
+  end
+end
+
+local function fields_of(declaration, options, report)
+  local fields = declaration.fields
+  if type(fields) ~= "table" then
+    report(("is %s; expected a table"):format(type(fields) == "string" and "a string"
+      or values.show(fields)))
+    fields = {}
+  end
+  return check.options(options, fields, report)
+end
+
+-- Of those that are not as they should be nothing was taken over.
+local LISTS = { "keys", "passwords", "hmac_secrets", "certificates" }
+
+local function one(state, declaration)
+  local at, name = declaration.at, tostring(declaration.name)
+  local function report(message, is_whole)
+    state.report(at, is_whole and message or ("consumer %q: %s"):format(name, message))
+  end
+  local consumer = fields_of(declaration, schema.consumer, report)
+  consumer.name, consumer.at, consumer.credentials = name, at, {}
+  local function add(credential)
+    local full = credential.kind .. "/" .. credential.id
+    local other = state.owners[full]
+    if other then
+      report(("consumer %q has the same %s as consumer %q"):format(name, credential.what, other),
+        true)
+    end
+    state.owners[full] = name
+    consumer.credentials[#consumer.credentials + 1] = credential
+  end
+  for _, list in ipairs(LISTS) do consumer[list] = consumer[list] or {} end
+  add_keys(consumer, report, add)
+  add_passwords(consumer, report, add)
+  add_others(consumer, report, add)
+  if consumer.plan and not state.plans[consumer.plan] then
+    report(("there is no plan %q"):format(consumer.plan))
+  end
+  return consumer
+end
+
+---@param declared Declared
+---@param plans ModelPlan[]
+---@param report fun(at: string, message: string)
+---@return ModelConsumer[]
+function consumers.of(declared, plans, report)
+  local list, by_name = {}, {}
+  local state = { report = report, owners = {}, plans = {} }
+  for _, plan in ipairs(plans) do state.plans[plan.name] = true end
+  for _, declaration in ipairs(declared.consumers) do
+    local consumer = one(state, declaration)
+    if by_name[consumer.name] then
+      report(consumer.at, ("consumer %q is declared already at %s"):format(consumer.name,
+        by_name[consumer.name]))
+    end
+    by_name[consumer.name] = consumer.at
+    list[#list + 1] = consumer
+  end
+  return list
+end
+
+--- What consumers may do, by name.
+---@param declared Declared
+---@param report fun(at: string, message: string)
+---@return ModelPlan[]
+function consumers.plans(declared, report)
+  local list, by_name = {}, {}
+  for _, declaration in ipairs(declared.plans) do
+    local at, name = declaration.at, tostring(declaration.name)
+    local plan = fields_of(declaration, schema.plan, function(message)
+      report(at, ("plan %q: %s"):format(name, message))
+    end)
+    plan.name, plan.at = name, at
+    if by_name[name] then
+      report(at, ("plan %q is declared already at %s"):format(name, by_name[name]))
+    end
+    by_name[name] = at
+    list[#list + 1] = plan
+  end
+  return list
+end
+
+return consumers

@@ -1,0 +1,34 @@
+--- plans: what consumers may do, by the names of `plan` in the configuration.
+
+---@class Plan
+---@field name string
+---@field limit integer?    requests in a window; for rate-limit and its like
+---@field window number?    seconds
+---@field quota integer?    requests in a period; for quota
+---@field period string?    "day", "month" and so on
+---@field routes table<string, true>?  names of the routes that it allows; nil: all
+
+local plans = {}
+
+local by_name = {}
+
+--- For build_consumers.lua, while a generation is built.
+---@param list ModelPlan[]
+function plans.set(list)
+  by_name = {}
+  for _, plan in ipairs(list) do
+    local routes
+    if plan.routes then
+      routes = {}
+      for _, route in ipairs(plan.routes) do routes[route] = true end
+    end
+    by_name[plan.name] = { name = plan.name, limit = plan.limit, window = plan.window,
+      quota = plan.quota, period = plan.period, routes = routes }
+  end
+end
+
+---@param name string
+---@return Plan?
+function plans.by_name(name) return by_name[name] end
+
+return plans
