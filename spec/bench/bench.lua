@@ -22,6 +22,7 @@ local function usage()
   return ([[
 usage: ./dev bench [--rounds N] [--seconds N] [--json] [--syscalls] [--chart FILE] [NAME...]
        ./dev bench reload [--quick] [full | half | live | many | kills | upgrade]...
+       ./dev bench plugins [--rounds N] [--seconds N] [--instructions]
   names: scenarios, default all: %s
          subjects of "proxy": relay nginx haproxy plain four eight ...
   --syscalls  also counts system calls for each request, under strace

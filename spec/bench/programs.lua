@@ -83,7 +83,8 @@ local function child_of(pid)
   return tonumber(text:match "%d+")
 end
 
-local function gateway(self, name, routes, with_tls)
+-- `before`: words of the command line before the program, of what it runs under.
+local function gateway(self, name, routes, with_tls, before)
   local port, tls_port = free_port(), free_port()
   local directory = ("%s/%s"):format(self.directory, name)
   os.execute(("mkdir -p '%s/plugins'"):format(directory))
@@ -95,7 +96,11 @@ local function gateway(self, name, routes, with_tls)
       tls_port, certificate.certificate, certificate.key)
   end
   system.write_file(directory .. "/gateway.lua", text)
-  local child = start(self, name, port, { GATEWAY, "run", "-c", directory .. "/gateway.lua" })
+  local words = { unpack(before or {}) }
+  for _, word in ipairs { GATEWAY, "run", "-c", directory .. "/gateway.lua" } do
+    words[#words + 1] = word
+  end
+  local child = start(self, name, port, words)
   wait.that(function() return pcall(http.request, port, { path = "/", seconds = 60 }) end, 60, name)
   local pid = child_of(child.pid)
   return { pid = pid, port = port }, { pid = pid, port = tls_port, tls = true }
@@ -181,6 +186,15 @@ function Programs:certificate()
     self.issued = authority:issue { name = "localhost", alternatives = "DNS:localhost" }
   end
   return self.issued
+end
+
+--- A gateway of its own.
+---@param name string
+---@param routes string    of its configuration
+---@param before string[]?  words of the command line before it: what it runs under
+---@return Program
+function Programs:gateway(name, routes, before)
+  return (gateway(self, name, routes, false, before))
 end
 
 --- A program, started if it is not.

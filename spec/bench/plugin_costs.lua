@@ -1,0 +1,197 @@
+--- plugin_costs: `./dev bench plugins`: what each plugin adds to a request on a plain route.
+--
+-- CPU is a median over alternating rounds, the difference taken within each: it moves by some
+-- tenths of a microsecond with what else the machine does. Instructions in user space are exact
+-- (callgrind), and the same on each machine: `--instructions` counts them.
+
+local load = require "spec.bench.load"
+local process = require "spec.support.process"
+local programs = require "spec.bench.programs"
+local system = require "spec.support.system"
+
+local plugin_costs = {}
+
+-- Of each plugin that has no endpoint of its own: options that let everything pass, as text, and
+-- over which route it stands.
+local ROWS = {
+  { "access-log", 'path = "/dev/null"' },
+  { "bot-filter", 'deny = { "masscan", "zgrab", "python-requests/1." }' },
+  { "concurrency", "limit = 1000000" },
+  { "cors", 'origins = { "*" }' },
+  { "csrf", "" },
+  { "ip-filter", 'allow = { "127.0.0.0/8", "10.0.0.0/8" }' },
+  { "key-auth", "" },
+  { "metrics", "" },
+  { "quota", 'limit = 1000000000, by = "address"' },
+  { "rate-limit", 'limit = 1000000000, window = "1s"' },
+  { "rate-limit", 'limit = 1000000000, window = "1s", algorithm = "fixed"', name = "fixed" },
+  { "rate-limit", 'limit = 1000000000, window = "1s", algorithm = "sliding"', name = "sliding" },
+  { "rate-limit", [[limits = { { limit = 1000000000, window = "1s" },
+      { limit = 1000000000, window = "1h", algorithm = "fixed" } }]], name = "two limits" },
+  { "request-id", "" },
+  { "size-limit", 'body = "1m", target = "4k", headers = "8k"' },
+  { "spike-arrest", 'limit = 1000000000, window = "1s", burst = 1000000' },
+  { "transform", 'set_headers = { ["x-team"] = "core" }' },
+}
+-- Of identity: after key-auth, over whose route they are shown.
+local AFTER_KEY = { { "acl", 'allow = { "bench" }' } }
+local VALGRIND = { "valgrind", "--tool=callgrind", "--trace-children=yes",
+  "--smc-check=all-non-file", "-q" }
+
+local function has_plugin(name)
+  return system.read_file(("plugins/%s.lua"):format(name))
+    or system.read_file(("plugins/%s/init.lua"):format(name))
+end
+
+local function subject_of(row, number, over)
+  local label = row.name and ("%s (%s)"):format(row[1], row.name) or row[1]
+  return { name = label, plugin = row[1], options = row[2], path = "/p" .. number, over = over }
+end
+
+-- Subjects in their order; those whose plugin is not in this tree are left out.
+local function subjects_of()
+  local list = { { name = "plain", path = "/small" } }
+  local key = nil
+  for _, row in ipairs(ROWS) do
+    local subject = subject_of(row, #list, list[1])
+    list[#list + 1] = subject
+    if row[1] == "key-auth" then key = subject end
+  end
+  for _, row in ipairs(AFTER_KEY) do
+    if has_plugin(row[1]) then
+      list[#list + 1] = subject_of(row, #list, key)
+      list[#list].before = '"key-auth", '
+    end
+  end
+  return list
+end
+
+local function routes_of(subjects, folder)
+  local lines = {
+    ('store { path = "%s" }'):format(folder),
+    'consumer "bench" { keys = { "secret" }, groups = { "bench" } }',
+    'route "/{rest*}" { upstream = "origin" }',
+  }
+  for i = 2, #subjects do
+    local subject = subjects[i]
+    local plugins = ('%s{ "%s", %s }'):format(subject.before or "", subject.plugin, subject.options)
+    lines[i + 2] = ('route "GET %s" { upstream = "origin", rewrite = "/small", plugins = { %s } }')
+      :format(subject.path, plugins)
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+local function median(list)
+  table.sort(list)
+  return list[math.ceil(#list / 2)]
+end
+
+local function job_of(set, program, subject)
+  return { name = subject.name, program = program, path = subject.path, directory = set.directory }
+end
+
+local function measure_cpu(set, subjects, options)
+  local program = set:gateway("plugins", routes_of(subjects, set.directory .. "/state"))
+  for _, subject in ipairs(subjects) do load.run(job_of(set, program, subject), 1) end
+  local added = {}
+  for _ = 1, options.rounds do
+    local round = {}
+    for _, subject in ipairs(subjects) do
+      round[subject] = load.measure(job_of(set, program, subject), options.seconds).cpu_us
+    end
+    for _, subject in ipairs(subjects) do
+      added[subject] = added[subject] or {}
+      table.insert(added[subject], round[subject] - (subject.over and round[subject.over] or 0))
+    end
+  end
+  for _, subject in ipairs(subjects) do subject.added = median(added[subject]) end
+end
+
+local function control(pid, option)
+  local code, _, err = process.run({ "callgrind_control", option, tostring(pid) }, { seconds = 60 })
+  if code ~= 0 then error("callgrind_control: " .. err, 0) end
+end
+
+-- The last dump of the process says how many instructions there were since the one before.
+local function dumped(directory, pid, number)
+  local text = assert(system.read_file(("%s/callgrind.%d.%d"):format(directory, pid, number)))
+  return tonumber(text:match "\nsummary: (%d+)" or text:match "\ntotals: (%d+)")
+end
+
+local function count_instructions(set, subjects)
+  local before = { unpack(VALGRIND) }
+  before[#before + 1] = ("--callgrind-out-file=%s/callgrind.%%p"):format(set.directory)
+  local program = set:gateway("callgrind", routes_of(subjects, set.directory .. "/counted"), before)
+  for i, subject in ipairs(subjects) do
+    local job = job_of(set, program, subject)
+    load.run(job, 2) -- compiled by then
+    control(program.pid, "-z")
+    local _, requests = load.run(job, 2)
+    control(program.pid, "-d")
+    subject.instructions = dumped(set.directory, program.pid, i) / requests
+  end
+end
+
+-- The difference was taken within each round.
+local function added_text(subject)
+  if not subject.added then return "" end
+  return (subject.over and "%+.2f" or "%.2f"):format(subject.added)
+end
+
+local function instructions_text(subject)
+  if not subject.instructions then return "" end
+  if not subject.over then return ("%.0f"):format(subject.instructions) end
+  return ("%+.0f"):format(subject.instructions - subject.over.instructions)
+end
+
+local function print_rows(subjects)
+  print(("%-26s %10s %14s"):format("", "CPU us", "instructions"))
+  for _, subject in ipairs(subjects) do
+    local is_after = subject.over and subject.over ~= subjects[1]
+    print(("%-26s %10s %14s%s"):format(subject.name, added_text(subject),
+      instructions_text(subject), is_after and "   over " .. subject.over.name or ""))
+  end
+end
+
+local function run(set, options)
+  local subjects = subjects_of()
+  if options.rounds > 0 then measure_cpu(set, subjects, options) end
+  if options.instructions then count_instructions(set, subjects) end
+  print "what a request costs on a plain route, and what each plugin adds"
+  print_rows(subjects)
+end
+
+local function parse(arguments)
+  local options = { rounds = 5, seconds = 1 }
+  local i = 1
+  while arguments[i] do
+    local key = arguments[i]:match "^%-%-(%l+)$"
+    if key == "instructions" then options.instructions = true
+    elseif key == "rounds" or key == "seconds" then
+      i = i + 1
+      options[key] = tonumber(arguments[i])
+      if not options[key] then return nil end
+    else return nil end
+    i = i + 1
+  end
+  return options
+end
+
+--- The command line's work; the exit code.
+---@param arguments string[]
+---@return integer
+function plugin_costs.main(arguments)
+  local options = parse(arguments)
+  if not options then
+    io.stderr:write "usage: ./dev bench plugins [--rounds N] [--seconds N] [--instructions]\n"
+    return 2
+  end
+  local set = programs.new()
+  local ok, why = xpcall(run, debug.traceback, set, options)
+  set:stop()
+  if ok then return 0 end
+  io.stderr:write("bench: ", tostring(why), "\n")
+  return 1
+end
+
+return plugin_costs
