@@ -55,6 +55,7 @@ function authenticate.new(options, context)
     if wrong then return nil, ("any[%d], %s, cannot stand here: %s"):format(i, step.name, wrong) end
     self.methods[i] = { plugin = step.plugin, instance = step.instance }
     add_own_header(self, step.instance.consumer_header)
+    for _, name in ipairs(step.instance.own_headers or {}) do add_own_header(self, name) end
   end
   return self
 end

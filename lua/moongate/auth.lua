@@ -3,7 +3,8 @@
 -- Such a plugin takes part in `request` alone. It returns `auth.missing(...)` to a request without
 -- credentials of its kind, `auth.refused(...)` to one whose credentials are wrong, and ends by
 -- `auth.admit` otherwise. So they can stand one after the other (all of them are wanted) or side by
--- side in `authenticate` (any of them is enough).
+-- side in `authenticate` (any of them is enough), which takes off requests what the upstream would
+-- believe of each: the instance's `consumer_header`, and those of its list `own_headers`.
 --
 --     local MISSING = auth.missing("missing-key", "An API key is required.", "ApiKey")
 --     local UNKNOWN = auth.refused(401, "unknown-key", "The API key is not known.", "ApiKey")
@@ -96,8 +97,10 @@ local function hide_cookie(req, name)
   local kept = {}
   for _, field in ipairs(req.headers:all "cookie") do
     for pair in field:gmatch "[^;]+" do
-      pair = pair:match "^%s*(.-)%s*$"
-      if pair:match "^[^=%s]*" ~= name then kept[#kept + 1] = pair end
+      local at = pair:find "%S"
+      if at and pair:match("^[^=%s]*", at) ~= name then
+        kept[#kept + 1] = pair:match("^.*%S", at)
+      end
     end
   end
   req.headers.cookie = #kept > 0 and table.concat(kept, "; ") or nil
@@ -115,11 +118,13 @@ end
 --- The caller is known: it becomes `req.consumer`, and the upstream is told.
 ---@param self table          the plugin's instance
 ---@param req Request
----@param consumer Consumer?  nil: admitted, but nobody that the configuration or the store knows
+---@param consumer Consumer?  nil: admitted, but nobody that the configuration or the store knows;
+--- it stays whom a plugin before has found
 ---@return nil
 function auth.admit(self, req, consumer)
   local name = self.consumer_header
   auth.strip(req, name)
+  consumer = consumer or req.consumer
   if not consumer then return nil end
   req.consumer = consumer
   if name then req.headers[name] = consumer.name end

@@ -93,6 +93,7 @@ function bearer.prepare(self)
     self.claim_names[#self.claim_names + 1] = name
   end
   table.sort(self.claim_names)
+  self.own_headers = self.claim_names
   self.is_authorization = self.header:lower() == "authorization"
   self.is_alone = not self.cookie and not self.query
 end
@@ -110,11 +111,17 @@ function bearer.refusal(self, detail)
   return answer
 end
 
--- The token of the header's value; nil: it is of another scheme.
+local SCHEME, BLANK = "bearer ", (" "):byte()
+
+-- The token of the header's value; nil: it is of another scheme. Without a pattern: one that looks
+-- for blanks at both ends takes as long as the square of their number.
 local function of_header(self, value)
   if not self.is_authorization then return value end
-  if value:sub(1, 7):lower() ~= "bearer " then return nil end
-  return value:match "^%S+ +(.-) *$"
+  if value:sub(1, #SCHEME):lower() ~= SCHEME then return nil end
+  local first, last = #SCHEME + 1, #value
+  while value:byte(first) == BLANK do first = first + 1 end
+  while last > first and value:byte(last) == BLANK do last = last - 1 end
+  return value:sub(first, last)
 end
 
 -- The tokens of the request, by all ways that are open; the count says whether there are several.

@@ -20,7 +20,7 @@ describe("jwt", function()
     moongate = gateway.start { config = ([[
       listen "127.0.0.1:0"
       upstream "users" { "%s" }
-      consumer "mobile" { groups = { "read" } }
+      consumer "mobile" { groups = { "read" }, keys = { "key-of-mobile" } }
       local RSA, EC, SECRET = %q, %q, %q
       local function to(path, options)
         options[1] = "jwt"
@@ -48,7 +48,10 @@ describe("jwt", function()
         { "rate-limit", limit = 1, window = "1h", by = "claim:tenant" },
       } }
       route "/any/{rest*}" { upstream = "users", plugins = { { "authenticate", any = {
-        { "key-auth" }, { "jwt", keys = { { secret = SECRET } } } } } } }
+        { "key-auth" }, { "jwt", keys = { { secret = SECRET } },
+          claim_headers = { ["x-user"] = "sub" } } } } } }
+      route "/all/{rest*}" { upstream = "users", plugins = {
+        { "key-auth" }, { "jwt", keys = { { secret = SECRET } }, consumer_header = "x-whom" } } }
     ]]):format(origin.url, rsa:pem(), ec:pem(), SECRET) }
   end)
 
@@ -319,6 +322,31 @@ describe("jwt", function()
     assert.equal(200, status "one")
     assert.equal(429, status "one")
     assert.equal(200, status "two")
+  end)
+
+  it("lets nobody say what a token would, where another plugin admits", function()
+    local request = forwarded("/any/", nil,
+      { { "X-API-Key", "key-of-mobile" }, { "X-User", "root" } })
+    assert.is_nil(request.headers["x-user"])
+    assert.equal("mobile", request.headers["x-consumer-name"])
+  end)
+
+  it("leaves whom a plugin before has found", function()
+    local request = forwarded("/all/", hmac:token(claims()),
+      { { "X-API-Key", "key-of-mobile" }, { "X-Whom", "root" } })
+    assert.equal("mobile", request.headers["x-whom"])
+    assert.equal(401, get("/all/", nil, { { "X-API-Key", "key-of-mobile" } }).status)
+  end)
+
+  it("takes no time for a field full of blanks", function()
+    local blanks, before = (" "):rep(15000), moongate:cpu_seconds()
+    for _ = 1, 8 do
+      refuses("/secret/", "a" .. blanks .. "b", "The token is too large.")
+      local cookies = "token=" .. hmac:token(claims()) .. "; b=" .. blanks .. "c"
+      assert.equal("b=" .. blanks .. "c",
+        forwarded("/everywhere/", nil, { { "Cookie", cookies } }).headers.cookie)
+    end
+    assert.is_true(moongate:cpu_seconds() - before < 1)
   end)
 
   it("stands beside others under authenticate", function()

@@ -218,6 +218,15 @@ function Gateway:rss(pid)
   return tonumber(status:match "VmRSS:%s*(%d+) kB") * 1024
 end
 
+--- Processor time of a process since it began.
+---@param pid integer? default: the first worker
+---@return number seconds
+function Gateway:cpu_seconds(pid)
+  local stat = system.read_file(("/proc/%d/stat"):format(pid or self:worker_pids()[1]))
+  local user, kernel = stat:match("%)" .. (" %S+"):rep(11) .. " (%d+) (%d+)")
+  return (user + kernel) / 100 -- USER_HZ
+end
+
 ---@param signal integer one of system.SIG*
 function Gateway:signal(signal)
   self.process:signal(signal)
