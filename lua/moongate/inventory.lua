@@ -98,7 +98,7 @@ local function put_options(self, into, step)
   end
   for _, name in ipairs(names) do
     into:put(name, "=")
-    put(self, into, rawget(step.instance, name))
+    put(self, into, step.instance[name])
   end
 end
 

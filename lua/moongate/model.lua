@@ -100,8 +100,8 @@
 ---@class ModelStep  one table for all steps that are alike
 ---@field name string                "key-auth"
 ---@field plugin Plugin              the loaded module
----@field instance table             checked options; its __index is the plugin. Routes with equal
---- options share it.
+---@field instance table             checked options; what it has not is looked up in the plugin.
+--- Routes with equal options share it.
 ---@field when (fun(req: Request): boolean)?
 ---@field on_error "fail"|"continue"
 ---@field digest string?             of its options: nil where they have functions, or it is single

@@ -126,6 +126,19 @@ static struct slice kept_text(struct generation *generation, int which)
     return text.start == NULL ? SLICE_NONE : arena_copy(&generation->arena, text);
 }
 
+/* Routes that a loop declares have their line in common. */
+static struct slice kept_source(struct generation *generation)
+{
+    struct slice source = draft_text(generation->draft, MOON_BUILD_SOURCE, SLICE(""));
+
+    if (generation->route_count > 0) {
+        struct slice before = generation->routes[generation->route_count - 1].route.source;
+        if (slice_equals(before, source))
+            return before;
+    }
+    return kept_text(generation, MOON_BUILD_SOURCE);
+}
+
 double draft_finish_route(struct generation *generation)
 {
     struct draft *draft = generation->draft;
@@ -144,7 +157,7 @@ double draft_finish_route(struct generation *generation)
         .index = generation->route_count,
         .phases = (unsigned)draft_count(draft, MOON_BUILD_PHASES, 0),
         .name = kept_text(generation, MOON_BUILD_ROUTE_NAME),
-        .source = kept_text(generation, MOON_BUILD_SOURCE),
+        .source = kept_source(generation),
         .upstream_host = kept_text(generation, MOON_BUILD_UPSTREAM_HOST),
         .call = call_options(draft),
         .body_bytes_max =

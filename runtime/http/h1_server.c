@@ -64,11 +64,11 @@ void h1_server_linger(struct h1_server *server)
                                     buffer_length(&server->input) == 0);
     h1_server_body_clear(server);
     buffer_clear(&server->input);
-    stream_shut_down(server->transport);
-    if (nothing_may_come) {
+    if (nothing_may_come) { /* closing says goodbye as well */
         h1_server_close(server, FAULT_NONE);
         return;
     }
+    stream_shut_down(server->transport);
     server->step = H1_SERVER_LINGER;
     timeout_set(&server->timeout, server->limits->linger_seconds);
     if (server->is_read_paused)

@@ -214,17 +214,7 @@ function check.expect(options, count)
   form.room = count
 end
 
---- Checks `given` against `options` (by name) and reports all that is wrong.
----@param options table<string, PluginOption>
----@param given table
----@param report fun(message: string)
----@param prefix string?  how the table is called in messages: "timeout" gives "timeout.connect"
----@param others table<any, any>?  keys that are somebody else's to check
----@return table checked  what was right, with defaults
-function check.options(options, given, report, prefix, others)
-  local form = prepared[options] or prepare(options)
-  local checked = new_table(0, form.room)
-  others = others or NONE
+local function given_of(options, form, given, report, prefix, others, checked)
   for key, value in pairs(given) do
     local option = type(key) == "string" and options[key]
     if option and not others[key] then
@@ -234,6 +224,46 @@ function check.options(options, given, report, prefix, others)
     end
   end
   if #form.required > 0 then report_missing(options, form, given, report, prefix) end
+end
+
+local function count_of(map)
+  local count = 0
+  for _ in pairs(map) do count = count + 1 end
+  return count
+end
+
+--- The same as check.options without the defaults, in a table that has room for little more.
+---@param options table<string, PluginOption>
+---@param given table
+---@param report fun(message: string)
+---@param others table<any, any>  keys that are somebody else's to check
+---@return table checked
+function check.given(options, given, report, others)
+  local checked = new_table(0, count_of(given) + 1)
+  given_of(options, prepared[options] or prepare(options), given, report, nil, others, checked)
+  return checked
+end
+
+--- The defaults of options, by name.
+---@param options table<string, PluginOption>
+---@return table
+function check.defaults(options)
+  local defaults = {}
+  fill(defaults, prepared[options] or prepare(options), NONE)
+  return defaults
+end
+
+--- Checks `given` against `options` (by name) and reports all that is wrong.
+---@param options table<string, PluginOption>
+---@param given table
+---@param report fun(message: string)
+---@param prefix string?  how the table is called in messages: "timeout" gives "timeout.connect"
+---@param into table?  empty: what is returned, instead of a new one
+---@return table checked  what was right, with defaults
+function check.options(options, given, report, prefix, into)
+  local form = prepared[options] or prepare(options)
+  local checked = into or new_table(0, form.room)
+  given_of(options, form, given, report, prefix, NONE, checked)
   fill(checked, form, given)
   return checked
 end

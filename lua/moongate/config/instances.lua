@@ -1,7 +1,8 @@
 --- instances: what plugins make of the options that they are given.
 --
 -- Instances with equal options are one instance, so that ten thousand routes do not hold ten
--- thousand tables.
+-- thousand tables. Of those of one plugin the first FULL_MAX hold defaults themselves, where they
+-- are read fastest; the others find them in one table that they share.
 
 local buffer = require "string.buffer"
 local canonical = require "moongate.canonical"
@@ -11,6 +12,7 @@ local plugins = require "moongate.config.plugins"
 
 local instances = {}
 
+local FULL_MAX = 64
 -- What of an entry is no option of the plugin.
 local OTHERS = { [1] = true }
 for name in pairs(plugins.STEP_OPTIONS) do OTHERS[name] = true end
@@ -23,25 +25,44 @@ for name in pairs(plugins.STEP_OPTIONS) do OTHERS[name] = true end
 local Instances = {}
 Instances.__index = Instances
 
--- What is the same for all instances of a plugin. An option that is not given must not be mistaken
--- for the phase of the same name: those are `hidden`.
+-- What is the same for all instances of a plugin: `defaults` of all options. One that has none must
+-- not be mistaken for the phase of the same name.
 local function form_of(plugin)
+  local defaults = check.defaults(plugin.options)
   local form = {
-    names = canonical.keys(plugin.options), hidden = {}, made = {},
-    metatable = { __index = plugin },
+    names = canonical.keys(plugin.options), made = {}, count = 0, defaults = defaults,
+    metatable = { __index = plugin }, lean_metatable = { __index = defaults },
     is_shared = not plugin.new or debug.getinfo(plugin.new, "u").nparams < 2,
   }
   for _, name in ipairs(form.names) do
-    if plugin[name] ~= nil then form.hidden[#form.hidden + 1] = name end
+    if defaults[name] == nil and plugin[name] ~= nil then defaults[name] = false end
   end
+  setmetatable(defaults, form.metatable)
   return form
+end
+
+-- Makes an instance of options, whose defaults can be read from then on; how it is to be read.
+local function complete(form, checked)
+  form.count = form.count + 1
+  if form.count > FULL_MAX then
+    setmetatable(checked, form.lean_metatable)
+    return form.lean_metatable
+  end
+  for name, default in pairs(form.defaults) do
+    if checked[name] == nil then checked[name] = default end
+  end
+  return form.metatable
 end
 
 -- The same for equal options; functions and tables with metatables are equal only to themselves.
 local function digest_of_options(self, form, checked)
   local bytes, names = self.bytes:reset(), form.names
   self.has_other = false
-  for i = 1, #names do canonical.put(bytes, checked[names[i]], self.put_other) end
+  for i = 1, #names do
+    local value = checked[names[i]]
+    if value == nil then value = rawget(form.defaults, names[i]) end
+    canonical.put(bytes, value, self.put_other)
+  end
   return digest_of(bytes)
 end
 
@@ -55,23 +76,23 @@ end
 
 -- The instance, or nil and what is wrong. One table holds what the plugin has made and the options
 -- beside it: there may be as many as routes.
-local function made_by(plugin, form, checked, context)
-  if not plugin.new then return setmetatable(checked, form.metatable) end
+local function made_by(plugin, metatable, checked, context)
+  if not plugin.new then return setmetatable(checked, metatable) end
   local ok, instance, wrong = pcall(plugin.new, checked, context)
   if not ok then return nil, "new raised: " .. tostring(instance) end
   if not instance and wrong then return nil, wrong end
-  if not instance or instance == checked then return setmetatable(checked, form.metatable) end
+  if not instance or instance == checked then return setmetatable(checked, metatable) end
   for name, value in pairs(checked) do
     if rawget(instance, name) == nil then rawset(instance, name, value) end
   end
-  return setmetatable(instance, form.metatable)
+  return setmetatable(instance, metatable)
 end
 
 function Instances:make(plugin, form, checked, context)
   local instance
-  local name = self.name
+  local name, metatable = self.name, complete(form, checked)
   local wrong = fault_of_options(plugin, checked)
-  if not wrong then instance, wrong = made_by(plugin, form, checked, context) end
+  if not wrong then instance, wrong = made_by(plugin, metatable, checked, context) end
   self.name = name -- it may have had others made
   if wrong then self.report(wrong) end
   return instance
@@ -86,15 +107,12 @@ end
 ---@return string? digest      of the options, where every process has the same
 function Instances:of(plugin, entry, context)
   self.name, self.at, self.has_failed = entry[1], context.at, false
-  local checked = check.options(plugin.options, entry, self.report, nil, OTHERS)
+  local checked = check.given(plugin.options, entry, self.report, OTHERS)
   if self.has_failed then return nil end
   local form = self.forms[plugin]
   if not form then
     form = form_of(plugin)
     self.forms[plugin] = form
-  end
-  for _, hidden in ipairs(form.hidden) do
-    if checked[hidden] == nil then checked[hidden] = false end
   end
   if not form.is_shared then return self:make(plugin, form, checked, context), false end
   local key = digest_of_options(self, form, checked)

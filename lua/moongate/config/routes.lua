@@ -12,6 +12,8 @@ local steps = require "moongate.config.steps"
 local upstreams = require "moongate.config.upstreams"
 local values = require "moongate.config.values"
 
+local clear = require "table.clear"
+
 local routes = {}
 
 -- Shared by all that have none: nobody writes to a model.
@@ -169,11 +171,18 @@ end
 local Reader = {}
 Reader.__index = Reader
 
+-- Where the next route goes: one table for all of those that are forgotten when they are built.
+function Reader:room()
+  if not self.builder.forgets_routes then return nil end
+  clear(self.last)
+  return self.last
+end
+
 -- The route that fields describe, its plugins with it.
 function Reader:describe(declaration, fields, groups)
   local report = self.report
   local methods, path = signature_of(self.called, groups, report)
-  local route = check.options(schema.route, fields, report)
+  local route = check.options(schema.route, fields, report, nil, self:room())
   route.at, route.methods, route.path = declaration.at, methods, path
   route.hosts = hosts_of(inherited(groups, fields, "host"), report)
   route.timeout = timeout_of(inherited(groups, fields, "timeout"), report)
@@ -214,6 +223,7 @@ end
 local function reader(model, loader, report, builder)
   local self = setmetatable({
     model = model, builder = builder, report_at = report, steps = steps.maker(loader, report),
+    last = {},
   }, Reader)
   function self.report(message)
     self.has_failed = true

@@ -29,8 +29,8 @@ describe("routes by the thousand", function()
 
   -- Sanitizers have memory of their own.
   for plugins, bytes_max in pairs(is_sanitized and {} or {
-    ["nil"] = 0.8 * 1024,
-    ['{ { "key-auth" }, { "rate-limit", limit = i } }'] = 2.2 * 1024,
+    ["nil"] = 0.6 * 1024,
+    ['{ { "key-auth" }, { "rate-limit", limit = i } }'] = 1.85 * 1024,
   }) do
     it("take little memory with plugins = " .. plugins, function()
       local none = memory_of(1, plugins)

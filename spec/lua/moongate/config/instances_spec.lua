@@ -62,6 +62,20 @@ describe("instances", function()
     end)
   end
 
+  it("have their defaults however many there are, and few of them hold these themselves", function()
+    local seen, holders = {}, 0
+    for i = 1, 1000 do
+      local instance = of { any = i }
+      seen[instance.list] = i
+      assert.is_nil(instance.other)
+      assert.equal(i, instance.any)
+      if rawget(instance, "list") then holders = holders + 1 end
+    end
+    assert.equal(1000, seen[PLUGIN.options.list.default])
+    assert.is_true(holders < 100, holders .. " hold them")
+    assert.equal(of { any = 999 }, of { any = 999, list = {} })
+  end)
+
   it("are found among many that differ in one place", function()
     local made = {}
     for i = 1, 2000 do made[i] = of { list = many(40, i) } end
