@@ -2,7 +2,8 @@
 --
 -- Those of the configuration live in the generation's C memory, however many there are; those that
 -- the admin API has made are in the store, where they are looked for when the configuration has
--- none. Lua objects are made when asked for, and the ones in use are kept.
+-- none. Lua objects are made when asked for, and the ones in use are kept. What many have none of
+-- comes with the first look at it: most requests ask for the name alone.
 
 local bridge = require "moongate.ffi"
 local kept = require "moongate.kept"
@@ -51,14 +52,29 @@ local function tags_of(index)
   return tags
 end
 
+local PARTS = {
+  groups = function(index) return set_of(index, C.MOON_CONSUMER_GROUPS) end,
+  roles = function(index) return set_of(index, C.MOON_CONSUMER_ROLES) end,
+  scopes = function(index) return set_of(index, C.MOON_CONSUMER_SCOPES) end,
+  tags = tags_of,
+}
+
+local metatable = {}
+
+function metatable.__index(consumer, key)
+  local part = PARTS[key]
+  if not part then return nil end
+  local made = part(consumer.index)
+  consumer[key] = made
+  return made
+end
+
 local function make(index)
   C.moon_consumer_texts(bridge.generation, index, found)
   local name, plan = pair()
-  local consumer = {
-    name = name, plan = plans.by_name(plan) or false,
-    groups = set_of(index, C.MOON_CONSUMER_GROUPS), roles = set_of(index, C.MOON_CONSUMER_ROLES),
-    scopes = set_of(index, C.MOON_CONSUMER_SCOPES), tags = tags_of(index),
-  }
+  local consumer = setmetatable({
+    name = name, plan = plans.by_name(plan) or false, index = index,
+  }, metatable)
   objects:put(index, consumer)
   return consumer
 end
