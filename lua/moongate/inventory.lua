@@ -102,18 +102,24 @@ local function put_options(self, into, step)
   end
 end
 
--- A plugin with its options, `when` and `on_error`. Most routes have the same ones.
-local function step_text(self, step)
+-- Of what a step is given: functions are in it.
+local function digest_of_step(self, step)
   local known = self.steps[step]
   if known then return known end
   local into = self.step_buffer:reset()
-  self.plugins[step.name] = true
-  into:put(step.name, ";", step.on_error, ";")
   put(self, into, step.when)
   if step.digest then into:put(step.digest) else put_options(self, into, step) end
   known = digest_of(into)
   if not step.is_single then self.steps[step] = known end
   return known
+end
+
+-- A plugin with its options, `when` and `on_error`.
+local function put_step(self, step)
+  local is_told = step.digest and not step.when
+  self.plugins[step.name] = true
+  self.buffer:put(step.name, ";", step.on_error, ";",
+    is_told and step.digest or digest_of_step(self, step))
 end
 
 -- What `use` has is told once, and the limit of all bodies, too.
@@ -123,7 +129,7 @@ function Inventory:route(route, model)
   for _, name in ipairs(ROUTE_FIELDS) do put(self, into, route[name]) end
   if route.body_limit ~= model.limits.body then put(self, into, route.body_limit) end
   for i, step in ipairs(route.plugins) do
-    if step ~= model.use[i] then into:put(step_text(self, step)) end
+    if step ~= model.use[i] then put_step(self, step) end
   end
   add(self, C.MOON_INVENTORY_ROUTE, route.name, route.at)
 end
@@ -200,7 +206,7 @@ function Inventory:finish(model)
     put(self, self.buffer, model[name])
     add(self, C.MOON_INVENTORY_SETTING, name)
   end
-  for _, step in ipairs(model.use) do self.buffer:put(step_text(self, step)) end
+  for _, step in ipairs(model.use) do put_step(self, step) end
   add(self, C.MOON_INVENTORY_SETTING, "use")
   add_plugins(self, model.plugin_paths)
 end

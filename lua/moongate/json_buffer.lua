@@ -86,6 +86,10 @@ end
 --- Appends a value, in the form that moongate.json gives it.
 ---@param into string.buffer
 ---@param value any
-function json_buffer.put(into, value) put(into, value, 0) end
+---@return string.buffer into
+function json_buffer.put(into, value)
+  put(into, value, 0)
+  return into
+end
 
 return json_buffer

@@ -13,6 +13,7 @@ local schema = require "moongate.config.schema"
 local C = bridge.C
 
 local FLUSH_BYTES = 65536
+local KNOWN_MAX = 1024
 
 local configuration = {}
 
@@ -37,17 +38,13 @@ local function options_of(redaction, step)
   return shown
 end
 
--- Instances are shared by many routes; so is what is shown of them.
+local function step_of(redaction, step)
+  return { name = step.name, options = options_of(redaction, step), conditional = step.when ~= nil }
+end
+
 local function steps_of(redaction, steps)
   local list = json.array {}
-  for i, step in ipairs(steps) do
-    local known = redaction.instances[step.instance]
-    if not known then
-      known = options_of(redaction, step)
-      redaction.instances[step.instance] = known
-    end
-    list[i] = { name = step.name, options = known, conditional = step.when ~= nil }
-  end
+  for i, step in ipairs(steps) do list[i] = step_of(redaction, step) end
   return list
 end
 
@@ -82,19 +79,6 @@ local function consumer_of(redaction, consumer)
   }
 end
 
-local function route_of(redaction, route)
-  return {
-    name = redaction:value(route.name), at = route.at, methods = json.array(route.methods),
-    path = route.path, hosts = redaction:list(route.hosts),
-    headers = redaction:value(route.headers), query = redaction:value(route.query),
-    sni = route.sni, conditional = route.when ~= nil, priority = route.priority,
-    upstream = redaction:value(route.upstream), rewrite = redaction:value(route.rewrite),
-    upstream_host = redaction:value(route.upstream_host), timeout = route.timeout,
-    retries = route.retries, body_limit = route.body_limit, upgrade = route.upgrade,
-    plugins = steps_of(redaction, route.plugins),
-  }
-end
-
 local function each(redaction, list, show)
   local shown = json.array {}
   for i, one in ipairs(list) do shown[i] = show(redaction, one) end
@@ -125,6 +109,10 @@ local function frame_of(redaction, model)
 end
 
 ---@class ConfigurationWriter
+---@field redaction Redaction
+---@field buffer string.buffer
+---@field known table<table, string>  the JSON of what many routes have in common
+---@field known_count integer
 local Writer = {}
 Writer.__index = Writer
 
@@ -133,12 +121,69 @@ local function flush(into)
   into:reset()
 end
 
+-- Appends a table that other routes may have, too, as `show` gives it.
+function Writer:put_common(one, show)
+  local text = self.known[one]
+  if text then
+    self.buffer:put(text)
+    return
+  end
+  if self.known_count == KNOWN_MAX then
+    json_buffer.put(self.buffer, show(self.redaction, one))
+    return
+  end
+  text = json_buffer.put(buffer.new(), show(self.redaction, one)):tostring()
+  self.known[one], self.known_count = text, self.known_count + 1
+  self.buffer:put(text)
+end
+
+function Writer:put_field(name, value)
+  if value == nil then return end
+  self.buffer:put(',"', name, '":')
+  json_buffer.put(self.buffer, value)
+end
+
+function Writer:put_steps(steps)
+  self.buffer:put ',"plugins":['
+  for i, step in ipairs(steps) do
+    if i > 1 then self.buffer:put "," end
+    self:put_common(step, step_of)
+  end
+  self.buffer:put "]"
+end
+
+local function as_it_is(_, value) return value end
+
+-- Field by field: a table for each of a hundred thousand routes would be the most of it.
+function Writer:put_route(route)
+  local redaction = self.redaction
+  self.buffer:put '{"timeout":'
+  self:put_common(route.timeout, as_it_is)
+  self:put_field("name", redaction:value(route.name))
+  self:put_field("at", route.at)
+  self:put_field("methods", json.array(route.methods))
+  self:put_field("path", route.path)
+  self:put_field("hosts", redaction:list(route.hosts))
+  self:put_field("headers", redaction:value(route.headers))
+  self:put_field("query", redaction:value(route.query))
+  self:put_field("sni", route.sni)
+  self:put_field("conditional", route.when ~= nil)
+  self:put_field("priority", route.priority)
+  self:put_field("upstream", redaction:value(route.upstream))
+  self:put_field("rewrite", redaction:value(route.rewrite))
+  self:put_field("upstream_host", redaction:value(route.upstream_host))
+  self:put_field("retries", route.retries)
+  self:put_field("body_limit", route.body_limit)
+  self:put_field("upgrade", route.upgrade)
+  self:put_steps(route.plugins)
+  self.buffer:put "}"
+end
+
 function Writer:add(route)
-  local into = self.buffer
-  into:put(self.separator)
-  json_buffer.put(into, route_of(self.redaction, route))
+  self.buffer:put(self.separator)
+  self:put_route(route)
   self.separator = ",\n"
-  if #into > FLUSH_BYTES then flush(into) end
+  if #self.buffer > FLUSH_BYTES then flush(self.buffer) end
 end
 
 --- Which upstreams there are is known only then.
@@ -156,10 +201,10 @@ end
 ---@return ConfigurationWriter
 function configuration.writer(model)
   local redaction = redact.with(model.secrets or {})
-  redaction.instances = {}
   local into = buffer.new()
   into:put '{"routes":['
-  return setmetatable({ redaction = redaction, buffer = into, separator = "\n" }, Writer)
+  return setmetatable({ redaction = redaction, buffer = into, separator = "\n", known = {},
+    known_count = 0 }, Writer)
 end
 
 return configuration
