@@ -41,6 +41,7 @@ struct generation_options {
     struct bundle *bundle;       /* where files are read */
     bool shows_config;           /* bundle_show() what the admin endpoints show of it */
     struct inventory *inventory; /* told what there is; borrowed while building, may be NULL */
+    bool is_thrown_away;         /* goes with its process, as soon as it has been built */
     struct shared *shared;   /* where plugins have numbers and it is shown which one runs, nothing
                                 else of it is touched; NULL: nowhere */
     const char *lua_root;    /* folder that holds moongate/ */

@@ -133,6 +133,8 @@ struct generation *generation_build(const struct generation_options *options)
     if (options->shared != NULL)
         show_tasks(generation, options);
     generation->inventory = options->inventory;
+    if (options->is_thrown_away)
+        vm_collect_late(generation->vm);
     if (!boot(generation, options)) {
         generation_release(&generation);
         return NULL;
@@ -148,7 +150,8 @@ struct generation *generation_build(const struct generation_options *options)
     limit_handshakes(generation);
     route_matcher_seal(generation->matcher);
     route_matcher_seal(generation->admin_matcher);
-    vm_settle(generation->vm);
+    if (!options->is_thrown_away)
+        vm_settle(generation->vm);
     return generation;
 }
 

@@ -8,6 +8,7 @@
 
 #include "bridge/bundle.h"
 #include "bridge/generation_private.h"
+#include "bridge/vm.h"
 
 static int on_raised(lua_State *vm)
 {
@@ -50,6 +51,7 @@ int script_run(const struct script_options *options)
     struct bundle *bundle = bundle_create();
     struct generation *generation =
         generation_begin(options->lua_root, options->plugin_root, bundle);
+    vm_collect_late(generation->vm);
     int code = run(generation->vm, generation, options);
     fflush(NULL);
     generation_release(&generation);

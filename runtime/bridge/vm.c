@@ -18,6 +18,8 @@
  * and took 1.53 s, 180 held 165 MB and took 1.63 s. */
 #define BUILDING_PAUSE 160
 #define BUILDING_STEPS 1000
+/* Where no holes will be left, since nothing stays. */
+#define LATE_PAUSE 400
 
 static int on_panic(lua_State *vm)
 {
@@ -73,6 +75,11 @@ void vm_destroy(lua_State **vm)
 {
     lua_close(*vm);
     *vm = NULL;
+}
+
+void vm_collect_late(lua_State *vm)
+{
+    lua_gc(vm, LUA_GCSETPAUSE, LATE_PAUSE);
 }
 
 /*

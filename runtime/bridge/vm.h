@@ -19,6 +19,8 @@ struct vm_options {
  */
 lua_State *vm_create(const struct vm_options *options);
 void vm_destroy(lua_State **vm);
+/* For a state that ends with its process, once all has been read: time counts more than memory. */
+void vm_collect_late(lua_State *vm);
 /* After the configuration has been built: everything unneeded goes, and collecting from then on is
  * spread out. */
 void vm_settle(lua_State *vm);

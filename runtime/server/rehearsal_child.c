@@ -114,6 +114,7 @@ void rehearsal_child_run(const char *config_path, const struct installation *ins
                                          .bundle = bundle,
                                          .shows_config = true,
                                          .inventory = inventory,
+                                         .is_thrown_away = true,
                                          .lua_root = installation->lua_root,
                                          .plugin_root = installation->plugin_root,
                                          .on_error = tell,
