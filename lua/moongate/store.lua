@@ -12,6 +12,7 @@ local bridge = require "moongate.ffi"
 local core = require "moongate.core.store"
 local every = require "moongate.every"
 local log = require "moongate.log"
+local metrics = require "moongate.metrics"
 
 local C, found, text, pair = bridge.C, bridge.found, bridge.text, bridge.pair
 
@@ -46,7 +47,13 @@ local function must_be_open()
   end
 end
 
-local function failed() error("the store cannot be read", 3) end
+local ERRORS = metrics.counter("moongate_store_errors_total",
+  "Changes of the store that were not made, and readings that failed; no conflicts.")
+
+local function failed()
+  ERRORS:add(1)
+  error("the store cannot be read", 3)
+end
 
 --- The value, or nil when there is none. Raises when the file cannot be read.
 ---@param key string
@@ -143,6 +150,7 @@ function Batch:commit()
   must_be_open()
   local outcome, _, sums = core.commit(self.operations)
   if outcome == DONE then return true, sums end
+  if outcome == C.MOON_STORE_FULL or outcome == C.MOON_STORE_FAILED then ERRORS:add(1) end
   return false, WHY[outcome] or WHY[C.MOON_STORE_FAILED]
 end
 

@@ -45,6 +45,7 @@ local KEEP = [[
 local CONFIG = [[
   workers(2)
   listen "127.0.0.1:0"
+  admin "127.0.0.1:0"
   %s
   route "/{verb}" { plugins = { "keep" } }
 ]]
@@ -55,7 +56,7 @@ describe("moongate.store", function()
 
   local function start()
     moongate = gateway.start {
-      config = CONFIG:format(('store { path = "%s/state", size = "16m" }'):format(folder)),
+      config = CONFIG:format(('store { path = "%s/state", size = "4m" }'):format(folder)),
       files = { ["plugins/keep.lua"] = KEEP },
     }
   end
@@ -149,6 +150,23 @@ describe("moongate.store", function()
     moongate:stop()
     start()
     assert.same({ "yes" }, ask "/get?key=kept")
+  end)
+
+  it("says when it is full, counts that, and goes on when there is room again", function()
+    local function put(key)
+      return http.request(moongate.port, { path = ("/put?key=%s&value=%s"):format(key,
+        ("x"):rep(7000)) }).body
+    end
+    local count = 0
+    repeat
+      count = count + 1
+      local answer = put("f" .. count)
+    until answer ~= "[true]" or count == 4000
+    assert.equal('[false,"the store is full"]', put "one-more")
+    local metrics = http.request(moongate.admin_port, { path = "/metrics" }).body
+    assert.is_true(tonumber(metrics:match "\nmoongate_store_errors_total (%d+)") >= 1)
+    for i = 1, 20 do assert.same({ true }, ask("/delete?key=f" .. i)) end
+    wait.that(function() return put "one-more" == "[true]" end)
   end)
 
   it("is not there without a word in the configuration, which says so", function()
