@@ -1,8 +1,9 @@
 --- seen: tokens that this worker has found to be right, by the text that they came in.
 --
 -- A text that is a key here is the very string that the same field of the next request becomes, so
--- that it makes no garbage. Two tables: when the young one is full it becomes the old one, whose
--- entries are dropped unless they are used again.
+-- that it makes no garbage.
+
+local kept = require "moongate.kept"
 
 ---@class JwtSeen
 ---@field set JwtKeySet           by which it was verified
@@ -15,27 +16,14 @@
 
 local seen = {}
 
-local COUNT_MAX = 2048
-local BYTES_MAX = 4194304
-
-local young, old, count, bytes = {}, {}, 0, 0
-
-local function put(text, entry)
-  if count >= COUNT_MAX or bytes + #text > BYTES_MAX then
-    old, young, count, bytes = young, {}, 0, 0
-  end
-  young[text] = entry
-  count, bytes = count + 1, bytes + #text
-end
+-- Longer ones are verified each time, so that memory is bounded.
+local BYTES_MAX = 4096
+local tokens = kept(1024)
 
 ---@param text string
 ---@return JwtSeen?
 function seen.find(text)
-  local entry = young[text]
-  if entry then return entry end
-  entry = old[text]
-  if entry then put(text, entry) end
-  return entry
+  return tokens:get(text)
 end
 
 --- Remembers what an instance has found.
@@ -44,11 +32,11 @@ end
 ---@param instance Jwt
 ---@param verdict JwtVerdict
 function seen.keep(text, set, instance, verdict)
-  local entry = seen.find(text)
+  if #text > BYTES_MAX then return end
+  local entry = tokens:get(text)
   if not entry or entry.set ~= set then
     entry = { set = set }
-    if not young[text] then put(text, entry) end
-    young[text] = entry
+    tokens:put(text, entry)
   end
   entry[instance] = verdict
 end

@@ -11,6 +11,13 @@ local system = require "spec.support.system"
 
 local plugin_costs = {}
 
+-- Signed by HS256, good until 2100; what is measured is how it is found again.
+local SECRET = ("bench-secret-of-"):rep(2)
+local TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzY29wZSI6InJlYWQiLCJleHAiOjQxMDI0NDQ4MDA"
+  .. "sImlzcyI6Imh0dHBzOlwvXC9pZC5leGFtcGxlIiwic3ViIjoidXNlci0xIn0.dDzXPNFMR-uRdKyDRr9"
+  .. "dLbX6LAewcsV0wVYNoKV4Ka4"
+local BEARER = "authorization: Bearer " .. TOKEN
+
 -- Of each plugin that has no endpoint of its own: options that let everything pass, as text, and
 -- over which route it stands.
 local ROWS = {
@@ -20,6 +27,8 @@ local ROWS = {
   { "cors", 'origins = { "*" }' },
   { "csrf", "" },
   { "ip-filter", 'allow = { "127.0.0.0/8", "10.0.0.0/8" }' },
+  { "jwt", ('keys = { { secret = %q } }, issuer = "https://id.example"'):format(SECRET),
+    header = BEARER },
   { "key-auth", "" },
   { "metrics", "" },
   { "quota", 'limit = 1000000000, by = "address"' },
@@ -45,7 +54,8 @@ end
 
 local function subject_of(row, number, over)
   local label = row.name and ("%s (%s)"):format(row[1], row.name) or row[1]
-  return { name = label, plugin = row[1], options = row[2], path = "/p" .. number, over = over }
+  return { name = label, plugin = row[1], options = row[2], path = "/p" .. number, over = over,
+    header = row.header }
 end
 
 -- Subjects in their order; those whose plugin is not in this tree are left out.
@@ -87,7 +97,8 @@ local function median(list)
 end
 
 local function job_of(set, program, subject)
-  return { name = subject.name, program = program, path = subject.path, directory = set.directory }
+  return { name = subject.name, program = program, path = subject.path, directory = set.directory,
+    header = subject.header }
 end
 
 local function measure_cpu(set, subjects, options)
