@@ -19,6 +19,25 @@ describe("limit", function()
         local allowed, left, wait, reset = of(m, "three", 3, 3600):take(req.params.scope)
         return tostring(allowed), left, wait > 0, reset > 0
       end)
+      says("/window/{kind}", function(req, m)
+        local one = m.limit[req.params.kind] { name = "w", limit = 5, window = 864000 }
+        local first, left = one:take("a", 4)
+        local second, _, wait = one:take("a", 2)
+        one:give("a", 3)
+        local third, rest = one:take("a", 2)
+        return first, left, second, wait > 0 and wait <= 2 * 864000, third, rest
+      end)
+      says("/give", function(req, m)
+        local one = of(m, "give", 5, 3600)
+        one:take("a", 4)
+        one:give("a", 4)
+        one:give("a", 4)
+        return (select(2, one:take("a", 0)))
+      end)
+      says("/bad-window", function(req, m)
+        m.limit.fixed { name = "a", limit = tonumber(req.query.limit),
+          window = tonumber(req.query.window) }
+      end)
       says("/look", function(req, m)
         local one = of(m, "look", 2, 3600)
         local _, before = one:take("a", 0)
@@ -81,6 +100,15 @@ describe("limit", function()
 
   it("lets a burst through, and nothing larger ever", function()
     assert.equal("false inf true false", ask "/burst")
+  end)
+
+  it("counts in windows, and gives back", function()
+    for _, kind in ipairs { "fixed", "sliding" } do
+      assert.equal("true 1 false true true 2", ask("/window/" .. kind))
+    end
+    assert.equal("5", ask "/give")
+    assert.matches("whole seconds", ask "/bad-window?limit=1&window=0.5")
+    assert.matches("counts up to 1073741823", ask "/bad-window?limit=2e9&window=1")
   end)
 
   it("says how long to wait", function() assert.equal("true 0 false true", ask "/soon") end)
