@@ -32,7 +32,8 @@ local UNKNOWN = 3
 ---@field start number      of the window that is current, 0 before one was
 ---@field stop number
 ---@field pending table<string, number>   charged and not yet in the store, by scope
----@field earlier table[]   the same of windows that are over: { stop, pending }
+---@field earlier table<number, table<string, number>>  the same by the end of its window: of those
+--- that are over, and what is about to be saved
 ---@field ends table<string, number>      of windows from the first use on, by scope
 ---@field store Store?
 local Quota = {}
@@ -50,12 +51,30 @@ local function point_to(self, scope)
   keys[1].start, keys[1].length = scope, #scope
 end
 
+local function put_earlier(self, stop, scope, amount)
+  local amounts = self.earlier[stop]
+  if not amounts then
+    amounts = {}
+    self.earlier[stop] = amounts
+  end
+  amounts[scope] = (amounts[scope] or 0) + amount
+end
+
+-- Moves what is pending to `earlier`.
+local function set_aside(self)
+  local pending, ends, stop = self.pending, self.ends, self.stop
+  if not next(pending) then return end
+  self.pending, self.ends = {}, {}
+  if self.kind ~= "first-use" and not self.earlier[stop] then
+    self.earlier[stop] = pending
+    return
+  end
+  for scope, amount in pairs(pending) do put_earlier(self, ends[scope] or stop, scope, amount) end
+end
+
 -- What has been charged in a window belongs to it, also when it is over.
 local function set_window(self, start, stop)
-  if next(self.pending) then
-    self.earlier[#self.earlier + 1] = { stop = self.stop, pending = self.pending }
-    self.pending = {}
-  end
+  set_aside(self)
   self.start, self.stop = start, stop
 end
 
@@ -125,7 +144,7 @@ local function note(self, scope, cost, now)
     local stop = floor(now + numbers[2] + 0.5)
     local known = self.ends[scope]
     if known and known ~= stop then
-      self.earlier[#self.earlier + 1] = { stop = known, pending = { [scope] = pending[scope] } }
+      put_earlier(self, known, scope, pending[scope])
       pending[scope] = nil
     end
     self.ends[scope] = stop
@@ -162,52 +181,55 @@ function Quota:take(scope, cost) return take(self, scope, cost, 0) end
 ---@return number reset
 function Quota:charge(scope, cost) return take(self, scope, cost, C.MOON_WINDOW_MAY_EXCEED) end
 
--- Puts what is pending into batches, each of which is handed to `commit` with what is in it.
-local function save(self, pending, end_of, commit)
-  local inside, batch, now = {}, self.store:batch(), C.moon_now(bridge.generation)
-  for scope, amount in pairs(pending) do
-    local stop = end_of(scope)
+-- A batch of at most BATCH_MAX that were set aside, which are no longer so, and what is in it. The
+-- rest stays where whoever ends the generation finds it.
+local function take_batch(self)
+  local batch, inside, now = self.store:batch(), {}, C.moon_now(bridge.generation)
+  for stop, amounts in pairs(self.earlier) do
     local rest = max(1, stop - now)
-    batch:add(key_of(self, scope, stop), amount, rest + KEPT_SECONDS + (self.length or 0))
-    if self.kind == "first-use" then
-      batch:put(end_key_of(self, scope), ("%d"):format(stop), rest)
+    for scope, amount in pairs(amounts) do
+      if #inside == BATCH_MAX then return batch, inside end
+      batch:add(key_of(self, scope, stop), amount, rest + KEPT_SECONDS + (self.length or 0))
+      if self.kind == "first-use" then
+        batch:put(end_key_of(self, scope), ("%d"):format(stop), rest)
+      end
+      inside[#inside + 1] = { stop = stop, scope = scope, amount = amount }
+      amounts[scope] = nil
     end
-    inside[#inside + 1] = { stop = stop, pending = { [scope] = amount } }
-    if #inside == BATCH_MAX then
-      commit(batch, inside)
-      inside, batch = {}, self.store:batch()
-    end
+    self.earlier[stop] = nil
   end
-  if #inside > 0 then commit(batch, inside) end
-end
-
-local function save_all(self, commit)
-  local earlier, pending, stop, ends = self.earlier, self.pending, self.stop, self.ends
-  self.earlier, self.pending, self.ends = {}, {}, {}
-  for _, one in ipairs(earlier) do
-    save(self, one.pending, function() return one.stop end, commit)
-  end
-  save(self, pending, function(scope) return ends[scope] or stop end, commit)
+  return batch, inside
 end
 
 --- Adds what was charged to the store, and waits until it is there. What could not be added stays
---- for the next time.
+--- for the next time, as one number for each scope and window.
 function Quota:flush()
   if not self.store then return end
-  save_all(self, function(batch, inside)
+  set_aside(self)
+  local batch, inside = take_batch(self)
+  while #inside > 0 do
     local done, why = batch:commit()
-    if done then return end
-    log.error("quota %q is not saved: %s", self.name, tostring(why))
-    for _, one in ipairs(inside) do self.earlier[#self.earlier + 1] = one end
-  end)
+    if not done then
+      for _, one in ipairs(inside) do put_earlier(self, one.stop, one.scope, one.amount) end
+      log.error("quota %q is not saved: %s", self.name, tostring(why))
+      return
+    end
+    batch, inside = take_batch(self)
+  end
 end
 
 --- The same without waiting, when the generation ends.
 function Quota:leave()
   if not self.store then return end
-  save_all(self, function(batch)
-    if not batch:post() then log.error("quota %q is not saved: too much waits", self.name) end
-  end)
+  set_aside(self)
+  local batch, inside = take_batch(self)
+  while #inside > 0 do
+    if not batch:post() then
+      log.error("quota %q is not saved: too much waits", self.name)
+      return
+    end
+    batch, inside = take_batch(self)
+  end
 end
 
 ---@class moongate.quota

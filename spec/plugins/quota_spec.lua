@@ -155,6 +155,29 @@ describe("quota", function()
     assert.equal(429, get(self, "/bytes/1").status)
   end)
 
+  it("holds what a full store does not take, and tries it once in each interval", function()
+    local self = gateway.start { config = ([[
+      listen "127.0.0.1:0"
+      store { path = "%s/state", size = "1m" }
+      route "/" { plugins = { { "quota", name = "wide", by = "header:x-who", limit = 9,
+        flush = "100ms" }, "mock" } }
+    ]]):format(folder) }
+    local connection = http.connect(self.port)
+    for i = 1, 6000 do
+      connection:send(("GET / HTTP/1.1\r\nHost: a\r\nX-Who: %d%s\r\n\r\n"):format(i,
+        ("x"):rep(250)))
+      assert.equal(200, connection:read_response().status)
+    end
+    connection:close()
+    local function failures() return select(2, self:log():gsub('"wide" is not saved', "")) end
+    wait.that(function() return failures() > 0 end)
+    local before, since = failures(), system.now()
+    wait.that(function() return failures() >= before + 5 end)
+    local intervals = (system.now() - since) / 0.1
+    assert.is_true(failures() - before <= intervals + 2,
+      ("%d failures in %g intervals"):format(failures() - before, intervals))
+  end)
+
   it("works without a store where nothing is to be kept", function()
     local text = [[
       listen "127.0.0.1:0"
