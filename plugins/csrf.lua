@@ -86,10 +86,10 @@ end
 
 -- TLS may end before us, so the scheme is not compared.
 local function is_own(req, origin)
-  local authority = authority_of(origin)
-  local own = req.authority:lower()
-  return authority ~= nil and (authority == own or authority .. ":443" == own
-    or authority .. ":80" == own)
+  local authority, own = authority_of(origin), req.authority
+  if not authority or not own then return false end -- HTTP/1.0 has requests without Host
+  own = own:lower()
+  return authority == own or authority .. ":443" == own or authority .. ":80" == own
 end
 
 local function is_same_site(self, req)

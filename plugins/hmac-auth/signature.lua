@@ -70,8 +70,11 @@ end
 
 local DEFAULT_PORTS = { http = ":80", https = ":443" }
 
+-- nil where there is none, as in requests of HTTP/1.0 without Host.
 local function authority_of(req)
-  local authority, port = req.authority:lower(), DEFAULT_PORTS[req.scheme]
+  local authority, port = req.authority, DEFAULT_PORTS[req.scheme]
+  if not authority then return nil end
+  authority = authority:lower()
   if authority:sub(-#port) == port then authority = authority:sub(1, -#port - 1) end
   return authority
 end
@@ -93,8 +96,8 @@ local DERIVED = {
   ["@query"] = function(req) return (select(2, target_of(req))) end,
   ["@request-target"] = function(req) return req.target end,
   ["@target-uri"] = function(req)
-    local path, query = target_of(req)
-    return req.scheme .. "://" .. authority_of(req) .. path .. (query ~= "?" and query or "")
+    local authority, path, query = authority_of(req), target_of(req)
+    return authority and req.scheme .. "://" .. authority .. path .. (query ~= "?" and query or "")
   end,
 }
 

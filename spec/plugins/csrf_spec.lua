@@ -47,6 +47,12 @@ describe("csrf", function()
       { ["sec-fetch-site"] = "same-site", origin = "https://app.example.com" }))
   end)
 
+  it("takes no origin for its own where the request names no host", function()
+    local answer = http.exchange(self.port,
+      "POST /origin HTTP/1.0\r\nOrigin: https://shop.example.com\r\nContent-Length: 0\r\n\r\n")
+    assert.matches("^HTTP/1.1 403 ", answer)
+  end)
+
   it("goes by the origin where the browser does not say", function()
     assert.equal(200, post("/origin", { origin = "https://shop.example.com" }))
     assert.equal(200, post("/origin", { origin = "http://shop.example.com:80" }))

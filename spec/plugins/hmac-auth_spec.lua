@@ -180,6 +180,18 @@ describe("hmac-auth", function()
     refused("malformed-signature", http.request(moongate.port, { headers = { signature = "a" } }))
   end)
 
+  it("refuses what is signed for a host and names none", function()
+    for _, covered in ipairs {
+      '"@method" "@authority" "@path" "@query"', '"@method" "@target-uri"',
+    } do
+      local answer = http.exchange(moongate.port, ("GET /a HTTP/1.0\r\n"
+        .. 'Signature-Input: s=(%s);created=%d;keyid="k"\r\nSignature: s=:AAAA:\r\n\r\n'):format(
+        covered, os.time()))
+      assert.matches("^HTTP/1.1 401 ", answer)
+      assert.matches("malformed%-signature", answer)
+    end
+  end)
+
   it("lets requests without one go on as somebody where it is to", function()
     assert.equal(200, http.request(moongate.port, { path = "/guests" }).status)
     refused("malformed-signature",
