@@ -75,6 +75,16 @@ local function challenge(self, code, detail, scope)
   return text
 end
 
+-- The names, and as they may be spelt for programs that take "_" for "-" (CGI).
+local function spellings_of(names)
+  local all = {}
+  for _, name in ipairs(names) do
+    all[#all + 1] = name
+    if name:find("-", 1, true) then all[#all + 1] = (name:gsub("%-", "_")) end
+  end
+  return all
+end
+
 --- Answers and lists that requests need; for a plugin's `new`.
 ---@param self table  the instance, with its options
 function bearer.prepare(self)
@@ -93,7 +103,7 @@ function bearer.prepare(self)
     self.claim_names[#self.claim_names + 1] = name
   end
   table.sort(self.claim_names)
-  self.own_headers = self.claim_names
+  self.own_headers = spellings_of(self.claim_names)
   self.is_authorization = self.header:lower() == "authorization"
   self.is_alone = not self.cookie and not self.query
 end
@@ -190,7 +200,7 @@ end
 ---@param self table
 ---@param req Request
 function bearer.strip(self, req)
-  local names = self.claim_names
+  local names = self.own_headers
   for i = 1, #names do req.headers[names[i]] = nil end
 end
 
@@ -213,8 +223,11 @@ function bearer.admit(self, req, claims, texts)
   if consumer == false then return bearer.refusal(self, "The token is nobody's here.") end
   req.context.claims = claims
   auth.admit(self, req, consumer)
+  bearer.strip(self, req)
   local names = self.claim_names
-  for i = 1, #names do req.headers[names[i]] = texts[i] or nil end
+  for i = 1, #names do
+    if texts[i] then req.headers[names[i]] = texts[i] end
+  end
   if self.hide then auth.hide(self, req) end
   return nil
 end

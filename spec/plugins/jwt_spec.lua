@@ -230,10 +230,12 @@ describe("jwt", function()
 
     it("names that clients give themselves", function()
       local claim = { { "X-User", "root" }, { "x-level", "9" }, { "X-Consumer-Name", "admin" },
-        { "X-Consumer-Groups", "root" } }
+        { "X-Consumer-Groups", "root" }, { "X_User", "root" }, { "x_level", "9" } }
       local request = forwarded("/told/", hmac:token(claims { client = "mobile" }), claim)
       assert.equal("me", request.headers["x-user"])
       assert.is_nil(request.headers["x-level"])
+      assert.is_nil(request.headers["x_user"])
+      assert.is_nil(request.headers["x_level"])
       assert.equal("mobile", request.headers["x-consumer-name"])
       assert.is_nil(request.headers["x-consumer-groups"])
       request = forwarded("/anonymous/", nil, { { "X-User", "root" } })
