@@ -7,6 +7,7 @@ local process = require "spec.support.process"
 local programs = require "spec.bench.programs"
 local scenarios = require "spec.bench.scenarios"
 local system = require "spec.support.system"
+local tables = require "spec.bench.tables"
 local wait = require "spec.support.wait"
 
 local bench = {}
@@ -20,13 +21,17 @@ local function usage()
   local names = {}
   for i, scenario in ipairs(scenarios) do names[i] = scenario.name end
   return ([[
-usage: ./dev bench [--rounds N] [--seconds N] [--json] [--syscalls] [--chart FILE] [NAME...]
+usage: ./dev bench [--rounds N] [--seconds N] [--json] [--markdown] [--syscalls] [--chart FILE]
+                   [NAME...]
        ./dev bench reload [--quick] [full | half | live | many | kills | upgrade]...
        ./dev bench plugins [--rounds N] [--seconds N] [--instructions]
   names: scenarios, default all: %s
          subjects of "proxy": relay nginx haproxy plain four eight ...
+  --rounds    default 5, --seconds of each: default 2; all of it takes under nine minutes then
   --syscalls  also counts system calls for each request, under strace
   --chart     also draws the scenario "proxy", as SVG
+  --markdown  prints tables in Markdown, with date and machine, for README.md:
+              ./dev bench --chart FILE --markdown
 ]]):format(table.concat(names, " "))
 end
 
@@ -143,43 +148,6 @@ function measures.idle(set, scenario)
   return rows
 end
 
-local COLUMNS = {
-  { "requests/s", "rps", "%.0f" }, { "CPU us", "cpu_us", "%.2f" }, { "user", "user_us", "%.2f" },
-  { "system", "system_us", "%.2f" }, { "p50 ms", "p50_ms", "%.2f" }, { "p99 ms", "p99_ms", "%.2f" },
-  { "memory MB", "memory", "%.1f" }, { "calls", "syscalls", "%.2f" },
-}
-
-local function figure(row, column_of)
-  local value = row[column_of[2]]
-  if not value then return "" end
-  if column_of[2] == "memory" then value = value / 1048576 end
-  return column_of[3]:format(value)
-end
-
-local function print_idle(rows)
-  for _, row in ipairs(rows) do
-    print(("%-18s %8.2f KiB each, of %d"):format(row.name, row.bytes / 1024, row.connections))
-  end
-end
-
-local function print_rows(scenario, rows)
-  local titles, shown = {}, {}
-  for _, one in ipairs(COLUMNS) do
-    if rows[1][one[2]] then
-      shown[#shown + 1] = one
-      titles[#titles + 1] = ("%10s"):format(one[1])
-    end
-  end
-  print(("%-18s %s   %s over that of %s"):format("", table.concat(titles, " "),
-    scenario.measure == "paced" and "p99" or "CPU", scenario.against))
-  for _, row in ipairs(rows) do
-    local cells = {}
-    for i, one in ipairs(shown) do cells[i] = ("%10s"):format(figure(row, one)) end
-    print(("%-18s %s   %.2f (%.2f to %.2f)"):format(row.name, table.concat(cells, " "), row.ratio,
-      row.ratio_min, row.ratio_max))
-  end
-end
-
 local function is_count(text)
   local number = tonumber(text)
   return number and number >= 1 and number == math.floor(number)
@@ -187,7 +155,7 @@ end
 
 -- How many words an option takes; nil: it is wrong.
 local function parse_option(options, key, value)
-  if key == "json" or key == "syscalls" then
+  if key == "json" or key == "syscalls" or key == "markdown" then
     options[key] = true
     return 1
   end
@@ -258,9 +226,8 @@ local function run(set, options)
   for i, scenario in ipairs(options.scenarios) do
     local rows = measures[scenario.measure or "load"](set, scenario, options)
     results[i] = { name = scenario.name, what = scenario.what, rows = rows }
-    if not options.json then
-      print(("%s%s: %s"):format(i > 1 and "\n" or "", scenario.name, scenario.what))
-      if scenario.measure == "idle" then print_idle(rows) else print_rows(scenario, rows) end
+    if not options.json and not options.markdown then
+      print((i > 1 and "\n" or "") .. tables.text(scenario, rows))
     end
   end
   return results
@@ -269,6 +236,7 @@ end
 local function report(options, results)
   local proxy = find(results, "proxy")
   if options.chart and proxy then system.write_file(options.chart, chart.draw(proxy.rows)) end
+  if options.markdown then print(tables.markdown(options.scenarios, results, options)) end
   if options.json then
     print(json.encode { rounds = options.rounds, seconds = options.seconds, scenarios = results })
   end

@@ -1,0 +1,123 @@
+--- tables: what a benchmark found, as text and in Markdown.
+
+local tables = {}
+
+local COLUMNS = {
+  { "requests/s", "rps", "%.0f" }, { "CPU us", "cpu_us", "%.2f" }, { "user", "user_us", "%.2f" },
+  { "system", "system_us", "%.2f" }, { "p50 ms", "p50_ms", "%.2f" }, { "p99 ms", "p99_ms", "%.2f" },
+  { "memory MB", "memory", "%.1f" }, { "calls", "syscalls", "%.2f" },
+}
+
+local function figure(row, column)
+  local value = row[column[2]]
+  if not value then return "" end
+  if column[2] == "memory" then value = value / 1048576 end
+  return column[3]:format(value)
+end
+
+-- Those that the rows have.
+local function columns_of(rows)
+  local shown = {}
+  for _, column in ipairs(COLUMNS) do
+    if rows[1][column[2]] then shown[#shown + 1] = column end
+  end
+  return shown
+end
+
+local function figures(row, columns)
+  local cells = {}
+  for i, column in ipairs(columns) do cells[i] = figure(row, column) end
+  return cells
+end
+
+local function ratio_title(scenario)
+  return ("%s over that of %s"):format(scenario.measure == "paced" and "p99" or "CPU",
+    scenario.against)
+end
+
+local function ratio(row)
+  return ("%.2f (%.2f to %.2f)"):format(row.ratio, row.ratio_min, row.ratio_max)
+end
+
+local function idle(row)
+  return ("%.2f KiB each, of %d"):format(row.bytes / 1024, row.connections)
+end
+
+local function aligned(cells)
+  local texts = {}
+  for i, cell in ipairs(cells) do texts[i] = ("%10s"):format(cell) end
+  return table.concat(texts, " ")
+end
+
+local function titles(columns)
+  local names = {}
+  for i, column in ipairs(columns) do names[i] = column[1] end
+  return names
+end
+
+--- Columns of a fixed width.
+---@param scenario Scenario
+---@param rows table[]
+---@return string
+function tables.text(scenario, rows)
+  local lines = { ("%s: %s"):format(scenario.name, scenario.what) }
+  local columns = columns_of(rows)
+  if scenario.measure ~= "idle" then
+    lines[2] = ("%-18s %s   %s"):format("", aligned(titles(columns)), ratio_title(scenario))
+  end
+  for _, row in ipairs(rows) do
+    lines[#lines + 1] = scenario.measure == "idle" and ("%-18s %s"):format(row.name, idle(row))
+      or ("%-18s %s   %s"):format(row.name, aligned(figures(row, columns)), ratio(row))
+  end
+  return table.concat(lines, "\n")
+end
+
+local function line(cells) return "| " .. table.concat(cells, " | ") .. " |" end
+
+-- Head and rows of one scenario.
+local function add_table(lines, scenario, rows)
+  local columns = columns_of(rows)
+  if scenario.measure == "idle" then
+    lines[#lines + 1] = line { "", "memory" }
+    lines[#lines + 1] = "|---|---:|"
+    for _, row in ipairs(rows) do lines[#lines + 1] = line { row.name, idle(row) } end
+    return
+  end
+  local head = { "", unpack(titles(columns)) }
+  head[#head + 1] = ratio_title(scenario)
+  lines[#lines + 1] = line(head)
+  lines[#lines + 1] = "|---|" .. ("---:|"):rep(#head - 1)
+  for _, row in ipairs(rows) do
+    local cells = { row.name, unpack(figures(row, columns)) }
+    cells[#cells + 1] = ratio(row)
+    lines[#lines + 1] = line(cells)
+  end
+end
+
+-- "2026-01-31, Linux 6.1, 2 processors (Model)".
+local function where()
+  local kernel = io.open("/proc/sys/kernel/osrelease"):read "*l"
+  local count, model = 0, "?"
+  for text in io.lines "/proc/cpuinfo" do
+    if text:find "^processor" then count = count + 1 end
+    model = text:match "^model name%s*:%s*(.+)$" or model
+  end
+  return ("%s, Linux %s, %d processors (%s)"):format(os.date "%Y-%m-%d", kernel, count, model)
+end
+
+--- All scenarios with the date and the machine, as README.md has them.
+---@param scenarios Scenario[]
+---@param results { rows: table[] }[]  in the same order
+---@param options { rounds: integer, seconds: integer }
+---@return string
+function tables.markdown(scenarios, results, options)
+  local lines = { ("%s; medians of %d rounds of %d s, in brackets the least and the most."):format(
+    where(), options.rounds, options.seconds) }
+  for i, scenario in ipairs(scenarios) do
+    lines[#lines + 1] = ("\n**%s**: %s\n"):format(scenario.name, scenario.what)
+    add_table(lines, scenario, results[i].rows)
+  end
+  return table.concat(lines, "\n")
+end
+
+return tables
