@@ -96,14 +96,14 @@ end
 ---@param name string
 ---@return integer removed  how many there were
 function Headers:remove(name)
-  return C.moon_header_remove(alive(self), self[OF], id_of(name), name, #name)
+  return (C.moon_header_remove(alive(self), self[OF], id_of(name), name, #name))
 end
 
 --- Removes all fields whose names begin so, in any case; "_" is as good as "-".
 ---@param prefix string
 ---@return integer removed
 function Headers:remove_prefix(prefix)
-  return C.moon_header_remove_prefix(alive(self), self[OF], prefix, #prefix)
+  return (C.moon_header_remove_prefix(alive(self), self[OF], prefix, #prefix))
 end
 
 --- All values of that name, one by one, in their order.
@@ -173,7 +173,7 @@ end
 ---@param of integer  0 the request's, 1 the response's
 ---@return Headers
 function headers.of(handle, serial, of)
-  return setmetatable({ handle, serial, of }, meta)
+  return (setmetatable({ handle, serial, of }, meta)) -- a tail call would never be compiled
 end
 
 return headers

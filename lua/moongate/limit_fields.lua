@@ -28,7 +28,8 @@ limit_fields.FORMS = FORMS
 
 FORMS.draft = {
   note = function(rule, left, seconds)
-    return ("%s%d;t=%d"):format(rule.told.subject, left, seconds) -- whole numbers: faster than ".."
+    -- Whole numbers: faster than "..". No tail call: that would never be compiled.
+    return (("%s%d;t=%d"):format(rule.told.subject, left, seconds))
   end,
   write = function(rule, res, said)
     local fields = res.headers

@@ -71,7 +71,7 @@ local function kind_of(get, walk, set)
   end
 
   return function(handle, serial)
-    return setmetatable({ handle, serial }, meta)
+    return (setmetatable({ handle, serial }, meta)) -- no tail call: as in headers.lua
   end
 end
 

@@ -74,10 +74,10 @@ end
 
 local function slot_of(family, labels)
   if family.type == "histogram" then
-    return C.moon_histogram_slot(bridge.generation, family.name, #family.name, labels, #labels)
+    return (C.moon_histogram_slot(bridge.generation, family.name, #family.name, labels, #labels))
   end
-  return C.moon_counter_slot(bridge.generation, family.kind, family.name, #family.name, labels,
-    #labels)
+  return (C.moon_counter_slot(bridge.generation, family.kind, family.name, #family.name, labels,
+    #labels))
 end
 
 local function make_series(family, values)

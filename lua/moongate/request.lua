@@ -292,7 +292,7 @@ local request = {}
 ---@param state table  of that exchange
 ---@return Request
 function request.of(handle, state)
-  return setmetatable({ handle, handle.serial, state }, meta)
+  return (setmetatable({ handle, handle.serial, state }, meta)) -- no tail call: as in headers.lua
 end
 
 return request

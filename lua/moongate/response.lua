@@ -29,7 +29,7 @@ local function alive(self)
 end
 
 function getters.status(self)
-  return C.moon_number(alive(self), C.MOON_NUMBER_STATUS)
+  return (C.moon_number(alive(self), C.MOON_NUMBER_STATUS))
 end
 
 function getters.reason(self)
@@ -107,7 +107,7 @@ local response = {}
 ---@param state table  of that exchange
 ---@return Response
 function response.of(handle, state)
-  return setmetatable({ handle, handle.serial, state }, meta)
+  return (setmetatable({ handle, handle.serial, state }, meta)) -- no tail call: as in headers.lua
 end
 
 return response

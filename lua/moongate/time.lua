@@ -36,13 +36,13 @@ local DAY_NUMBERS, LONG_DAY_NUMBERS = index_of(DAYS), index_of(LONG_DAYS)
 --- Now, as of this turn of the event loop: the same for everything that happens at once.
 ---@return number seconds
 function time.now()
-  return C.moon_now(bridge.generation)
+  return (C.moon_now(bridge.generation))
 end
 
 --- A clock that nobody sets, for durations: only differences mean something.
 ---@return number seconds
 function time.monotonic()
-  return C.moon_monotonic()
+  return (C.moon_monotonic())
 end
 
 --- Days from 1 January 1970 to a date of the Gregorian calendar. Months beyond 12 are of later
