@@ -1,8 +1,8 @@
 --- basic-auth: lets a request through only with the user name and password of a consumer.
 --
 -- As RFC 7617 has it, in UTF-8. Passwords are kept as salted hashes, which take long to compute:
--- that is done beside the event loop, once for each pair of user name and password. Where too many
--- are to be computed at a time, further ones get a 503.
+-- that is done beside the event loop, once for each pair of user name and password that is right.
+-- Where too many are to be computed at a time, further ones get a 503.
 
 local moongate = require "moongate"
 

@@ -1,9 +1,9 @@
 --- passwords: salted hashes of passwords, and whether a password is that of one.
 --
--- Hashing takes long on purpose (scrypt); it is done beside the event loop, once for each pair: of
--- what came out a worker keeps a keyed hash, so that the next requests cost next to nothing. A
--- password that stands in the configuration itself is kept as a salted SHA-256, which is enough to
--- keep it out of memory dumps.
+-- Hashing takes long on purpose (scrypt); it is done beside the event loop. Of pairs that are right
+-- a worker keeps a keyed hash, so that the next requests cost next to nothing. A password that
+-- stands in the configuration itself is kept as a salted SHA-256, which is enough to keep it out of
+-- memory dumps.
 
 local core = require "moongate.core.password"
 local crypto = require "moongate.crypto"
@@ -60,32 +60,51 @@ local function compute(password, text)
   return crypto.equals(computed, hash)
 end
 
--- What an unknown user's password is held against, so that it takes as long.
+-- What a password is held against where there was nothing that takes long: an unknown user's, and a
+-- wrong one of a user whose hash is quick.
 local NOBODY
 
---- Whether the password is that of one of the hashes; waits the first time.
+local function compute_nobody(password)
+  NOBODY = NOBODY or ("scrypt:%d:%s:%s"):format(COST, crypto.base64(crypto.random(SALT_BYTES)),
+    crypto.base64(crypto.random(32)))
+  return compute(password, NOBODY)
+end
+
+local function pair_of(password, hash)
+  return crypto.hmac_sha256(secret, hash .. "\0" .. password)
+end
+
+local function is_known(password, hashes)
+  for i = 1, #hashes do
+    if known:get(pair_of(password, hashes[i])) then return true end
+  end
+  return false
+end
+
+-- Whether it is that of one of them (nil: too many wait), and whether that took long.
+local function is_one_of(password, hashes)
+  local took_long = false
+  for i = 1, #hashes do
+    local is_right = compute(password, hashes[i])
+    if is_right then known:put(pair_of(password, hashes[i]), true) end
+    if is_right ~= false then return is_right, true end
+    took_long = took_long or tonumber(hashes[i]:match "^scrypt:(%d+):" or 0) >= COST
+  end
+  return false, took_long
+end
+
+--- Whether the password is that of one of the hashes; waits the first time. Each wrong one takes as
+--- long, whoever's it is: wrong pairs are not kept, or the time would tell which names there are.
 ---@param password string
 ---@param hashes string[]?  nil, as there is no such user: false, after as long
 ---@return boolean? is_right  nil: too many wait to know
 function passwords.verify(password, hashes)
   if #password > PASSWORD_BYTES_MAX then return false end
-  secret = secret or crypto.random(32)
-  if not hashes then
-    NOBODY = NOBODY or { ("scrypt:%d:%s:%s"):format(COST, crypto.base64(crypto.random(SALT_BYTES)),
-      crypto.base64(crypto.random(32))) }
-    hashes = NOBODY
-  end
-  for i = 1, #hashes do
-    local pair = crypto.hmac_sha256(secret, hashes[i] .. "\0" .. password)
-    local is_right = known:get(pair)
-    if is_right == nil then
-      is_right = compute(password, hashes[i])
-      if is_right == nil then return nil end
-      known:put(pair, is_right)
-    end
-    if is_right then return true end
-  end
-  return false
+  secret, hashes = secret or crypto.random(32), hashes or {}
+  if is_known(password, hashes) then return true end
+  local is_right, took_long = is_one_of(password, hashes)
+  if is_right == false and not took_long and compute_nobody(password) == nil then return nil end
+  return is_right
 end
 
 return passwords

@@ -59,6 +59,20 @@ print(base64.b64encode(hash).decode())']]
     end
   end)
 
+  it("takes as long to refuse those it knows as others, again and again", function()
+    local function cost_of(text)
+      local before = moongate:cpu_seconds()
+      for _ = 1, 6 do assert.equal(401, ask(text).status) end
+      return moongate:cpu_seconds() - before
+    end
+    local nobody = cost_of "nobody:guess"
+    assert.is_true(nobody > 0.1, tostring(nobody))
+    for _, name in ipairs { "anna", "bert@example.com", "nobody-else" } do
+      local cost = cost_of(name .. ":guess")
+      assert.is_true(cost > nobody / 2 and cost < nobody * 2, ("%s: %g"):format(name, cost))
+    end
+  end)
+
   it("refuses others, and says how to do it", function()
     local answer = ask()
     assert.equal(401, answer.status)
