@@ -94,7 +94,25 @@ end
 local Batch = {}
 Batch.__index = Batch
 
+-- Beyond it a number of Lua is not exact.
+local WHOLE_MAX = 2 ^ 53
+
+local function is_whole(number)
+  return number % 1 == 0 and number >= -WHOLE_MAX and number <= WHOLE_MAX
+end
+
+local function check_numbers(operation)
+  local amount, seconds = operation.amount, operation.seconds
+  if operation.change == ADD and not (type(amount) == "number" and is_whole(amount)) then
+    error(("a whole number is added, not %s"):format(tostring(amount)), 4)
+  end
+  if seconds and not (type(seconds) == "number" and seconds > 0 and seconds <= WHOLE_MAX) then
+    error(("a value lives for a number of seconds above 0, not %s"):format(tostring(seconds)), 4)
+  end
+end
+
 local function put_into(self, operation)
+  check_numbers(operation)
   operation.key = self.prefix .. operation.key
   self.operations[#self.operations + 1] = operation
   return self

@@ -3,6 +3,7 @@
  */
 #include "bridge/exports.h"
 #include "bridge/generation_private.h"
+#include "crypto/sha256.h"
 
 #define KEY_PREFIX "key/"
 
@@ -21,13 +22,12 @@ static int find(struct generation *generation, struct slice name, struct slice *
 int moon_consumer_by_key(struct generation *generation, const char *key, size_t length,
                          char *digest)
 {
-    char name[sizeof(KEY_PREFIX) - 1 + DIGESTER_BYTES];
+    char name[sizeof(KEY_PREFIX) - 1 + SHA256_BYTES];
     struct slice secret;
 
-    if (!digester_sha256(generation->digester, exports_slice(key, length), digest))
-        return CONSUMERS_MISSING;
+    sha256_of(exports_slice(key, length), digest);
     memcpy(name, KEY_PREFIX, sizeof(KEY_PREFIX) - 1);
-    memcpy(name + sizeof(KEY_PREFIX) - 1, digest, DIGESTER_BYTES);
+    memcpy(name + sizeof(KEY_PREFIX) - 1, digest, SHA256_BYTES);
     return find(generation, slice_of(name, sizeof(name)), &secret);
 }
 

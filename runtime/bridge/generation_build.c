@@ -100,7 +100,6 @@ struct generation *generation_begin(const char *lua_root, const char *plugin_roo
     generation->matcher = route_matcher_create();
     generation->admin_matcher = route_matcher_create();
     generation->consumers = consumers_create(&generation->arena);
-    generation->digester = digester_create();
     generation->draft = draft_create();
     generation->vm = vm_create(&vm_options);
     tasks_init(&generation->tasks, generation->vm, generation);
@@ -178,7 +177,6 @@ void generation_clear(struct generation *generation)
     if (generation->draft != NULL)
         draft_destroy(&generation->draft);
     consumers_destroy(&generation->consumers);
-    digester_destroy(&generation->digester);
     route_matcher_destroy(&generation->matcher);
     route_matcher_destroy(&generation->admin_matcher);
     accounts_clear(&generation->accounts);

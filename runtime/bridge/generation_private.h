@@ -9,7 +9,6 @@
 #include "bridge/key_ring.h"
 #include "bridge/sinks_open.h"
 #include "bridge/task.h"
-#include "crypto/digester.h"
 #include "gateway/route_matcher.h"
 #include "net/background.h"
 #include "net/resolver.h"
@@ -85,7 +84,6 @@ struct generation {
     struct tls_context *fetch_tls;
     struct fetch_wait *idle_fetches; /* fetch_library.c */
     struct consumers *consumers;
-    struct digester *digester;
     struct accounts accounts;
     struct sinks_open sinks; /* that plugins opened */
     struct key_ring keys;    /* that plugins verify signatures with */

@@ -1,5 +1,5 @@
 /*
- * stores — those that a worker has open, each once, by their paths.
+ * stores — those that a worker has open, each folder once, however its path is spelt.
  *
  * A store belongs to the worker, not to one reading of its configuration: what waits to be written
  * is not held up by a reload.

@@ -103,6 +103,17 @@ describe("moongate.store", function()
     ask "/delete?key=t"
   end)
 
+  it("adds whole numbers alone, and knows no time that is none", function()
+    for _, query in ipairs { "add?key=n&amount=1.5", "add?key=n&amount=nan", "add?key=n&amount=inf",
+      "put?key=n&value=1&seconds=nan", "put?key=n&value=1&seconds=-1" } do
+      assert.equal(500, http.request(moongate.port, { path = "/" .. query }).status)
+    end
+    for _, text in ipairs { "a whole number is added, not 1.5",
+      "a number of seconds above 0, not -1" } do
+      wait.that(function() return moongate:log():find(text, 1, true) end)
+    end
+  end)
+
   it("lists by prefix, and goes on behind a key", function()
     for _, key in ipairs { "p/1", "p/2", "p/3", "q" } do ask("/put?value=v&key=" .. key) end
     assert.same({ "p/1=v", "p/2=v", "p/3=v" }, ask "/scan?prefix=p/")
