@@ -1,6 +1,7 @@
 --- csrf: refuses requests that another site had a browser send.
 --
--- GET, HEAD, OPTIONS and TRACE pass. Of the others `proof` decides:
+-- GET, HEAD, OPTIONS and TRACE pass, but where one opens a WebSocket its origin decides. Of the
+-- others `proof` decides:
 --
 -- "origin" asks the browser: Sec-Fetch-Site is "same-origin" or "none", or without that field the
 -- Origin is this host, or one of `origins`. Requests with neither come from no browser of today.
@@ -133,6 +134,8 @@ end
 ---@param req Request
 ---@return Reply?  ends the request when present
 function csrf:request(req)
+  -- A page may open a WebSocket wherever it likes, and gives it no header of its own.
+  if req.upgrade then return not is_same_site(self, req) and CROSS_SITE or nil end
   if SAFE[req.method] then return nil end
   if self.proof ~= "token" and not is_same_site(self, req) then return CROSS_SITE end
   if self.proof ~= "origin" and not has_token(self, req) then return NO_TOKEN end

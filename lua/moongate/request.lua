@@ -30,6 +30,7 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field address string       the client's address, after the trusted-proxy list was applied
 ---@field peer string          the address of who is connected to us
 ---@field listener string      the listener it came in on, as configured
+---@field upgrade string?     "websocket": what the client would change to; not in `headers`
 ---@field headers Headers
 ---@field cookies Lookup
 ---@field params Lookup        what {name} in the route's path matched, decoded
@@ -122,6 +123,7 @@ getters.authority = text_of(C.MOON_TEXT_AUTHORITY)
 getters.scheme = text_of(C.MOON_TEXT_SCHEME)
 getters.address = text_of(C.MOON_TEXT_ADDRESS)
 getters.peer = text_of(C.MOON_TEXT_PEER)
+getters.upgrade = text_of(C.MOON_TEXT_UPGRADE)
 getters.listener = text_of(C.MOON_TEXT_LISTENER)
 getters.id = text_of(C.MOON_TEXT_ID)
 getters.trace_id = text_of(C.MOON_TEXT_TRACE_ID)

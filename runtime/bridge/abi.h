@@ -40,7 +40,8 @@ enum moon_text {
     MOON_TEXT_TARGET_DETAIL,
     MOON_TEXT_FORWARD_PATH,
     MOON_TEXT_PEER,
-    MOON_TEXT_SERVER_NAME
+    MOON_TEXT_SERVER_NAME,
+    MOON_TEXT_UPGRADE
 };
 /* False when there is no such text (no route, no query, nothing forwarded). */
 bool moon_text(struct exchange *exchange, int which, struct slice *text);

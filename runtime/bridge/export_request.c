@@ -37,6 +37,8 @@ static struct slice request_text(struct exchange *exchange, int which)
         return request->authority;
     case MOON_TEXT_QUERY:
         return exchange->forward_query.start != NULL ? exchange->forward_query : request->query;
+    case MOON_TEXT_UPGRADE:
+        return request->upgrade;
     case MOON_TEXT_FORWARD_PATH:
         return exchange->forward_path.start != NULL ? exchange->forward_path : request->path;
     default:
@@ -111,7 +113,7 @@ static struct slice (*const TEXTS[])(struct exchange *exchange, int which) = {
     [MOON_TEXT_ROUTE_SOURCE] = route_text,     [MOON_TEXT_UPSTREAM] = route_text,
     [MOON_TEXT_REASON] = outcome_text,         [MOON_TEXT_FAULT] = outcome_text,
     [MOON_TEXT_TARGET_ADDRESS] = outcome_text, [MOON_TEXT_TARGET_FAULT] = outcome_text,
-    [MOON_TEXT_TARGET_DETAIL] = outcome_text,
+    [MOON_TEXT_TARGET_DETAIL] = outcome_text,  [MOON_TEXT_UPGRADE] = request_text,
 };
 
 bool moon_text(struct exchange *exchange, int which, struct slice *text)

@@ -47,6 +47,18 @@ describe("csrf", function()
       { ["sec-fetch-site"] = "same-site", origin = "https://app.example.com" }))
   end)
 
+  it("takes a WebSocket of another site for more than a GET", function()
+    local function upgrade(path, headers)
+      headers.connection, headers.upgrade = "upgrade", "websocket"
+      return ask("GET", path, headers).status
+    end
+    for _, path in ipairs { "/origin", "/token", "/both" } do
+      assert.equal(403, upgrade(path, { ["sec-fetch-site"] = "cross-site" }))
+      assert.equal(403, upgrade(path, { origin = "https://evil.example.com" }))
+      assert.equal(200, upgrade(path, { origin = "https://shop.example.com" }))
+    end
+  end)
+
   it("takes no origin for its own where the request names no host", function()
     local answer = http.exchange(self.port,
       "POST /origin HTTP/1.0\r\nOrigin: https://shop.example.com\r\nContent-Length: 0\r\n\r\n")
