@@ -13,7 +13,7 @@ local function request(given)
     id = "r1", method = "GET", path = "/a%20b/c", query_string = "x=1&y=%20", host = "h",
     timing = { total = 0.25 }, consumer = given.consumer, headers = fields(given.headers),
     query = fields(given.query), params = fields(given.params), cookies = fields(given.cookies),
-    context = { claims = given.claims },
+    claims = given.claims,
   }
 end
 
