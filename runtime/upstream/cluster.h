@@ -39,7 +39,7 @@ struct cluster_options {
      * again. */
     struct tls_context *tls;
     struct slice server_name;      /* SNI and name to verify; empty: the target's host */
-    unsigned idle_connections_max; /* kept per target; 64 is sensible */
+    unsigned idle_connections_max; /* kept per target, see pool.h; 64 is sensible */
     double idle_seconds;           /* 0: 60 */
     unsigned connections_max;      /* per target and worker, busy and idle; 0: no limit */
     unsigned failures_max;     /* consecutive connection failures that set a target aside; 0: 3 */

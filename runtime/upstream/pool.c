@@ -11,6 +11,11 @@
 #include "base/mem.h"
 #include "upstream/pool_parts.h"
 
+/*
+ * More than idle_connections_max stay for so long: requests come in waves, and closing what the
+ * next one opens again costs more than all else about a request.
+ */
+#define SURPLUS_SECONDS 1.0
 /* Deadlines this near are met: the timer and the list add up seconds in different order. */
 #define SWEEP_TOLERANCE_SECONDS 0.001
 
@@ -52,6 +57,14 @@ static struct connection *longest_idle(struct pool *pool)
     return CONTAINER_OF(pool->idle.prev, struct connection, idle_node);
 }
 
+/* How long the one that is idle for longest may be so. */
+static double patience(const struct pool *pool)
+{
+    bool is_surplus = pool->idle_count > pool->limits.idle_connections_max;
+    return is_surplus && pool->limits.idle_seconds > SURPLUS_SECONDS ? SURPLUS_SECONDS
+                                                                     : pool->limits.idle_seconds;
+}
+
 static void join_idle(struct connection *connection)
 {
     struct pool *pool = connection->pool;
@@ -59,10 +72,13 @@ static void join_idle(struct connection *connection)
     connection->idle_since = loop_monotonic(pool->loop);
     list_push_front(&pool->idle, &connection->idle_node);
     pool->idle_count++;
-    if (pool->sweep.deadline == 0)
-        timeout_set(&pool->sweep, pool->limits.idle_seconds);
-    if (pool->idle_count > pool->limits.idle_connections_max)
-        retire(longest_idle(pool));
+    if (pool->limits.idle_connections_max == 0) {
+        retire(connection);
+        return;
+    }
+    double latest = loop_monotonic(pool->loop) + patience(pool);
+    if (pool->sweep.deadline == 0 || pool->sweep.deadline > latest)
+        timeout_set(&pool->sweep, patience(pool));
 }
 
 void pool_settle(struct connection *connection)
@@ -98,7 +114,7 @@ static void on_sweep(void *data)
 
     while (!list_is_empty(&pool->idle)) {
         struct connection *oldest = longest_idle(pool);
-        double left = oldest->idle_since + pool->limits.idle_seconds - now;
+        double left = oldest->idle_since + patience(pool) - now;
         if (left > SWEEP_TOLERANCE_SECONDS) {
             timeout_set(&pool->sweep, left);
             return;

@@ -14,7 +14,7 @@
 
 struct pool_limits {
     unsigned connections_max;      /* busy, idle and being made; 0: no limit */
-    unsigned idle_connections_max; /* with no stream on them */
+    unsigned idle_connections_max; /* with no stream on them; more stay for a second, of 0 none */
     double idle_seconds;
 };
 

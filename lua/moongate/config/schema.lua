@@ -131,7 +131,7 @@ schema.upstream = {
       help = "name to ask for and to check; default: the target's host" },
   } },
   idle_connections = { type = "integer", default = 64, min = 0, max = 65536,
-    help = "kept open per target and worker" },
+    help = "kept open per target and worker; more are closed when they were idle for a second" },
   idle_timeout = { type = "duration", default = "60s", min = 0.01,
     help = "for which they are kept" },
   connections = { type = "integer", default = 0, min = 0,
