@@ -260,9 +260,10 @@ local function look()
   end
 end
 
---- Calls `run(key)` for keys that begin so and have been set, deleted or have expired, whoever did
---- it: within a second. `run(nil)`: there were too many to tell, anything may have changed. As long
---- as the generation lives; in `start`, or at run time.
+--- Calls `run(key)` for keys that begin so and have been set or deleted, whoever did it: within a
+--- second. Those that have expired are told with the next change of anything in the store.
+--- `run(nil)`: there were too many to tell, anything may have changed. As long as the generation
+--- lives; in `start`, or at run time.
 ---@param prefix string
 ---@param run fun(key: string?)
 function Store:watch(prefix, run)
