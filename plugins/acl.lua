@@ -6,6 +6,7 @@
 -- request's method has to hold as well (HEAD goes by GET, other methods by "*"); a method that is
 -- not there is refused. A consumer's plan that names routes allows no others.
 
+local auth = require "moongate.auth"
 local kept = require "moongate.kept"
 local moongate = require "moongate"
 
@@ -61,12 +62,9 @@ local function rule_of(options)
   }
 end
 
--- RFC 6749, 3.3.
 local function scope_fault(rule)
   for _, scope in ipairs(rule.scopes or {}) do
-    if scope == "" or scope:find '[%c%s"\\\128-\255]' then
-      return ("%q is no scope"):format(scope)
-    end
+    if not auth.is_scope(scope) then return ("%q is no scope"):format(scope) end
   end
   return nil
 end

@@ -9,6 +9,7 @@
 -- is left. A request that gets no answer is not charged.
 
 local bridge = require "moongate.ffi"
+local costs = require "moongate.cost"
 local fields = require "moongate.limit_fields"
 local limit = require "moongate.limit"
 local moongate = require "moongate"
@@ -70,10 +71,6 @@ local refused = moongate.metrics.counter("moongate_quota_refused_total",
 local UNIDENTIFIED =
   reply.problem(403, "unidentified", "The request lacks what its quota is counted by.")
 
-local function is_cost(value)
-  return type(value) == "number" and value >= 0 and value % 1 == 0 and value <= 1e9
-end
-
 local function fault_of_period(options)
   if options.kind == "calendar" then
     if UNITS[options.period] then return nil end
@@ -89,7 +86,7 @@ local function fault_of_period(options)
 end
 
 function quota.check(options)
-  if type(options.cost) ~= "function" and not is_cost(options.cost) then
+  if type(options.cost) ~= "function" and not costs.is_valid(options.cost) then
     return ("cost is %s; expected a whole number up to 1e9, or a function"):format(
       values.show(options.cost))
   end
@@ -127,17 +124,6 @@ function quota:stop()
   if self.persist then self.gate:leave() end
 end
 
-local function cost_of(self, req, res)
-  local cost = self.cost
-  if type(cost) == "number" then return cost end
-  local value = cost(req, res)
-  if not is_cost(value) then
-    error(("the cost of a request is %s; expected a whole number up to 1e9"):format(
-      tostring(value)), 0)
-  end
-  return value
-end
-
 local function refuse(self, wait)
   refused:with(self.rule.name, self.report_only and "report" or "enforce"):add()
   if self.report_only then return nil end
@@ -163,7 +149,7 @@ function quota:request(req)
   if not scope and self.missing == "deny" then return UNIDENTIFIED end
   scope = scope and tostring(scope) or ""
   if self.charge == "response" then return look(self, req, scope) end
-  local allowed, left, wait, reset = self.gate:take(scope, cost_of(self, req))
+  local allowed, left, wait, reset = self.gate:take(scope, costs.of(self.cost, req))
   fields.tell(self.headers, req, self.rule, left, ceil(allowed and reset or wait))
   if allowed then return nil end
   return refuse(self, wait)
@@ -174,7 +160,7 @@ end
 function quota:response(req, res)
   local scope = note.get(req, self)
   if scope then
-    local _, left, _, reset = self.gate:charge(scope, cost_of(self, req, res))
+    local _, left, _, reset = self.gate:charge(scope, costs.of(self.cost, req, res))
     fields.tell(self.headers, req, self.rule, left, ceil(reset))
   end
   if fields.FORMS[self.headers] then fields.write_one(self.headers, req, res, self.rule) end

@@ -5,6 +5,7 @@
 -- entry all must admit a request, or none is charged: first all are only looked at, then each is
 -- charged, and where another worker was faster the earlier ones get back what they were charged.
 
+local costs = require "moongate.cost"
 local moongate = require "moongate"
 local told = require "moongate.limit_fields"
 
@@ -96,12 +97,8 @@ local function fault_of_limit(options)
   return nil
 end
 
-local function is_cost(value)
-  return type(value) == "number" and value >= 0 and value % 1 == 0 and value <= 1e9
-end
-
 function rate_limit.check(options)
-  if type(options.cost) ~= "function" and not is_cost(options.cost) then
+  if type(options.cost) ~= "function" and not costs.is_valid(options.cost) then
     return ("cost is %s; expected a whole number up to 1e9, or a function of the request"):format(
       tostring(options.cost))
   end
@@ -150,17 +147,6 @@ end
 local function scope_of(rule, req)
   local scope = rule.by(req)
   return scope and tostring(scope)
-end
-
-local function cost_of(self, req)
-  local cost = self.cost
-  if type(cost) == "number" then return cost end
-  local value = cost(req)
-  if not is_cost(value) then
-    error(("the cost of a request is %s; expected a whole number up to 1e9"):format(
-      tostring(value)), 0)
-  end
-  return value
 end
 
 local function seconds_of(allowed, wait, reset)
@@ -255,7 +241,7 @@ end
 ---@return Reply?  ends the request when present
 function rate_limit:request(req)
   local rules = self.rules
-  local cost = cost_of(self, req)
+  local cost = costs.of(self.cost, req)
   if #rules == 1 then return ask_one(self, req, rules[1], cost) end
   return ask_all(self, req, rules, cost)
 end

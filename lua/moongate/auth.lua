@@ -56,6 +56,13 @@ function auth.fault(options)
   return name and headers.fault(name) or nil
 end
 
+--- Whether a text is a scope (scope-token of RFC 6749, 3.3).
+---@param text string
+---@return boolean
+function auth.is_scope(text)
+  return text:find "^[\33\35-\91%]\94-\126]+$" ~= nil
+end
+
 local function refusal(status, kind, detail, challenge)
   return reply.problem(status, kind, detail, challenge and { ["www-authenticate"] = challenge })
 end

@@ -57,8 +57,7 @@ function bearer.fault(options)
     if wrong then return "claim_headers: " .. wrong end
   end
   for _, scope in ipairs(options.scopes) do
-    -- scope-token of RFC 6749, 3.3.
-    if not scope:find "^[\33\35-\91%]\94-\126]+$" then
+    if not auth.is_scope(scope) then
       return ("scopes: %q is not a scope"):format(scope)
     end
   end

@@ -4,6 +4,7 @@
 --     if seen:add(nonce, "1", 300) then ... end
 
 local bridge = require "moongate.ffi"
+local is_whole = require "moongate.whole"
 
 local C, must_serve = bridge.C, bridge.must_serve
 local KEPT = C.MOON_DICT_KEPT
@@ -16,9 +17,6 @@ Dict.__index = Dict
 local text = bridge.new "struct slice[1]"
 local number = bridge.new "double[1]"
 
--- Beyond it doubles are no longer exact.
-local WHOLE_MAX = 2 ^ 53
-
 local WHY = {
   [C.MOON_DICT_NOT_INTEGER] = "the value is not a number",
   [C.MOON_DICT_OUT_OF_RANGE] = "the sum is out of range",
@@ -27,7 +25,7 @@ local WHY = {
 }
 
 local function check_number(value, level)
-  if type(value) ~= "number" or value % 1 ~= 0 or math.abs(value) > WHOLE_MAX then
+  if not is_whole(value) then
     error("a dictionary holds strings and whole numbers", level)
   end
 end

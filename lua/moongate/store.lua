@@ -12,6 +12,7 @@ local bridge = require "moongate.ffi"
 local core = require "moongate.core.store"
 local every = require "moongate.every"
 local log = require "moongate.log"
+local is_whole = require "moongate.whole"
 local metrics = require "moongate.metrics"
 
 local C, found, text, pair = bridge.C, bridge.found, bridge.text, bridge.pair
@@ -94,19 +95,14 @@ end
 local Batch = {}
 Batch.__index = Batch
 
--- Beyond it a number of Lua is not exact.
-local WHOLE_MAX = 2 ^ 53
-
-local function is_whole(number)
-  return number % 1 == 0 and number >= -WHOLE_MAX and number <= WHOLE_MAX
-end
+local SECONDS_MAX = 2 ^ 53
 
 local function check_numbers(operation)
   local amount, seconds = operation.amount, operation.seconds
-  if operation.change == ADD and not (type(amount) == "number" and is_whole(amount)) then
+  if operation.change == ADD and not is_whole(amount) then
     error(("a whole number is added, not %s"):format(tostring(amount)), 4)
   end
-  if seconds and not (type(seconds) == "number" and seconds > 0 and seconds <= WHOLE_MAX) then
+  if seconds and not (type(seconds) == "number" and seconds > 0 and seconds <= SECONDS_MAX) then
     error(("a value lives for a number of seconds above 0, not %s"):format(tostring(seconds)), 4)
   end
 end

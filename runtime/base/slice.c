@@ -3,6 +3,18 @@
  */
 #include "base/slice.h"
 
+#include "base/mem.h"
+
+char *slice_to_string(struct slice slice)
+{
+    char *copy = mem_alloc(slice.length + 1);
+
+    if (slice.length > 0)
+        memcpy(copy, slice.start, slice.length);
+    copy[slice.length] = '\0';
+    return copy;
+}
+
 static bool is_same_word(const char *one, const char *other, size_t length)
 {
     return slice_lower_word(slice_word(one, length)) == slice_lower_word(slice_word(other, length));

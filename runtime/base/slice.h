@@ -32,6 +32,9 @@ static inline struct slice slice_from_string(const char *string)
     return (struct slice){string, strlen(string)};
 }
 
+/* A copy with a zero byte behind it, the caller's to free(). */
+char *slice_to_string(struct slice slice);
+
 static inline bool slice_equals(struct slice one, struct slice other)
 {
     return one.length == other.length &&

@@ -13,16 +13,6 @@
 
 #define KEY_BYTES_MAX 65536
 
-/* What libjwt takes ends with a zero byte. */
-static char *terminated(struct slice text)
-{
-    char *copy = mem_alloc(text.length + 1);
-    if (text.length > 0)
-        memcpy(copy, text.start, text.length);
-    copy[text.length] = '\0';
-    return copy;
-}
-
 static bool fill(jwt_t *token, jwt_alg_t algorithm, struct slice key, const char *header,
                  const char *claims)
 {
@@ -44,8 +34,8 @@ static double hand_over(char *minted, char *token, size_t room)
 
 double moon_jwt_mint(const struct slice *parts, char *token, size_t room)
 {
-    char *name = terminated(parts[0]), *key = terminated(parts[1]);
-    char *header = terminated(parts[2]), *claims = terminated(parts[3]);
+    char *name = slice_to_string(parts[0]), *key = slice_to_string(parts[1]);
+    char *header = slice_to_string(parts[2]), *claims = slice_to_string(parts[3]);
     jwt_alg_t algorithm = jwt_str_alg(name);
     jwt_t *made = NULL;
     char *minted = NULL;

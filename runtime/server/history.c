@@ -64,11 +64,8 @@ void history_succeed(struct history *history, uint64_t generation, enum history_
 
 void history_fail(struct history *history, enum history_cause cause, struct slice errors)
 {
-    char *copy = mem_alloc(errors.length + 1);
+    char *copy = slice_to_string(errors); /* they may be those that are there */
 
-    if (errors.length > 0)
-        memcpy(copy, errors.start, errors.length);
-    copy[errors.length] = '\0';
     history_settle(history);
     history->failure = (struct history_failure){.cause = cause, .at = clock_wall(), .errors = copy};
     history->failed++;

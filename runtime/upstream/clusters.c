@@ -73,14 +73,10 @@ struct cluster *clusters_find(struct clusters *clusters, struct slice name)
 static struct cluster *create(struct clusters *clusters, struct slice name)
 {
     struct cluster *cluster = mem_zeroed(sizeof(*cluster));
-    char *copy = mem_alloc(name.length + 1);
 
     if (clusters->count++ == clusters->bucket_count)
         grow(clusters);
-    if (name.length > 0)
-        memcpy(copy, name.start, name.length);
-    copy[name.length] = '\0';
-    cluster->name = slice_of(copy, name.length);
+    cluster->name = slice_of(slice_to_string(name), name.length);
     cluster->clusters = clusters;
     list_push_back(&clusters->all, &cluster->node);
     *place_of(clusters, name) = cluster;

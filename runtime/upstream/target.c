@@ -9,15 +9,6 @@
 #include "base/mem.h"
 #include "shm/series.h"
 
-static char *copy_string(struct slice slice)
-{
-    char *copy = mem_alloc(slice.length + 1);
-    if (slice.length > 0)
-        memcpy(copy, slice.start, slice.length);
-    copy[slice.length] = '\0';
-    return copy;
-}
-
 static struct slice text_of(const char *host, uint16_t port)
 {
     const char *format = strchr(host, ':') != NULL ? "[%s]:%u" : "%s:%u";
@@ -37,7 +28,7 @@ struct target *target_create(struct loop *loop, const struct cluster_target_opti
     assert(options->host.length > 0);
 
     struct target *target = mem_zeroed(sizeof(*target));
-    target->host = copy_string(options->host);
+    target->host = slice_to_string(options->host);
     target->port = options->port;
     target->weight = options->weight;
     target->is_tls = options->is_tls;

@@ -4,6 +4,7 @@
 -- everything that is wrong, and returns a table with defaults filled in and values converted.
 
 local by = require "moongate.by"
+local has = require("moongate.list").has
 local nearest = require "moongate.config.nearest"
 local values = require "moongate.config.values"
 
@@ -47,11 +48,7 @@ local SCALARS = {
 }
 
 local function is_allowed(option, value)
-  if not option.values then return true end
-  for _, allowed in ipairs(option.values) do
-    if allowed == value then return true end
-  end
-  return false
+  return not option.values or has(option.values, value)
 end
 
 local function allowed_text(option)

@@ -12,6 +12,8 @@
 ---@field max_age number?       seconds since "iat"
 ---@field may_last boolean?     a token without "exp" is taken
 
+local has = require("moongate.list").has
+
 ---@class moongate.jwt.claims
 local claims = {}
 
@@ -20,13 +22,6 @@ local TIME_MAX = 2 ^ 53
 
 local function is_time(value)
   return type(value) == "number" and value > -TIME_MAX and value < TIME_MAX
-end
-
-local function has(list, wanted)
-  for _, item in ipairs(list) do
-    if item == wanted then return true end
-  end
-  return false
 end
 
 -- One of `wanted` is the value, or among the values.

@@ -5,6 +5,7 @@
 
 local bridge = require "moongate.ffi"
 local crypto = require "moongate.crypto"
+local has = require("moongate.list").has
 local json = require "moongate.json"
 
 local C = bridge.C
@@ -127,13 +128,6 @@ function MADE.oct(jwk, algorithm, kid)
   local k = bytes_of(jwk, "k")
   if not k then return nil, "it has no k in base64url" end
   return make(C.MOON_JWS_SECRET, algorithm, k, nil, kid)
-end
-
-local function has(list, wanted)
-  for _, item in ipairs(list) do
-    if item == wanted then return true end
-  end
-  return false
 end
 
 -- RFC 7517, 4.2 and 4.3.

@@ -4,6 +4,7 @@ local ffi = require "ffi"
 local runtime = require "spec.support.runtime"
 
 local C = runtime.include "base/slice.h"
+pcall(ffi.cdef, "void free(void *);")
 local slice, text = runtime.slice, runtime.text
 
 local NONE = slice(nil)
@@ -33,6 +34,14 @@ describe("slice", function()
     assert.is_true(C.slice_equals(slice "", NONE))
     assert.is_true(C.slice_equals(slice "a\0b", slice "a\0b"))
     assert.is_false(C.slice_equals(slice "a\0b", slice "a\0c"))
+  end)
+
+  it("is copied into a string", function()
+    for _, bytes in ipairs { "", "a", "Host\0" } do
+      local copy = C.slice_to_string(slice(bytes))
+      assert.equal(bytes .. "\0", ffi.string(copy, #bytes + 1))
+      ffi.C.free(copy)
+    end
   end)
 
   it("compares letters without their case, and nothing but letters", function()
