@@ -66,6 +66,19 @@
     X(  VARY,                  "vary",                  HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
     X(  ETAG,                  "etag",                  HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
     X(  LAST_MODIFIED,         "last-modified",         HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  AGE,                   "age",                   HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  EXPIRES,               "expires",               HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  PRAGMA,                "pragma",                HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  RANGE,                 "range",                 HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  IF_RANGE,              "if-range",              HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  IF_MATCH,              "if-match",              HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  IF_NONE_MATCH,         "if-none-match",         HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  IF_MODIFIED_SINCE,     "if-modified-since",     HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  IF_UNMODIFIED_SINCE,   "if-unmodified-since",   HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  ACCEPT_RANGES,         "accept-ranges",         HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  ACCEPT_LANGUAGE,       "accept-language",       HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  CONTENT_LOCATION,      "content-location",      HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
+    X(  CACHE_STATUS,          "cache-status",          HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
     X(  RETRY_AFTER,           "retry-after",           HEADER_END_TO_END | HEADER_NOT_IN_TRAILERS) \
     X(  HTTP2_SETTINGS,        "http2-settings",        HEADER_HOP_BY_HOP | HEADER_NOT_IN_TRAILERS)
 /* clang-format on */

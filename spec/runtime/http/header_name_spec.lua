@@ -20,7 +20,7 @@ local function slot_of(name)
   local function lower(at) return bit.bor(name:byte(at), 0x20) end
   local key = #name + lower(1) * 2 ^ 8 + lower(math.floor(#name / 2) + 1) * 2 ^ 16
     + lower(#name - 1) * 2 ^ 24
-  local product = 0x1ad5ae4dULL * key
+  local product = 0x3916d6afULL * key
   return tonumber(product % 2 ^ 32 / 2 ^ 25)
 end
 

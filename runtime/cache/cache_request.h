@@ -1,0 +1,33 @@
+/*
+ * cache_request — what a request says to a cache: whether it may be answered from there, and how.
+ *
+ * Read once, before the key is made.
+ */
+#pragma once
+
+#include "cache/cache_control.h"
+#include "cache/cache_policy.h"
+#include "http/message.h"
+
+enum cache_way {
+    CACHE_WAY_LOOKUP, /* GET or HEAD, or what else has a key: look it up */
+    CACHE_WAY_PASS,   /* a safe request that has nothing to do with the cache */
+    CACHE_WAY_WRITE   /* unsafe, or of an unknown method: passed on; its answer invalidates */
+};
+
+struct cache_request {
+    const struct request *request; /* borrowed: as the client sent it, after policies */
+    const struct cache_policy *policy;
+    enum cache_way way;
+    bool is_bypassed; /* CACHE_WAY_PASS by a condition of the policy */
+    bool may_store;   /* the answer to this very request may be stored */
+    bool has_authorization;
+    bool is_conditional; /* If-None-Match or If-Modified-Since: may be answered 304 */
+    bool is_origins;     /* If-Match or If-Unmodified-Since: only the origin may answer it */
+    struct slice range;  /* Range of a GET; start NULL: none */
+    struct cache_control control; /* Pragma: no-cache among it where there is no Cache-Control */
+};
+
+/* `request` is as it came, before fields for the upstream were added. */
+void cache_request_read(struct cache_request *asked, const struct cache_policy *policy,
+                        const struct request *request, struct arena *arena);
