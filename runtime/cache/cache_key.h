@@ -1,27 +1,40 @@
 /*
- * cache_key — the text by which an answer is found: the resource, then the variant.
+ * cache_key — the text by which an answer is found: what the policy adds, then the URI.
  *
- * A key is made of parts that no part can imitate: they are separated by a byte that none of them
- * may have. GET and HEAD have the same; POST too, as its answer is stored for GET alone.
+ * Parts are separated by a byte that none of them may have, so none can imitate another. GET and
+ * HEAD have the same key; POST too, as its answer is stored for GET alone. A route that is chosen
+ * by nothing but method, host and path adds nothing by itself, so that a write on one route finds
+ * what another one reads.
  */
 #pragma once
 
 #include "cache/cache_request.h"
 
 /* A longer one is not cached. */
-#define CACHE_KEY_BYTES_MAX 8192
+#define CACHE_KEY_BYTES_MAX 1536
+
+struct cache_key {
+    struct slice text; /* in the arena; start NULL: too long, or its query cannot be read */
+    size_t uri_at;     /* from here on it is the URI; 0: nothing else */
+};
 
 /*
- * "https://host:port/path?query", lower case where case means nothing, the scheme's own port left
- * out, then what the policy adds. `consumer` may be empty. In the arena; start NULL: too long.
+ * The URI is "https://host:port/path?query": lower case where case means nothing, the scheme's own
+ * port left out, the query as the policy has it. `asked` has its context set.
  */
-struct slice cache_key_make(const struct cache_request *asked, struct slice consumer,
-                            struct arena *arena);
-/* The part of a key that is a URI: for purging by prefix and for Cache-Status. Points into it. */
-struct slice cache_key_uri(struct slice key);
+struct cache_key cache_key_make(const struct cache_request *asked, struct arena *arena);
 /*
- * The beginning of all keys of one URI ("http://host/path?query" as an operator writes it), made
- * normal as requests are: key_uri of each of them is equal to it, or begins with it and '?'. Start
- * NULL: not an absolute URI of http or https.
+ * The URI alone, as it is when the policy adds nothing: what a write makes worthless, together with
+ * all that has cache_key_uri_tag() as a tag.
+ */
+struct slice cache_key_uri(const struct cache_request *asked, struct arena *arena);
+/*
+ * An absolute URI as an operator or a Location field writes it, in the same form; the query is
+ * taken as it is. Start NULL: not an absolute URI of http or https.
  */
 struct slice cache_key_of_uri(struct slice uri, struct arena *arena);
+/*
+ * The tag that an answer gets beside its own when its key has more than the URI, so that all that
+ * are of one URI can be purged: no upstream can give it, as it has a byte that no field has.
+ */
+struct slice cache_key_uri_tag(struct slice uri, struct arena *arena);

@@ -69,6 +69,9 @@ struct cache_policy {
     size_t targeted_count;
 
     /* What a key has beside scheme, host and path. */
+    struct slice scope; /* of a route that is chosen by more than method, host and path: its name */
+    bool has_wider_keys; /* some route of the configuration keys by more than URIs: writes have to
+                            purge by cache_key_uri_tag() too */
     enum cache_query query;
     const struct slice *query_names; /* of CACHE_QUERY_LISTED, sorted by their bytes, encoded as
                                         normalised queries are */

@@ -25,6 +25,12 @@ struct cache_request {
     bool is_conditional; /* If-None-Match or If-Modified-Since: may be answered 304 */
     bool is_origins;     /* If-Match or If-Unmodified-Since: only the origin may answer it */
     struct slice range;  /* Range of a GET; start NULL: none */
+    /* Set by the caller before the key is made; empty: as the route says. */
+    struct cache_context {
+        struct slice consumer;    /* name of who asks, for is_key_by_consumer */
+        struct slice upstream;    /* of another cluster than the route's, chosen by a plugin */
+        struct slice path, query; /* that a plugin has set to be sent upstream */
+    } context;
     struct cache_control control; /* Pragma: no-cache among it where there is no Cache-Control */
 };
 

@@ -8,7 +8,7 @@
 #define INVALIDATION_URIS_MAX 3
 
 /*
- * URIs in the form of cache_key_uri(): the request's own, and those in Location and
+ * URIs in the form of cache_key_of_uri(): the request's own, and those in Location and
  * Content-Location that have the same origin. None unless the answer is no error (2xx or 3xx) and
  * the request unsafe or of an unknown method. The number of them.
  */

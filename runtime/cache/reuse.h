@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cache/cache_request.h"
+#include "cache/cache_status.h"
 #include "cache/freshness.h"
 
 enum reuse {
@@ -15,12 +16,17 @@ enum reuse {
     REUSE_GONE         /* as if it were not there: beyond all its windows */
 };
 
+struct reuse_verdict {
+    enum reuse reuse;
+    enum cache_forward forward; /* why, where the upstream is asked before the answer */
+};
+
 /*
- * `is_purged`: softly: stale from now on, whatever its lifetime. The request's own wishes count as
- * far as the policy obeys clients; they never make stale what is `immutable` and fresh.
+ * `purged`: when it was purged softly, 0: never: it is stale since then, whatever its lifetime. The
+ * request's wishes count as far as the policy obeys clients.
  */
-enum reuse reuse_decide(const struct cache_request *asked, const struct freshness *freshness,
-                        double now, bool is_purged);
+struct reuse_verdict reuse_decide(const struct cache_request *asked,
+                                  const struct freshness *freshness, double now, double purged);
 /* When nothing is stored: REUSE_GONE, or REUSE_UNAVAILABLE. */
 enum reuse reuse_of_nothing(const struct cache_request *asked);
 

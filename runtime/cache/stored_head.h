@@ -10,7 +10,7 @@
 #include "cache/storability.h"
 
 /* A larger head is not stored. */
-#define STORED_HEAD_BYTES_MAX 65536
+#define STORED_HEAD_BYTES_MAX 32000
 
 struct stored_head {
     int status;
@@ -21,26 +21,17 @@ struct stored_head {
     bool is_complete_head; /* the answer to a HEAD: there is no body beside it */
     struct slice etag;     /* start NULL: none */
     struct slice vary;     /* of variant_names(); empty: none */
-    struct slice key;      /* as given to stored_head_write(): who looks it up compares */
-    struct slice tags;     /* the field's value, for purging; empty: none */
     struct slice lines;    /* of the fields: "name: value\r\n" each */
     const void *table;     /* private to stored_head.c */
     uint32_t field_count;
-};
-
-/* What is written beside the response itself. */
-struct stored_head_source {
-    const struct cache_request *asked;
-    const struct response *response;
-    const struct storable *storable;
-    struct slice key;
 };
 
 /*
  * In the arena. Left out are fields of the connection, what no-cache and private name, Age, and
  * what the policy hides. Start NULL: it would be too large.
  */
-struct slice stored_head_write(const struct stored_head_source *source, struct arena *arena);
+struct slice stored_head_write(const struct cache_request *asked, const struct response *response,
+                               const struct storable *storable, struct arena *arena);
 
 /* Points into `bytes`. False: truncated, of another build, or damaged. */
 bool stored_head_read(struct slice bytes, struct stored_head *head);

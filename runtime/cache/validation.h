@@ -35,7 +35,8 @@ void validation_freshen(const struct stored_head *stored, const struct response 
 
 /*
  * After a HEAD of what is stored for GET (RFC 9111, 4.3.5): whether its answer tells that the
- * stored one still is what it was, so that validation_freshen() may take its fields too; false: the
- * stored one is stale from now on.
+ * stored one, of `bytes` bytes, still is what it was, so that validation_freshen() may take its
+ * fields too; false: the stored one is stale from now on.
  */
-bool validation_agrees(const struct stored_head *stored, const struct response *head);
+bool validation_agrees(const struct stored_head *stored, uint64_t bytes,
+                       const struct response *head);

@@ -76,14 +76,3 @@ bool structured_field_parse_item(struct slice text, struct arena *arena,
 /* The member of a dictionary; NULL when there is none. */
 const struct structured_member *structured_field_find(const struct structured_field *field,
                                                       struct slice key);
-
-/*
- * The text of a value (RFC 9651, 4.1.3); start NULL for one that cannot be written: a number out of
- * range, a string that is not printable ASCII, a token that is none.
- */
-struct slice structured_field_write_value(struct structured_value value, struct arena *arena);
-/* Of a whole field; start NULL when something in it cannot be written; empty when it is empty. */
-struct slice structured_field_write_list(const struct structured_field *field, struct arena *arena);
-struct slice structured_field_write_dictionary(const struct structured_field *field,
-                                               struct arena *arena);
-struct slice structured_field_write_item(const struct structured_item *item, struct arena *arena);
