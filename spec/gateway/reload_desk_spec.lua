@@ -135,8 +135,10 @@ describe("a gateway whose files change", function()
   end)
 
   describe("by POST /reload", function()
+    -- What reads the files takes only what others leave of the processors.
     local function post(self, headers)
-      return http.request(self.admin_port, { method = "POST", path = "/reload", headers = headers })
+      return http.request(self.admin_port,
+        { method = "POST", path = "/reload", headers = headers, seconds = 60 })
     end
 
     it("runs them when the answer comes", function()

@@ -29,7 +29,9 @@ function nearest.of(name, names)
   local best, edits = nil, (#name < 4 and 1 or math.max(2, math.floor(#name / 3))) + 1
   for key, value in pairs(names) do
     local candidate = type(key) == "number" and value or key
-    local count = distance(name, candidate)
+    -- As many edits at least as one is longer than the other.
+    local count = math.abs(#name - #candidate)
+    if count <= edits then count = distance(name, candidate) end
     if count < edits or (count == edits and best and candidate < best) then
       best, edits = candidate, count
     end
