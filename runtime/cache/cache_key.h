@@ -34,6 +34,14 @@ struct slice cache_key_uri(const struct cache_request *asked, struct arena *aren
  */
 struct slice cache_key_of_uri(struct slice uri, struct arena *arena);
 /*
+ * Likewise a reference of an answer (Location, Content-Location), relative to the request's URI
+ * (RFC 3986, 5.2); a fragment does not count. Start NULL: it leads nowhere.
+ */
+struct slice cache_key_of_reference(const struct cache_request *asked, struct slice reference,
+                                    struct arena *arena);
+/* Up to the path: "https://host:port". Points into it. */
+struct slice cache_key_origin(struct slice uri);
+/*
  * The tag that an answer gets beside its own when its key has more than the URI, so that all that
  * are of one URI can be purged: no upstream can give it, as it has a byte that no field has.
  */

@@ -6,7 +6,7 @@
  */
 #pragma once
 
-#include "http/headers.h"
+#include "http/message.h"
 
 #define CACHE_POLICY_NONE (-1.0)
 
@@ -97,3 +97,7 @@ struct cache_policy {
 
 /* All that a policy is when nothing is said: GET and HEAD, no ttl, heuristics of 10 % and a day. */
 extern const struct cache_policy CACHE_POLICY;
+
+/* Whether any of the conditions holds for the request. */
+bool cache_policy_holds(const struct cache_condition *conditions, size_t count,
+                        const struct request *request, struct arena *arena);

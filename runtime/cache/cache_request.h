@@ -10,7 +10,7 @@
 #include "http/message.h"
 
 enum cache_way {
-    CACHE_WAY_LOOKUP, /* GET or HEAD, or what else has a key: look it up */
+    CACHE_WAY_LOOKUP, /* GET or HEAD: look it up */
     CACHE_WAY_PASS,   /* a safe request that has nothing to do with the cache */
     CACHE_WAY_WRITE   /* unsafe, or of an unknown method: passed on; its answer invalidates */
 };
@@ -20,7 +20,7 @@ struct cache_request {
     const struct cache_policy *policy;
     enum cache_way way;
     bool is_bypassed; /* CACHE_WAY_PASS by a condition of the policy */
-    bool may_store;   /* the answer to this very request may be stored */
+    bool may_store;   /* the answer to this very request may be: of GET, or POST (RFC 9111, 3) */
     bool has_authorization;
     bool is_conditional; /* If-None-Match or If-Modified-Since: may be answered 304 */
     bool is_origins;     /* If-Match or If-Unmodified-Since: only the origin may answer it */

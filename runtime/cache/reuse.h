@@ -22,11 +22,11 @@ struct reuse_verdict {
 };
 
 /*
- * `purged`: when it was purged softly, 0: never: it is stale since then, whatever its lifetime. The
- * request's wishes count as far as the policy obeys clients.
+ * `is_purged`: softly: it has just become stale, whatever its lifetime. The request's wishes count
+ * as far as the policy obeys clients.
  */
 struct reuse_verdict reuse_decide(const struct cache_request *asked,
-                                  const struct freshness *freshness, double now, double purged);
+                                  const struct freshness *freshness, double now, bool is_purged);
 /* When nothing is stored: REUSE_GONE, or REUSE_UNAVAILABLE. */
 enum reuse reuse_of_nothing(const struct cache_request *asked);
 

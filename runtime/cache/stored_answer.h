@@ -33,5 +33,5 @@ void stored_answer_make(struct stored_answer *answer, const struct cache_request
  * Whether a full answer that has just come makes a 304 for the client that asked with conditions,
  * which the upstream was not told of (validation_prepare). Only for 200.
  */
-bool stored_answer_is_unmodified(const struct cache_request *asked,
-                                 const struct response *response);
+bool stored_answer_is_unmodified(const struct cache_request *asked, const struct response *response,
+                                 double now);

@@ -18,7 +18,6 @@ struct stored_head {
     struct freshness freshness;
     int64_t date;          /* of Date, or when it came */
     int64_t last_modified; /* INT64_MIN: none, or no valid date */
-    bool is_complete_head; /* the answer to a HEAD: there is no body beside it */
     struct slice etag;     /* start NULL: none */
     struct slice vary;     /* of variant_names(); empty: none */
     struct slice lines;    /* of the fields: "name: value\r\n" each */

@@ -10,7 +10,7 @@
 #include "cache/cache_policy.h"
 #include "http/message.h"
 
-/* The text of a variant is cut off by a digest beyond that. */
+/* Of a longer text the SHA-256 takes its place. */
 #define VARIANT_BYTES_MAX 1024
 
 enum variant_result {
@@ -28,8 +28,7 @@ enum variant_result variant_names(const struct headers *response, uint64_t witho
 
 /*
  * The text of the variant that a request asks for, by `names` as variant_names() made them. A field
- * that is missing is not the same as an empty one. Longer ones than VARIANT_BYTES_MAX end in a
- * digest.
+ * that is missing is not the same as an empty one.
  */
 struct slice variant_key(struct slice names, const struct headers *request, struct arena *arena);
 

@@ -7,7 +7,7 @@
 
 #include "base/slice.h"
 
-/* More in one field, or more than two that overlap, is an attack (RFC 9110, 17.15), not a need. */
+/* More in one field is an attack (RFC 9110, 17.15), not a need. */
 #define BYTE_RANGES_MAX 16
 
 struct byte_range {
@@ -27,8 +27,8 @@ struct byte_ranges {
 };
 
 /*
- * Of `bytes` bytes in all. Ranges that touch or overlap become one; so does all that together would
- * be as long as the whole: then the result is BYTE_RANGES_NONE.
+ * Of `bytes` bytes in all. Ranges that touch or overlap become one. Several that are the whole
+ * together, more than two overlaps, and more than BYTE_RANGES_MAX are answered with the whole.
  */
 enum byte_ranges_result byte_ranges_parse(struct slice field, uint64_t bytes,
                                           struct byte_ranges *ranges);

@@ -3,6 +3,7 @@
  */
 #include "http/http_date.h"
 
+#include <assert.h>
 #include <time.h>
 
 #include "http/octet.h"
@@ -186,4 +187,16 @@ bool http_date_parse(struct slice text, int64_t now, int64_t *seconds)
     *seconds = days_since_epoch(&parts) * DAY_SECONDS + parts.hour * 3600 + parts.minute * 60 +
                parts.second;
     return true;
+}
+
+struct slice http_date_text(int64_t seconds, struct arena *arena)
+{
+    time_t time = (time_t)seconds;
+    struct tm at;
+
+    struct tm *known = gmtime_r(&time, &at);
+    assert(known != NULL && at.tm_year > -1900 && at.tm_year <= 8099);
+    return arena_format(arena, "%.3s, %02d %s %04d %02d:%02d:%02d GMT", DAYS[at.tm_wday],
+                        at.tm_mday, MONTHS[at.tm_mon], at.tm_year + 1900, at.tm_hour, at.tm_min,
+                        at.tm_sec);
 }

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "base/slice.h"
+#include "base/arena.h"
 
 /*
  * All three forms: "Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6
@@ -14,3 +14,6 @@
  * else: other zones, other case, missing or additional blanks, a date that no calendar has.
  */
 bool http_date_parse(struct slice text, int64_t now, int64_t *seconds);
+
+/* The first form, in the arena; of the years 1 to 9999. */
+struct slice http_date_text(int64_t seconds, struct arena *arena);
