@@ -7,10 +7,11 @@ local peer = require "spec.support.peer"
 local reloading = require "spec.support.reloading"
 local wait = require "spec.support.wait"
 
-local RELOADS, WARM_UP = 200, 60
--- Of the memory after the first ones; what a sanitizer keeps of freed memory says nothing.
+-- Of the memory after the first ones; what a sanitizer keeps of freed memory says nothing, and what
+-- is not freed at all it finds after a few.
 local GROWTH_MAX = 1.05
 local is_sanitized = gateway.binary():find "asan" or gateway.binary():find "tsan"
+local RELOADS, WARM_UP = is_sanitized and 80 or 200, is_sanitized and 40 or 60
 
 local PLUGIN = [[
   local moongate = require "moongate"

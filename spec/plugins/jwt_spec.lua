@@ -342,13 +342,13 @@ describe("jwt", function()
 
   it("takes no time for a field full of blanks", function()
     local blanks, before = (" "):rep(15000), moongate:cpu_seconds()
-    for _ = 1, 8 do
+    for _ = 1, 3 do
       refuses("/secret/", "a" .. blanks .. "b", "The token is too large.")
       local cookies = "token=" .. hmac:token(claims()) .. "; b=" .. blanks .. "c"
       assert.equal("b=" .. blanks .. "c",
         forwarded("/everywhere/", nil, { { "Cookie", cookies } }).headers.cookie)
     end
-    assert.is_true(moongate:cpu_seconds() - before < 1)
+    assert.is_true(moongate:cpu_seconds() - before < 0.5)
   end)
 
   it("stands beside others under authenticate", function()

@@ -25,8 +25,12 @@ end
 local function parse_fields(text)
   local lines, map = {}, {}
   for line in text:gmatch "([^\r\n]+)\r\n" do
-    local name, value = line:match "^([^%s:]+):[ \t]*(.-)[ \t]*$"
+    local name, value = line:match "^([^%s:]+):[ \t]*(.*)$"
     assert(name, "not a header field: " .. line)
+    -- A pattern for the end would be tried at every blank there is.
+    local last = #value
+    while last > 0 and value:find("^[ \t]", last) do last = last - 1 end
+    value = value:sub(1, last)
     lines[#lines + 1] = { name, value }
     add(map, name, value)
   end
