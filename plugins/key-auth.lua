@@ -45,7 +45,7 @@ function key_auth:request(req)
   local key = key_of(self, req)
   if not key then return auth.without(self, req, MISSING) end
 
-  local consumer = consumers.by_key(key)
+  local consumer = consumers.find_key(key)
   if not consumer then return UNKNOWN end
 
   if self.hide then auth.hide(self, req) end

@@ -25,6 +25,9 @@ local reply = require "moongate.reply"
 ---@class moongate.auth
 local auth = {}
 
+-- A local: compiled code has functions of this file's own for constants, globals it looks up.
+local type = type
+
 -- What the upstream takes as said by the gateway.
 local OURS = "x-consumer-"
 
@@ -90,13 +93,25 @@ function auth.refused(status, kind, detail, challenge)
   return answer
 end
 
---- Removes what a client says of itself in the fields that the upstream believes.
+-- Names that begin so themselves, and others: those of the option consumer_header.
+local begins_so = {}
+
+local function is_ours(name)
+  local known = begins_so[name]
+  if known ~= nil then return known end
+  begins_so[name] = name:sub(1, #OURS):lower() == OURS
+  return begins_so[name]
+end
+
+--- Removes what a client says of itself in the fields that the upstream believes, also where "_"
+--- stands for "-": many programs make no difference between them.
 ---@param req Request
 ---@param name string|false  the option consumer_header
 function auth.strip(req, name)
   if not name then return end
-  req.headers:remove_prefix(OURS)
-  req.headers[name] = nil
+  local fields = req.headers
+  fields:remove_prefix(OURS)
+  if not is_ours(name) then fields:remove_alike(name) end
 end
 
 -- The Cookie field without the one cookie.
@@ -125,8 +140,8 @@ end
 --- The caller is known: it becomes `req.consumer`, and the upstream is told.
 ---@param self table          the plugin's instance
 ---@param req Request
----@param consumer Consumer?  nil: admitted, but nobody that the configuration or the store knows;
---- it stays whom a plugin before has found
+---@param consumer Consumer|integer|nil  nil: admitted, but nobody that the configuration or the
+--- store knows; it stays whom a plugin before has found. A number: as consumers.find_key returns it
 ---@return nil
 function auth.admit(self, req, consumer)
   local name = self.consumer_header
@@ -134,7 +149,12 @@ function auth.admit(self, req, consumer)
   consumer = consumer or req.consumer
   if not consumer then return nil end
   req.consumer = consumer
-  if name then req.headers[name] = consumer.name end
+  if not name then return nil end
+  if type(consumer) == "number" then
+    req.headers:tell_consumer(name, consumer)
+  else
+    req.headers[name] = consumer.name
+  end
   return nil
 end
 

@@ -74,16 +74,6 @@ local function challenge(self, code, detail, scope)
   return text
 end
 
--- The names, and as they may be spelt for programs that take "_" for "-" (CGI).
-local function spellings_of(names)
-  local all = {}
-  for _, name in ipairs(names) do
-    all[#all + 1] = name
-    if name:find("-", 1, true) then all[#all + 1] = (name:gsub("%-", "_")) end
-  end
-  return all
-end
-
 --- Answers and lists that requests need; for a plugin's `new`.
 ---@param self table  the instance, with its options
 function bearer.prepare(self)
@@ -102,7 +92,7 @@ function bearer.prepare(self)
     self.claim_names[#self.claim_names + 1] = name
   end
   table.sort(self.claim_names)
-  self.own_headers = spellings_of(self.claim_names)
+  self.own_headers = self.claim_names
   self.is_authorization = self.header:lower() == "authorization"
   self.is_alone = not self.cookie and not self.query
 end
@@ -200,7 +190,7 @@ end
 ---@param req Request
 function bearer.strip(self, req)
   local names = self.own_headers
-  for i = 1, #names do req.headers[names[i]] = nil end
+  for i = 1, #names do req.headers:remove_alike(names[i]) end
 end
 
 -- Whose token it is: nil where nobody has to be, false where nobody is.

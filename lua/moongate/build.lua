@@ -8,6 +8,7 @@ local bridge = require "moongate.ffi"
 local build_consumers = require "moongate.build_consumers"
 local chain = require "moongate.chain"
 local dispatch = require "moongate.dispatch"
+local plans = require "moongate.plans"
 local router = require "moongate.router"
 
 local C, found = bridge.C, bridge.found
@@ -244,7 +245,7 @@ local function start(builder, model)
   add_settings(builder, model)
   for _, listener in ipairs(model.listeners) do add_listener(builder, listener) end
   add_clusters(builder)
-  build_consumers.add(builder, model)
+  plans.set(model.plans)
   add_use(builder, model.use)
   if has_admin(model) and C.moon_config_is_wanted(builder.generation) then
     builder.shown = require("moongate.admin.configuration").writer(model)
@@ -262,9 +263,9 @@ end
 local build = {}
 
 --- What config.load builds a model with, into the generation; what is good is in dispatch.lua then.
----@param keeps_routes boolean  whether model.routes is wanted
+---@param keeps_all boolean  whether model.routes and model.consumers are wanted
 ---@return ModelBuilder
-function build.builder(keeps_routes)
+function build.builder(keeps_all)
   local builder = setmetatable({
     generation = bridge.generation, clusters = {}, cluster_count = 0, known = {},
     chain = chain.maker(),
@@ -274,7 +275,7 @@ function build.builder(keeps_routes)
     and require("moongate.inventory").new()
   function builder.start(model, report)
     builder.model, builder.report = model, report
-    builder.forgets_routes = not keeps_routes
+    builder.forgets = not keeps_all
     start(builder, model)
   end
   function builder.add(pattern)
@@ -284,6 +285,7 @@ function build.builder(keeps_routes)
     if ok and list then list:route(pattern.route, builder.model) end
     return ok, wrong
   end
+  function builder.consumer(consumer) return build_consumers.add(builder, consumer, list) end
   function builder.complete(model)
     if builder.shown then builder.shown:complete(model) end
     if list then list:finish(model) end

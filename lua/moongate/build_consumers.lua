@@ -3,7 +3,6 @@
 local bridge = require "moongate.ffi"
 local crypto = require "moongate.crypto"
 local passwords = require "moongate.passwords"
-local plans = require "moongate.plans"
 
 local C = bridge.C
 
@@ -26,7 +25,7 @@ function MAKERS.hmac(credential) return credential.id, credential.text end
 
 function MAKERS.certificate(credential) return credential.id, "" end
 
-local function add_consumer(builder, consumer)
+local function add(builder, consumer)
   builder:begin(C.MOON_OBJECT_CONSUMER, consumer.at)
   builder:text(C.MOON_BUILD_CONSUMER_NAME, consumer.name)
   builder:text(C.MOON_BUILD_PLAN, consumer.plan)
@@ -41,14 +40,21 @@ local function add_consumer(builder, consumer)
   for name, value in pairs(consumer.tags or {}) do
     builder:pair(C.MOON_BUILD_TAG, name, tostring(value))
   end
-  builder:finish_or_report("consumer " .. consumer.name)
+  return builder:finish()
 end
 
+--- Adds one that is right in itself, and tells those who keep account of the configuration.
 ---@param builder ModelBuilder
----@param model Model
-function build_consumers.add(builder, model)
-  plans.set(model.plans)
-  for _, consumer in ipairs(model.consumers) do add_consumer(builder, consumer) end
+---@param consumer ModelConsumer
+---@param list Inventory?
+---@return boolean? ok
+---@return string? wrong
+function build_consumers.add(builder, consumer, list)
+  if builder.is_broken then return true end
+  if builder.shown then builder.shown:add_consumer(consumer) end
+  local number, wrong = add(builder, consumer)
+  if number and list then list:consumer(consumer) end
+  return number ~= nil, wrong
 end
 
 return build_consumers

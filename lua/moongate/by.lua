@@ -6,7 +6,7 @@ local by = {}
 
 local KINDS = {}
 
-function KINDS.consumer() return function(req) return req.consumer and req.consumer.name end end
+function KINDS.consumer() return function(req) return req.consumer_name end end
 
 function KINDS.address() return function(req) return req.address end end
 

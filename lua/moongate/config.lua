@@ -2,7 +2,8 @@
 --
 -- In three steps, each of which goes on after an error: the files run (environment.lua) and leave
 -- declarations, plugins are loaded, declarations are checked and joined into a model
--- (assemble.lua). Routes are built as they are read, so that not all of them are held at a time.
+-- (assemble.lua). Routes and consumers are built as they are read, so that not all of them are held
+-- at a time.
 
 local assemble = require "moongate.config.assemble"
 local environment = require "moongate.config.environment"
@@ -20,9 +21,10 @@ local config = {}
 ---@field start (fun(model: Model, report: fun(at: string, message: string)))?
 --- all but routes is known
 ---@field add (fun(pattern: RoutePattern): boolean?, string?)?  of each route that is right
+---@field consumer (fun(consumer: ModelConsumer): boolean?, string?)?  of each that is right
 ---@field complete fun(model: Model)?  all is known, and nothing is wrong
 ---@field is_broken boolean?         something was wrong: nothing but patterns is of use any more
----@field forgets_routes boolean?    model.routes may stay empty
+---@field forgets boolean?           model.routes and model.consumers may stay empty
 
 ---@class ConfigError
 ---@field at string        "conf/gateway.lua:12", or a file's name alone

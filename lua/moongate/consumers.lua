@@ -7,9 +7,14 @@
 
 local bridge = require "moongate.ffi"
 local kept = require "moongate.kept"
+local parts = require "moongate.parts"
 local plans = require "moongate.plans"
 
-local C, found, text, pair = bridge.C, bridge.found, bridge.text, bridge.pair
+-- Locals: compiled code has functions of this file's own for constants, globals it looks up.
+local setmetatable, type = setmetatable, type
+local CONSUMER = parts.CONSUMER
+local C, found, at = bridge.C, bridge.found, bridge.at
+local text, pair = bridge.text, bridge.pair
 
 ---@class Consumer
 ---@field name string
@@ -19,7 +24,7 @@ local C, found, text, pair = bridge.C, bridge.found, bridge.text, bridge.pair
 ---@field tags table<string, string>
 ---@field plan Plan|false
 
--- Objects of the configuration's, by index.
+-- Objects of the configuration's, by their numbers in C.
 local objects = kept(1024)
 -- Of one user name that the configuration has.
 local PASSWORDS_MAX = 4
@@ -34,20 +39,23 @@ local function in_store()
 end
 
 local function set_of(index, list)
-  local set, at = {}, 0
+  local set = {}
+  at[0] = 0
   while C.moon_consumer_item(bridge.generation, index, list, at, found) do
     set[text()] = true
-    at = at + 1
   end
   return set
 end
 
 local function tags_of(index)
-  local tags, at = {}, 0
-  while C.moon_consumer_tag(bridge.generation, index, at, found) do
-    local name, value = pair()
-    tags[name] = value
-    at = at + 1
+  local tags, name = {}, nil
+  at[0] = 0
+  while C.moon_consumer_item(bridge.generation, index, C.MOON_CONSUMER_TAGS, at, found) do
+    if name then
+      tags[name], name = text(), nil
+    else
+      name = text()
+    end
   end
   return tags
 end
@@ -79,21 +87,58 @@ local function make(index)
   return consumer
 end
 
-local function consumer_of(index)
-  return objects:get(index) or make(index)
-end
 
 ---@class moongate.consumers
 local consumers = {}
+
+--- By an API key, for moongate.auth: one of the configuration is a number, and makes no object
+--- unless somebody asks `req.consumer`.
+---@param key string
+---@return Consumer|integer|nil
+function consumers.find_key(key)
+  local index = C.moon_consumer_by_key(bridge.generation, key, #key, digest)
+  if index >= 0 then return index end
+  local library = in_store()
+  return library and library.by_credential("key/" .. bridge.string(digest, 32)) or nil
+end
+
+--- What such a number stands for.
+---@param number integer
+---@return Consumer
+function consumers.by_number(number)
+  return objects:get(number) or make(number)
+end
+
+--- For request.lua: a request's, which is a number until somebody wants to know more of it.
+---@param state table  of the exchange
+---@return Consumer?
+function consumers.in_state(state)
+  local consumer = state[CONSUMER]
+  if type(consumer) == "number" then
+    consumer = consumers.by_number(consumer)
+    state[CONSUMER] = consumer
+  end
+  return consumer or nil
+end
+
+--- The same for the name alone.
+---@param state table
+---@return string?
+function consumers.name_in_state(state)
+  local consumer = state[CONSUMER]
+  if type(consumer) == "number" then
+    C.moon_consumer_texts(bridge.generation, consumer, found)
+    return (text())
+  end
+  return consumer and consumer.name or nil
+end
 
 --- By an API key; takes as long for a wrong key as for a right one.
 ---@param key string
 ---@return Consumer?
 function consumers.by_key(key)
-  local index = C.moon_consumer_by_key(bridge.generation, key, #key, digest)
-  if index >= 0 then return consumer_of(index) end
-  local library = in_store()
-  return library and library.by_credential("key/" .. bridge.string(digest, 32)) or nil
+  local found_one = consumers.find_key(key)
+  return type(found_one) == "number" and consumers.by_number(found_one) or found_one
 end
 
 --- By what else somebody may show: kind "certificate" (a fingerprint, or a subject), "hmac" (the
@@ -107,7 +152,7 @@ function consumers.by_credential(kind, name)
   local index = C.moon_consumer_by_credential(bridge.generation, name, #name, found)
   if index >= 0 then
     local secret = text()
-    return consumer_of(index), secret
+    return consumers.by_number(index), secret
   end
   local library = in_store()
   if library then return library.by_credential(name) end
@@ -128,7 +173,7 @@ function consumers.by_username(username)
       hashes[#hashes + 1] = text()
     end
   end
-  if hashes then return consumer_of(owner), hashes end
+  if hashes then return consumers.by_number(owner), hashes end
   local library = in_store()
   if library then return library.by_username(username) end
   return nil
@@ -138,7 +183,7 @@ end
 ---@return Consumer?
 function consumers.by_name(name)
   local index = C.moon_consumer_by_name(bridge.generation, name, #name)
-  if index >= 0 then return consumer_of(index) end
+  if index >= 0 then return consumers.by_number(index) end
   local library = in_store()
   return library and library.by_name(name) or nil
 end

@@ -106,6 +106,22 @@ function Headers:remove_prefix(prefix)
   return (C.moon_header_remove_prefix(alive(self), self[OF], prefix, #prefix))
 end
 
+--- Removes all fields that are called so, in any case; "_" is as good as "-", as it is for programs
+--- that read them from variables (CGI).
+---@param name string
+---@return integer removed
+function Headers:remove_alike(name)
+  return (C.moon_header_remove_alike(alive(self), self[OF], name, #name))
+end
+
+--- For auth.lua: tells the upstream the name of a consumer of the configuration.
+---@param name string
+---@param number integer
+function Headers:tell_consumer(name, number)
+  local outcome = C.moon_consumer_tell(alive(self), number, id_of(name), name, #name)
+  if outcome ~= 0 then refuse(outcome, name) end
+end
+
 --- All values of that name, one by one, in their order.
 ---@param name string
 ---@return string[]

@@ -193,15 +193,17 @@ local function add_plugins(self, paths)
   end
 end
 
---- All but the routes, which have been told by then.
+---@param consumer ModelConsumer
+function Inventory:consumer(consumer)
+  put_record(self, consumer)
+  add(self, C.MOON_INVENTORY_CONSUMER, consumer.name, consumer.at)
+end
+
+--- All but routes and consumers, which have been told by then.
 ---@param model Model
 function Inventory:finish(model)
   for _, listener in ipairs(model.listeners) do add_listener(self, listener) end
   for _, upstream in ipairs(model.upstreams) do add_upstream(self, upstream) end
-  for _, consumer in ipairs(model.consumers) do
-    put_record(self, consumer)
-    add(self, C.MOON_INVENTORY_CONSUMER, consumer.name, consumer.at)
-  end
   for _, name in ipairs(SETTINGS) do
     put(self, self.buffer, model[name])
     add(self, C.MOON_INVENTORY_SETTING, name)

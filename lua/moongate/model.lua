@@ -20,8 +20,9 @@
 ---@field listeners ModelListener[]  the admin listener is the one with `admin`
 ---@field upstreams ModelUpstream[]
 ---@field plans ModelPlan[]
----@field consumers ModelConsumer[]
----@field routes ModelRoute[]        in the order written; empty where nobody wants them
+---@field consumers ModelConsumer[]  in the order written; empty where nobody wants them
+---@field consumer_count integer
+---@field routes ModelRoute[]        as the consumers
 ---@field route_count integer
 ---@field use ModelStep[]            plugins of `use`: also for answers without a route
 

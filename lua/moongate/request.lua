@@ -6,6 +6,7 @@
 -- then.
 
 local bridge = require "moongate.ffi"
+local consumers = require "moongate.consumers"
 local headers = require "moongate.headers"
 local json = require "moongate.json"
 local lookup = require "moongate.lookup"
@@ -39,6 +40,7 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field route string?        the route's name; nil when none matched
 ---@field upstream string?     name of the upstream it goes to; assign to send it to another one
 ---@field consumer Consumer?   who it is, once a plugin has found out; assign it
+---@field consumer_name string?  the same as req.consumer.name, faster
 ---@field claims table?        of its token, which a plugin has verified: `req.context.claims`
 ---@field context table        for plugins to leave things for each other; gone with the request
 ---@field tls Tls?             facts about the client's TLS connection; nil without TLS
@@ -156,23 +158,19 @@ function getters.version(self)
   return VERSIONS[C.moon_number(alive(self), C.MOON_NUMBER_MINOR_VERSION)] or "1.1"
 end
 
-function getters.headers(self)
-  return headers_of(alive(self), self[SERIAL], 0)
-end
+function getters.headers(self) return headers_of(alive(self), self[SERIAL], 0) end
 
-function getters.query(self)
-  return lookup.query(alive(self), self[SERIAL])
-end
+function getters.query(self) return lookup.query(alive(self), self[SERIAL]) end
 
-function getters.cookies(self)
-  return lookup.cookies(alive(self), self[SERIAL])
-end
+function getters.cookies(self) return lookup.cookies(alive(self), self[SERIAL]) end
 
 function getters.params(self) return lookup.params(alive(self), self[SERIAL]) end
 
 function getters.tls(self) return tls.of(alive(self), self[SERIAL]) end
 
-function getters.consumer(self) return state_of(self)[CONSUMER] or nil end
+function getters.consumer(self) return (consumers.in_state(state_of(self))) end
+
+function getters.consumer_name(self) return (consumers.name_in_state(state_of(self))) end
 
 local NONE = {}
 function getters.claims(self) return (state_of(self)[CONTEXT] or NONE).claims end

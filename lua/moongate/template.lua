@@ -37,7 +37,7 @@ local Template = {}
 Template.__index = Template
 
 local NAMES = {
-  consumer = function(req) return req.consumer and req.consumer.name end,
+  consumer = function(req) return req.consumer_name end,
   query = function(req) return req.query_string end,
   duration = function(req) return req.timing.total end,
   status = function(_, res) return res and res.status end,

@@ -112,10 +112,7 @@ end
 
 function fields.status(_, res) return res and res.status end
 
-function fields.consumer(req)
-  local consumer = req.consumer
-  return consumer and consumer.name
-end
+function fields.consumer(req) return req.consumer_name end
 
 function fields.version(req)
   if not has_request(req) then return nil end

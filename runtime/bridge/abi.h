@@ -105,6 +105,8 @@ int moon_header_remove(struct exchange *exchange, int of, int id, const char *na
                        size_t name_length);
 /* All whose names begin so, '_' being as good as '-'; those that frame a message stay. */
 int moon_header_remove_prefix(struct exchange *exchange, int of, const char *prefix, size_t length);
+/* All that are called so, '_' being as good as '-'. */
+int moon_header_remove_alike(struct exchange *exchange, int of, const char *name, size_t length);
 /* Walks over all fields, or those of one name (name_length not 0): start with *at = 0; false at the
  * end. */
 bool moon_header_next(struct exchange *exchange, int of, const char *name, size_t name_length,

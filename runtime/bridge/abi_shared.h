@@ -6,7 +6,7 @@
  * (moon_is_live).
  */
 
-/* ---- consumers of the configuration, by index; -1: none ---- */
+/* ---- consumers of the configuration, by numbers that look-ups return; -1: none ---- */
 
 /* `digest` gets the 32 bytes of the key's SHA-256. */
 int moon_consumer_by_key(struct generation *generation, const char *key, size_t length,
@@ -17,13 +17,19 @@ int moon_consumer_by_credential(struct generation *generation, const char *name,
 int moon_consumer_by_name(struct generation *generation, const char *name, size_t length);
 uint32_t moon_consumer_count(struct generation *generation);
 /* texts[0] its name, texts[1] that of its plan, if any. */
-bool moon_consumer_texts(struct generation *generation, int consumer, struct slice *texts);
-enum moon_consumer_list { MOON_CONSUMER_GROUPS, MOON_CONSUMER_ROLES, MOON_CONSUMER_SCOPES };
-bool moon_consumer_item(struct generation *generation, int consumer, int list, uint32_t at,
+void moon_consumer_texts(struct generation *generation, int consumer, struct slice *texts);
+enum moon_consumer_list {
+    MOON_CONSUMER_GROUPS,
+    MOON_CONSUMER_ROLES,
+    MOON_CONSUMER_SCOPES,
+    MOON_CONSUMER_TAGS
+};
+/* Tells the upstream the consumer's name in a field of the request, as moon_header_set. */
+int moon_consumer_tell(struct exchange *exchange, int consumer, int id, const char *name,
+                       size_t name_length);
+/* Walks over the texts of a list: begin with *at = 0. Of tags they are names and values in turn. */
+bool moon_consumer_item(struct generation *generation, int consumer, int list, uint32_t *at,
                         struct slice *item);
-/* pair[0] is the tag's name, pair[1] its value. */
-bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at,
-                       struct slice *pair);
 
 /* ---- counters, histograms, limits, dictionaries ---- */
 

@@ -1,186 +1,253 @@
 /*
- * consumers — records in an array, and two open-addressed tables that lead to them.
+ * consumers — records in one buffer, and two indices that lead to them.
+ *
+ * A record is at a place, which counts units of eight bytes. A consumer's is six texts: its name,
+ * its plan, and four that are lists, which hold texts themselves. A text is its length in four
+ * bytes and then its bytes.
  */
 #include "bridge/consumers.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/hash.h"
 #include "base/mem.h"
+#include "bridge/consumer_index.h"
 
-/* Slots when a table is created; doubled when half are taken. */
-#define INDEX_SLOTS_FIRST 64
+#define UNIT             ((size_t)8)
+#define BUFFER_BYTES_MAX (UNIT * INT_MAX)
+#define LENGTH_BYTES     sizeof(uint32_t)
+#define EXPIRES          ((uint32_t)1 << 31)
 
-struct index_slot {
-    uint64_t hash;
-    struct slice text; /* start NULL: free */
-    int item;          /* place of the consumer, or of the credential */
-};
-
-struct consumer_index {
-    struct index_slot *slots;
-    size_t slot_count, used; /* slot_count: a power of two */
+/* An API key's takes 48 bytes. */
+struct credential_record {
+    uint32_t consumer, name_length;
+    uint32_t secret_length; /* with EXPIRES in it */
+    /* The time when it expires, if it does, the name, the secret. */
 };
 
 struct consumers {
-    struct arena *arena;
     struct hash_key hash_key;
-    struct consumer *items;
-    struct credential *credentials;
-    uint32_t count, capacity, credential_count, credential_capacity;
     struct consumer_index by_name, by_credential;
+    char *bytes;
+    size_t used, room;
 };
 
-struct consumers *consumers_create(struct arena *arena)
+struct consumers *consumers_create(void)
 {
     struct consumers *consumers = mem_zeroed(sizeof(*consumers));
-    consumers->arena = arena;
     hash_key_init(&consumers->hash_key);
+    consumers->used = UNIT; /* no record is at 0 */
     return consumers;
 }
 
 void consumers_destroy(struct consumers **consumers)
 {
-    free((*consumers)->items);
-    free((*consumers)->credentials);
-    free((*consumers)->by_name.slots);
-    free((*consumers)->by_credential.slots);
+    free((*consumers)->bytes);
+    consumer_index_clear(&(*consumers)->by_name);
+    consumer_index_clear(&(*consumers)->by_credential);
     free(*consumers);
     *consumers = NULL;
 }
 
-/* The slot that holds `text`, or the free one where it belongs. */
-static struct index_slot *find_slot(const struct consumer_index *index, uint64_t hash,
-                                    struct slice text)
+static uint32_t hash_of(const struct consumers *consumers, struct slice text)
 {
-    size_t at = hash & (index->slot_count - 1);
-    for (;; at = (at + 1) & (index->slot_count - 1)) {
-        struct index_slot *slot = &index->slots[at];
-        if (slot->text.start == NULL)
-            return slot;
-        if (slot->hash == hash && slice_equals_secret(slot->text, text))
-            return slot;
+    return (uint32_t)hash_slice(&consumers->hash_key, text);
+}
+
+static const char *record_at(const struct consumers *consumers, uint32_t place)
+{
+    return consumers->bytes + place * UNIT;
+}
+
+/* ---- writing ---- */
+
+/* Room for a record of `bytes` behind the others; its place, or 0. */
+static uint32_t begin_record(struct consumers *consumers, size_t bytes)
+{
+    size_t place = consumers->used / UNIT;
+
+    if (bytes > BUFFER_BYTES_MAX - consumers->used)
+        return 0;
+    if (consumers->used + bytes > consumers->room) {
+        consumers->room = 2 * (consumers->used + bytes);
+        consumers->bytes = mem_resize(consumers->bytes, consumers->room);
     }
+    consumers->used += (bytes + UNIT - 1) / UNIT * UNIT;
+    return (uint32_t)place;
 }
 
-static void index_grow(struct consumer_index *index)
+static char *put_bytes(char *at, const void *bytes, size_t length)
 {
-    struct consumer_index old = *index;
-    index->slot_count = old.slot_count == 0 ? INDEX_SLOTS_FIRST : old.slot_count * 2;
-    index->slots = mem_zeroed_array(index->slot_count, sizeof(*index->slots));
-    for (size_t i = 0; i < old.slot_count; i++) {
-        if (old.slots[i].text.start != NULL)
-            *find_slot(index, old.slots[i].hash, old.slots[i].text) = old.slots[i];
-    }
-    free(old.slots);
+    if (length > 0)
+        memcpy(at, bytes, length);
+    return at + length;
 }
 
-/* The copy of the text; NULL when it is there already. */
-static const char *index_add(struct consumers *consumers, struct consumer_index *index,
-                             struct slice text, int item)
+static char *put_length(char *at, size_t length)
 {
-    if ((index->used + 1) * 2 > index->slot_count)
-        index_grow(index);
-    uint64_t hash = hash_slice(&consumers->hash_key, text);
-    struct index_slot *slot = find_slot(index, hash, text);
-    if (slot->text.start != NULL)
-        return NULL;
-    *slot = (struct index_slot){hash, arena_copy(consumers->arena, text), item};
-    assert(slot->text.start != NULL);
-    index->used++;
-    return slot->text.start;
+    uint32_t number = (uint32_t)length;
+    return put_bytes(at, &number, sizeof(number));
 }
 
-static int index_find(const struct consumers *consumers, const struct consumer_index *index,
-                      struct slice text)
+static char *put_text(char *at, struct slice text)
 {
-    if (index->slot_count == 0)
-        return CONSUMERS_MISSING;
-    uint64_t hash = hash_slice(&consumers->hash_key, text);
-    const struct index_slot *slot = find_slot(index, hash, text);
-    return slot->text.start != NULL ? slot->item : CONSUMERS_MISSING;
+    return put_bytes(put_length(at, text.length), text.start, text.length);
 }
 
-static const struct slice *copy_texts(struct arena *arena, const struct slice *texts, size_t count)
+static size_t list_bytes(const struct consumer *consumer, int list)
 {
-    struct slice *copies = arena_zeroed(arena, count * sizeof(*copies));
-    for (size_t i = 0; i < count; i++)
-        copies[i] = arena_copy(arena, texts[i]);
-    return copies;
+    size_t bytes = 0;
+    for (size_t i = 0; i < consumer->list_counts[list]; i++)
+        bytes += LENGTH_BYTES + consumer->lists[list][i].length;
+    return bytes;
 }
 
-/* Twice the room, when there is none for one more. */
-static void *grow(void *items, uint32_t count, uint32_t *capacity, size_t bytes)
+static char *put_list(char *at, const struct consumer *consumer, int list)
 {
-    if (count < *capacity)
-        return items;
-    *capacity = *capacity == 0 ? 16 : *capacity * 2;
-    return mem_resize(items, *capacity * bytes);
+    at = put_length(at, list_bytes(consumer, list));
+    for (size_t i = 0; i < consumer->list_counts[list]; i++)
+        at = put_text(at, consumer->lists[list][i]);
+    return at;
+}
+
+static size_t consumer_bytes(const struct consumer *consumer)
+{
+    size_t bytes = 2 * LENGTH_BYTES + consumer->name.length + consumer->plan.length;
+    for (int i = 0; i < CONSUMER_LISTS; i++)
+        bytes += LENGTH_BYTES + list_bytes(consumer, i);
+    return bytes;
 }
 
 int consumers_add(struct consumers *consumers, const struct consumer *consumer)
 {
-    assert(consumers->count < CONSUMERS_MAX);
-    int number = (int)consumers->count;
-    const char *name = index_add(consumers, &consumers->by_name, consumer->name, number);
-    if (name == NULL)
+    if (consumers->by_name.used == CONSUMERS_MAX ||
+        consumers_by_name(consumers, consumer->name) != CONSUMERS_MISSING)
         return CONSUMERS_MISSING;
-    consumers->items =
-        grow(consumers->items, consumers->count, &consumers->capacity, sizeof(*consumers->items));
-    struct consumer *copy = &consumers->items[consumers->count++];
-    *copy = *consumer;
-    copy->name.start = name;
-    copy->plan = arena_copy(consumers->arena, consumer->plan);
+    uint32_t place = begin_record(consumers, consumer_bytes(consumer));
+    if (place == 0)
+        return CONSUMERS_MISSING;
+    char *at = consumers->bytes + place * UNIT;
+    at = put_text(at, consumer->name);
+    at = put_text(at, consumer->plan);
     for (int i = 0; i < CONSUMER_LISTS; i++)
-        copy->lists[i] = copy_texts(consumers->arena, consumer->lists[i], consumer->list_counts[i]);
-    copy->tags = copy_texts(consumers->arena, consumer->tags, 2 * (size_t)consumer->tag_count);
-    return number;
+        at = put_list(at, consumer, i);
+    consumer_index_add(&consumers->by_name, hash_of(consumers, consumer->name), place);
+    return (int)place;
 }
 
 bool consumers_add_credential(struct consumers *consumers, const struct credential *credential)
 {
-    assert(credential->consumer >= 0 && (uint32_t)credential->consumer < consumers->count);
-    assert(consumers->credential_count < CONSUMERS_MAX);
-    int number = (int)consumers->credential_count;
-    const char *name =
-        credential->name.length == 0
-            ? NULL
-            : index_add(consumers, &consumers->by_credential, credential->name, number);
-    if (name == NULL)
+    struct slice name = credential->name, secret = credential->secret;
+    size_t expiry_bytes = credential->expires != 0 ? sizeof(credential->expires) : 0;
+    struct credential_record record = {.consumer = (uint32_t)credential->consumer,
+                                       .name_length = (uint32_t)name.length,
+                                       .secret_length = (uint32_t)secret.length};
+    struct credential other;
+
+    assert(credential->consumer > 0);
+    if (expiry_bytes > 0)
+        record.secret_length |= EXPIRES;
+    if (name.length == 0 || name.length >= EXPIRES || secret.length >= EXPIRES ||
+        consumers->by_credential.used == CONSUMERS_MAX ||
+        consumers_credential(consumers, name, -1, &other))
         return false;
-    consumers->credentials = grow(consumers->credentials, consumers->credential_count,
-                                  &consumers->credential_capacity, sizeof(*credential));
-    struct credential *copy = &consumers->credentials[consumers->credential_count++];
-    *copy = *credential;
-    copy->name.start = name;
-    copy->secret = arena_copy(consumers->arena, credential->secret);
+    uint32_t place =
+        begin_record(consumers, sizeof(record) + expiry_bytes + name.length + secret.length);
+    if (place == 0)
+        return false;
+    char *at = put_bytes(consumers->bytes + place * UNIT, &record, sizeof(record));
+    at = put_bytes(at, &credential->expires, expiry_bytes);
+    put_bytes(put_bytes(at, name.start, name.length), secret.start, secret.length);
+    consumer_index_add(&consumers->by_credential, hash_of(consumers, name), place);
     return true;
 }
 
-const struct credential *consumers_credential(const struct consumers *consumers, struct slice name,
-                                              double now)
+/* ---- reading ---- */
+
+/* The text at `at`. */
+static struct slice text_at(const char *at)
 {
-    int number = index_find(consumers, &consumers->by_credential, name);
-    if (number == CONSUMERS_MISSING)
-        return NULL;
-    const struct credential *found = &consumers->credentials[number];
-    return found->expires == 0 || found->expires > now ? found : NULL;
+    uint32_t length;
+    memcpy(&length, at, sizeof(length));
+    return slice_of(at + LENGTH_BYTES, length);
+}
+
+/* The text behind so many others of a consumer. */
+static struct slice text_behind(const struct consumers *consumers, int consumer, int count)
+{
+    struct slice text = text_at(record_at(consumers, (uint32_t)consumer));
+
+    for (int i = 0; i < count; i++)
+        text = text_at(text.start + text.length);
+    return text;
+}
+
+struct slice consumers_name(const struct consumers *consumers, int consumer)
+{
+    return text_behind(consumers, consumer, 0);
+}
+
+struct slice consumers_plan(const struct consumers *consumers, int consumer)
+{
+    return text_behind(consumers, consumer, 1);
+}
+
+bool consumers_next(const struct consumers *consumers, int consumer, enum consumer_list list,
+                    uint32_t *at, struct slice *text)
+{
+    struct slice texts = text_behind(consumers, consumer, 2 + (int)list);
+
+    if (*at >= texts.length)
+        return false;
+    *text = text_at(texts.start + *at);
+    *at += (uint32_t)(LENGTH_BYTES + text->length);
+    return true;
 }
 
 int consumers_by_name(const struct consumers *consumers, struct slice name)
 {
-    return index_find(consumers, &consumers->by_name, name);
+    uint32_t hash = hash_of(consumers, name), place;
+    size_t at = hash;
+
+    while ((place = consumer_index_next(&consumers->by_name, hash, &at)) != 0) {
+        if (slice_equals(consumers_name(consumers, (int)place), name))
+            return (int)place;
+    }
+    return CONSUMERS_MISSING;
 }
 
-const struct consumer *consumers_at(const struct consumers *consumers, int index)
+static void read_credential(const char *at, struct credential *credential)
 {
-    if (index < 0 || (uint32_t)index >= consumers->count)
-        return NULL;
-    return &consumers->items[index];
+    struct credential_record record;
+
+    memcpy(&record, at, sizeof(record));
+    at += sizeof(record);
+    *credential = (struct credential){.consumer = (int)record.consumer};
+    if ((record.secret_length & EXPIRES) != 0) {
+        memcpy(&credential->expires, at, sizeof(credential->expires));
+        at += sizeof(credential->expires);
+    }
+    credential->name = slice_of(at, record.name_length);
+    credential->secret = slice_of(at + record.name_length, record.secret_length & ~EXPIRES);
+}
+
+bool consumers_credential(const struct consumers *consumers, struct slice name, double now,
+                          struct credential *credential)
+{
+    uint32_t hash = hash_of(consumers, name), place;
+    size_t at = hash;
+
+    while ((place = consumer_index_next(&consumers->by_credential, hash, &at)) != 0) {
+        read_credential(record_at(consumers, place), credential);
+        if (slice_equals_secret(credential->name, name))
+            return credential->expires == 0 || credential->expires > now;
+    }
+    return false;
 }
 
 uint32_t consumers_count(const struct consumers *consumers)
 {
-    return consumers->count;
+    return (uint32_t)consumers->by_name.used;
 }

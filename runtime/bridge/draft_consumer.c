@@ -4,7 +4,8 @@
 #include "bridge/draft.h"
 #include "bridge/exports.h"
 
-static const struct slice *tags(struct draft *draft, uint32_t *count)
+/* Names and values in turn. */
+static const struct slice *tags(struct draft *draft, size_t *count)
 {
     struct slice *list =
         arena_zeroed(&draft->scratch, (2 * draft->entry_count + 1) * sizeof(*list));
@@ -13,9 +14,8 @@ static const struct slice *tags(struct draft *draft, uint32_t *count)
         const struct draft_entry *entry = &draft->entries[i];
         if (entry->which != DRAFT_PAIR + MOON_BUILD_TAG)
             continue;
-        list[2 * (size_t)*count] = entry->name;
-        list[2 * (size_t)*count + 1] = entry->value;
-        (*count)++;
+        list[(*count)++] = entry->name;
+        list[(*count)++] = entry->value;
     }
     return list;
 }
@@ -48,7 +48,7 @@ static bool add_credentials(struct generation *generation, int consumer)
 
 double draft_finish_consumer(struct generation *generation)
 {
-    static const int LISTS[CONSUMER_LISTS] = {
+    static const int LISTS[CONSUMER_TAGS] = {
         [CONSUMER_GROUPS] = MOON_BUILD_GROUP,
         [CONSUMER_ROLES] = MOON_BUILD_ROLE,
         [CONSUMER_SCOPES] = MOON_BUILD_SCOPE,
@@ -58,13 +58,10 @@ double draft_finish_consumer(struct generation *generation)
         .name = draft_text(draft, MOON_BUILD_CONSUMER_NAME, SLICE("")),
         .plan = draft_text(draft, MOON_BUILD_PLAN, SLICE("")),
     };
-    size_t count = 0;
 
-    for (int i = 0; i < CONSUMER_LISTS; i++) {
-        consumer.lists[i] = draft_list(draft, LISTS[i], &count);
-        consumer.list_counts[i] = (uint32_t)count;
-    }
-    consumer.tags = tags(draft, &consumer.tag_count);
+    for (int i = 0; i < CONSUMER_TAGS; i++)
+        consumer.lists[i] = draft_list(draft, LISTS[i], &consumer.list_counts[i]);
+    consumer.lists[CONSUMER_TAGS] = tags(draft, &consumer.list_counts[CONSUMER_TAGS]);
     int index = consumers_add(generation->consumers, &consumer);
     if (index == CONSUMERS_MISSING) {
         draft->error = SLICE("another consumer has this name");

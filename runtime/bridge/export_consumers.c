@@ -7,16 +7,16 @@
 
 #define KEY_PREFIX "key/"
 
-_Static_assert((int)MOON_CONSUMER_SCOPES == (int)CONSUMER_SCOPES, "Lua's lists are the consumers'");
+_Static_assert((int)MOON_CONSUMER_TAGS == (int)CONSUMER_TAGS, "Lua's lists are the consumers'");
 
 static int find(struct generation *generation, struct slice name, struct slice *secret)
 {
-    const struct credential *found =
-        consumers_credential(generation->consumers, name, moon_now(generation));
-    if (found == NULL)
+    struct credential found;
+
+    if (!consumers_credential(generation->consumers, name, moon_now(generation), &found))
         return CONSUMERS_MISSING;
-    *secret = found->secret;
-    return found->consumer;
+    *secret = found.secret;
+    return found.consumer;
 }
 
 int moon_consumer_by_key(struct generation *generation, const char *key, size_t length,
@@ -47,33 +47,22 @@ uint32_t moon_consumer_count(struct generation *generation)
     return consumers_count(generation->consumers);
 }
 
-bool moon_consumer_texts(struct generation *generation, int consumer, struct slice *texts)
+void moon_consumer_texts(struct generation *generation, int consumer, struct slice *texts)
 {
-    const struct consumer *found = consumers_at(generation->consumers, consumer);
-    if (found == NULL)
-        return false;
-    texts[0] = found->name;
-    texts[1] = found->plan;
-    return true;
+    texts[0] = consumers_name(generation->consumers, consumer);
+    texts[1] = consumers_plan(generation->consumers, consumer);
 }
 
-bool moon_consumer_item(struct generation *generation, int consumer, int list, uint32_t at,
+int moon_consumer_tell(struct exchange *exchange, int consumer, int id, const char *name,
+                       size_t name_length)
+{
+    struct slice value = consumers_name(exchange->generation->consumers, consumer);
+    return moon_header_set(exchange, 0, id, name, name_length, value.start, value.length);
+}
+
+bool moon_consumer_item(struct generation *generation, int consumer, int list, uint32_t *at,
                         struct slice *item)
 {
-    const struct consumer *found = consumers_at(generation->consumers, consumer);
     assert(list >= 0 && list < CONSUMER_LISTS);
-    if (found == NULL || at >= found->list_counts[list])
-        return false;
-    *item = found->lists[list][at];
-    return true;
-}
-
-bool moon_consumer_tag(struct generation *generation, int consumer, uint32_t at, struct slice *pair)
-{
-    const struct consumer *found = consumers_at(generation->consumers, consumer);
-    if (found == NULL || at >= found->tag_count)
-        return false;
-    pair[0] = found->tags[2 * (size_t)at];
-    pair[1] = found->tags[2 * (size_t)at + 1];
-    return true;
+    return consumers_next(generation->consumers, consumer, (enum consumer_list)list, at, item);
 }

@@ -129,3 +129,9 @@ int moon_header_remove_prefix(struct exchange *exchange, int of, const char *pre
     struct headers *headers = headers_of(exchange, of);
     return headers == NULL ? 0 : (int)headers_remove_prefix(headers, exports_slice(prefix, length));
 }
+
+int moon_header_remove_alike(struct exchange *exchange, int of, const char *name, size_t length)
+{
+    struct headers *headers = headers_of(exchange, of);
+    return headers == NULL ? 0 : (int)headers_remove_alike(headers, exports_slice(name, length));
+}

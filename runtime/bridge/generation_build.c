@@ -99,7 +99,7 @@ struct generation *generation_begin(const char *lua_root, const char *plugin_roo
     generation->listeners = mem_zeroed_array(PLAN_LISTENERS_MAX, sizeof(*generation->listeners));
     generation->matcher = route_matcher_create();
     generation->admin_matcher = route_matcher_create();
-    generation->consumers = consumers_create(&generation->arena);
+    generation->consumers = consumers_create();
     generation->draft = draft_create();
     generation->vm = vm_create(&vm_options);
     tasks_init(&generation->tasks, generation->vm, generation);

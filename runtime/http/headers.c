@@ -195,18 +195,28 @@ static bool begins_with(struct slice name, struct slice prefix)
     return true;
 }
 
-size_t headers_remove_prefix(struct headers *headers, struct slice prefix)
+static size_t remove_alike(struct headers *headers, struct slice prefix, size_t length_max)
 {
     size_t removed = 0;
     for (uint32_t i = 0; i < headers->count; i++) {
         struct header *item = &headers->items[i];
-        if (item->name.start == NULL || (header_flags_of(item->id) & HEADER_FRAMING) != 0 ||
-            !begins_with(item->name, prefix))
+        if (item->name.start == NULL || item->name.length > length_max ||
+            (header_flags_of(item->id) & HEADER_FRAMING) != 0 || !begins_with(item->name, prefix))
             continue;
         drop(headers, item);
         removed++;
     }
     return removed;
+}
+
+size_t headers_remove_prefix(struct headers *headers, struct slice prefix)
+{
+    return remove_alike(headers, prefix, SIZE_MAX);
+}
+
+size_t headers_remove_alike(struct headers *headers, struct slice name)
+{
+    return remove_alike(headers, name, name.length);
 }
 
 const struct header *headers_find(const struct headers *headers, struct slice name)

@@ -58,6 +58,8 @@ size_t headers_remove_known(struct headers *headers, enum header_id id);
  * difference. Those that frame the message stay.
  */
 size_t headers_remove_prefix(struct headers *headers, struct slice prefix);
+/* The same for those that are called so, in any such spelling. */
+size_t headers_remove_alike(struct headers *headers, struct slice name);
 
 /* The first field of that name, or NULL. Valid until fields are added. */
 const struct header *headers_find(const struct headers *headers, struct slice name);

@@ -137,8 +137,10 @@ describe("key-auth", function()
     assert.is_nil(request.headers["x_consumer_name"])
     assert.equal("yes", request.headers["x-consumerism"])
 
-    request = forwarded("/shown/", { authorization = "k-mobile", ["x-user"] = "admin" })
+    request = forwarded("/shown/", { { "authorization", "k-mobile" }, { "x-user", "admin" },
+      { "X_User", "admin" } })
     assert.equal("mobile", request.headers["x-user"])
+    assert.is_nil(request.headers["x_user"])
   end)
 
   it("says nothing to the upstream where it is not to", function()

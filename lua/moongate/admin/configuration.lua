@@ -85,7 +85,7 @@ local function each(redaction, list, show)
   return shown
 end
 
--- All but the routes.
+-- All but routes and consumers.
 local function frame_of(redaction, model)
   return {
     files = json.array(model.files),
@@ -103,7 +103,6 @@ local function frame_of(redaction, model)
     listeners = each(redaction, model.listeners, listener_of),
     upstreams = each(redaction, model.upstreams, upstream_of),
     plans = redaction:list(model.plans),
-    consumers = each(redaction, model.consumers, consumer_of),
     use = steps_of(redaction, model.use),
   }
 end
@@ -186,17 +185,33 @@ function Writer:add(route)
   if #self.buffer > FLUSH_BYTES then flush(self.buffer) end
 end
 
+local function begin_consumers(self)
+  self.has_consumers, self.separator = true, "\n"
+  self.buffer:put '],"consumers":['
+end
+
+--- Behind all routes.
+---@param consumer ModelConsumer
+function Writer:add_consumer(consumer)
+  if not self.has_consumers then begin_consumers(self) end
+  self.buffer:put(self.separator)
+  json_buffer.put(self.buffer, consumer_of(self.redaction, consumer))
+  self.separator = ",\n"
+  if #self.buffer > FLUSH_BYTES then flush(self.buffer) end
+end
+
 --- Which upstreams there are is known only then.
 ---@param model Model
 function Writer:complete(model)
   local into = self.buffer
+  if not self.has_consumers then begin_consumers(self) end
   local frame = buffer.new()
   json_buffer.put(frame, frame_of(self.redaction, model))
   into:put("],", frame:skip(1)) -- without its "{"
   flush(into)
 end
 
---- Writes it, route by route as they are read.
+--- Writes it, route by route, then consumer by consumer, as they are read.
 ---@param model Model  of which the secrets are known
 ---@return ConfigurationWriter
 function configuration.writer(model)
@@ -204,7 +219,7 @@ function configuration.writer(model)
   local into = buffer.new()
   into:put '{"routes":['
   return setmetatable({ redaction = redaction, buffer = into, separator = "\n", known = {},
-    known_count = 0 }, Writer)
+    known_count = 0, has_consumers = false }, Writer)
 end
 
 return configuration

@@ -133,7 +133,7 @@ function admin.routes(model)
   end
   if not at then return {} end
   local shared = { guards = guards,
-    facts = { routes = model.route_count, consumers = #model.consumers } }
+    facts = { routes = model.route_count, consumers = model.consumer_count } }
   local routes = { route_of("/{path*}", nil, shared, at) }
   for path, methods in pairs(ENDPOINTS) do
     routes[#routes + 1] = route_of(path, methods, shared, at)

@@ -17,13 +17,13 @@ function check.run(given)
   if given.json then
     io.stdout:write(json.encode {
       ok = true, files = json.array(model.files), routes = model.route_count,
-      upstreams = #model.upstreams, consumers = #model.consumers, listeners = #model.listeners,
+      upstreams = #model.upstreams, consumers = model.consumer_count, listeners = #model.listeners,
     }, "\n")
     return 0
   end
   io.stdout:write(("%s: good; %s, %s, %s, %s\n"):format(given.config,
     count(model.route_count, "route", "routes"), count(#model.upstreams, "upstream", "upstreams"),
-    count(#model.consumers, "consumer", "consumers"),
+    count(model.consumer_count, "consumer", "consumers"),
     count(#model.listeners, "listener", "listeners")))
   return 0
 end

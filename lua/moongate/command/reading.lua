@@ -7,14 +7,14 @@ local reading = {}
 
 --- Reads and builds; prints all that is wrong.
 ---@param given Arguments
----@param keeps_routes boolean  whether model.routes is wanted
+---@param keeps_all boolean  whether model.routes and model.consumers are wanted
 ---@return Model? model  nil: errors have been printed
-function reading.model(given, keeps_routes)
+function reading.model(given, keeps_all)
   bridge.set_generation(given.generation)
   local build = require "moongate.build"
   local config = require "moongate.config"
   local model, errors = config.load(given.config,
-    { plugin_root = given.plugin_root, builder = build.builder(keeps_routes) })
+    { plugin_root = given.plugin_root, builder = build.builder(keeps_all) })
   if not model then reading.print_errors(given, errors) end
   return model
 end

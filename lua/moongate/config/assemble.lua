@@ -80,10 +80,10 @@ function assemble.model(declared, loader, report, builder)
     secrets = declared.secrets,
     plugin_paths = loader.paths,
   }
-  model.consumers = consumers.of(declared, model.plans, report)
   model.listeners = listeners.of(declared, report)
   model.upstreams = upstreams.of(declared, report)
   routes.add(model, declared, loader, report, builder)
+  consumers.add(model, declared, report, builder)
   if #model.listeners == 0 and not declared.is_broken then
     report(declared.files[1], 'nothing listens; expected listen ":8080"')
   end

@@ -113,6 +113,18 @@ end
 -- Of those that are not as they should be nothing was taken over.
 local LISTS = { "keys", "passwords", "hmac_secrets", "certificates" }
 
+-- Adds a credential to a consumer, unless it is another's: `owners` are names by kind and id.
+local function add_credential(state, consumer, credential, report)
+  local owners = state.owners[credential.kind]
+  local other = owners[credential.id]
+  if other then
+    report(("consumer %q has the same %s as consumer %q"):format(consumer.name, credential.what,
+      other), true)
+  end
+  owners[credential.id] = consumer.name
+  consumer.credentials[#consumer.credentials + 1] = credential
+end
+
 local function one(state, declaration)
   local at, name = declaration.at, tostring(declaration.name)
   local function report(message, is_whole)
@@ -120,16 +132,7 @@ local function one(state, declaration)
   end
   local consumer = fields_of(declaration, schema.consumer, report)
   consumer.name, consumer.at, consumer.credentials = name, at, {}
-  local function add(credential)
-    local full = credential.kind .. "/" .. credential.id
-    local other = state.owners[full]
-    if other then
-      report(("consumer %q has the same %s as consumer %q"):format(name, credential.what, other),
-        true)
-    end
-    state.owners[full] = name
-    consumer.credentials[#consumer.credentials + 1] = credential
-  end
+  local function add(credential) add_credential(state, consumer, credential, report) end
   for _, list in ipairs(LISTS) do consumer[list] = consumer[list] or {} end
   add_keys(consumer, report, add)
   add_passwords(consumer, report, add)
@@ -140,24 +143,33 @@ local function one(state, declaration)
   return consumer
 end
 
----@param declared Declared
----@param plans ModelPlan[]
----@param report fun(at: string, message: string)
----@return ModelConsumer[]
-function consumers.of(declared, plans, report)
-  local list, by_name = {}, {}
-  local state = { report = report, owners = {}, plans = {} }
-  for _, plan in ipairs(plans) do state.plans[plan.name] = true end
-  for _, declaration in ipairs(declared.consumers) do
-    local consumer = one(state, declaration)
-    if by_name[consumer.name] then
-      report(consumer.at, ("consumer %q is declared already at %s"):format(consumer.name,
-        by_name[consumer.name]))
-    end
-    by_name[consumer.name] = consumer.at
-    list[#list + 1] = consumer
+local function report_name(state, consumer)
+  local before = state.by_name[consumer.name]
+  if before then
+    state.report(consumer.at, ("consumer %q is declared already at %s"):format(consumer.name,
+      before))
   end
-  return list
+  state.by_name[consumer.name] = consumer.at
+end
+
+--- Checks all, and has the builder add each as it is read.
+---@param model Model
+---@param declared Declared
+---@param report fun(at: string, message: string)
+---@param builder ModelBuilder
+function consumers.add(model, declared, report, builder)
+  local owners = { key = {}, basic = {}, hmac = {}, certificate = {} }
+  local state = { report = report, owners = owners, plans = {}, by_name = {} }
+  for _, plan in ipairs(model.plans) do state.plans[plan.name] = true end
+  model.consumers, model.consumer_count = {}, declared.consumers.count
+  for declaration in declared.consumers.take, declared.consumers do
+    local consumer = one(state, declaration)
+    report_name(state, consumer)
+    local ok, wrong = true, nil
+    if builder.consumer then ok, wrong = builder.consumer(consumer) end
+    if not ok then report(consumer.at, ("consumer %s: %s"):format(consumer.name, wrong)) end
+    if not builder.forgets then model.consumers[#model.consumers + 1] = consumer end
+  end
 end
 
 --- What consumers may do, by name.

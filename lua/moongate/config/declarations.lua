@@ -1,6 +1,6 @@
---- declarations: what `route` said, kept as bytes until somebody reads it.
+--- declarations: what `route` or `consumer` said, kept as bytes until somebody reads it.
 --
--- A hundred thousand routes in tables are a heap that each turn of the garbage collector walks
+-- A hundred thousand of them in tables are a heap that each turn of the garbage collector walks
 -- through; as bytes they are a fifth as large, and one object. What has functions in it stays a
 -- table.
 
@@ -12,7 +12,8 @@ local declarations = {}
 local NAMES = {
   "upstream", "plugins", "host", "rewrite", "timeout", "name", "headers", "query", "when",
   "priority", "retries", "limit", "window", "by", "header", "connect", "response",
-  "total", "set_headers", "remove_headers", "format", "path", "status", "body",
+  "total", "set_headers", "remove_headers", "format", "path", "status", "body", "keys", "groups",
+  "plan", "passwords", "tags", "roles", "scopes", "expires",
 }
 
 ---@class Declarations

@@ -22,7 +22,7 @@ local environment = {}
 ---@field settings table<string, Declaration>
 ---@field listeners Declaration[]
 ---@field upstreams Declaration[]
----@field consumers Declaration[]
+---@field consumers Declarations
 ---@field uses Declaration[]
 ---@field routes Declarations        with `group`: the Declaration it stands in
 ---@field plugin_folders string[]
@@ -215,8 +215,8 @@ end
 function environment.run(path, getenv, report)
   local declared = {
     files = {}, folder = files.folder_of(path), settings = {}, listeners = {}, upstreams = {},
-    consumers = {}, plans = {}, uses = {}, routes = declarations.new(), plugin_folders = {},
-    secrets = {},
+    consumers = declarations.new(), plans = {}, uses = {}, routes = declarations.new(),
+    plugin_folders = {}, secrets = {},
   }
   local state = {
     declared = declared, report = report, folder = declared.folder, is_file = {}, open = {},

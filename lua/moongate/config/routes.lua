@@ -173,7 +173,7 @@ Reader.__index = Reader
 
 -- Where the next route goes: one table for all of those that are forgotten when they are built.
 function Reader:room()
-  if not self.builder.forgets_routes then return nil end
+  if not self.builder.forgets then return nil end
   clear(self.last)
   return self.last
 end
@@ -249,7 +249,7 @@ function routes.add(model, declared, loader, report, builder)
   if builder.start then builder.start(model, report) end
   for declaration in declared.routes.take, declared.routes do
     local route = self:route(declaration)
-    if not builder.forgets_routes then model.routes[#model.routes + 1] = route end
+    if not builder.forgets then model.routes[#model.routes + 1] = route end
   end
   model.by_upstream, model.is_broken = nil, nil
 end

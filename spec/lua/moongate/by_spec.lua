@@ -7,7 +7,7 @@ end
 
 describe("by", function()
   local req = {
-    consumer = { name = "mobile" }, address = "10.0.0.1", route = "GET /a",
+    consumer_name = "mobile", address = "10.0.0.1", route = "GET /a",
     headers = fields { ["x-tenant"] = "blue" }, query = fields { q = "1" },
     cookies = fields { sid = "s" }, params = fields { id = "7" },
     claims = { sub = "u", level = 3, admin = false },

@@ -106,6 +106,12 @@ describe("headers", function()
     assert.same({ "x-users: 3", "x-use: 4", "Content-Length: 5" }, all())
   end)
 
+  it("removes what is called so in any spelling, and nothing else", function()
+    fill("X-User-Id: 1", "x_user_id: 2", "X_User-ID: 3", "x-user-id2: 4", "x-user: 5")
+    assert.equal(3, tonumber(C.headers_remove_alike(headers, slice "x-user-id")))
+    assert.same({ "x-user-id2: 4", "x-user: 5" }, all())
+  end)
+
   it("does not find what was removed", function()
     fill("X: 1", "X: 2")
     C.headers_remove(headers, slice "x")
