@@ -35,6 +35,63 @@ function crypto.hmac_sha256(key, bytes)
   return text_of(out, DIGEST_BYTES)
 end
 
+local parts = bridge.new "struct slice[4]"
+
+local function set_part(at, bytes) parts[at].start, parts[at].length = bytes, #bytes end
+
+--- A key made of a secret (RFC 5869, HKDF with SHA-256).
+---@param secret string  not empty; one that nobody guesses, so no password
+---@param salt string
+---@param info string    what the key is for: another one gives another key
+---@param count integer  bytes, at most 8160
+---@return string key
+function crypto.hkdf_sha256(secret, salt, info, count)
+  set_part(0, secret)
+  set_part(1, salt)
+  set_part(2, info)
+  local out = room(count)
+  if not C.moon_hkdf_sha256(parts, out, count) then error("no key can be made of this", 2) end
+  return text_of(out, count)
+end
+
+local KEY_BYTES, NONCE_BYTES, TAG_BYTES = 32, 24, 16
+
+local function set_parts(key, nonce, bytes, bound)
+  if #key ~= KEY_BYTES or #nonce ~= NONCE_BYTES then
+    error("a key has 32 bytes, a nonce 24", 3)
+  end
+  set_part(0, key)
+  set_part(1, nonce)
+  set_part(2, bound)
+  set_part(3, bytes)
+end
+
+--- Encrypts so that crypto.open notices each change (AES-256-GCM under a key for each message).
+---@param key string    32 bytes, as of crypto.hkdf_sha256
+---@param nonce string  24 bytes of crypto.random, drawn anew each time and kept beside the result
+---@param text string
+---@param bound string  what has to be the same when it is opened, and is not in it
+---@return string sealed  16 bytes longer
+function crypto.seal(key, nonce, text, bound)
+  set_parts(key, nonce, text, bound)
+  local out = room(#text + TAG_BYTES)
+  if not C.moon_seal(parts, out) then error("AES-256-GCM is not to be had", 2) end
+  return text_of(out, #text + TAG_BYTES)
+end
+
+--- What crypto.seal has encrypted; nil unless all is as it was.
+---@param key string
+---@param nonce string
+---@param sealed string
+---@param bound string
+---@return string? text
+function crypto.open(key, nonce, sealed, bound)
+  set_parts(key, nonce, sealed, bound)
+  local out = room(#sealed)
+  if not C.moon_open(parts, out) then return nil end
+  return text_of(out, #sealed - TAG_BYTES)
+end
+
 --- Whether both are the same, found in a time that says nothing about where they differ.
 ---@param one string
 ---@param other string

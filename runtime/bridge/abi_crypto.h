@@ -10,6 +10,15 @@
 bool moon_sha256(const char *bytes, size_t length, char *digest);
 bool moon_hmac_sha256(const char *key, size_t key_length, const char *bytes, size_t length,
                       char *digest);
+/* HKDF of RFC 5869 with SHA-256; `parts`: secret, salt, info. Up to 8160 bytes; false beyond, and
+ * for an empty secret. */
+bool moon_hkdf_sha256(const struct slice *parts, char *key, size_t length);
+/*
+ * AES-256-GCM (crypto/aead.h). `parts`: key (32 bytes), nonce (24 bytes), what it is bound to, the
+ * text; sealed it is 16 bytes longer. Opening: false unless all is as it was.
+ */
+bool moon_seal(const struct slice *parts, char *sealed);
+bool moon_open(const struct slice *parts, char *text);
 /* From the system's cryptographic source. */
 bool moon_random(char *bytes, size_t length);
 /* In a time that depends on the length alone. */

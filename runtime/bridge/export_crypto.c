@@ -2,14 +2,18 @@
  * export_crypto — digests, encodings and random bytes for Lua.
  */
 #include <limits.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 
 #include "base/base64.h"
 #include "base/utf8.h"
 #include "bridge/exports.h"
+#include "crypto/aead.h"
 
 static const char HEX[] = "0123456789abcdef";
 
@@ -24,6 +28,46 @@ bool moon_hmac_sha256(const char *key, size_t key_length, const char *bytes, siz
     return key_length <= INT_MAX &&
            HMAC(EVP_sha256(), key, (int)key_length, (const unsigned char *)bytes, length,
                 (unsigned char *)digest, NULL) != NULL;
+}
+
+bool moon_hkdf_sha256(const struct slice *parts, char *key, size_t length)
+{
+    EVP_KDF *function = EVP_KDF_fetch(NULL, OSSL_KDF_NAME_HKDF, NULL);
+    EVP_KDF_CTX *context = function != NULL ? EVP_KDF_CTX_new(function) : NULL;
+    char digest[] = "SHA256";
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (char *)parts[0].start,
+                                          parts[0].length),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (char *)parts[1].start,
+                                          parts[1].length),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (char *)parts[2].start,
+                                          parts[2].length),
+        OSSL_PARAM_construct_end(),
+    };
+    bool is_derived =
+        context != NULL && EVP_KDF_derive(context, (unsigned char *)key, length, parameters) == 1;
+
+    EVP_KDF_CTX_free(context);
+    EVP_KDF_free(function);
+    return is_derived;
+}
+
+static struct aead aead_of(const struct slice *parts)
+{
+    return (struct aead){.key = parts[0], .nonce = parts[1], .bound = parts[2]};
+}
+
+bool moon_seal(const struct slice *parts, char *sealed)
+{
+    struct aead aead = aead_of(parts);
+    return aead_seal(&aead, parts[3], sealed);
+}
+
+bool moon_open(const struct slice *parts, char *text)
+{
+    struct aead aead = aead_of(parts);
+    return aead_open(&aead, parts[3], text);
 }
 
 bool moon_random(char *bytes, size_t length)

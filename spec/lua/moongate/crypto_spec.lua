@@ -1,6 +1,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local probe = require "spec.support.probe"
+local process = require "spec.support.process"
 
 describe("crypto", function()
   local moongate
@@ -17,6 +18,37 @@ describe("crypto", function()
         return m.crypto.hex(m.crypto.hmac_sha256(key, req:body()))
       end)
       says("/hmac", function(req, m) return m.crypto.hex(m.crypto.hmac_sha256("", "")) end)
+      says("/hkdf/{secret}/{count}", function(req, m)
+        local c = m.crypto
+        return c.hex(c.hkdf_sha256(c.from_hex(req.params.secret), c.from_hex(req.query.salt),
+          c.from_hex(req.query.info), tonumber(req.params.count)))
+      end)
+      local KEY, NONCE = ("k"):rep(32), ("n"):rep(12) .. ("o"):rep(12)
+      says("/seal", function(req, m)
+        return m.crypto.hex(m.crypto.seal(KEY, NONCE, req:body(), "bound"))
+      end)
+      says("/open", function(req, m)
+        local c, text = m.crypto, ("a text "):rep(1000)
+        local sealed = c.seal(KEY, NONCE, text, "bound")
+        assert(#sealed == #text + 16 and not sealed:find("a text", 1, true))
+        assert(c.open(KEY, NONCE, sealed, "bound") == text)
+        assert(c.open(KEY, NONCE, c.seal(KEY, NONCE, "", ""), "") == "")
+        for at = 1, #sealed, 97 do
+          local other = string.char((sealed:byte(at) + 1) % 256)
+          assert(not c.open(KEY, NONCE, sealed:sub(1, at - 1) .. other .. sealed:sub(at + 1),
+            "bound"))
+          assert(not c.open(KEY, NONCE, sealed:sub(1, at), "bound"))
+        end
+        assert(not c.open(KEY, NONCE, sealed, "bound "))
+        assert(not c.open(("K"):rep(32), NONCE, sealed, "bound"))
+        for at = 1, 24 do -- all of the nonce counts
+          local nonce = NONCE:sub(1, at - 1) .. "x" .. NONCE:sub(at + 1)
+          assert(not c.open(KEY, nonce, sealed, "bound"))
+          assert(c.seal(KEY, nonce, text, "bound") ~= sealed)
+        end
+        assert(not pcall(c.seal, "short", NONCE, text, "") and not pcall(c.open, KEY, "", text, ""))
+        return "opened"
+      end)
       says("/encode/{how}", function(req, m) return m.crypto[req.params.how](req:body()) end)
       says("/decode/{how}", function(req, m)
         local bytes, why = m.crypto["from_" .. req.params.how](req:body())
@@ -75,6 +107,34 @@ describe("crypto", function()
     assert.equal("60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
       ask("/hmac/" .. ("aa"):rep(131), "Test Using Larger Than Block-Size Key - Hash Key First"))
     assert.equal("b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad", ask "/hmac")
+  end)
+
+  -- RFC 5869, A.1 to A.3.
+  it("derives keys as RFC 5869 says", function()
+    local A = "/hkdf/%s/%d?salt=%s&info=%s"
+    assert.equal("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b88718"
+      .. "5865", ask(A:format(("0b"):rep(22), 42, "000102030405060708090a0b0c",
+      "f0f1f2f3f4f5f6f7f8f9")))
+    assert.equal("8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a"
+      .. "96c8", ask(A:format(("0b"):rep(22), 42, "", "")))
+    assert.matches("no key can be made", ask(A:format("00", 8161, "", "")))
+  end)
+
+  it("encrypts so that all of it has to be as it was", function()
+    assert.equal("opened", ask "/open")
+  end)
+
+  it("encrypts by AES-256-GCM under a key for each message", function()
+    local code, out = process.run({ "node", "-e", [[
+      const { createHmac, createDecipheriv } = require("crypto")
+      const sealed = Buffer.from(process.argv[1], "hex"), tag = sealed.length - 16
+      const key = createHmac("sha256", "k".repeat(32)).update("n".repeat(12)).digest()
+      const decipher = createDecipheriv("aes-256-gcm", key, Buffer.from("o".repeat(12)))
+      decipher.setAAD(Buffer.from("bound")).setAuthTag(sealed.subarray(tag))
+      process.stdout.write(decipher.update(sealed.subarray(0, tag), null, "utf8"))
+      process.stdout.write(decipher.final("utf8"))]], ask("/seal", "what was said") })
+    assert.equal(0, code)
+    assert.equal("what was said", out)
   end)
 
   -- RFC 4648, 10.
