@@ -107,6 +107,8 @@ local function add_listener(builder, listener)
       builder:pair(C.MOON_BUILD_CERTIFICATE, files.cert, files.key)
     end
     builder:text(C.MOON_BUILD_CLIENT_CA, tls.client_ca)
+    builder:text(C.MOON_BUILD_CLIENT_CRL, tls.client_crl)
+    builder:number(C.MOON_BUILD_CLIENT_CRL_EXPIRED, tls.client_crl_expired == "allow")
     builder:number(C.MOON_BUILD_TLS_CLIENT, CLIENT_CERTIFICATES[tls.client])
     builder:number(C.MOON_BUILD_TLS_VERSION, tls.version == "1.3" and 3 or 2)
   end

@@ -157,9 +157,9 @@ end
 function MAKERS.certificate(given)
   local text = given.certificate
   if not text or text == "" then
-    return nil, { 422, "no-certificate", "A fingerprint or a subject is required." }
+    return nil, { 422, "no-certificate", "A fingerprint, a subject or a name is required." }
   end
-  if text:find "^sha256:" then text = text:lower() end
+  if text:find "^sha256:" or text:find "^dns:" then text = text:lower() end
   return "certificate/" .. text, { certificate = text }
 end
 

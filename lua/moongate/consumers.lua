@@ -141,8 +141,8 @@ function consumers.by_key(key)
   return type(found_one) == "number" and consumers.by_number(found_one) or found_one
 end
 
---- By what else somebody may show: kind "certificate" (a fingerprint, or a subject), "hmac" (the
---- id of a secret).
+--- By what else somebody may show: kind "certificate" (a fingerprint, a subject, or a name with its
+--- kind), "hmac" (the id of a secret).
 ---@param kind string
 ---@param name string
 ---@return Consumer?

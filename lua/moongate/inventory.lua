@@ -150,6 +150,7 @@ local function add_listener(self, listener)
     put_file(self, files.key)
   end
   put_file(self, tls and tls.client_ca)
+  put_file(self, tls and tls.client_crl)
   add(self, C.MOON_INVENTORY_LISTENER, (listener.admin and "admin " or "") .. listener.address,
     listener.at)
 end

@@ -56,6 +56,8 @@
 ---@field certificates { cert: string, key: string }[]  paths or PEM texts
 ---@field client "none"|"optional"|"required"
 ---@field client_ca string?
+---@field client_crl string?
+---@field client_crl_expired "deny"|"allow"
 ---@field version "1.2"|"1.3"
 
 ---@class ModelUpstream

@@ -152,11 +152,17 @@ enum moon_tls {
     MOON_TLS_SUBJECT,
     MOON_TLS_ISSUER,
     MOON_TLS_FINGERPRINT,
-    MOON_TLS_SERIAL
+    MOON_TLS_SERIAL,
+    MOON_TLS_FAULT /* why the certificate that was shown is not valid */
 };
 bool moon_tls_text(struct exchange *exchange, int which, struct slice *text);
 /* -1: no TLS, 0: no client certificate, 1: one, verified. */
 int moon_tls_client(struct exchange *exchange);
+/*
+ * What subjectAltName of the client's certificate has, one by one: `pair` gets the kind ("dns",
+ * "uri", "email") and the name. False behind the last one. `at`: where it goes on, 0 at first.
+ */
+bool moon_tls_name_next(struct exchange *exchange, uint32_t *at, struct slice *pair);
 
 /* ---- the response ---- */
 
@@ -325,6 +331,7 @@ enum moon_build_text {
     MOON_BUILD_LISTENER_PROTOCOL,
     MOON_BUILD_PROXY_SOURCE,
     MOON_BUILD_CLIENT_CA,
+    MOON_BUILD_CLIENT_CRL,
     /* consumers */
     MOON_BUILD_CONSUMER_NAME,
     MOON_BUILD_PLAN,
@@ -396,6 +403,7 @@ enum moon_build_number {
     MOON_BUILD_ADMIN,
     MOON_BUILD_PROXY_PROTOCOL,
     MOON_BUILD_TLS_CLIENT,
+    MOON_BUILD_CLIENT_CRL_EXPIRED,
     MOON_BUILD_TLS_VERSION,
     /* routes; those of the admin listener are matched apart; the cluster by its index */
     MOON_BUILD_CLUSTER,

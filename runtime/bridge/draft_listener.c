@@ -68,6 +68,7 @@ static bool finish_tls(struct generation *generation, struct listen_options *opt
             (enum tls_client_certificate)draft_count(draft, MOON_BUILD_TLS_CLIENT, 0),
         .alpn = alpn,
         .alpn_length = write_alpn(options->protocol, alpn),
+        .takes_expired_lists = draft_number(draft, MOON_BUILD_CLIENT_CRL_EXPIRED, 0) != 0,
         .version_min =
             draft_count(draft, MOON_BUILD_TLS_VERSION, 2) == 3 ? TLS1_3_VERSION : TLS1_2_VERSION,
     };
@@ -77,7 +78,8 @@ static bool finish_tls(struct generation *generation, struct listen_options *opt
         return false;
     if (tls.identity_count == 0)
         return true;
-    if (!draft_pem(generation, draft->texts[MOON_BUILD_CLIENT_CA], &tls.client_authority))
+    if (!draft_pem(generation, draft->texts[MOON_BUILD_CLIENT_CA], &tls.client_authority) ||
+        !draft_pem(generation, draft->texts[MOON_BUILD_CLIENT_CRL], &tls.revoked))
         return false;
     options->listener.tls = tls_registry_server(&tls, error);
     if (options->listener.tls == NULL)

@@ -1,8 +1,9 @@
 /*
  * export_tls — facts about the TLS of a client's connection for Lua.
  */
+#include <openssl/err.h>
 #include <openssl/ssl.h>
-#include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include "bridge/decision.h"
 #include "bridge/exports.h"
@@ -79,6 +80,11 @@ bool moon_tls_text(struct exchange *exchange, int which, struct slice *text)
     X509 *certificate = SSL_get0_peer_certificate(tls);
     if (certificate == NULL)
         return false;
+    if (which == MOON_TLS_FAULT) {
+        long result = SSL_get_verify_result(tls);
+        *text = slice_from_string(X509_verify_cert_error_string(result));
+        return result != X509_V_OK;
+    }
     *text = certificate_text(&exchange->arena, certificate, which);
     return text->start != NULL;
 }
@@ -90,4 +96,54 @@ int moon_tls_client(struct exchange *exchange)
     if (tls == NULL)
         return -1;
     return SSL_get0_peer_certificate(tls) != NULL && SSL_get_verify_result(tls) == X509_V_OK;
+}
+
+static struct slice kind_of(const GENERAL_NAME *name)
+{
+    switch (name->type) {
+    case GEN_EMAIL:
+        return SLICE("email");
+    case GEN_DNS:
+        return SLICE("dns");
+    case GEN_URI:
+        return SLICE("uri");
+    default:
+        return SLICE_NONE;
+    }
+}
+
+/* A start of NULL for kinds that policies do not go by, and for names that would read differently
+ * elsewhere: with NUL, blanks, bytes that are not ASCII. */
+static struct slice name_of(const GENERAL_NAME *name)
+{
+    if (kind_of(name).start == NULL)
+        return SLICE_NONE;
+    struct slice value = slice_of((const char *)ASN1_STRING_get0_data(name->d.ia5),
+                                  (size_t)ASN1_STRING_length(name->d.ia5));
+    for (size_t i = 0; i < value.length; i++) {
+        if (value.start[i] <= ' ' || value.start[i] > '~')
+            return SLICE_NONE;
+    }
+    return value.length > 0 ? value : SLICE_NONE;
+}
+
+bool moon_tls_name_next(struct exchange *exchange, uint32_t *at, struct slice *pair)
+{
+    SSL *tls = tls_of(exchange);
+    X509 *certificate = tls != NULL ? SSL_get0_peer_certificate(tls) : NULL;
+    if (certificate == NULL)
+        return false;
+    GENERAL_NAMES *names = X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+    struct slice value = SLICE_NONE;
+
+    while (value.start == NULL && (int)*at < sk_GENERAL_NAME_num(names)) {
+        const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, (int)(*at)++);
+        value = name_of(name);
+        pair[0] = kind_of(name);
+    }
+    if (value.start != NULL)
+        pair[1] = arena_copy(&exchange->arena, value);
+    GENERAL_NAMES_free(names);
+    ERR_clear_error();
+    return value.start != NULL;
 }

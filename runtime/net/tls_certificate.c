@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Writes "NAME: what: OpenSSL's reason" and forgets OpenSSL's errors. Returns false. */
-static bool refuse(char error[TLS_CONTEXT_ERROR_BYTES], const struct tls_pem *pem, const char *what)
+bool tls_certificate_refuse(char error[TLS_CONTEXT_ERROR_BYTES], const struct tls_pem *pem,
+                            const char *what)
 {
     unsigned long code = ERR_peek_error();
     const char *reason = code != 0 ? ERR_reason_error_string(code) : NULL;
@@ -24,7 +24,7 @@ static bool refuse(char error[TLS_CONTEXT_ERROR_BYTES], const struct tls_pem *pe
     return false;
 }
 
-static BIO *open_pem(const struct tls_pem *pem)
+BIO *tls_certificate_open(const struct tls_pem *pem)
 {
     assert(pem->text.start != NULL && pem->text.length <= INT_MAX);
     ERR_clear_error();
@@ -44,11 +44,11 @@ static int no_passphrase(char *text, int bytes, int is_writing, void *data)
 
 static EVP_PKEY *read_key(const struct tls_pem *pem, char error[TLS_CONTEXT_ERROR_BYTES])
 {
-    BIO *bio = open_pem(pem);
+    BIO *bio = tls_certificate_open(pem);
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
     BIO_free(bio);
     if (key == NULL)
-        refuse(error, pem, "not a private key in PEM without a passphrase");
+        tls_certificate_refuse(error, pem, "not a private key in PEM without a passphrase");
     return key;
 }
 
@@ -56,7 +56,7 @@ static EVP_PKEY *read_key(const struct tls_pem *pem, char error[TLS_CONTEXT_ERRO
 static STACK_OF(X509) *
     read_certificates(const struct tls_pem *pem, char error[TLS_CONTEXT_ERROR_BYTES])
 {
-    BIO *bio = open_pem(pem);
+    BIO *bio = tls_certificate_open(pem);
     STACK_OF(X509) *certificates = sk_X509_new_null();
     X509 *certificate;
     while ((certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL)
@@ -68,7 +68,7 @@ static STACK_OF(X509) *
         ERR_clear_error();
         return certificates;
     }
-    refuse(error, pem, "not a certificate in PEM");
+    tls_certificate_refuse(error, pem, "not a certificate in PEM");
     sk_X509_pop_free(certificates, X509_free);
     return NULL;
 }
@@ -88,7 +88,7 @@ bool tls_certificate_load(SSL_CTX *ssl_context, const struct tls_identity *ident
     X509 *certificate = sk_X509_shift(chain);
     bool is_used = SSL_CTX_use_cert_and_key(ssl_context, certificate, key, chain, 1) == 1;
     if (!is_used)
-        refuse(error, &identity->certificate, "cannot be used with its key");
+        tls_certificate_refuse(error, &identity->certificate, "cannot be used with its key");
     X509_free(certificate);
     sk_X509_pop_free(chain, X509_free);
     EVP_PKEY_free(key);
@@ -138,7 +138,7 @@ bool tls_certificate_trust(X509_STORE *store, const struct tls_pem *authority,
     for (int i = 0; is_added && i < sk_X509_num(certificates); i++)
         is_added = X509_STORE_add_cert(store, sk_X509_value(certificates, i)) == 1;
     if (certificates != NULL && !is_added)
-        refuse(error, authority, "cannot be trusted");
+        tls_certificate_refuse(error, authority, "cannot be trusted");
     sk_X509_pop_free(certificates, X509_free);
     return is_added;
 }

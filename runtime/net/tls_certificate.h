@@ -11,6 +11,11 @@
 #include "net/tls_context.h"
 #include "net/tls_names.h"
 
+/* To read a text from its beginning; OpenSSL's errors are forgotten. */
+BIO *tls_certificate_open(const struct tls_pem *pem);
+/* Writes "NAME: what: OpenSSL's reason" and forgets OpenSSL's errors. Returns false. */
+bool tls_certificate_refuse(char error[TLS_CONTEXT_ERROR_BYTES], const struct tls_pem *pem,
+                            const char *what);
 /* Certificate, chain and key, which must belong together. */
 bool tls_certificate_load(SSL_CTX *ssl_context, const struct tls_identity *identity,
                           char error[TLS_CONTEXT_ERROR_BYTES]);

@@ -40,6 +40,8 @@ struct tls_server_options {
     size_t identity_count;
     enum tls_client_certificate client_certificate;
     struct tls_pem client_authority; /* CAs that client certificates are verified with, or none */
+    struct tls_pem revoked;          /* CRLs (RFC 5280, 5), one of each CA of a chain, or none */
+    bool takes_expired_lists;        /* a CRL counts after its nextUpdate, too */
     const unsigned char *alpn;       /* wire format in order of preference, or NULL */
     size_t alpn_length;
     int version_min; /* TLS1_2_VERSION or TLS1_3_VERSION; 0: 1.2 */

@@ -120,6 +120,8 @@ static void digest_server(const struct tls_server_options *options,
         put_identity(digest, &options->identities[i]);
     put(digest, &options->client_certificate, sizeof(options->client_certificate));
     put_slice(digest, options->client_authority.text);
+    put_slice(digest, options->revoked.text);
+    put(digest, &options->takes_expired_lists, sizeof(options->takes_expired_lists));
     put(digest, options->alpn, options->alpn_length);
     put(digest, &options->version_min, sizeof(options->version_min));
     end(digest, into);

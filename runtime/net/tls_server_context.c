@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "net/tls_certificate.h"
 #include "net/tls_context_internal.h"
+#include "net/tls_revocation.h"
 
 /* How long a session can be resumed, in seconds: less than a ticket key lives. */
 #define SESSION_SECONDS 7200
@@ -90,16 +91,22 @@ static bool set_client_certificate(struct tls_context *context,
                  "client certificates need an authority to verify them with");
         return false;
     }
-    if (!tls_certificate_trust(SSL_CTX_get_cert_store(first), &options->client_authority, error))
+    X509_STORE *store = SSL_CTX_get_cert_store(first);
+    if (!tls_certificate_trust(store, &options->client_authority, error))
         return false;
+    bool has_lists = options->revoked.text.start != NULL;
+    if (has_lists && !tls_revocation_check(store, &options->revoked, error))
+        return false;
+    tls_revocation_verdict *verdict = is_required ? NULL : let_through;
+    if (has_lists && options->takes_expired_lists)
+        verdict = tls_revocation_with_expired_lists(is_required);
     for (size_t i = 0; i < context->count; i++) {
         SSL_CTX *each = context->ssl_contexts[i];
         if (i > 0)
             SSL_CTX_set1_cert_store(each, SSL_CTX_get_cert_store(first));
         announce_authorities(each);
-        SSL_CTX_set_verify(each,
-                           SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0),
-                           is_required ? NULL : let_through);
+        SSL_CTX_set_verify(
+            each, SSL_VERIFY_PEER | (is_required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), verdict);
     }
     return true;
 }
@@ -117,7 +124,8 @@ static void digest_certificate(EVP_MD_CTX *digest, const X509 *certificate)
  * A session is resumed only under the rules it was made under: what was asked of the client's
  * certificate then is not asked again. Made of contents, so that it is the same in all workers.
  */
-static void set_session_id_context(struct tls_context *context, enum tls_client_certificate asked)
+static void set_session_id_context(struct tls_context *context,
+                                   const struct tls_server_options *options)
 {
     unsigned char id[EVP_MAX_MD_SIZE];
     unsigned length = 0;
@@ -126,7 +134,10 @@ static void set_session_id_context(struct tls_context *context, enum tls_client_
         X509_STORE_get1_all_certs(SSL_CTX_get_cert_store(context->ssl_contexts[0]));
 
     EVP_DigestInit_ex(digest, EVP_sha256(), NULL);
-    EVP_DigestUpdate(digest, &asked, sizeof(asked));
+    EVP_DigestUpdate(digest, &options->client_certificate, sizeof(options->client_certificate));
+    EVP_DigestUpdate(digest, &options->takes_expired_lists, sizeof(options->takes_expired_lists));
+    if (options->revoked.text.start != NULL)
+        EVP_DigestUpdate(digest, options->revoked.text.start, options->revoked.text.length);
     for (int i = 0; i < sk_X509_num(authorities); i++)
         digest_certificate(digest, sk_X509_value(authorities, i));
     for (size_t i = 0; i < context->count; i++)
@@ -188,7 +199,7 @@ struct tls_context *tls_context_create_server(const struct tls_server_options *o
         tls_context_release(&context);
         return NULL;
     }
-    set_session_id_context(context, options->client_certificate);
+    set_session_id_context(context, options);
     return context;
 }
 

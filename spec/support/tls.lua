@@ -14,7 +14,7 @@ ffi.cdef [[
   struct net_identity { struct net_pem certificate, key; };
   struct net_tls_server_options {
     const struct net_identity *identities; size_t identity_count;
-    int client_certificate; struct net_pem client_authority;
+    int client_certificate; struct net_pem client_authority, revoked; bool takes_expired_lists;
     const char *alpn; size_t alpn_length; int version_min;
   };
   struct net_tls_client_options {

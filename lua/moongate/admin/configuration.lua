@@ -60,7 +60,8 @@ local function listener_of(redaction, listener)
     proxy_protocol = PROXY[listener.proxy_protocol],
     proxy_sources = redaction:list(listener.proxy_sources),
     tls = tls and { certificates = certificates, client = tls.client, version = tls.version,
-      client_ca = redaction:value(tls.client_ca) },
+      client_ca = redaction:value(tls.client_ca), client_crl = redaction:value(tls.client_crl),
+      client_crl_expired = tls.client_crl_expired },
   }
 end
 

@@ -52,7 +52,8 @@ local CREDENTIAL = {
   password = { type = "string", secret = true, help = "the password" },
   hmac_id = { type = "string", help = "of a secret; default: a new one" },
   secret = { type = "string", secret = true, help = "the secret; default: a new one" },
-  certificate = { type = "string", help = '"sha256:" and a fingerprint, or a subject' },
+  certificate = { type = "string",
+    help = '"sha256:" and a fingerprint, a subject, or "dns:", "uri:", "email:" and a name' },
 }
 local ROTATION = {
   overlap = { type = "duration", default = "1h", help = "for which the old one still counts" },

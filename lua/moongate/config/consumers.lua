@@ -23,12 +23,12 @@ local function seconds_of(text)
   return type(text) == "string" and require("moongate.time").parse_iso(text) or nil
 end
 
--- A text, or { text, expires = "..." }: the text and when it expires.
+-- A text, or { text, expires = "..." }: the text, when it expires, and what else is with it.
 local function read_item(consumer, list, at, name, report)
-  local item, expires = list[at], nil
+  local item, expires, id = list[at], nil, nil
   local full = ("%s[%d]"):format(name, at)
   if type(item) == "table" then
-    item, expires = item[1], item.expires
+    item, expires, id = item[1], item.expires, item.id
   end
   if type(item) ~= "string" then
     report(("%s is what was given; expected a string, or { \"...\", expires = \"...\" }")
@@ -48,7 +48,7 @@ local function read_item(consumer, list, at, name, report)
     report(("consumer %q has an empty %s"):format(consumer.name, name:sub(1, -2)), true)
     return nil
   end
-  return item, expires
+  return item, expires, id
 end
 
 -- Each of these gives credentials as build_consumers.lua makes them: of a kind, found by `id`, with
@@ -83,18 +83,24 @@ local function add_passwords(consumer, report, add)
   end
 end
 
-local function add_others(consumer, report, add)
+local function add_hmac_secrets(consumer, report, add)
   for at = 1, #consumer.hmac_secrets do
-    local secret, expires = read_item(consumer, consumer.hmac_secrets, at, "hmac_secrets", report)
-    local id = at == 1 and consumer.name or ("%s-%d"):format(consumer.name, at)
-    if secret then
+    local secret, expires, id = read_item(consumer, consumer.hmac_secrets, at, "hmac_secrets",
+      report)
+    id = id or (at == 1 and consumer.name or ("%s-%d"):format(consumer.name, at))
+    if type(id) ~= "string" or id == "" then
+      report(("hmac_secrets[%d]: id is %s; expected a text"):format(at, values.show(id)))
+    elseif secret then
       add { kind = "hmac", id = id, text = secret, expires = expires, what = "HMAC id" }
     end
   end
+end
+
+local function add_certificates(consumer, report, add)
   for at = 1, #consumer.certificates do
     local text, expires = read_item(consumer, consumer.certificates, at, "certificates", report)
     if text then
-      if text:find "^sha256:" then text = text:lower() end
+      if text:find "^sha256:" or text:find "^dns:" then text = text:lower() end
       add { kind = "certificate", id = text, text = "", expires = expires, what = "certificate" }
     end
   end
@@ -136,7 +142,8 @@ local function one(state, declaration)
   for _, list in ipairs(LISTS) do consumer[list] = consumer[list] or {} end
   add_keys(consumer, report, add)
   add_passwords(consumer, report, add)
-  add_others(consumer, report, add)
+  add_hmac_secrets(consumer, report, add)
+  add_certificates(consumer, report, add)
   if consumer.plan and not state.plans[consumer.plan] then
     report(("there is no plan %q"):format(consumer.plan))
   end

@@ -64,11 +64,16 @@ local function tls_of(given, folder, report)
   if given.client ~= "none" and not given.client_ca then
     report "tls.client_ca is missing; client certificates are checked against it"
   end
+  if given.client == "none" and given.client_crl then
+    report 'tls.client_crl needs client = "optional" or "required"'
+  end
   return {
     certificates = certificates_of(given, folder, report),
     client = given.client,
     version = given.version,
     client_ca = absolute(folder, given.client_ca),
+    client_crl = absolute(folder, given.client_crl),
+    client_crl_expired = given.client_crl_expired,
   }
 end
 

@@ -96,6 +96,11 @@ schema.listener_tls = {
     help = "whether clients show a certificate" },
   client_ca = { type = "string",
     help = "PEM file of the authorities that client certificates come from" },
+  client_crl = { type = "string",
+    help = "PEM file of certificate revocation lists, one of each CA in a client's chain; read "
+      .. "again when it changes" },
+  client_crl_expired = { type = "string", values = { "deny", "allow" }, default = "deny",
+    help = "what becomes of clients whose CA has a list that is past its nextUpdate" },
   version = { type = "string", values = { "1.2", "1.3" }, default = "1.2",
     help = "the lowest allowed" },
 }
@@ -166,7 +171,8 @@ schema.consumer = {
   username = { type = "string", help = "its user name; default: its name" },
   hmac_secrets = credentials('its secrets for signatures; the id of the first is its name, that of '
     .. 'the second its name and "-2"'),
-  certificates = credentials 'its client certificates: "sha256:" and the fingerprint, or a subject',
+  certificates = credentials('its client certificates: "sha256:" and the fingerprint, a subject, '
+    .. 'or "dns:", "uri:" or "email:" and a name of subjectAltName'),
   groups = texts "groups it belongs to",
   roles = texts "roles it has",
   scopes = texts "scopes it may use",
