@@ -39,6 +39,8 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field trace_id string?     of a valid traceparent field
 ---@field route string?        the route's name; nil when none matched
 ---@field upstream string?     name of the upstream it goes to; assign to send it to another one
+---@field outbound_path string  as it goes upstream as things stand, the route's rewrite included
+---@field outbound_host string  of the Host field that goes upstream
 ---@field consumer Consumer?   who it is, once a plugin has found out; assign it
 ---@field consumer_name string?  the same as req.consumer.name, faster
 ---@field claims table?        of its token, which a plugin has verified: `req.context.claims`
@@ -131,6 +133,8 @@ getters.id = text_of(C.MOON_TEXT_ID)
 getters.trace_id = text_of(C.MOON_TEXT_TRACE_ID)
 getters.route = text_of(C.MOON_TEXT_ROUTE)
 getters.upstream = text_of(C.MOON_TEXT_UPSTREAM)
+getters.outbound_path = text_of(C.MOON_TEXT_OUTBOUND_PATH)
+getters.outbound_host = text_of(C.MOON_TEXT_OUTBOUND_HOST)
 getters.fault = text_of(C.MOON_TEXT_FAULT)
 getters.content_length = number_of(C.MOON_NUMBER_CONTENT_LENGTH)
 getters.target_bytes = number_of(C.MOON_NUMBER_TARGET_BYTES)

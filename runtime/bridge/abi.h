@@ -41,7 +41,9 @@ enum moon_text {
     MOON_TEXT_FORWARD_PATH,
     MOON_TEXT_PEER,
     MOON_TEXT_SERVER_NAME,
-    MOON_TEXT_UPGRADE
+    MOON_TEXT_UPGRADE,
+    MOON_TEXT_OUTBOUND_PATH,
+    MOON_TEXT_OUTBOUND_HOST
 };
 /* False when there is no such text (no route, no query, nothing forwarded). */
 bool moon_text(struct exchange *exchange, int which, struct slice *text);

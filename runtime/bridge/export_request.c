@@ -7,6 +7,7 @@
 #include "bridge/generation_clusters.h"
 #include "bridge/numbers.h"
 #include "gateway/gateway.h"
+#include "gateway/outbound.h"
 #include "http/uri.h"
 
 #define REQUEST_ID_BYTES_MAX 128
@@ -41,6 +42,10 @@ static struct slice request_text(struct exchange *exchange, int which)
         return request->upgrade;
     case MOON_TEXT_FORWARD_PATH:
         return exchange->forward_path.start != NULL ? exchange->forward_path : request->path;
+    case MOON_TEXT_OUTBOUND_PATH:
+        return outbound_path(exchange);
+    case MOON_TEXT_OUTBOUND_HOST:
+        return outbound_host(exchange);
     default:
         return SLICE_NONE;
     }
@@ -114,6 +119,7 @@ static struct slice (*const TEXTS[])(struct exchange *exchange, int which) = {
     [MOON_TEXT_REASON] = outcome_text,         [MOON_TEXT_FAULT] = outcome_text,
     [MOON_TEXT_TARGET_ADDRESS] = outcome_text, [MOON_TEXT_TARGET_FAULT] = outcome_text,
     [MOON_TEXT_TARGET_DETAIL] = outcome_text,  [MOON_TEXT_UPGRADE] = request_text,
+    [MOON_TEXT_OUTBOUND_PATH] = request_text,  [MOON_TEXT_OUTBOUND_HOST] = request_text,
 };
 
 bool moon_text(struct exchange *exchange, int which, struct slice *text)

@@ -3,6 +3,8 @@
  *
  * Works on a copy, so that policies and logs go on seeing what the client sent.
  */
+#include "gateway/outbound.h"
+
 #include <assert.h>
 #include <stdio.h>
 
@@ -171,22 +173,25 @@ static void decrement_max_forwards(struct exchange *exchange, struct headers *he
                           arena_format(&exchange->arena, "%llu", (unsigned long long)(left - 1)));
 }
 
-static void set_target(struct exchange *exchange, struct request *outbound)
+struct slice outbound_path(struct exchange *exchange)
 {
     const struct route *route = exchange->route;
 
     if (exchange->forward_path.start != NULL)
-        outbound->path = exchange->forward_path;
-    else if (route != NULL && route->rewrite != NULL)
-        outbound->path =
-            path_template_render(route->rewrite, exchange->match.captures, &exchange->arena);
+        return exchange->forward_path;
+    if (route != NULL && route->rewrite != NULL)
+        return path_template_render(route->rewrite, exchange->match.captures, &exchange->arena);
+    return exchange->request->path;
+}
+
+static void set_target(struct exchange *exchange, struct request *outbound)
+{
+    outbound->path = outbound_path(exchange);
     if (exchange->forward_query.start != NULL)
         outbound->query = exchange->forward_query.length > 0 ? exchange->forward_query : SLICE_NONE;
 }
 
-/* The route's own, or what the client or a policy said; for HTTP/1.0 without any the cluster's
- * name. */
-static struct slice host_for_upstream(const struct exchange *exchange)
+struct slice outbound_host(const struct exchange *exchange)
 {
     const struct route *route = exchange->route;
     const struct header *host = headers_find_known(&exchange->request->headers, HEADER_HOST);
@@ -197,7 +202,7 @@ static struct slice host_for_upstream(const struct exchange *exchange)
         return host->value;
     if (exchange->request->authority.length > 0)
         return exchange->request->authority;
-    return cluster_name(exchange->cluster);
+    return exchange->cluster != NULL ? cluster_name(exchange->cluster) : SLICE_NONE;
 }
 
 struct request *outbound_request(struct exchange *exchange)
@@ -211,7 +216,7 @@ struct request *outbound_request(struct exchange *exchange)
     headers_copy_without(&outbound->headers, &request->headers, arena, fields_of_ours(exchange));
     struct headers *headers = &outbound->headers;
     set_target(exchange, outbound);
-    headers_set_known(headers, arena, HEADER_HOST, host_for_upstream(exchange));
+    headers_set_known(headers, arena, HEADER_HOST, outbound_host(exchange));
     add_forwarded(exchange, headers);
     add_via(exchange, headers);
     decrement_max_forwards(exchange, headers);

@@ -96,6 +96,20 @@ describe("conf/", function()
     end)
   end
 
+  -- Lines as `--   curl -i http://localhost:8080/ # 200`, one after the other.
+  for _, path in ipairs { "conf/signing.lua" } do
+    it("has what does as it says in " .. path, function()
+      local ports, count = free_ports(), 0
+      local self = gateway.start { config = with_ports(read(path), ports) }
+      for line, status in read(path):gmatch "\n%-%- +(curl [^\n]+) # (%d+)" do
+        count = count + 1
+        local out = run(("cd '%s' && %s"):format(self.directory, line), ports)
+        assert.equal(status, out:match "^HTTP/1.1 (%d+)", line .. "\n" .. out)
+      end
+      assert.is_true(count >= 4)
+    end)
+  end
+
   it("has a first example whose limit holds", function()
     local ports = free_ports()
     gateway.start { config = with_ports(read "conf/gateway.lua", ports) }

@@ -170,7 +170,7 @@ schema.consumer = {
   passwords = credentials 'its passwords for basic-auth, or hashes: "scrypt:COST:SALT:HASH"',
   username = { type = "string", help = "its user name; default: its name" },
   hmac_secrets = credentials('its secrets for signatures; the id of the first is its name, that of '
-    .. 'the second its name and "-2"'),
+    .. 'the second its name and "-2", or what is given: { "...", id = "AKIDEXAMPLE" }'),
   certificates = credentials('its client certificates: "sha256:" and the fingerprint, a subject, '
     .. 'or "dns:", "uri:" or "email:" and a name of subjectAltName'),
   groups = texts "groups it belongs to",
