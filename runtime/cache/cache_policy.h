@@ -50,7 +50,6 @@ struct cache_policy {
     const struct cache_policy_ttl *ttls; /* by status: the first that fits */
     size_t ttl_count;
     double ttl;             /* of other statuses that are cacheable by default (RFC 9110, 15.1) */
-    bool is_ttl_forced;     /* also of answers that do say; no-store and private still count */
     double heuristic_share; /* of the time since Last-Modified, where there is no ttl; 0: never */
     double heuristic_max;   /* seconds */
     double lifetime_max;    /* of all answers; CACHE_POLICY_NONE: no limit */
@@ -60,27 +59,17 @@ struct cache_policy {
     double stale_if_error; /* answered when the upstream fails */
     double keep;           /* only kept to be validated */
 
-    unsigned methods; /* bits 1 << enum method: of GET, HEAD and POST */
-    enum cache_set_cookie set_cookie;
-    bool obeys_clients; /* no-cache, max-age, min-fresh, max-stale and Pragma of requests count */
-    bool is_stale_after_s_maxage; /* explicit stale-* of an answer count beside its s-maxage too */
-
     const struct header_key *targeted; /* fields that come before Cache-Control (RFC 9213) */
     size_t targeted_count;
 
     /* What a key has beside scheme, host and path. */
     struct slice scope; /* of a route that is chosen by more than method, host and path: its name */
-    bool has_wider_keys; /* some route of the configuration keys by more than URIs: writes have to
-                            purge by cache_key_uri_tag() too */
-    enum cache_query query;
-    const struct slice *query_names; /* of CACHE_QUERY_LISTED, sorted by their bytes, encoded as
-                                        normalised queries are */
+    const struct slice *query_names; /* of CACHE_QUERY_LISTED, decoded */
     size_t query_name_count;
     const struct header_key *key_headers;
     size_t key_header_count;
     const struct slice *key_cookies;
     size_t key_cookie_count;
-    bool is_key_by_consumer;
 
     const struct cache_condition *bypass; /* any of them: neither looked up nor stored */
     size_t bypass_count;
@@ -88,9 +77,19 @@ struct cache_policy {
     size_t no_store_count;
 
     struct header_key tags; /* field of answers with names to purge by; name.start NULL: none */
-    bool is_tags_hidden;    /* ... which clients do not get to see */
-    unsigned variants_max;  /* of one key; 0: 64 */
     uint64_t object_bytes_max;
+
+    unsigned methods; /* bits 1 << enum method: of GET, HEAD and POST */
+    enum cache_set_cookie set_cookie;
+    enum cache_query query;
+
+    bool is_ttl_forced; /* the ttl also of answers that say theirs; no-store and private count */
+    bool obeys_clients; /* no-cache, max-age, min-fresh, max-stale and Pragma of requests count */
+    bool is_stale_after_s_maxage; /* explicit stale-* of an answer count beside its s-maxage too */
+    bool is_key_by_consumer;
+    bool has_wider_keys;  /* some route of the configuration keys by more than URIs: writes have to
+                             purge by cache_key_uri_tag() too */
+    bool is_tags_hidden;  /* clients do not get to see the tags */
     bool is_status_shown; /* Cache-Status in answers */
     bool is_key_shown;    /* ... with the key */
 };

@@ -45,10 +45,10 @@ int64_t freshness_date(const struct headers *headers, double received)
 
 /* corrected_initial_age (RFC 9111, 4.2.3). Dates are whole seconds, so the time that they are
  * compared with is, too. */
-static double initial_age(const struct headers *headers, double requested, double received)
+static double initial_age(const struct headers *headers, struct cache_times times)
 {
+    double received = times.received, delay = received - times.requested;
     double apparent = floor(received) - (double)freshness_date(headers, received);
-    double delay = received - requested;
     double corrected = (double)freshness_age_field(headers) + (delay > 0 ? delay : 0);
 
     return apparent > corrected ? apparent : corrected;
@@ -159,11 +159,9 @@ static void set_lifetime(struct freshness *freshness, const struct cache_policy 
 {
     double *lifetime = &freshness->lifetime, received = freshness->received;
 
-    if (policy->is_ttl_forced && policy_lifetime(policy, response->status, lifetime))
-        freshness->flags |= FRESHNESS_IS_EXPLICIT;
-    else if (explicit_lifetime(response, control, received, lifetime))
-        freshness->flags |= FRESHNESS_IS_EXPLICIT;
-    else if (policy_lifetime(policy, response->status, lifetime))
+    if ((policy->is_ttl_forced && policy_lifetime(policy, response->status, lifetime)) ||
+        explicit_lifetime(response, control, received, lifetime) ||
+        policy_lifetime(policy, response->status, lifetime))
         freshness->flags |= FRESHNESS_IS_EXPLICIT;
     else if (heuristic_lifetime(policy, response, control, received, lifetime))
         freshness->flags |= FRESHNESS_IS_HEURISTIC;
@@ -214,10 +212,10 @@ static void set_windows(struct freshness *freshness, const struct cache_policy *
 
 void freshness_of(struct freshness *freshness, const struct cache_policy *policy,
                   const struct response *response, const struct cache_control *control,
-                  double requested, double received)
+                  struct cache_times times)
 {
-    *freshness = (struct freshness){.received = received};
-    freshness->initial_age = initial_age(&response->headers, requested, received);
+    *freshness = (struct freshness){.received = times.received};
+    freshness->initial_age = initial_age(&response->headers, times);
     set_lifetime(freshness, policy, response, control);
     set_flags(freshness, policy, control);
     set_windows(freshness, policy, response, control);

@@ -29,10 +29,14 @@ struct freshness {
     uint32_t reserved;
 };
 
-/* `requested`: when the request for it was sent, `received`: when its head came. */
+/* When the request for an answer was sent, and when its head came. */
+struct cache_times {
+    double requested, received;
+};
+
 void freshness_of(struct freshness *freshness, const struct cache_policy *policy,
                   const struct response *response, const struct cache_control *control,
-                  double requested, double received);
+                  struct cache_times times);
 
 /* current_age. */
 double freshness_age(const struct freshness *freshness, double now);

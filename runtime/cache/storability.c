@@ -116,7 +116,7 @@ static enum storability head_of(const struct cache_request *asked, const struct 
 }
 
 enum storability storability_of(const struct cache_request *asked, const struct response *response,
-                                double requested, double received, struct arena *arena,
+                                struct cache_times times, struct arena *arena,
                                 struct storable *storable)
 {
     const struct cache_policy *policy = asked->policy;
@@ -131,8 +131,8 @@ enum storability storability_of(const struct cache_request *asked, const struct 
         return storability;
     if (variant_names(&response->headers, 0, arena, &storable->vary) == VARIANT_ALWAYS)
         return UNSTORABLE_VARY;
-    freshness_of(&storable->freshness, policy, response, &storable->control, requested, received);
-    if (!is_of_use(&storable->freshness, received))
+    freshness_of(&storable->freshness, policy, response, &storable->control, times);
+    if (!is_of_use(&storable->freshness, times.received))
         return UNSTORABLE_LIFETIME;
     if (asked->request->method == METHOD_POST &&
         ((storable->freshness.flags & FRESHNESS_IS_EXPLICIT) == 0 ||

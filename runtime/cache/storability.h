@@ -27,11 +27,11 @@ struct storable {
 };
 
 /*
- * `requested` and `received` as for freshness_of(). `storable` is filled in as far as the answer
- * is STORABLE. That the body is complete is the caller's to see to.
+ * `storable` is filled in when the answer is STORABLE. That the body is complete is the caller's to
+ * see to.
  */
 enum storability storability_of(const struct cache_request *asked, const struct response *response,
-                                double requested, double received, struct arena *arena,
+                                struct cache_times times, struct arena *arena,
                                 struct storable *storable);
 /* For logs and the `detail` of Cache-Status: "no-store", "vary"; NULL for STORABLE. */
 const char *storability_text(enum storability storability);

@@ -179,11 +179,11 @@ static void make_single(struct stored_answer *answer, const struct stored_head *
  * What no body has: nobody knows it before the answer is made, as both moments are known to
  * microseconds here alone.
  */
-static struct slice make_boundary(const struct stored_head *head, double now, struct arena *arena)
+static struct slice make_boundary(const struct stored_answer_source *source, struct arena *arena)
 {
     char digest[SHA256_BYTES];
     char *text = arena_alloc(arena, (size_t)BOUNDARY_BYTES * 2);
-    double moments[2] = {head->freshness.received, now};
+    double moments[2] = {source->head->freshness.received, source->now};
 
     sha256_of(slice_of((const char *)moments, sizeof(moments)), digest);
     for (size_t i = 0; i < BOUNDARY_BYTES; i++) {
@@ -194,81 +194,87 @@ static struct slice make_boundary(const struct stored_head *head, double now, st
     return slice_of(text, (size_t)BOUNDARY_BYTES * 2);
 }
 
-static struct slice part_head(const struct byte_range *range, uint64_t bytes, struct slice type,
-                              struct slice boundary, struct arena *arena)
+/* A delimiter, and the stored type, which all parts have. */
+static struct slice part_start(struct slice boundary, struct slice type, struct arena *arena)
 {
-    struct slice text = arena_format(arena, "\r\n--%.*s\r\n", SLICE_FORMAT(boundary));
+    if (type.start == NULL)
+        return arena_format(arena, "\r\n--%.*s\r\n", SLICE_FORMAT(boundary));
+    return arena_format(arena, "\r\n--%.*s\r\nContent-Type: %.*s\r\n", SLICE_FORMAT(boundary),
+                        SLICE_FORMAT(type));
+}
 
-    if (type.start != NULL)
-        text = arena_join(arena, text,
-                          arena_format(arena, "Content-Type: %.*s\r\n", SLICE_FORMAT(type)));
-    text = arena_join(arena, text, SLICE("Content-Range: "));
-    text = arena_join(arena, text, content_range(range, bytes, arena));
-    return arena_join(arena, text, SLICE("\r\n\r\n"));
+static struct slice part_head(struct slice start, struct slice range, struct arena *arena)
+{
+    return arena_format(arena, "%.*sContent-Range: %.*s\r\n\r\n", SLICE_FORMAT(start),
+                        SLICE_FORMAT(range));
 }
 
 /* RFC 9110, 14.6. */
-static void make_multipart(struct stored_answer *answer, const struct stored_head *head,
-                           const struct byte_ranges *ranges, uint64_t bytes, double now,
-                           struct arena *arena)
+static void make_multipart(struct stored_answer *answer, const struct stored_answer_source *source,
+                           const struct byte_ranges *ranges, struct arena *arena)
 {
-    struct slice boundary = make_boundary(head, now, arena);
-    struct slice end = arena_format(arena, "\r\n--%.*s--\r\n", SLICE_FORMAT(boundary));
-    uint64_t length = end.length;
+    struct slice boundary = make_boundary(source, arena);
+    struct headers *headers = &answer->response.headers;
 
-    begin(answer, head, 206, HEADERS_BIT(HEADER_CONTENT_RANGE), arena);
-    struct slice type = headers_joined(&answer->response.headers, arena, SLICE("content-type"));
+    begin(answer, source->head, 206, HEADERS_BIT(HEADER_CONTENT_RANGE), arena);
+    struct slice type = headers_joined(headers, arena, SLICE("content-type"));
+    struct slice start = part_start(boundary, type, arena);
     headers_set_known(
-        &answer->response.headers, arena, HEADER_CONTENT_TYPE,
+        headers, arena, HEADER_CONTENT_TYPE,
         arena_format(arena, "multipart/byteranges; boundary=%.*s", SLICE_FORMAT(boundary)));
+    answer->after = arena_format(arena, "\r\n--%.*s--\r\n", SLICE_FORMAT(boundary));
+    answer->response.body = BODY_LENGTH;
+    answer->response.content_length = answer->after.length;
     answer->parts = arena_alloc(arena, ranges->count * sizeof(*answer->parts));
     for (unsigned i = 0; i < ranges->count; i++) {
         const struct byte_range *range = &ranges->items[i];
-        uint64_t part = range->last - range->first + 1;
-        struct slice before = part_head(range, bytes, type, boundary, arena);
-        add_part(answer, before, range->first, part);
-        length += before.length + part;
+        uint64_t bytes = range->last - range->first + 1;
+        struct slice before = part_head(start, content_range(range, source->bytes, arena), arena);
+        add_part(answer, before, range->first, bytes);
+        answer->response.content_length += before.length + bytes;
     }
-    answer->after = end;
-    answer->response.body = BODY_LENGTH;
-    answer->response.content_length = length;
+}
+
+static bool may_be_ranges(const struct cache_request *asked,
+                          const struct stored_answer_source *source)
+{
+    return asked->range.start != NULL && source->head->status == 200 &&
+           source->bytes != MESSAGE_LENGTH_UNKNOWN && permits_range(asked, source->head);
 }
 
 static bool make_ranges(struct stored_answer *answer, const struct cache_request *asked,
-                        const struct stored_head *head, uint64_t bytes, double now,
-                        struct arena *arena)
+                        const struct stored_answer_source *source, struct arena *arena)
 {
     struct byte_ranges *ranges;
 
-    if (asked->range.start == NULL || head->status != 200 || bytes == MESSAGE_LENGTH_UNKNOWN ||
-        !permits_range(asked, head))
+    if (!may_be_ranges(asked, source))
         return false;
     ranges = arena_alloc(arena, sizeof(*ranges));
-    switch (byte_ranges_parse(asked->range, bytes, ranges)) {
+    switch (byte_ranges_parse(asked->range, source->bytes, ranges)) {
     case BYTE_RANGES_NONE:
         return false;
     case BYTE_RANGES_UNSATISFIABLE:
-        make_unsatisfiable(answer, head, bytes, arena);
+        make_unsatisfiable(answer, source->head, source->bytes, arena);
         return true;
     case BYTE_RANGES_SATISFIABLE:
         break;
     }
     if (ranges->count == 1)
-        make_single(answer, head, &ranges->items[0], bytes, arena);
+        make_single(answer, source->head, &ranges->items[0], source->bytes, arena);
     else
-        make_multipart(answer, head, ranges, bytes, now, arena);
+        make_multipart(answer, source, ranges, arena);
     return true;
 }
 
 void stored_answer_make(struct stored_answer *answer, const struct cache_request *asked,
-                        const struct stored_head *head, uint64_t bytes, double now,
-                        struct arena *arena)
+                        const struct stored_answer_source *source, struct arena *arena)
 {
+    const struct stored_head *head = source->head;
     int64_t modified = head->last_modified != INT64_MIN ? head->last_modified : head->date;
 
-    if (head->status == 200 && is_unmodified(asked, head->etag, modified, now))
+    if (head->status == 200 && is_unmodified(asked, head->etag, modified, source->now))
         make_unmodified(answer, head, arena);
-    else if (!make_ranges(answer, asked, head, bytes, now, arena))
-        make_whole(answer, asked, head, bytes, arena);
-    add_age(&answer->response, head, now, arena);
+    else if (!make_ranges(answer, asked, source, arena))
+        make_whole(answer, asked, head, source->bytes, arena);
+    add_age(&answer->response, head, source->now, arena);
 }

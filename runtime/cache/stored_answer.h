@@ -19,15 +19,19 @@ struct stored_answer {
     struct slice after;  /* what ends a multipart body; else empty */
 };
 
+struct stored_answer_source {
+    const struct stored_head *head;
+    uint64_t bytes; /* of the body; MESSAGE_LENGTH_UNKNOWN while it is still filled: then ranges are
+                       not looked at, and the one part has these bytes */
+    double now;
+};
+
 /*
- * `bytes`: length of the stored body, MESSAGE_LENGTH_UNKNOWN while it is still filled: then ranges
- * are not looked at, and the one part has bytes MESSAGE_LENGTH_UNKNOWN. Conditions in their order:
- * If-None-Match, else If-Modified-Since, then Range with If-Range (RFC 9110, 13.2.2). Adds Age;
- * Cache-Status is the caller's.
+ * Conditions in their order: If-None-Match, else If-Modified-Since, then Range with If-Range
+ * (RFC 9110, 13.2.2). Adds Age; Cache-Status is the caller's.
  */
 void stored_answer_make(struct stored_answer *answer, const struct cache_request *asked,
-                        const struct stored_head *head, uint64_t bytes, double now,
-                        struct arena *arena);
+                        const struct stored_answer_source *source, struct arena *arena);
 
 /*
  * Whether a full answer that has just come makes a 304 for the client that asked with conditions,

@@ -39,14 +39,15 @@ struct row {
 
 _Static_assert(HEADER_ID_COUNT <= UINT8_MAX, "a row has a byte for the number of a name");
 
-/* Of the numbers that names have in this build; the compiler makes one constant of it. */
-#define NAME_SUM(id, name, flags)  \
-    +(uint32_t)(HEADER_##id + 1) * \
-        (uint32_t)((name)[0] * 31 + (name)[sizeof(name) / 2] * 961 + (int)sizeof(name) * 29791)
+/* Of the numbers that names have in this build: the compiler makes one constant of it. */
+#define NAME_NUMBER(id, name, flags) \
+    number = number * 31 + (uint32_t)(HEADER_##id * 7 + (name)[0] + (name)[sizeof(name) / 2]);
 
 static uint32_t build_number(void)
 {
-    return FORMAT + (uint32_t)sizeof(struct layout) * 7u HEADER_NAMES(NAME_SUM);
+    uint32_t number = FORMAT + (uint32_t)sizeof(struct layout);
+    HEADER_NAMES(NAME_NUMBER)
+    return number;
 }
 
 /* ---- writing ---- */

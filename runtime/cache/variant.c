@@ -61,28 +61,34 @@ static struct slice join(const struct slice *names, size_t count, struct arena *
     return slice_of(text, (size_t)(at - text));
 }
 
+/* False for "*", for what no field can be named, and for too many. */
+static bool read_names(struct slice line, uint64_t without, struct arena *arena,
+                       struct slice *names, size_t *count)
+{
+    struct slice element;
+
+    while (slice_next_element(&line, &element)) {
+        if (slice_equals(element, SLICE("*")) || !headers_is_name(element))
+            return false;
+        if ((without & HEADERS_BIT(header_id_of(element))) == 0 &&
+            !insert(names, count, lowered(element, arena)))
+            return false;
+    }
+    return true;
+}
+
 enum variant_result variant_names(const struct headers *response, uint64_t without,
                                   struct arena *arena, struct slice *names)
 {
     const struct header *header = headers_find_known(response, HEADER_VARY);
-    struct slice sorted[CACHE_POLICY_VARY_NAMES_MAX], element;
+    struct slice sorted[CACHE_POLICY_VARY_NAMES_MAX];
     size_t count = 0, bytes = 0;
 
     *names = SLICE("");
     for (; header != NULL; header = headers_find_next(response, header)) {
-        struct slice rest = header->value;
-        bytes += rest.length;
-        if (bytes > NAMES_BYTES_MAX)
+        bytes += header->value.length;
+        if (bytes > NAMES_BYTES_MAX || !read_names(header->value, without, arena, sorted, &count))
             return VARIANT_ALWAYS;
-        while (slice_next_element(&rest, &element)) {
-            /* "*", or what no field can be named. */
-            if (slice_equals(element, SLICE("*")) || !headers_is_name(element))
-                return VARIANT_ALWAYS;
-            if ((without & HEADERS_BIT(header_id_of(element))) != 0)
-                continue;
-            if (!insert(sorted, &count, lowered(element, arena)))
-                return VARIANT_ALWAYS;
-        }
     }
     if (count == 0)
         return VARIANT_NONE;

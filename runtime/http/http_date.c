@@ -184,8 +184,8 @@ bool http_date_parse(struct slice text, int64_t now, int64_t *seconds)
         return false;
     if (!exists(&parts))
         return false;
-    *seconds = days_since_epoch(&parts) * DAY_SECONDS + parts.hour * 3600 + parts.minute * 60 +
-               parts.second;
+    int seconds_of_day = (parts.hour * 60 + parts.minute) * 60 + parts.second;
+    *seconds = days_since_epoch(&parts) * DAY_SECONDS + seconds_of_day;
     return true;
 }
 

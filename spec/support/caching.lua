@@ -87,11 +87,10 @@ function caching.request(options)
   request.method_name = caching.slice(method)
   request.scheme = caching.slice(options.scheme or "http")
   request.host = caching.slice(options.host or "example.com")
-  request.port = options.port or 0
   request.path = caching.slice(options.path or "/")
   request.query = caching.slice(options.query)
-  request.body = options.body and C.BODY_LENGTH or C.BODY_NONE
-  request.content_length = options.body and #options.body or 0xffffffffffffffffULL
+  if options.port then request.port = options.port end
+  if options.body then request.body = C.BODY_LENGTH end
   request.upgrade = caching.slice(options.upgrade)
   caching.add(request.headers, dated_all(options))
   return request
@@ -176,8 +175,8 @@ end
 --- was found out.
 function caching.judge(asked, response, requested)
   local storable = caching.keep(ffi.new "struct storable")
-  local result = C.storability_of(asked, caching.response(response), requested or caching.NOW,
-    caching.NOW, caching.arena, storable)
+  local result = C.storability_of(asked, caching.response(response),
+    { requested or caching.NOW, caching.NOW }, caching.arena, storable)
   local text = C.storability_text(result)
   return text ~= nil and ffi.string(text) or nil, storable
 end
@@ -186,7 +185,8 @@ end
 function caching.stored(asked, response)
   local made = caching.response(response)
   local storable = caching.keep(ffi.new "struct storable")
-  local result = C.storability_of(asked, made, caching.NOW, caching.NOW, caching.arena, storable)
+  local times = { caching.NOW, caching.NOW }
+  local result = C.storability_of(asked, made, times, caching.arena, storable)
   assert(result == C.STORABLE, "not storable")
   local bytes = C.stored_head_write(asked, made, storable, caching.arena)
   assert(bytes.start ~= nil, "too large")

@@ -18,7 +18,8 @@ describe("accept_list", function()
 
   it("is written heaviest first, then by its bytes", function()
     for value, expected in pairs {
-      [""] = "", ["en"] = "en", ["en;q=1"] = "en", ["a;q=0.1, b ;q=0.9,c"] = "c,b;q=0.900,a;q=0.100",
+      [""] = "", ["en"] = "en", ["en;q=1"] = "en",
+      ["a;q=0.1, b ;q=0.9,c"] = "c,b;q=0.900,a;q=0.100",
       ["B, a"] = "a,b", ["a;q=0"] = "a;q=0.000", ["a;q="] = false, ["a;q=1.001"] = false,
       ["a;q=0.1234"] = false, ["a;q=.5"] = false, ["a;q=0.5x"] = false, ["a;q=-1"] = false,
       ["a;q=1.000"] = "a", ["a;q=0."] = "a;q=0.000", ['a;b="c"'] = false,

@@ -41,12 +41,14 @@ describe("cache_status", function()
   it("shows the key where the policy does", function()
     local status = { forward = C.CACHE_FORWARD_NONE, key = '=a\n"\\http://h/\195\188' }
     assert.equal("moongate;hit", member(status))
-    assert.equal('moongate;hit;key="=a \\"\\\\http://h/  "', member(status, { is_key_shown = true }))
+    local policy = { is_key_shown = true }
+    assert.equal('moongate;hit;key="=a \\"\\\\http://h/  "', member(status, policy))
   end)
 
   it("stands behind those of other caches, under its own name", function()
+    local miss = { forward = C.CACHE_FORWARD_MISS }
     assert.equal("other;hit|edge-1;fwd=miss",
-      member({ forward = C.CACHE_FORWARD_MISS }, { name = "edge-1" }, { "Cache-Status: other;hit" }))
+      member(miss, { name = "edge-1" }, { "Cache-Status: other;hit" }))
   end)
 
   it("is left out where the policy says so", function()

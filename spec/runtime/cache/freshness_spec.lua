@@ -18,7 +18,8 @@ describe("freshness", function()
     C.cache_control_read_targeted(control, response.headers, policy.targeted,
       policy.targeted_count, caching.arena)
     local received = NOW + (options.fraction or 0)
-    C.freshness_of(found, policy, response, control, received - (options.delay or 0), received)
+    local times = { received - (options.delay or 0), received }
+    C.freshness_of(found, policy, response, control, times)
     return found
   end
 
@@ -169,7 +170,9 @@ describe("freshness", function()
     end)
 
     it("are closed by what forbids to be stale (RFC 9111, 4.2.4)", function()
-      for _, directive in ipairs { "must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=5" } do
+      for _, directive in ipairs {
+        "must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=5",
+      } do
         local line = "Cache-Control: stale-if-error=9, stale-while-revalidate=9, " .. directive
         assert.same({ 0, 0, 0 }, windows({ line }, POLICY), directive)
         assert.same({ 0, 0, 30 }, windows({ line, "Last-Modified: {-1}" }, POLICY), directive)

@@ -185,7 +185,9 @@ describe("reuse", function()
     end)
 
     it("gives a 504 for what has to be validated (RFC 9111, 5.2.2.2)", function()
-      for _, directive in ipairs { "must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=60" } do
+      for _, directive in ipairs {
+        "must-revalidate", "proxy-revalidate", "no-cache", "s-maxage=60",
+      } do
         local line = { "Cache-Control: max-age=60, stale-if-error=10, " .. directive, 'ETag: "a"' }
         assert.equal("timeout", failure(line, 61, 0), directive)
         assert.equal("pass", failure(line, 61, 503), directive)

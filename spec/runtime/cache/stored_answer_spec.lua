@@ -22,8 +22,9 @@ describe("stored_answer", function()
     local asked = caching.ask(request)
     local head = caching.stored(caching.ask {}, stored or STORED)
     local made = caching.keep(ffi.new "struct stored_answer")
-    C.stored_answer_make(made, asked, head, options.bytes or #BODY, NOW + (options.after or 0),
-      caching.arena)
+    local source = ffi.new("struct stored_answer_source",
+      head, options.bytes or #BODY, NOW + (options.after or 0))
+    C.stored_answer_make(made, asked, source, caching.arena)
     local parts = {}
     for i = 0, made.part_count - 1 do
       local part = made.parts[i]
@@ -34,7 +35,9 @@ describe("stored_answer", function()
     return made.response, table.concat(parts) .. (text(made.after) or "")
   end
 
-  local function status(request, stored, options) return (answer(request, stored, options)).status end
+  local function status(request, stored, options)
+    return (answer(request, stored, options)).status
+  end
 
   it("is the stored one, with its age (RFC 9111, 4, 5.1)", function()
     local response, body = answer({}, nil, { after = 7.9 })

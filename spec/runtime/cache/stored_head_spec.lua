@@ -83,7 +83,7 @@ describe("stored_head", function()
     local function write(lines)
       local response = caching.response(lines)
       local storable = caching.keep(ffi.new "struct storable")
-      C.storability_of(asked, response, NOW, NOW, caching.arena, storable)
+      C.storability_of(asked, response, { NOW, NOW }, caching.arena, storable)
       return text(C.stored_head_write(asked, response, storable, caching.arena))
     end
     local many = { "Cache-Control: max-age=60", "Date: {0}" }
