@@ -74,7 +74,7 @@ static bool read_element(struct slice text, struct arena *arena, struct accept_e
         at = put(at, value);
     }
     element->text = slice_of(start, (size_t)(at - start));
-    return true;
+    return element->text.length > 0 && start[0] != ';';
 }
 
 static bool is_before(const struct accept_element *one, const struct accept_element *other)

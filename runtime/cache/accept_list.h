@@ -18,7 +18,7 @@ struct accept_list {
     unsigned count;
 };
 
-/* False: too many, quotes, or a weight that is none; then no order is safe. */
+/* False: too many, quotes, an empty element, or a weight that is none; then no order is safe. */
 bool accept_list_read(struct slice value, struct arena *arena, struct accept_list *list);
 /* "de,en,fr;q=0.5": the same for all that mean the same. */
 struct slice accept_list_text(const struct accept_list *list, struct arena *arena);
