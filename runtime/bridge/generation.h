@@ -54,6 +54,9 @@ struct generation_options {
 /* Reads and builds; NULL when there were errors, which on_error was told. Nothing but memory is
  * touched. One reference is the caller's. */
 struct generation *generation_build(const struct generation_options *options);
+/* In a worker that was forked after it had been built, and has its own place in `shared`: which is
+ * where it shows from now on what runs. */
+void generation_move_in(struct generation *generation, const struct shared *shared);
 /* Frees one that was never started, in the background. Clears `*generation`. */
 void generation_discard(struct generation **generation, struct background *background);
 

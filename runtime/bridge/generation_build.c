@@ -115,10 +115,10 @@ static void limit_handshakes(struct generation *generation)
             generation->gateway_options.limits.head_seconds;
 }
 
-static void show_tasks(struct generation *generation, const struct generation_options *options)
+void generation_move_in(struct generation *generation, const struct shared *shared)
 {
-    tasks_show_at(&generation->tasks, options->shared->place, options->number);
-    tasks_count_in(&generation->tasks, &options->shared->accounts);
+    tasks_show_at(&generation->tasks, shared->place, generation->number);
+    tasks_count_in(&generation->tasks, &shared->accounts);
 }
 
 struct generation *generation_build(const struct generation_options *options)
@@ -130,7 +130,7 @@ struct generation *generation_build(const struct generation_options *options)
     generation->number = options->number;
     generation->shared = options->shared;
     if (options->shared != NULL)
-        show_tasks(generation, options);
+        generation_move_in(generation, options->shared);
     generation->inventory = options->inventory;
     if (options->is_thrown_away)
         vm_collect_late(generation->vm);

@@ -34,9 +34,14 @@ enum channel_kind {
      * each, a byte each. Until CHANNEL_RELIEVE with its number, or a swap. */
     CHANNEL_DEPUTIZE,
     CHANNEL_RELIEVE,
+    CHANNEL_ADOPT, /* to a worker that was born in the nursery: it is known, and goes on */
+    /* Master to nursery: fork that worker. fds: its end of its channel; `generation`: its number,
+     * from 0; `ok`: it need not wait for CHANNEL_LISTEN. */
+    CHANNEL_FORK,
     CHANNEL_ANSWER, /* to CHANNEL_ASK: ok, or not, and a text; `generation` is the question's */
     /* Worker to master. */
-    CHANNEL_READY,   /* it serves; once, at its start */
+    CHANNEL_BORN,    /* in the nursery; `generation` is its process id; waits for CHANNEL_ADOPT */
+    CHANNEL_READY,   /* it serves, or the nursery could fork; once, at its start */
     CHANNEL_BUILT,   /* ok, or not: text has the errors, a line each */
     CHANNEL_STARTED, /* the same */
     CHANNEL_SWAPPED,

@@ -5,6 +5,7 @@
 
 #include <signal.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -16,13 +17,39 @@
 #include "server/service_manager.h"
 #include "shm/shared.h"
 
+static bool is_stranger(const struct master *master, pid_t pid)
+{
+    for (unsigned i = 0; i < master->workforce.options.count; i++) {
+        if (master->workforce.members[i].pid == pid)
+            return false;
+    }
+    return master->nursery.pid != pid;
+}
+
+/* The kernel tells of the oldest one that has ended. If that is somebody's, its signal comes, too.
+ * The gateway that has taken our place is left to who comes after us. */
+void master_reap_strangers(const struct master *master)
+{
+    bool is_reading = master->desk != NULL && reload_desk_is_reading(master->desk);
+    siginfo_t ended = {0};
+
+    if (is_reading || master->upgrade != NULL || master->is_leaving ||
+        workforce_expects(&master->workforce))
+        return;
+    while (waitid(P_ALL, 0, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && ended.si_pid != 0 &&
+           is_stranger(master, ended.si_pid) && waitpid(ended.si_pid, NULL, WNOHANG) > 0)
+        ended.si_pid = 0;
+}
+
 static void on_signal(struct master *master, unsigned number)
 {
     switch (number) {
     case SIGCHLD:
         workforce_reap(&master->workforce);
+        nursery_reap(&master->nursery);
         if (master->upgrade != NULL)
             upgrade_reap(master->upgrade);
+        master_reap_strangers(master);
         break;
     case SIGTERM:
     case SIGINT:
@@ -141,9 +168,23 @@ static void on_history(void *data)
     struct master *master = data;
 
     log_configure(master->plan.log_level, master->plan.log_format);
-    if (!master->workforce.is_stopping)
+    if (!master->workforce.is_stopping) {
         deputies_renew(&master->deputies);
+        nursery_follow(&master->nursery);
+    }
+    master_reap_strangers(master);
     master_publish_news(master);
+}
+
+/* The first workers have waited for it; whatever has become of it, they start. */
+static void on_nursery_settled(void *data)
+{
+    struct master *master = data;
+
+    if (master->has_workers || master->workforce.is_stopping)
+        return;
+    master->has_workers = true;
+    workforce_start(&master->workforce);
 }
 
 static void in_child(void *data)
@@ -164,6 +205,8 @@ static void in_child(void *data)
         reload_desk_abandon(&master->desk);
     vigil_stop(&master->vigil);
     deputies_clear(&master->deputies);
+    nursery_abandon(&master->nursery);
+    workforce_abandon(&master->workforce);
     loop_abandon(&master->loop);
 }
 
@@ -211,6 +254,19 @@ static void begin_vigil(struct master *master)
     vigil_start(&master->vigil, &options);
 }
 
+static void begin_workers(struct master *master)
+{
+    struct nursery_options options = {.loop = master->loop,
+                                      .worker = &master->workforce.options.worker,
+                                      .settled = on_nursery_settled,
+                                      .in_child = in_child,
+                                      .data = master};
+
+    nursery_init(&master->nursery, &options);
+    if (!nursery_begin(&master->nursery))
+        on_nursery_settled(master);
+}
+
 static void supervise(struct master *master)
 {
     struct workforce_options options = {.loop = master->loop,
@@ -223,6 +279,7 @@ static void supervise(struct master *master)
                                                    .shared = master->shared,
                                                    .waits_to_listen = master->predecessor != NULL},
                                         .count = master_worker_count(master),
+                                        .nursery = &master->nursery,
                                         .on_ready = on_ready,
                                         .on_message = on_message,
                                         .on_death = on_death,
@@ -239,7 +296,7 @@ static void supervise(struct master *master)
     workforce_init(&master->workforce, &options);
     create_desk(master);
     begin_vigil(master);
-    workforce_start(&master->workforce);
+    begin_workers(master);
     if (master->predecessor == NULL)
         serve_control(master);
     loop_run(master->loop);
@@ -248,6 +305,7 @@ static void supervise(struct master *master)
         reload_desk_destroy(&master->desk);
     vigil_stop(&master->vigil);
     deputies_clear(&master->deputies);
+    nursery_end(&master->nursery);
     master->bundle_fd = master->workforce.options.worker.bundle_fd;
     workforce_clear(&master->workforce);
     ev_io_stop(master->loop->ev, &master->signals);

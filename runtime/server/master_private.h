@@ -10,6 +10,7 @@
 #include "server/deputies.h"
 #include "server/history.h"
 #include "server/master.h"
+#include "server/nursery.h"
 #include "server/predecessor.h"
 #include "server/reload_desk.h"
 #include "server/sockets.h"
@@ -29,6 +30,8 @@ struct master {
     struct shared *shared;
     struct loop *loop;
     struct workforce workforce;
+    bool has_workers; /* they have been started */
+    struct nursery nursery;
     struct reload_desk *desk; /* NULL: none, since it stops */
     struct vigil vigil;
     struct deputies deputies;
@@ -72,6 +75,10 @@ void master_end_if_alone(struct master *master);
 /* Answers the client once it is done, or not to be done. */
 void master_begin_upgrade(struct master *master, struct control_client *client);
 void master_cancel_upgrade(struct master *master);
+
+/* Waits for processes that nobody knows: what plugins had started, and was left to this process by
+ * workers that ended. */
+void master_reap_strangers(const struct master *master);
 
 /* Told to the predecessor, if there is one: why this gateway will not take its place. */
 void master_fail_upgrade(struct master *master, struct slice text);

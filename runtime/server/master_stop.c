@@ -49,6 +49,7 @@ static void on_barred(struct ev_loop *ev, ev_timer *timer, int events)
 static void begin_end(struct master *master, const struct sockets *next)
 {
     reload_desk_destroy(&master->desk);
+    nursery_end(&master->nursery);
     workforce_stop(&master->workforce);
     bool is_somebody_far = sockets_bar(&master->sockets, &master->plan, next);
     ev_timer_set(&master->barred, is_somebody_far ? SOCKETS_HANDSHAKE_SECONDS : 0, 0);

@@ -172,6 +172,11 @@ bool reload_desk_is_asked(const struct reload_desk *desk)
     return !list_is_empty(&desk->requests[RELOAD_FILES].node);
 }
 
+bool reload_desk_is_reading(const struct reload_desk *desk)
+{
+    return reload_job_is_reading(desk->job);
+}
+
 double reload_desk_seconds_max(void)
 {
     return RELOAD_KIND_COUNT * reload_job_seconds_max();

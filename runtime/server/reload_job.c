@@ -281,6 +281,11 @@ void reload_job_begin(struct reload_job *job, enum reload_kind kind, enum histor
         read_files(job);
 }
 
+bool reload_job_is_reading(const struct reload_job *job)
+{
+    return job->rehearsal != NULL;
+}
+
 double reload_job_seconds_max(void)
 {
     return REHEARSAL_SECONDS_MAX + RELOAD_BUILD_SECONDS_MAX + RELOAD_START_SECONDS_MAX +

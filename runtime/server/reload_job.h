@@ -44,6 +44,8 @@ void reload_job_abandon(struct reload_job **job);
 void reload_job_open(struct reload_job *job, struct timespec read, int inventory_fd);
 /* May end before it returns. */
 void reload_job_begin(struct reload_job *job, enum reload_kind kind, enum history_cause cause);
+/* Whether there is a process that reads the files. */
+bool reload_job_is_reading(const struct reload_job *job);
 /* The longest that one may take, in seconds. */
 double reload_job_seconds_max(void);
 

@@ -11,6 +11,7 @@
 
 #include "base/json_writer.h"
 #include "server/history.h"
+#include "server/nursery.h"
 #include "server/plugin_report.h"
 #include "server/workforce.h"
 #include "shm/notice.h"
@@ -74,6 +75,21 @@ static void put_restarts(struct buffer *into, const struct workforce *workforce)
     }
 }
 
+static const char *nursery_state_of(const struct nursery *nursery)
+{
+    if (nursery->is_ready)
+        return "ready";
+    return nursery->pid != 0 ? "building" : "missing";
+}
+
+static void put_nursery(struct buffer *into, const struct nursery *nursery)
+{
+    if (nursery->pid != 0)
+        put_line(into, "nursery        %s, pid %d", nursery_state_of(nursery), (int)nursery->pid);
+    else
+        put_line(into, "nursery        %s", nursery_state_of(nursery));
+}
+
 void standing_print(const struct standing *standing, struct buffer *into)
 {
     const struct history *history = standing->history;
@@ -88,6 +104,7 @@ void standing_print(const struct standing *standing, struct buffer *into)
     put_line(into, "workers        %u of %u serve", workforce->ready_count,
              workforce->options.count);
     put_restarts(into, workforce);
+    put_nursery(into, workforce->options.nursery);
     if (standing->previous_pid != 0)
         put_line(into, "before         pid %d finishes its requests", (int)standing->previous_pid);
     if (history->generation == 0)
@@ -136,6 +153,17 @@ static void write_workers(struct json_writer *writer, const struct workforce *wo
     json_writer_close_array(writer);
 }
 
+static void write_nursery(struct json_writer *writer, const struct nursery *nursery)
+{
+    json_writer_open_object(writer, "nursery");
+    json_writer_put_string(writer, "state", nursery_state_of(nursery));
+    if (nursery->pid != 0) {
+        json_writer_put_number(writer, "pid", nursery->pid);
+        json_writer_put_number(writer, "generation", (double)nursery->generation);
+    }
+    json_writer_close_object(writer);
+}
+
 static void write_reload(struct json_writer *writer, const struct history *history,
                          size_t errors_max)
 {
@@ -172,6 +200,7 @@ void standing_print_json(const struct standing *standing, struct buffer *into)
     json_writer_put_number(&writer, "started", standing->started);
     write_workers(&writer, standing->workforce);
     json_writer_put_number(&writer, "restarts", (double)standing->workforce->restarts);
+    write_nursery(&writer, standing->workforce->options.nursery);
     if (standing->previous_pid != 0)
         json_writer_put_number(&writer, "previous_pid", standing->previous_pid);
     if (standing->history->generation > 0)

@@ -13,15 +13,14 @@
 #include "base/mem.h"
 #include "base/sink.h"
 #include "bridge/appeal.h"
-#include "bridge/bundle.h"
 #include "bridge/generation.h"
 #include "bridge/whereabouts.h"
 #include "net/background.h"
 #include "net/resolver.h"
 #include "server/channel.h"
 #include "server/orphan.h"
-#include "server/privileges.h"
 #include "server/succession.h"
+#include "server/worker_build.h"
 #include "server/worker_deputy.h"
 #include "server/worker_listeners.h"
 #include "shm/shared.h"
@@ -49,11 +48,6 @@ struct worker {
     bool is_draining;
     bool has_served;
 };
-
-static void on_error(void *data, struct slice error)
-{
-    log_write(LOG_ERROR, "%.*s", SLICE_FORMAT(error));
-}
 
 static void on_turn(void *data, double seconds)
 {
@@ -203,28 +197,6 @@ static void watch_signals(struct worker *worker)
     whereabouts_tell_lines();
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* From what was read once for all, so nothing of root's is needed, and all workers are alike. */
-static bool build(struct worker *worker)
-{
-    const struct worker_options *options = worker->options;
-    struct bundle *bundle = bundle_open(options->bundle_fd);
-    if (bundle == NULL) {
-        log_write(LOG_ERROR, "what was read of the configuration cannot be mapped: %s",
-                  strerrordesc_np(errno));
-        return false;
-    }
-    struct generation_options generation = {.config_path = options->config_path,
-                                            .number = options->generation,
-                                            .bundle = bundle,
-                                            .shared = options->shared,
-                                            .lua_root = options->installation->lua_root,
-                                            .plugin_root = options->installation->plugin_root,
-                                            .on_error = on_error};
-    worker->generation = generation_build(&generation);
-    bundle_release(&bundle);
-    return worker->generation != NULL;
 }
 
 static bool on_appeal(void *data, uint64_t ticket, struct slice what)
@@ -389,10 +361,17 @@ static void tear_down(struct worker *worker)
     loop_destroy(&worker->loop);
 }
 
-/* The kernel then forgets whose death it is to tell of. */
-static bool become_user(const struct worker_options *options)
+/* Who was forked with a generation has its user, too. */
+static bool take_generation(struct worker *worker)
 {
-    return privileges_drop(options->plan->user) && orphan_bind(options->master);
+    const struct worker_options *options = worker->options;
+
+    worker->generation = options->built;
+    if (worker->generation != NULL)
+        generation_move_in(worker->generation, options->shared);
+    else if (worker_become_user(options))
+        worker->generation = worker_build(options);
+    return worker->generation != NULL;
 }
 
 int worker_run(const struct worker_options *options)
@@ -410,7 +389,7 @@ int worker_run(const struct worker_options *options)
     worker.loop->on_turn = on_turn;
     worker.loop->on_turn_data = &worker;
     worker.loop->turn = &options->shared->place->turn_started;
-    if (become_user(options) && build(&worker) && make_services(&worker)) {
+    if (take_generation(&worker) && make_services(&worker)) {
         generation_start(worker.generation, &worker.services, on_started, &worker);
         loop_run(worker.loop);
     }

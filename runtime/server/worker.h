@@ -10,6 +10,7 @@
 #include "server/sockets.h"
 
 struct channel;
+struct generation;
 struct shared;
 
 struct worker_options {
@@ -24,6 +25,9 @@ struct worker_options {
     unsigned index;          /* from 0 */
     bool waits_to_listen;    /* it is ready before it listens, and is told when */
     struct channel *channel; /* to the master, who is told when it serves */
+    /* worker_build()'s, of before the fork, as the user that workers are; the worker's from now on.
+     * NULL: it builds one itself. */
+    struct generation *built;
 };
 
 /* In the forked process: serves until SIGTERM, or the master's death, has drained it; the exit

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "net/loop.h"
 #include "server/channel.h"
+#include "server/nursery.h"
 #include "server/orphan.h"
 #include "shm/shared.h"
 
@@ -61,39 +62,53 @@ static void become_worker(struct workforce_member *member, struct channel *chann
     options.master = master;
     options.index = index_of(member);
     options.channel = channel;
-    for (unsigned i = 0; i < workforce->options.count; i++) {
-        if (workforce->members[i].channel != NULL)
-            channel_destroy(&workforce->members[i].channel);
-    }
-    free(workforce->members);
     workforce->options.in_child(workforce->options.data);
     int code = worker_run(&options);
     channel_destroy(&channel);
     exit(code);
 }
 
+static void expect(struct workforce_member *member)
+{
+    member->is_expected = true;
+    ev_timer_set(&member->birth, WORKFORCE_BIRTH_SECONDS_MAX, 0);
+    ev_timer_start(loop_of(member->workforce), &member->birth);
+}
+
 /* False when the system has no process to give. In the child it does not return. */
-static bool start(struct workforce_member *member)
+static bool start_from_here(struct workforce_member *member, struct channel *ends[2])
 {
     pid_t master = getpid();
-    struct channel *ends[2];
 
-    if (!channel_create_pair(ends))
-        return false;
     pid_t pid = fork();
     if (pid == 0) {
         channel_destroy(&ends[0]);
         become_worker(member, ends[1], master);
     }
-    channel_destroy(&ends[1]);
-    if (pid < 0) {
+    member->pid = pid > 0 ? pid : 0;
+    return pid > 0;
+}
+
+/* The same. */
+static bool start(struct workforce_member *member)
+{
+    struct workforce *workforce = member->workforce;
+    struct channel *ends[2];
+
+    if (!channel_create_pair(ends))
+        return false;
+    if (!member->was_lost && nursery_fork(workforce->options.nursery, index_of(member), ends[1])) {
+        expect(member);
+    } else if (!start_from_here(member, ends)) {
         channel_destroy(&ends[0]);
+        channel_destroy(&ends[1]);
         return false;
     }
-    member->pid = pid;
+    channel_destroy(&ends[1]);
+    member->was_lost = false;
     member->channel = ends[0];
     ev_io_set(&member->hears, channel_fd(member->channel), EV_READ);
-    ev_io_start(loop_of(member->workforce), &member->hears);
+    ev_io_start(loop_of(workforce), &member->hears);
     return true;
 }
 
@@ -111,22 +126,47 @@ static void on_restart(struct ev_loop *ev, ev_timer *timer, int events)
 {
     struct workforce_member *member = timer->data;
     struct workforce *workforce = member->workforce;
+    bool is_another = member->has_ended && !member->was_lost;
 
     if (!start(member)) {
         plan_next(member, 0);
         return;
     }
-    if (!member->has_ended)
+    if (!is_another)
         return;
     member->restarts++;
     workforce->restarts++;
     workforce->options.on_restart(workforce->options.data);
 }
 
+/* It may have died since, and the signal that told of it has come: that is seen later, since this
+ * comes from its channel. */
+static void on_born(struct workforce_member *member, pid_t pid)
+{
+    static const struct channel_message ADOPT = {.kind = CHANNEL_ADOPT, .ok = true};
+
+    member->is_expected = false;
+    member->pid = pid;
+    channel_send(member->channel, &ADOPT);
+    for (int number = 1; number < 64; number++) {
+        if ((member->signals & 1ULL << number) != 0)
+            kill(pid, number);
+    }
+    member->signals = 0;
+    ev_timer_stop(loop_of(member->workforce), &member->birth);
+    ev_timer_set(&member->birth, 0, 0);
+    ev_timer_start(loop_of(member->workforce), &member->birth);
+}
+
 static void on_message(struct workforce_member *member, const struct channel_message *message)
 {
     struct workforce *workforce = member->workforce;
 
+    if (message->kind == CHANNEL_BORN) {
+        if (member->is_expected)
+            on_born(member, (pid_t)message->generation);
+        return;
+    }
     if (message->kind != CHANNEL_READY) {
         workforce->options.on_message(workforce->options.data, index_of(member), message);
         return;
@@ -136,6 +176,37 @@ static void on_message(struct workforce_member *member, const struct channel_mes
     workforce->ready_count++;
     if (workforce->ready_count == workforce->options.count)
         workforce->options.on_ready(workforce->options.data);
+}
+
+/* The nursery could not fork it, or it has ended before it was known: another one builds for
+ * itself. */
+static void lose(struct workforce_member *member)
+{
+    struct workforce *workforce = member->workforce;
+
+    log_write(LOG_WARNING, "worker %u did not come from the nursery", index_of(member) + 1);
+    stop_hearing(member);
+    ev_timer_stop(loop_of(workforce), &member->birth);
+    member->is_expected = false;
+    member->was_lost = true;
+    member->signals = 0;
+    if (!workforce->is_stopping)
+        plan_restart(member, 0);
+    else if (workforce_is_empty(workforce))
+        workforce->options.on_empty(workforce->options.data);
+}
+
+static void on_birth(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    struct workforce_member *member = timer->data;
+    struct workforce *workforce = member->workforce;
+
+    if (!member->is_expected) {
+        workforce_reap(workforce);
+        return;
+    }
+    lose(member);
+    nursery_distrust(workforce->options.nursery);
 }
 
 static void on_heard(struct ev_loop *ev, ev_io *watcher, int events)
@@ -148,7 +219,11 @@ static void on_heard(struct ev_loop *ev, ev_io *watcher, int events)
         on_message(member, &message);
         channel_message_clear(&message);
     }
-    if (outcome == CHANNEL_CLOSED)
+    if (outcome != CHANNEL_CLOSED)
+        return;
+    if (member->is_expected)
+        lose(member);
+    else
         stop_hearing(member);
 }
 
@@ -165,10 +240,19 @@ static void log_end(unsigned index, pid_t pid, int status)
 bool workforce_is_empty(const struct workforce *workforce)
 {
     for (unsigned i = 0; i < workforce->options.count; i++) {
-        if (workforce->members[i].pid != 0)
+        if (workforce->members[i].pid != 0 || workforce->members[i].is_expected)
             return false;
     }
     return true;
+}
+
+bool workforce_expects(const struct workforce *workforce)
+{
+    for (unsigned i = 0; i < workforce->options.count; i++) {
+        if (workforce->members[i].is_expected)
+            return true;
+    }
+    return false;
 }
 
 static void on_end(struct workforce_member *member, int status)
@@ -213,7 +297,8 @@ void workforce_init(struct workforce *workforce, const struct workforce_options 
         member->workforce = workforce;
         ev_init(&member->hears, on_heard);
         ev_init(&member->restart, on_restart);
-        member->hears.data = member->restart.data = member;
+        ev_init(&member->birth, on_birth);
+        member->hears.data = member->restart.data = member->birth.data = member;
     }
 }
 
@@ -222,9 +307,19 @@ void workforce_clear(struct workforce *workforce)
     for (unsigned i = 0; i < workforce->options.count; i++) {
         stop_hearing(&workforce->members[i]);
         ev_timer_stop(loop_of(workforce), &workforce->members[i].restart);
+        ev_timer_stop(loop_of(workforce), &workforce->members[i].birth);
     }
     free(workforce->members);
     *workforce = (struct workforce){0};
+}
+
+void workforce_abandon(struct workforce *workforce)
+{
+    for (unsigned i = 0; i < workforce->options.count; i++) {
+        if (workforce->members[i].channel != NULL)
+            channel_destroy(&workforce->members[i].channel);
+    }
+    free(workforce->members);
 }
 
 void workforce_start(struct workforce *workforce)
@@ -255,10 +350,17 @@ void workforce_reap(struct workforce *workforce)
     }
 }
 
+static void send_signal(struct workforce_member *member, int signal_number)
+{
+    if (member->pid != 0)
+        kill(member->pid, signal_number);
+    else if (member->is_expected)
+        member->signals |= 1ULL << signal_number;
+}
+
 void workforce_signal_one(struct workforce *workforce, unsigned worker, int signal_number)
 {
-    if (workforce->members[worker].pid != 0)
-        kill(workforce->members[worker].pid, signal_number);
+    send_signal(&workforce->members[worker], signal_number);
 }
 
 double workforce_next_try(const struct workforce *workforce, unsigned worker)
@@ -285,8 +387,6 @@ bool workforce_send(struct workforce *workforce, unsigned worker,
 
 void workforce_signal(struct workforce *workforce, int signal_number)
 {
-    for (unsigned i = 0; i < workforce->options.count; i++) {
-        if (workforce->members[i].pid != 0)
-            kill(workforce->members[i].pid, signal_number);
-    }
+    for (unsigned i = 0; i < workforce->options.count; i++)
+        send_signal(&workforce->members[i], signal_number);
 }

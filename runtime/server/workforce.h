@@ -11,13 +11,18 @@
 #include "server/backoff.h"
 #include "server/worker.h"
 
+/* For one that is forked by the nursery to say so. */
+#define WORKFORCE_BIRTH_SECONDS_MAX 2.0
+
 struct channel_message;
 struct loop;
+struct nursery;
 
 struct workforce_options {
     struct loop *loop;
     struct worker_options worker; /* of all, but index and channel */
     unsigned count;
+    struct nursery *nursery; /* from which they are forked, where it can */
     /* All serve; again each time after one that was missing has been replaced. */
     void (*on_ready)(void *data);
     /* A worker said something else; `message` is borrowed. */
@@ -37,8 +42,11 @@ struct workforce_options {
 
 struct workforce_member {
     struct workforce *workforce;
-    pid_t pid;               /* 0: none */
+    pid_t pid;               /* 0: none, or not known yet */
     struct channel *channel; /* NULL: there is none, or its worker has closed it */
+    bool is_expected;        /* the nursery forks it: who it is will be told */
+    bool was_lost;           /* the last one that was expected has not come */
+    uint64_t signals;        /* a bit for each that waits until its process id is known */
     bool is_ready;
     bool is_stopped; /* by a signal, until another one lets it go on */
     bool has_ended;  /* once at least */
@@ -47,6 +55,7 @@ struct workforce_member {
     uint64_t restarts; /* how often it has been replaced */
     ev_io hears;       /* active while there is a channel */
     ev_timer restart;
+    ev_timer birth; /* while it is expected; then once, to see whether it has ended meanwhile */
 };
 
 struct workforce {
@@ -64,6 +73,10 @@ void workforce_clear(struct workforce *workforce);
 void workforce_start(struct workforce *workforce);
 /* Nobody is replaced from now on; the workers are to be told by a signal. May call on_empty. */
 void workforce_stop(struct workforce *workforce);
+/* In a child: gives back what only the master has a use for. */
+void workforce_abandon(struct workforce *workforce);
+/* Whether one is being forked that is nobody's child but the master's, who does not know it yet. */
+bool workforce_expects(const struct workforce *workforce);
 /* No process is left. */
 bool workforce_is_empty(const struct workforce *workforce);
 /* After SIGCHLD: takes note of all that have ended, were stopped, or go on. */

@@ -206,7 +206,10 @@ end
 function Gateway:worker_pids()
   local path = ("/proc/%d/task/%d/children"):format(self.pid, self.pid)
   local pids = {}
-  for pid in (system.read_file(path) or ""):gmatch "%d+" do pids[#pids + 1] = tonumber(pid) end
+  for pid in (system.read_file(path) or ""):gmatch "%d+" do
+    local name = system.read_file(("/proc/%s/comm"):format(pid))
+    if name and name ~= "nursery\n" then pids[#pids + 1] = tonumber(pid) end
+  end
   return pids
 end
 

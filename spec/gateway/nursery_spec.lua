@@ -1,0 +1,235 @@
+--- nursery: workers come from a process that has built what they run.
+
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local json = require "cjson"
+local reloading = require "spec.support.reloading"
+local socket = require "spec.support.socket"
+local system = require "spec.support.system"
+local wait = require "spec.support.wait"
+
+local is_root = os.execute "test $(id -u) = 0" == 0
+
+-- Notes each process that builds it; answers with its worker, its worker's parent, random bytes.
+local WITNESS = [[
+local ffi = require "ffi"
+local moongate = require "moongate"
+ffi.cdef "int getpid(void); int getppid(void); int getpriority(int, unsigned);"
+local witness = { summary = "Tells who built it, and who runs it.",
+  options = { text = { type = "string", default = "" } } }
+function witness.new()
+  local here = debug.getinfo(1, "S").source:match "^@(.*)/plugins/"
+  local file = io.open(here .. "/built", "a")
+  if file then
+    file:write(ffi.C.getpid(), "\n")
+    file:close()
+  end
+  return {}
+end
+function witness:respond()
+  return moongate.reply.json(200, { pid = ffi.C.getpid(), parent = ffi.C.getppid(),
+    nice = ffi.C.getpriority(0, 0), text = self.text,
+    random = moongate.crypto.hex(moongate.crypto.random(16)) })
+end
+return witness
+]]
+
+local CONFIG = [[
+  workers(2)
+  listen "127.0.0.1:0"
+  route "/" { plugins = { { "witness", text = "%s" } } }
+  %s
+]]
+
+describe("the nursery", function()
+  local self
+
+  local function start(more)
+    self = reloading.start { config = CONFIG:format("first", more or ""),
+      files = { ["plugins/witness.lua"] = WITNESS } }
+  end
+
+  after_each(gateway.stop_all)
+
+  local function status()
+    local _, text = self:ask { "status", "--json" }
+    return json.decode(text)
+  end
+
+  local function nursery() return status().nursery end
+
+  -- One that has the generation that runs, and is not `before`.
+  local function await_nursery(before)
+    return wait.that(function()
+      local now = nursery()
+      return now.state == "ready" and now.generation == self.generation and now.pid ~= before
+        and now.pid
+    end, 60, "a nursery")
+  end
+
+  local function serving()
+    local pids = {}
+    for _, worker in ipairs(status().workers) do
+      if worker.serves then pids[#pids + 1] = worker.pid end
+    end
+    return pids
+  end
+
+  -- How often it has been built by something that is not `pids`.
+  local function builders()
+    local count, pids = 0, {}
+    for pid in (system.read_file(self.directory .. "/built") or ""):gmatch "%d+" do
+      count = count + 1
+      pids[tonumber(pid)] = true
+    end
+    return count, pids
+  end
+
+  -- Kills that worker; the process id of who takes its place.
+  local function kill(worker)
+    local pid, others = serving()[worker], {}
+    for _, other in ipairs(serving()) do others[other] = true end
+    system.kill(pid, system.SIGKILL)
+    return wait.that(function()
+      local now = serving()
+      if #now < 2 then return end
+      for _, one in ipairs(now) do
+        if not others[one] then return one end
+      end
+    end, 60, "a worker in its place")
+  end
+
+  -- What that worker answers.
+  local function answer_of(pid)
+    return wait.that(function()
+      local answer = json.decode(http.request(self.port).body)
+      return answer.pid == pid and answer
+    end, 20, "an answer of " .. pid)
+  end
+
+  local function is_gone(pid)
+    return (system.read_file(("/proc/%d/status"):format(pid)) or ""):find "State:%s*[^Z]" == nil
+  end
+
+  it("has built what the first workers run, and whoever takes a dead one's place", function()
+    start()
+    local _, by = builders()
+    assert.is_true(by[await_nursery()])
+    for _, pid in ipairs(serving()) do assert.is_nil(by[pid]) end
+    local before = builders()
+    local random = {}
+    for _, pid in ipairs(serving()) do random[answer_of(pid).random] = true end
+    for i = 1, 3 do
+      local pid = kill(i % 2 + 1)
+      local answer = answer_of(pid)
+      assert.equal(self.pid, answer.parent)
+      assert.equal("first", answer.text)
+      assert.is_nil(random[answer.random])
+      random[answer.random] = true
+    end
+    assert.equal(before, (builders()))
+    assert.equal(3, status().restarts)
+    assert.matches("\nnursery +ready, pid %d+\n", (select(2, self:ask { "status" })))
+  end)
+
+  it("is missed by nobody when it dies, and another one is built", function()
+    start()
+    local before = await_nursery()
+    for _ = 1, 2 do
+      system.kill(before, system.SIGKILL)
+      assert.equal(self.pid, answer_of(kill(1)).parent)
+      before = await_nursery(before)
+    end
+    local count = builders()
+    answer_of(kill(2))
+    assert.equal(count, (builders()))
+  end)
+
+  it("that does not fork is ended, and a worker builds for itself", function()
+    start()
+    local stopped = await_nursery()
+    system.kill(stopped, system.SIGSTOP)
+    local pid = kill(1)
+    local _, by = builders()
+    assert.is_true(by[pid])
+    assert.is_true(is_gone(stopped))
+    await_nursery(stopped)
+  end)
+
+  it("has the generation that runs, after a reload and a rollback", function()
+    start()
+    local first = await_nursery()
+    self:reload { ["gateway.lua"] = CONFIG:format("second", "") }
+    assert.is_true(is_gone(first))
+    assert.equal("second", answer_of(kill(1)).text) -- before there is another one, maybe
+    local second = await_nursery(first)
+    assert.equal("second", answer_of(kill(1)).text)
+    assert.equal(0, self:ask { "rollback" })
+    self.generation = self.generation + 1
+    await_nursery(second)
+    local count = builders()
+    local answer = answer_of(kill(2))
+    assert.equal("first", answer.text)
+    assert.equal(0, answer.nice)
+    assert.equal(count, (builders()))
+  end)
+
+  it("stays when a reload fails, or changes nothing", function()
+    start()
+    local before = await_nursery()
+    self:refuse { ["gateway.lua"] = "listen = = 1" }
+    assert.equal(before, nursery().pid)
+    self:signal(system.SIGHUP)
+    assert.equal(before, await_nursery())
+    assert.equal("first", answer_of(kill(1)).text)
+  end)
+
+  it("holds no socket that a reload has closed", function()
+    start 'listen "127.0.0.1:0"'
+    await_nursery()
+    self:reload { ["gateway.lua"] = CONFIG:format("second", "") }
+    assert.is_false(pcall(socket.connect, "127.0.0.1", self.ports[2]))
+  end)
+
+  it("is a user that may do as little as its workers", function()
+    if not is_root then return end
+    start 'user "nobody"'
+    local function limits(pid)
+      local text = system.read_file(("/proc/%d/status"):format(pid))
+      return text:match "Uid:[^\n]*" .. text:match "Groups:[^\n]*" .. text:match "CapEff:[^\n]*"
+        .. text:match "NoNewPrivs:[^\n]*" .. text:match "SigBlk:[^\n]*"
+    end
+    assert.matches("Uid:%s*65534%s*65534%s*65534.*CapEff:%s*0+NoNewPrivs:%s*1",
+      limits(await_nursery()))
+    local before = limits(serving()[1])
+    assert.equal(before, limits(kill(1)))
+    assert.matches("SigBlk:%s*0+$", before)
+  end)
+
+  it("ends with its master", function()
+    start()
+    local pid = await_nursery()
+    assert.equal(0, self:ask { "stop" })
+    assert.is_true(is_gone(pid))
+    start()
+    pid = await_nursery()
+    local directory = self:crash()
+    wait.that(function() return is_gone(pid) end, 20, "its end")
+    require "spec.support.process".remove(directory)
+  end)
+
+  it("leaves nothing behind of those who die with it", function()
+    start()
+    for _ = 1, 2 do
+      local pid = await_nursery()
+      for _, one in ipairs { serving()[1], pid, serving()[2] } do
+        system.kill(one, system.SIGKILL)
+      end
+      await_nursery(pid)
+      wait.that(function() return #serving() == 2 end, 20, "two workers")
+    end
+    wait.that(function()
+      return #self:worker_pids() == 2
+    end, 20, "no other process")
+  end)
+end)
