@@ -3,20 +3,28 @@
 -- Where the token is, what is said when it does not do, and what upstreams are told of its claims.
 -- Of what `auth` has they take part, too.
 --
+--     bearer.strip(self, req)
 --     local token, answer = bearer.token(self, req)
 --     if not token then return answer end
---     ...
---     return bearer.admit(self, req, claims, texts)
+--     local said = ...  -- what the token says
+--     local objection = bearer.objection(self, said, header, now)
+--     if objection then return objection end
+--     local verdict = bearer.verdict(self, said, now + self.cache)
+--     return bearer.admit(self, req, said, verdict.texts)
 
 local auth = require "moongate.auth"
+local claims_of = require "moongate.jwt.claims"
 local consumers = require "moongate.consumers"
 local headers = require "moongate.headers"
+local known = require "moongate.bearer_known"
+local reply = require "moongate.reply"
 
 -- Beyond it doubles are no longer exact.
 local WHOLE_MAX = 2 ^ 53
 
 ---@class moongate.bearer
-local bearer = {}
+---@field known moongate.bearer_known  tokens that this worker has found to be right
+local bearer = { known = known }
 
 local COMMON = {
   header = { type = "string", default = "authorization",
@@ -135,15 +143,23 @@ local function tokens_of(self, req)
   return found, count
 end
 
---- The one token of the request.
+--- The answer while nobody can say whether tokens do (503).
+---@param seconds number  after which it may be tried again
+---@return Reply
+function bearer.unavailable(seconds)
+  local answer = auth.refused(503, "identity-provider-unavailable",
+    "Tokens cannot be verified at the moment.", nil)
+  return reply.with_headers(answer, { ["retry-after"] = math.ceil(seconds) })
+end
+
+--- The one token of the request. Without any it goes on as the option `anonymous` says, or not.
 ---@param self table
 ---@param req Request
 ---@return string? token
----@return Reply? answer  without a token
----@return boolean? is_missing  there was none
+---@return Reply? answer  without a token; nil: it goes on as `anonymous`
 function bearer.token(self, req)
   local token, count = tokens_of(self, req)
-  if count == 0 then return nil, self.missing, true end
+  if count == 0 then return nil, auth.without(self, req, self.missing) end
   -- A comma: of several fields; no token has one (RFC 6750, 2.1).
   if count > 1 or token:find(",", 1, true) then return nil, self.ambiguous end
   if #token > self.token_limit then
@@ -183,6 +199,29 @@ function bearer.texts(self, claims)
     texts[i] = (type(value) == "table" and texts_of or text_of)(value) or false
   end
   return texts
+end
+
+--- What is wrong with what a token says, by the instance's `rules`; nil: nothing.
+---@param self table
+---@param claims table
+---@param header table  of the token
+---@param now number    seconds since 1970
+---@return Reply?
+function bearer.objection(self, claims, header, now)
+  local fault = claims_of.fault(claims, header, self.rules, now)
+  if fault then return bearer.refusal(self, fault) end
+  if not claims_of.has_scopes(claims, self.rules) then return self.lacking end
+  return nil
+end
+
+--- What is found of a token that does: for `bearer.known`.
+---@param self table
+---@param claims table
+---@param ends number  at the latest
+---@return BearerVerdict
+function bearer.verdict(self, claims, ends)
+  return { ends = math.min(claims_of.end_of(claims, self.rules), ends), claims = claims,
+    texts = bearer.texts(self, claims) }
 end
 
 --- Takes what clients must not say of themselves off the request.

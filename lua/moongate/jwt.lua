@@ -11,6 +11,7 @@
 -- PS256, EdDSA nor JWK, and reads base64url and times leniently.
 
 local bridge = require "moongate.ffi"
+local claim_rules = require "moongate.jwt.rules"
 local claims = require "moongate.jwt.claims"
 local crypto = require "moongate.crypto"
 local json = require "moongate.json"
@@ -22,7 +23,8 @@ local C = bridge.C
 ---@class moongate.jwt
 ---@field keys moongate.jwt.keys
 ---@field claims moongate.jwt.claims
-local jwt = { keys = keys, claims = claims }
+---@field rules moongate.jwt.rules
+local jwt = { keys = keys, claims = claims, rules = claim_rules }
 
 --- What a token has at most, unless a limit is said.
 jwt.BYTES_MAX = 8192

@@ -8,18 +8,20 @@
 
 local keyring = require "jwt.keyring"
 local moongate = require "moongate"
-local seen = require "jwt.seen"
 
-local auth, bearer, reply, tokens = moongate.auth, moongate.bearer, moongate.reply, moongate.jwt
+local auth, bearer, tokens = moongate.auth, moongate.bearer, moongate.jwt
 local cache, crypto, time = moongate.cache, moongate.crypto, moongate.time
-local claims_of = tokens.claims
+local known, rules = bearer.known, tokens.rules
+
+---@class JwtVerdict: BearerVerdict
+---@field set JwtKeySet  by which it was verified
 
 ---@class Jwt: Plugin
 ---@field source JwtSource  the keys
 ---@field rules JwtRules
 local jwt = {
   summary = "Admits requests with a JSON Web Token that one of the trusted keys has signed.",
-  options = bearer.options {
+  options = bearer.options(rules.options {
     keys = { type = "list", items = { type = "table", fields = keyring.options }, default = {},
       help = "the keys that are trusted" },
     jwks = { type = "string",
@@ -27,15 +29,7 @@ local jwt = {
     algorithms = { type = "list", items = { type = "string", values = keyring.ALGORITHMS },
       default = {}, help = "those that keys of a JWKS may be for, the preferred one first for keys "
         .. "that do not say; default: all, for RSA keys RS256" },
-    issuer = { type = "any", help = "what iss is, or a list of what it may be" },
-    audience = { type = "any", help = "what aud is or has among others, or a list of these" },
     type = { type = "string", help = "what typ in the header is: at+jwt (RFC 9068)" },
-    required = { type = "list", items = { type = "string" }, default = {},
-      help = "claims that must be there" },
-    claims = { type = "map", default = {},
-      help = "claims that must have a value: { tenant = \"core\" }, or one of a list" },
-    skew = { type = "duration", default = "30s", help = "by which clocks may differ" },
-    max_age = { type = "duration", default = 0, help = "since iat; 0: any" },
     may_last = { type = "boolean", default = false, help = "take tokens without exp" },
     cache = { type = "duration", default = "5m",
       help = "for which a verified token is known, at most until it expires; 0: verify each time" },
@@ -48,7 +42,7 @@ local jwt = {
       help = "for which the keys are used on when there are no newer ones" },
     unavailable = { type = "string", values = { "deny", "allow" }, default = "deny",
       help = "when the provider has never been reached: 503, or let requests on without claims" },
-  },
+  }),
 }
 
 local verified = cache "jwt"
@@ -62,27 +56,17 @@ function jwt.check(options)
   if (#options.keys > 0) == (options.jwks ~= nil) then
     return "expected either keys or jwks"
   end
-  return keyring.fault(options) or bearer.fault(options)
-end
-
-local function list_of(value)
-  if value == nil then return nil end
-  return type(value) == "table" and value or { value }
+  return keyring.fault(options) or rules.fault(options) or bearer.fault(options)
 end
 
 function jwt.new(options)
   local source, why = keyring.source(options)
   if not source then return nil, why end
   options.source = source
-  options.rules = {
-    issuer = list_of(options.issuer), audience = list_of(options.audience), type = options.type,
-    required = options.required, claims = options.claims, skew = options.skew,
-    max_age = options.max_age > 0 and options.max_age or nil, may_last = options.may_last,
-    scopes = options.scopes, scope_claim = options.scope_claim,
-  }
+  options.rules = rules.of(options)
+  options.rules.type, options.rules.may_last = options.type, options.may_last
   bearer.prepare(options)
-  options.down = reply.problem(503, "identity-provider-unavailable",
-    "Tokens cannot be verified at the moment.", { ["retry-after"] = math.ceil(options.interval) })
+  options.down = bearer.unavailable(options.interval)
   return options
 end
 
@@ -111,24 +95,20 @@ local function without_keys(self, req)
   return auth.admit(self, req, nil)
 end
 
--- The claims of a token that is signed, or nil and what is wrong.
-local function read(self, token, now)
-  local said, fault = tokens.claims_of(token)
-  if not said then return nil, bearer.refusal(self, fault) end
-  fault = claims_of.fault(said, token.header, self.rules, now)
-  if fault then return nil, bearer.refusal(self, fault) end
-  if not claims_of.has_scopes(said, self.rules) then return nil, self.lacking end
-  return said
-end
-
 -- The request's token, taken apart, or nil and what is said to it.
 local function token_of(self, req)
-  local text, answer, is_missing = bearer.token(self, req)
-  if is_missing then return nil, auth.without(self, req, answer) end
+  local text, answer = bearer.token(self, req)
   if not text then return nil, answer end
   local token, fault = tokens.parse(text, self.token_limit)
   if not token then return nil, bearer.refusal(self, fault) end
   return token
+end
+
+-- What is said to the claims of a token that is signed, or nil and the claims.
+local function judge(self, token, now)
+  local said, fault = tokens.claims_of(token)
+  if not said then return bearer.refusal(self, fault) end
+  return bearer.objection(self, said, token.header, now), said
 end
 
 -- A token that this worker does not know.
@@ -142,11 +122,11 @@ local function examine(self, req, value)
   is_right, set = verify(self, token, set)
   if not is_right then return bearer.refusal(self, "The signature does not verify.") end
   local now = time.now()
-  local said, refusal = read(self, token, now)
-  if not said then return refusal end
-  local verdict = { ends = math.min(claims_of.end_of(said, self.rules), now + self.cache),
-    claims = said, texts = bearer.texts(self, said) }
-  if value and self.cache > 0 then seen.keep(value, set, self, verdict) end
+  local refusal, said = judge(self, token, now)
+  if refusal then return refusal end
+  local verdict = bearer.verdict(self, said, now + self.cache)
+  verdict.set = set
+  if value and self.cache > 0 then known.keep(value, self, verdict) end
   return bearer.admit(self, req, said, verdict.texts)
 end
 
@@ -154,10 +134,10 @@ end
 ---@return Reply?  ends the request when present
 function jwt:request(req)
   local value = self.is_alone and req.headers:get(self.header) or nil
-  local known = value and seen.find(value)
-  if known then
-    local verdict, source, now = known[self], self.source, time.now()
-    if verdict and known.set == source.set and now < verdict.ends and now < source.ends then
+  local verdict = value and known.find(value, self)
+  if verdict then
+    local source, now = self.source, time.now()
+    if verdict.set == source.set and now < verdict.ends and now < source.ends then
       return bearer.admit(self, req, verdict.claims, verdict.texts)
     end
   end

@@ -37,16 +37,6 @@ local function fixed(set)
   return setmetatable({ set = set, ends = math.huge }, Fixed)
 end
 
-local function fault_of_names(options)
-  for _, name in ipairs { "issuer", "audience" } do
-    local value = options[name]
-    if value ~= nil and type(value) ~= "string" and type(value) ~= "table" then
-      return ("%s is %s; expected a text or a list of texts"):format(name, tostring(value))
-    end
-  end
-  return nil
-end
-
 local function fault_of_key(key)
   local count = 0
   for _, name in ipairs { "secret", "pem", "jwk" } do
@@ -67,7 +57,7 @@ function keyring.fault(options)
     local wrong = fault_of_key(key)
     if wrong then return ("keys[%d]: %s"):format(i, wrong) end
   end
-  return fault_of_names(options)
+  return nil
 end
 
 local function of_jwk(given)

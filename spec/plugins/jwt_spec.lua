@@ -40,7 +40,7 @@ describe("jwt", function()
       to("/named", { keys = { { secret = SECRET } }, header = "x-token", hide = true })
       to("/told", { keys = { { secret = SECRET } }, consumer_claim = "client",
         claim_headers = { ["X-User"] = "sub", ["x-groups"] = "groups", ["x-level"] = "level",
-          ["x-odd"] = "odd" } })
+          ["x-odd"] = "odd", ["x-user-id"] = "uid" } })
       to("/anonymous", { keys = { { secret = SECRET } }, anonymous = "mobile",
         claim_headers = { ["x-user"] = "sub" } })
       route "/counted" { upstream = "users", plugins = {
@@ -230,11 +230,14 @@ describe("jwt", function()
 
     it("names that clients give themselves", function()
       local claim = { { "X-User", "root" }, { "x-level", "9" }, { "X-Consumer-Name", "admin" },
-        { "X-Consumer-Groups", "root" }, { "X_User", "root" }, { "x_level", "9" } }
+        { "X-Consumer-Groups", "root" }, { "X_User", "root" }, { "x_level", "9" },
+        { "X-User_Id", "0" }, { "x_user-id", "0" } }
       local request = forwarded("/told/", hmac:token(claims { client = "mobile" }), claim)
       assert.equal("me", request.headers["x-user"])
       assert.is_nil(request.headers["x-level"])
       assert.is_nil(request.headers["x_user"])
+      assert.is_nil(request.headers["x-user_id"])
+      assert.is_nil(request.headers["x_user-id"])
       assert.is_nil(request.headers["x_level"])
       assert.equal("mobile", request.headers["x-consumer-name"])
       assert.is_nil(request.headers["x-consumer-groups"])
