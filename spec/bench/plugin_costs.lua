@@ -31,6 +31,8 @@ local ROWS = {
     header = BEARER },
   { "key-auth", "" },
   { "metrics", "" },
+  { "oauth2-introspection", 'endpoint = "http://provider/introspect", client_id = "bench", '
+    .. 'client_secret = "secret", cache = "1h"', header = "authorization: Bearer opaque" },
   { "quota", 'limit = 1000000000, by = "address"' },
   { "rate-limit", 'limit = 1000000000, window = "1s"' },
   { "rate-limit", 'limit = 1000000000, window = "1s", algorithm = "fixed"', name = "fixed" },
@@ -76,8 +78,16 @@ local function subjects_of()
   return list
 end
 
+-- Who is asked, once for all requests: a listener of the same gateway.
+local PROVIDER = [[
+listen "unix:%s.provider"
+upstream "provider" { "unix:%s.provider" }
+route "POST /introspect" { plugins = { { "mock", json = { active = true, sub = "user-1" } } } }
+]]
+
 local function routes_of(subjects, folder)
   local lines = {
+    PROVIDER:gsub("%%s", folder),
     ('store { path = "%s" }'):format(folder),
     'consumer "bench" { keys = { "secret" }, groups = { "bench" } }',
     'route "/{rest*}" { upstream = "origin" }',
@@ -85,8 +95,8 @@ local function routes_of(subjects, folder)
   for i = 2, #subjects do
     local subject = subjects[i]
     local plugins = ('%s{ "%s", %s }'):format(subject.before or "", subject.plugin, subject.options)
-    lines[i + 2] = ('route "GET %s" { upstream = "origin", rewrite = "/small", plugins = { %s } }')
-      :format(subject.path, plugins)
+    lines[#lines + 1] = ('route "GET %s" { upstream = "origin", rewrite = "/small", '
+      .. 'plugins = { %s } }'):format(subject.path, plugins)
   end
   return table.concat(lines, "\n") .. "\n"
 end

@@ -41,9 +41,15 @@ local EXPECTED = {
   { "/dashboard/7", 200, '"name":"Ada"', '"item":"lamp"' },
 }
 
-local function expectation(line)
+local EXPECTED_OF_DECISIONS = {
+  { "a%-token.*/orders", 200, "Orders of ada, by mobile" },
+  { "/orders", 401, "urn:moongate:problem:missing%-token", "www%-authenticate: Bearer realm=" },
+  { "%-X DELETE .*a%-token", 403, "urn:moongate:problem:insufficient%-scope" },
+}
+
+local function expectation(line, rows)
   local found
-  for _, row in ipairs(EXPECTED) do
+  for _, row in ipairs(rows) do
     if line:find(row[1]) and (not found or #row[1] > #found[1]) then found = row end
   end
   return found
@@ -55,7 +61,7 @@ local function run(line, ports)
   return out
 end
 
-local function check_answer(line, out)
+local function check_answer(line, out, rows)
   if line:find "/metrics" then
     assert.matches('moongate_requests_total{route="GET /users/{id}",status="200"}', out)
     return
@@ -63,7 +69,7 @@ local function check_answer(line, out)
     assert.matches('"draining":false', out)
     return
   end
-  local expected = assert(expectation(line), "no expectation of " .. line)
+  local expected = assert(expectation(line, rows or EXPECTED), "no expectation of " .. line)
   assert.equal(expected[2], tonumber(out:match "^HTTP/1.1 (%d+)"), line .. "\n" .. out)
   for i = 3, #expected do assert.matches(expected[i], out) end
 end
@@ -109,6 +115,16 @@ describe("conf/", function()
       assert.is_true(count >= 4)
     end)
   end
+
+  it("has decisions of others as conf/decisions.lua says", function()
+    local ports = free_ports()
+    gateway.start { config = with_ports(read "conf/decisions.lua", ports) }
+    local lines = curl_lines(read "conf/decisions.lua", "\n%-%- +(curl [^\n]+)")
+    assert.is_true(#lines >= 3)
+    for _, line in ipairs(lines) do
+      check_answer(line, run(line, ports), EXPECTED_OF_DECISIONS)
+    end
+  end)
 
   it("has a first example whose limit holds", function()
     local ports = free_ports()

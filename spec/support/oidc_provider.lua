@@ -27,11 +27,15 @@ function oidc_provider.is_there()
   return system.read_file(FOLDER .. "/oidc-provider/package.json") ~= nil
 end
 
+--- The secret of its clients "gateway" and "gateway-post".
+oidc_provider.GATEWAY_SECRET = "g:a/t e+w&a=y%"
+
+---@param port integer?  default: a free one
 ---@return OidcProvider
-function oidc_provider.start()
+function oidc_provider.start(port)
   local self = setmetatable({ directory = system.temporary_directory() }, Provider)
   self.process = process.spawn({ "node", "spec/support/oidc_provider.mjs",
-    system.absolute(FOLDER) },
+    system.absolute(FOLDER), port and tostring(port) },
     { stdout = self.directory .. "/out", stderr = self.directory .. "/err" })
   self.port = tonumber(wait.that(function()
     if not self.process:is_running() then
@@ -43,18 +47,29 @@ function oidc_provider.start()
   return self
 end
 
+local function post(self, path, form)
+  return http.request(self.port, { method = "POST", path = path, headers = {
+    authorization = "Basic bW9iaWxlOm1vYmlsZS1zZWNyZXQ=", -- mobile:mobile-secret
+    ["content-type"] = "application/x-www-form-urlencoded",
+  }, body = form })
+end
+
 --- A token for the client "mobile".
 ---@param scope string
 ---@param audience string?  of a JWT; without it the token is opaque
 ---@return string
 function Provider:token(scope, audience)
   local resource = audience and "&resource=" .. audience or ""
-  local answer = http.request(self.port, { method = "POST", path = "/token", headers = {
-    authorization = "Basic bW9iaWxlOm1vYmlsZS1zZWNyZXQ=", -- mobile:mobile-secret
-    ["content-type"] = "application/x-www-form-urlencoded",
-  }, body = ("grant_type=client_credentials&scope=%s%s"):format(scope, resource) })
+  local answer = post(self, "/token",
+    ("grant_type=client_credentials&scope=%s%s"):format(scope, resource))
   assert(answer.status == 200, answer.body)
   return json.decode(answer.body).access_token
+end
+
+--- Revokes an opaque token (RFC 7009).
+---@param token string
+function Provider:revoke(token)
+  assert(post(self, "/token/revocation", "token=" .. token).status == 200)
 end
 
 --- Begins anew with other keys, and signs by that algorithm.

@@ -1,10 +1,11 @@
 // oidc_provider — a real OpenID provider (npm: oidc-provider) that specs ask for tokens.
 //
-//     node oidc_provider.mjs FOLDER_OF_node_modules
+//     node oidc_provider.mjs FOLDER_OF_node_modules [PORT]
 //
-// Listens on a free port, which it prints. A request for /rotate/RS256 or /rotate/ES256 begins anew
+// Listens on that port or a free one, which it prints. A request for /rotate/RS256 or /rotate/ES256 begins anew
 // with other keys, signing with that algorithm. The client "mobile" (secret "mobile-secret") gets
-// JWTs for https://api.example, opaque tokens otherwise.
+// JWTs for https://api.example, opaque tokens otherwise; "gateway" and "gateway-post" ask about
+// them, and have a secret that forms have to escape.
 
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { createServer } from "node:http";
@@ -24,15 +25,24 @@ function newKeys(algorithm) {
   return { ...pair.privateKey.export({ format: "jwk" }), alg: algorithm, use: "sig", kid };
 }
 
+function client(id, secret, more) {
+  return {
+    client_id: id, client_secret: secret, grant_types: ["client_credentials"], response_types: [],
+    redirect_uris: [], ...more,
+  };
+}
+
 function configuration(algorithm) {
   return {
     jwks: { keys: [newKeys("RS256"), newKeys("ES256")] },
     cookies: { keys: ["specs"] },
     scopes: ["read", "write"],
-    clients: [{
-      client_id: "mobile", client_secret: "mobile-secret",
-      grant_types: ["client_credentials"], response_types: [], redirect_uris: [],
-    }],
+    clients: [
+      client("mobile", "mobile-secret"),
+      client("gateway", "g:a/t e+w&a=y%"),
+      client("gateway-post", "g:a/t e+w&a=y%", { token_endpoint_auth_method: "client_secret_post" }),
+    ],
+    extraTokenClaims: (context, token) => ({ client: token.clientId, tenant: "core" }),
     features: {
       devInteractions: { enabled: false },
       clientCredentials: { enabled: true },
@@ -65,7 +75,7 @@ function begin(algorithm) {
   handle = new Provider(issuer, configuration(algorithm)).callback();
 }
 
-server.listen(0, "127.0.0.1", () => {
+server.listen(Number(process.argv[3] ?? 0), "127.0.0.1", () => {
   begin("RS256");
   console.log(`listening on ${server.address().port}`);
 });
