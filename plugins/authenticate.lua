@@ -3,8 +3,8 @@
 -- The plugins under `any` are asked in the order written, until one has no objection. When all of
 -- them refuse, the client gets the answer of the first whose credentials it has sent, else of the
 -- first that missed some, with the challenges of all. Any plugin does that takes part in `request`
--- alone: `{ "ip-filter", allow = { "10.0.0.0/8" } }` lets the own network in without a key. Where
--- all of several are wanted, write them one after the other, without this plugin.
+-- alone, and `session`: `{ "ip-filter", allow = { "10.0.0.0/8" } }` lets the own network in without
+-- a key. Where all of several are wanted, write them one after the other, without this plugin.
 
 local moongate = require "moongate"
 
@@ -31,8 +31,12 @@ end
 local function fault_of(step)
   if not step.plugin.request then return "it has no request phase" end
   if step.when then return "a `when` belongs to the whole" end
+  if step.instance.lets_all_in then return "with these options it refuses nobody" end
+  -- What plugins of auth.lua say with answers is of the client's credentials.
+  local is_identity = step.plugin.options.consumer_header ~= nil
   for _, phase in ipairs(OTHER_PHASES) do
-    if step.plugin[phase] then return ("its %s phase would not run"):format(phase) end
+    local runs = phase == "response" and is_identity
+    if step.plugin[phase] and not runs then return ("its %s phase would not run"):format(phase) end
   end
   return nil
 end
@@ -46,7 +50,7 @@ local function add_own_header(self, name)
 end
 
 function authenticate.new(options, context)
-  local self = { methods = {}, own_headers = {}, is_own = {} }
+  local self = { methods = {}, own_headers = {}, is_own = {}, has_response = false }
   add_own_header(self, options.consumer_header)
   for i, entry in ipairs(options.any) do
     local step = context.steps:one(entry, context)
@@ -54,10 +58,15 @@ function authenticate.new(options, context)
     local wrong = fault_of(step)
     if wrong then return nil, ("any[%d], %s, cannot stand here: %s"):format(i, step.name, wrong) end
     self.methods[i] = { plugin = step.plugin, instance = step.instance }
+    self.has_response = self.has_response or step.plugin.response ~= nil
     add_own_header(self, step.instance.consumer_header)
     for _, name in ipairs(step.instance.own_headers or {}) do add_own_header(self, name) end
   end
   return self
+end
+
+function authenticate.phases(instance)
+  return { request = true, response = instance.has_response }
 end
 
 -- Instances may be shared by several of us.
@@ -124,6 +133,20 @@ function authenticate:request(req)
     answers[#answers + 1] = answer
   end
   return end_refused(self, req, answers)
+end
+
+--- Of those that have something to say with the answer, as session has, whoever admitted.
+---@param req Request
+---@param res Response
+---@return Reply?
+function authenticate:response(req, res)
+  for i = #self.methods, 1, -1 do
+    local method = self.methods[i]
+    local respond = method.plugin.response
+    local answer = respond and respond(method.instance, req, res)
+    if answer then return answer end
+  end
+  return nil
 end
 
 return authenticate

@@ -114,8 +114,10 @@ function auth.strip(req, name)
   if not is_ours(name) then fields:remove_alike(name) end
 end
 
--- The Cookie field without the one cookie.
-local function hide_cookie(req, name)
+--- Takes a cookie off what goes to the upstream.
+---@param req Request
+---@param name string
+function auth.hide_cookie(req, name)
   local kept = {}
   for _, field in ipairs(req.headers:all "cookie") do
     for pair in field:gmatch "[^;]+" do
@@ -134,7 +136,7 @@ end
 function auth.hide(self, req)
   req.headers[self.header] = nil
   if self.query and req.query[self.query] then req.query[self.query] = nil end
-  if self.cookie and req.cookies[self.cookie] then hide_cookie(req, self.cookie) end
+  if self.cookie and req.cookies[self.cookie] then auth.hide_cookie(req, self.cookie) end
 end
 
 --- The caller is known: it becomes `req.consumer`, and the upstream is told.

@@ -44,6 +44,7 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field consumer Consumer?   who it is, once a plugin has found out; assign it
 ---@field consumer_name string?  the same as req.consumer.name, faster
 ---@field claims table?        of its token, which a plugin has verified: `req.context.claims`
+---@field session Session?      of the plugin session, when it stands before
 ---@field context table        for plugins to leave things for each other; gone with the request
 ---@field tls Tls?             facts about the client's TLS connection; nil without TLS
 ---@field content_length integer? of the body, when the client said it
@@ -72,8 +73,7 @@ local Request = {}
 ---@field fault string?        "upstream-refused"
 ---@field detail string?       for the log, never for a client
 
-local getters, setters, meta = {}, {}, {}
-
+local getters, setters, meta, NONE = {}, {}, {}, {}
 local HANDLE, SERIAL, STATE = parts.HANDLE, parts.SERIAL, parts.STATE
 local BODY, CONTEXT, CONSUMER = parts.BODY, parts.CONTEXT, parts.CONSUMER
 
@@ -176,8 +176,8 @@ function getters.consumer(self) return (consumers.in_state(state_of(self))) end
 
 function getters.consumer_name(self) return (consumers.name_in_state(state_of(self))) end
 
-local NONE = {}
 function getters.claims(self) return (state_of(self)[CONTEXT] or NONE).claims end
+function getters.session(self) return (state_of(self)[CONTEXT] or NONE).session end
 
 function getters.context(self)
   local context = state_of(self)[CONTEXT]
@@ -189,10 +189,8 @@ function getters.context(self)
 end
 
 function getters.timing(self)
-  return {
-    total = C.moon_number(alive(self), C.MOON_NUMBER_DURATION),
-    response = responded_after(self),
-  }
+  return { total = C.moon_number(alive(self), C.MOON_NUMBER_DURATION),
+    response = responded_after(self) }
 end
 
 function getters.attempt(self)

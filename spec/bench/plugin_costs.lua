@@ -18,10 +18,22 @@ local TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzY29wZSI6InJlYWQiLCJleHAi
   .. "dLbX6LAewcsV0wVYNoKV4Ka4"
 local BEARER = "authorization: Bearer " .. TOKEN
 
+-- Presigned for the host "bench", and good for as long as the clock may differ.
+local PRESIGNED = "?X-Amz-Algorithm=AWS4-HMAC-SHA256"
+  .. "&X-Amz-Credential=bench%2F20260101%2Fus-east-1%2Fexecute-api%2Faws4_request"
+  .. "&X-Amz-Date=20260101T000000Z&X-Amz-Expires=604800&X-Amz-SignedHeaders=host&X-Amz-Signature="
+  .. "e2ddc66d1cb6da9decad9552dfd0deba26f9588bd73b4348c5f59c7347f0a9c4"
+local SESSION = 'name = "session", secure = false, secrets = { ("bench "):rep(8) }, '
+  .. 'renew_after = "1h", idle_timeout = "2h"'
+
 -- Of each plugin that has no endpoint of its own: options that let everything pass, as text, and
 -- over which route it stands.
 local ROWS = {
   { "access-log", 'path = "/dev/null"' },
+  { "aws-sigv4-auth", 'clock_skew = 100 * 365 * 86400', name = "presigned", path = "/signed",
+    query = PRESIGNED, header = "host: bench" },
+  { "aws-sigv4-sign", [[access_key_id = "bench", secret_access_key = "of-the-bench",
+      region = "us-east-1", service = "execute-api"]] },
   { "bot-filter", 'deny = { "masscan", "zgrab", "python-requests/1." }' },
   { "concurrency", "limit = 1000000" },
   { "cors", 'origins = { "*" }' },
@@ -40,6 +52,7 @@ local ROWS = {
   { "rate-limit", [[limits = { { limit = 1000000000, window = "1s" },
       { limit = 1000000000, window = "1h", algorithm = "fixed" } }]], name = "two limits" },
   { "request-id", "" },
+  { "session", SESSION, cookie = "/login" },
   { "size-limit", 'body = "1m", target = "4k", headers = "8k"' },
   { "spike-arrest", 'limit = 1000000000, window = "1s", burst = 1000000' },
   { "transform", 'set_headers = { ["x-team"] = "core" }' },
@@ -56,8 +69,8 @@ end
 
 local function subject_of(row, number, over)
   local label = row.name and ("%s (%s)"):format(row[1], row.name) or row[1]
-  return { name = label, plugin = row[1], options = row[2], path = "/p" .. number, over = over,
-    header = row.header }
+  return { name = label, plugin = row[1], options = row[2], path = row.path or "/p" .. number,
+    over = over, header = row.header, query = row.query, cookie = row.cookie }
 end
 
 -- Subjects in their order; those whose plugin is not in this tree are left out.
@@ -89,8 +102,11 @@ local function routes_of(subjects, folder)
   local lines = {
     PROVIDER:gsub("%%s", folder),
     ('store { path = "%s" }'):format(folder),
-    'consumer "bench" { keys = { "secret" }, groups = { "bench" } }',
+    [[consumer "bench" { keys = { "secret" }, groups = { "bench" },
+      hmac_secrets = { { "of-the-bench", id = "bench" } } }]],
     'route "/{rest*}" { upstream = "origin" }',
+    ([[route "/login" { upstream = "origin", rewrite = "/small",
+      plugins = { { "session", action = "login", %s }, "key-auth" } }]]):format(SESSION),
   }
   for i = 2, #subjects do
     local subject = subjects[i]
@@ -107,12 +123,27 @@ local function median(list)
 end
 
 local function job_of(set, program, subject)
-  return { name = subject.name, program = program, path = subject.path, directory = set.directory,
-    header = subject.header }
+  return { name = subject.name, program = program, path = subject.path .. (subject.query or ""),
+    directory = set.directory, header = subject.header }
+end
+
+-- Cookies that the program itself gives.
+local function sign_in(program, subjects)
+  for _, subject in ipairs(subjects) do
+    if subject.cookie then
+      local code, out, err = process.run({ "curl", "-sSi", "-H", "x-api-key: secret",
+        ("http://127.0.0.1:%d%s"):format(program.port, subject.cookie) }, { seconds = 60 })
+      local cookie = code == 0 and out:lower():find "set-cookie"
+        and out:match "[Ss]et%-[Cc]ookie: ([^;]+)"
+      if not cookie then error("no cookie for " .. subject.name .. ": " .. out .. err, 0) end
+      subject.header = "cookie: " .. cookie
+    end
+  end
 end
 
 local function measure_cpu(set, subjects, options)
   local program = set:gateway("plugins", routes_of(subjects, set.directory .. "/state"))
+  sign_in(program, subjects)
   for _, subject in ipairs(subjects) do load.run(job_of(set, program, subject), 1) end
   local added = {}
   for _ = 1, options.rounds do
@@ -143,6 +174,7 @@ local function count_instructions(set, subjects)
   local before = { unpack(VALGRIND) }
   before[#before + 1] = ("--callgrind-out-file=%s/callgrind.%%p"):format(set.directory)
   local program = set:gateway("callgrind", routes_of(subjects, set.directory .. "/counted"), before)
+  sign_in(program, subjects)
   for i, subject in ipairs(subjects) do
     local job = job_of(set, program, subject)
     load.run(job, 2) -- compiled by then

@@ -103,7 +103,7 @@ describe("conf/", function()
   end
 
   -- Lines as `--   curl -i http://localhost:8080/ # 200`, one after the other.
-  for _, path in ipairs { "conf/signing.lua" } do
+  for _, path in ipairs { "conf/session.lua", "conf/signing.lua" } do
     it("has what does as it says in " .. path, function()
       local ports, count = free_ports(), 0
       local self = gateway.start { config = with_ports(read(path), ports) }
