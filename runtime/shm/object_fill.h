@@ -21,22 +21,26 @@ enum object_filled {
     OBJECT_NO_ROOM    /* what is there is held or of more use */
 };
 
+/* The right to validate what is held, which must be complete: one process at a time has it. */
+struct object_refresh {
+    struct object_hold object; /* held; generation 0: there is none */
+    uint64_t stamp;            /* purges after it apply */
+};
+
 /* An object being written: plain data of the process that claimed it. */
 struct object_fill {
-    struct object_hold object;   /* generation 0: there is none. Not to be released */
-    uint64_t bytes;              /* of the body, so far */
-    uint64_t body_bytes;         /* as the head said */
-    uint64_t stamp;              /* purges after it apply */
-    uint32_t tail, tail_at;      /* the page that is written to, and where */
-    struct object_hold marker;   /* of a variant: held */
-    struct object_hold replaces; /* what it takes the place of: held */
-    uint64_t tag;                /* of the key, or of the variant */
-    bool has_marker, is_replacing, has_head;
+    struct object_hold object;     /* generation 0: there is none. Not to be released */
+    struct object_refresh refresh; /* of what it will take the place of, if any */
+    uint64_t bytes;                /* of the body, so far */
+    uint64_t body_bytes;           /* as the head said */
+    uint32_t tail, tail_at;        /* the page that is written to, and where */
+    bool has_head;
 };
 
 struct object_claim {
     uint32_t account;   /* the caller's number, for instance of a counter by route */
     struct slice route; /* purged by that name; empty: none */
+    uint64_t now_ns;
 };
 
 struct object_head {
@@ -54,12 +58,11 @@ struct object_head {
  * on.
  */
 enum object_filled object_fill_claim(struct object_store *store, const struct object_key *key,
-                                     const struct object_claim *claim, uint64_t now_ns,
-                                     struct object_fill *fill);
+                                     const struct object_claim *claim, struct object_fill *fill);
 /* Likewise for a variant, of a marker that is held. */
 enum object_filled object_fill_claim_variant(struct object_store *store,
                                              const struct object_hold *marker, struct slice variant,
-                                             const struct object_claim *claim, uint64_t now_ns,
+                                             const struct object_claim *claim,
                                              struct object_fill *fill);
 /*
  * Before its head, of a fill that was claimed by key: the key has variants, told apart as `rules`
@@ -90,12 +93,6 @@ bool object_fill_hold(struct object_store *store, const struct object_fill *fill
 
 /* ---- refreshing what is stored ---- */
 
-/* The right to validate what is held, which must be complete: one process at a time has it. */
-struct object_refresh {
-    struct object_hold object; /* held once more */
-    uint64_t stamp;
-};
-
 /* False: somebody else validates it, or it is removed; the progress tells. */
 bool object_fill_refresh(struct object_store *store, const struct object_hold *hold,
                          struct object_refresh *refresh);
@@ -105,10 +102,11 @@ enum object_filled object_fill_refresh_done(struct object_store *store,
                                             struct object_refresh *refresh,
                                             const struct object_head *head, uint64_t now_ns);
 /* Another answer has come: `fill` is of the same key (and variant), and takes its place once it has
- * a head; readers keep what they hold. Ends the refresh only if DONE. */
+ * a head; readers keep what they hold. DONE: the refresh is the fill's from now on, and ends when
+ * it has taken the place or failed. */
 enum object_filled object_fill_refresh_replace(struct object_store *store,
                                                struct object_refresh *refresh,
-                                               const struct object_claim *claim, uint64_t now_ns,
+                                               const struct object_claim *claim,
                                                struct object_fill *fill);
 /* It failed, or proved nothing. Harmless when there is none. */
 void object_fill_refresh_give_up(struct object_store *store, struct object_refresh *refresh);

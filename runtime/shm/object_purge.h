@@ -36,10 +36,17 @@ void object_purge_all(struct object_store *store, enum object_purge_kind kind);
  * object_purge_continue() until it is done, and try again. */
 bool object_purge_prefix(struct object_store *store, struct slice prefix,
                          enum object_purge_kind kind);
+/* A walk over all pages, in steps: begins all zero. */
+struct object_purge_scan {
+    uint64_t stamp;  /* of the last purge when it began */
+    uint64_t purged; /* objects that it took out */
+    uint32_t page;   /* the next one */
+    bool has_begun;
+};
+
 /*
- * Takes purged objects out, of `pages` pages at most (1,024 take about 50 µs); `*cursor` begins
- * at 0. False: all have been looked at. Needed after object_purge_prefix(); after the others it
- * only gives room back sooner. `*purged` grows by the objects that were taken out.
+ * Takes purged objects out, of `pages` pages at most (1,024 take about 50 µs). False: all have
+ * been looked at. Needed after object_purge_prefix(); after the others it gives room back sooner.
  */
-bool object_purge_continue(struct object_store *store, uint32_t *cursor, uint32_t pages,
-                           uint64_t *purged);
+bool object_purge_continue(struct object_store *store, struct object_purge_scan *scan,
+                           uint32_t pages);

@@ -29,8 +29,8 @@
 #include "shm/segment.h"
 
 #define OBJECT_PAGE_BYTES 2048
-/* Of the region, in all. */
-#define OBJECT_STORE_BYTES_MIN 1048576
+/* Of all pages. What tells of them takes a fiftieth more, and 272 KiB at most for each lane. */
+#define OBJECT_STORE_BYTES_MIN 131072
 #define OBJECT_STORE_BYTES_MAX (1ULL << 36)
 #define OBJECT_STORE_LANES_MAX 1023
 
@@ -44,7 +44,7 @@
 #define OBJECT_BYTES_UNKNOWN UINT64_MAX
 
 struct object_store_shared;
-struct object_lane;
+struct object_stamp;
 
 /* Told of an object whose pages are given back, in whatever process does that: `account` is what
  * its filler said, `bytes` what its pages took. Must not call the store. */
@@ -54,31 +54,32 @@ typedef void object_store_freed(void *data, uint32_t account, uint64_t bytes, bo
 struct object_store {
     struct object_store_shared *shared;
     struct cell_table cells;
-    uint64_t *states; /* of each page: shm/object_pages.h */
-    uint64_t *free_hints, *free_groups;
-    uint64_t *ghosts;
-    uint32_t *next; /* of each page: the page behind it in its chain */
-    uint8_t *heat;  /* of each page: how often that object was found lately */
-    uint64_t *stamps;
-    char *lanes;
-    size_t lane_bytes;
     char *pages;
+    uint64_t *states;                   /* of each page: shm/object_pages.h */
+    uint32_t *next;                     /* of each page: the one behind it in its chain */
+    uint8_t *heat;                      /* of each first page: how often it was found lately */
+    uint64_t *taken_hints, *full_hints; /* a bit for each page, and for each word of those bits */
+    uint64_t *ghosts;                   /* what was evicted lately: shm/object_eviction.h */
+    struct object_stamp *stamps;        /* of purges: shm/object_purge.h */
+    char *lanes;                        /* shm/object_lanes.h */
     const struct hash_key *hash_key;
-    uint32_t page_count, lane_count, hold_buckets;
-    uint32_t lane;       /* the attached one */
-    uint32_t cursor;     /* where this process looks for a free page first */
-    int *wake_fds;       /* of each lane; -1: none */
-    struct list waits;   /* struct object_wait */
-    char *metadata_copy; /* what object_store_metadata() gave */
+    size_t lane_bytes;
+    uint32_t page_count, stamp_count, lane_count, hold_buckets;
+    uint32_t lane;             /* the attached one */
+    uint32_t cursor;           /* the page where this process looks for a free one first */
+    uint64_t object_bytes_max; /* of a body: an eighth of all pages unless set otherwise */
+    int *wake_fds;             /* of each lane; -1: none */
+    struct list waits;         /* struct object_wait */
+    char *metadata_copy;       /* what object_store_metadata() gave */
     object_store_freed *on_freed;
     void *on_freed_data;
-    uint64_t object_bytes_max; /* of a body: an eighth of all pages unless set */
 };
 
 /* ---- the region ---- */
 
-/* The region `name` of `bytes`; false when the segment refuses it (see segment_allot). The creator
- * is attached to lane 0. */
+/* What the region takes for pages of `bytes` in all. */
+size_t object_store_bytes(size_t bytes, uint32_t lanes);
+/* The region `name`; false when the segment refuses it (see segment_allot). */
 bool object_store_init(struct object_store *store, struct segment *segment, const char *name,
                        size_t bytes, uint32_t lanes);
 /* Gives the process's own memory and descriptors back. */
@@ -192,10 +193,10 @@ struct object_wait {
  * Until the progress of what is held differs from `seen`: more bytes, a head, another state,
  * removal, a refresh that began or ended. It is told from object_store_wake(), never from within
  * this call. False: it is already different, or cannot be told, as its filler belongs to a gateway
- * that is being replaced (then do without: `*is_different` says which).
+ * that is being replaced (then do without: `*is_new` says which).
  */
-bool object_store_wait(struct object_store *store, struct object_wait *wait, bool *is_different);
-/* Harmless when it does not wait. */
+bool object_store_wait(struct object_store *store, struct object_wait *wait, bool *is_new);
+/* Harmless when it does not wait any more, or never did after object_store_wait(). */
 void object_store_wait_cancel(struct object_wait *wait);
 /* Readable when somebody has been told something; watch it for as long as the process runs. -1:
  * there is none. */
