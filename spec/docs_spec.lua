@@ -37,7 +37,8 @@ end
 local function certificate_files()
   local directory = system.temporary_directory()
   local authority = certificates.authority(directory, "clients")
-  local files = { ["certs/clients.pem"] = read(authority.certificate) }
+  local files = { ["certs/clients.pem"] = read(authority.certificate),
+    ["certs/revoked.pem"] = authority:revocations {} }
   for _, name in ipairs { "api", "other" } do
     local issued = authority:issue { name = name, alternatives = "DNS:" .. name .. ".example.com" }
     files[("certs/%s.pem"):format(name)] = read(issued.certificate)

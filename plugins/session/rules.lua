@@ -31,9 +31,15 @@ local function fault_of_attributes(options)
   if options.renew_after >= options.idle_timeout then
     return "renew_after is not below idle_timeout; sessions in use would expire"
   end
-  if options.of and options.action ~= "logout_everywhere" then
-    return 'of needs action = "logout_everywhere"'
+  return nil
+end
+
+local function fault_of_action(options)
+  local is_everywhere = options.action == "logout_everywhere"
+  if is_everywhere and options.revocation == "none" then
+    return 'action = "logout_everywhere" needs revocation = "dict" or "store"'
   end
+  if options.of and not is_everywhere then return 'of needs action = "logout_everywhere"' end
   return nil
 end
 
@@ -53,7 +59,8 @@ end
 ---@param options table
 ---@return string?
 function rules.fault(options)
-  return fault_of_secrets(options.secrets) or fault_of_name(options) or fault_of_attributes(options)
+  return fault_of_secrets(options.secrets) or fault_of_name(options)
+    or fault_of_attributes(options) or fault_of_action(options)
 end
 
 return rules

@@ -58,7 +58,7 @@ local ROWS = {
   { "transform", 'set_headers = { ["x-team"] = "core" }' },
 }
 -- Of identity: after key-auth, over whose route they are shown.
-local AFTER_KEY = { { "acl", 'allow = { "bench" }' } }
+local AFTER_KEY = { { "acl", 'groups = { "bench" }' } }
 local VALGRIND = { "valgrind", "--tool=callgrind", "--trace-children=yes",
   "--smc-check=all-non-file", "-q" }
 
@@ -133,8 +133,7 @@ local function sign_in(program, subjects)
     if subject.cookie then
       local code, out, err = process.run({ "curl", "-sSi", "-H", "x-api-key: secret",
         ("http://127.0.0.1:%d%s"):format(program.port, subject.cookie) }, { seconds = 60 })
-      local cookie = code == 0 and out:lower():find "set-cookie"
-        and out:match "[Ss]et%-[Cc]ookie: ([^;]+)"
+      local cookie = code == 0 and out:match "\nset%-cookie: ([^;]+)"
       if not cookie then error("no cookie for " .. subject.name .. ": " .. out .. err, 0) end
       subject.header = "cookie: " .. cookie
     end

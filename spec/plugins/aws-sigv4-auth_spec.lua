@@ -402,6 +402,14 @@ describe("aws-sigv4-auth", function()
       refused("malformed-signature", ask { sent = { headers = { authorization = bad } } })
     end
     refused("malformed-signature", ask { sent = { headers = { ["x-amz-date"] = "now" } } })
+    -- Of another kind, as SigV4A, or none.
+    for _, algorithm in ipairs { "AWS4-ECDSA-P256-SHA256", "none", "" } do
+      local request = presigned {}
+      request.path = request.path:gsub("AWS4%-HMAC%-SHA256", algorithm)
+      refused("malformed-signature", http.request(moongate.port, request))
+    end
+    refused("missing-signature", ask { sent = { headers = {
+      authorization = good:gsub("HMAC", "ECDSA-P256", 1) } } })
     -- A field and a URL at once: neither.
     local both = presigned {}
     both.headers.authorization, both.headers["x-amz-date"] = good, stamp_of(os.time())
@@ -421,6 +429,14 @@ describe("aws-sigv4-auth", function()
     assert.equal(200, http.request(moongate.port, { path = "/guests" }).status)
     refused("malformed-signature", http.request(moongate.port,
       { path = "/guests", headers = { authorization = "AWS4-HMAC-SHA256 x" } }))
+  end)
+
+  it("is refused with an id that is none, or somebody else's", function()
+    assert.matches("hmac_secrets%[1%]: id is 7; expected a text", refusal.of [[
+      consumer "anna" { hmac_secrets = { { "secret", id = 7 } } }]])
+    assert.matches('consumer "b" has the same HMAC id as consumer "a"', refusal.of [[
+      consumer "a" { hmac_secrets = { { "secret", id = "AKID" } } }
+      consumer "b" { hmac_secrets = { { "other", id = "AKID" } } }]])
   end)
 
   it("is refused with options that cannot be", function()

@@ -21,7 +21,7 @@ describe("mtls-auth", function()
     for name, alternatives in pairs {
       service = "IP:192.0.2.7,DNS:other.example.com,DNS:Service.Example.com",
       workload = "URI:spiffe://example.com/workload", person = "email:ada@example.com",
-      hidden = "DNS:ada@example.com",
+      stored = "DNS:stored.example.com", hidden = "DNS:ada@example.com",
     } do
       clients[name] = authority:issue { name = "of a name", alternatives = alternatives }
     end
@@ -34,6 +34,8 @@ describe("mtls-auth", function()
     moongate = gateway.start { config = ([[
       listen { "127.0.0.1:0", tls = { cert = %q, key = %q, client_ca = %q, client = "optional" } }
       listen "127.0.0.1:0"
+      admin "127.0.0.1:0"
+      store { path = "state" }
       consumer "mobile" { certificates = { "CN=mobile" } }
       consumer "printed" { certificates = { "sha256:%s" } }
       consumer "service" { certificates = { "dns:service.example.COM" } }
@@ -81,6 +83,18 @@ describe("mtls-auth", function()
     assert.equal(403, ask("hidden").status) -- the same text, of another kind
     assert.equal("workload", who(ask("workload", "/uris")))
     assert.equal(403, ask("person", "/uris").status)
+  end)
+
+  it("knows consumers of the admin API", function()
+    local function admin(path, body)
+      return http.request(moongate.admin_port, { method = "POST", path = path, body = body,
+        headers = { ["content-type"] = "application/json" } }).status
+    end
+    assert.equal(403, ask("stored").status)
+    assert.equal(201, admin("/consumers", '{"name":"stored"}'))
+    assert.equal(201, admin("/consumers/stored/credentials",
+      '{"type":"certificate","certificate":"dns:Stored.example.com"}'))
+    assert.equal("stored", who(ask "stored"))
   end)
 
   it("refuses certificates of strangers, whatever they say", function()

@@ -46,8 +46,10 @@ describe("session", function()
         at("/any", { "authenticate", any = { with(), { "basic-auth" } } })
         at("/guests", with { anonymous = "guest" })
         at("/logout", with { action = "logout" })
-        at("/everywhere", with { action = "logout_everywhere" })
-        at("/end/{name}", with { action = "logout_everywhere", of = "param:name" })
+        if options.revocation ~= "none" then
+          at("/everywhere", with { action = "logout_everywhere" })
+          at("/end/{name}", with { action = "logout_everywhere", of = "param:name" })
+        end
         at("/late", with(), { "observer", on_log = function(req) req.session:set("a", 1) end })
       end
       routes("", {})
@@ -297,6 +299,7 @@ describe("session", function()
       [secret .. ', name = "a", secure = false, same_site = "None"'] = "needs secure = true",
       [secret .. ', renew_after = "1h"'] = "renew_after is not below idle_timeout",
       [secret .. ', of = "param:a"'] = "of needs action",
+      [secret .. ', action = "logout_everywhere", revocation = "none"'] = "needs revocation",
       [('"authenticate", any = { { %s, required = false } }'):format(secret)] = "refuses nobody",
       [('"authenticate", any = { { %s, action = "login" } }'):format(secret)] = "refuses nobody",
     }
