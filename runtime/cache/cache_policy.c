@@ -63,3 +63,9 @@ bool cache_policy_holds(const struct cache_condition *conditions, size_t count,
     }
     return false;
 }
+
+void cache_policy_hide(const struct cache_policy *policy, struct response *response)
+{
+    if (policy->is_tags_hidden && policy->tags.name.start != NULL)
+        headers_remove_key(&response->headers, policy->tags);
+}

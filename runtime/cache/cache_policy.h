@@ -43,8 +43,9 @@ struct cache_condition {
 };
 
 struct cache_policy {
-    struct slice name;  /* of this cache in Cache-Status: a token */
-    struct slice route; /* for purging by route, and metrics */
+    struct slice name;               /* of this cache in Cache-Status: a token */
+    struct slice route;              /* for purging by route */
+    struct cache_counters *counters; /* of the route, of this worker; NULL: nobody counts */
 
     /* Lifetime of answers that say nothing of it. */
     const struct cache_policy_ttl *ttls; /* by status: the first that fits */
@@ -87,8 +88,6 @@ struct cache_policy {
     bool obeys_clients; /* no-cache, max-age, min-fresh, max-stale and Pragma of requests count */
     bool is_stale_after_s_maxage; /* explicit stale-* of an answer count beside its s-maxage too */
     bool is_key_by_consumer;
-    bool has_wider_keys;  /* some route of the configuration keys by more than URIs: writes have to
-                             purge by cache_key_uri_tag() too */
     bool is_tags_hidden;  /* clients do not get to see the tags */
     bool is_status_shown; /* Cache-Status in answers */
     bool is_key_shown;    /* ... with the key */
@@ -97,6 +96,8 @@ struct cache_policy {
 /* All that a policy is when nothing is said: GET and HEAD, no ttl, heuristics of 10 % and a day. */
 extern const struct cache_policy CACHE_POLICY;
 
+/* Takes off an answer what is for the cache's eyes alone. */
+void cache_policy_hide(const struct cache_policy *policy, struct response *response);
 /* Whether any of the conditions holds for the request. */
 bool cache_policy_holds(const struct cache_condition *conditions, size_t count,
                         const struct request *request, struct arena *arena);
