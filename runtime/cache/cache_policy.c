@@ -23,6 +23,7 @@ const struct cache_policy CACHE_POLICY = {
     .keep = HOUR_SECONDS,
     .methods = 1 << METHOD_GET | 1 << METHOD_HEAD,
     .obeys_clients = true,
+    .has_wider_keys = true,
     .targeted = TARGETED,
     .targeted_count = sizeof(TARGETED) / sizeof(TARGETED[0]),
     .object_bytes_max = UINT64_MAX,

@@ -88,6 +88,8 @@ struct cache_policy {
     bool obeys_clients; /* no-cache, max-age, min-fresh, max-stale and Pragma of requests count */
     bool is_stale_after_s_maxage; /* explicit stale-* of an answer count beside its s-maxage too */
     bool is_key_by_consumer;
+    bool has_wider_keys;  /* some route of the configuration keys by more than URIs: writes have to
+                             purge by cache_key_uri_tag() too */
     bool is_tags_hidden;  /* clients do not get to see the tags */
     bool is_status_shown; /* Cache-Status in answers */
     bool is_key_shown;    /* ... with the key */
