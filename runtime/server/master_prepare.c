@@ -215,7 +215,8 @@ static bool make_memory(struct master *master)
                                      .counters_bytes = plan->memory_counters,
                                      .limits_bytes = plan->memory_limits,
                                      .dict_bytes = plan->memory_dict,
-                                     .cache_bytes = plan->memory_cache};
+                                     .cache_bytes = plan->memory_cache,
+                                     .object_bytes = plan->memory_objects};
 
     master->shared = adopt_memory(master, &options);
     if (master->shared == NULL)

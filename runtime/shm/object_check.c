@@ -18,7 +18,9 @@ static void add_object(const struct object_store *store, uint32_t page, uint64_t
 void object_store_usage(const struct object_store *store, struct object_usage *usage)
 {
     *usage = (struct object_usage){0};
-    for (uint32_t page = 0; page < store->page_count; page++) {
+    uint32_t end = object_pages_end(store);
+    usage->pages_free = store->page_count - end;
+    for (uint32_t page = 0; page < end; page++) {
         uint64_t state = object_page_state(store, page);
         enum object_page_kind kind = object_page_kind(state);
         if (kind == OBJECT_PAGE_FREE) {
@@ -124,23 +126,16 @@ static const char *check_first_page(struct walk *walk, uint64_t state)
     return walk->problem;
 }
 
-static bool is_hinted(const struct object_store *store, uint32_t page)
-{
-    uint32_t word = page / 64;
-    return (store->taken_hints[word] >> page % 64 & 1) == 0 &&
-           (store->full_hints[word / 64] >> word % 64 & 1) == 0;
-}
-
 /* Bodies belong to objects, whose chains lead to as many of them as there are. */
 static const char *check_pages(const struct object_store *store)
 {
     uint32_t bodies = 0, chained = 0;
 
-    for (uint32_t page = 0; page < store->page_count; page++) {
+    for (uint32_t page = 0; page < object_pages_end(store); page++) {
         uint64_t state = object_page_state(store, page);
         struct walk walk = {.store = store, .object = page};
         if (state == 0) {
-            if (!is_hinted(store, page))
+            if (!object_pages_is_hinted(store, page))
                 return "a free page will not be found";
         } else if (object_page_kind(state) == OBJECT_PAGE_BODY) {
             bodies++;

@@ -59,6 +59,13 @@ static uint64_t *entry_of(uint64_t *bucket, uint32_t page)
     return free_entry;
 }
 
+static void begin_to_hold(struct object_lane *lane, uint64_t *entry, uint32_t page)
+{
+    if (lane->has_held == 0)
+        object_store_word(&lane->has_held, 1);
+    object_store_word(entry, ((uint64_t)page + 1) << 32 | 1);
+}
+
 bool object_lane_hold(const struct object_store *store, uint32_t page)
 {
     uint64_t *entry = entry_of(bucket_of(store, store->lane, page), page);
@@ -68,7 +75,7 @@ bool object_lane_hold(const struct object_store *store, uint32_t page)
     if (*entry != 0) /* whoever frees has seen it long ago */
         __atomic_store_n(entry, *entry + 1, __ATOMIC_RELEASE);
     else
-        __atomic_store_n(entry, ((uint64_t)page + 1) << 32 | 1, __ATOMIC_SEQ_CST);
+        begin_to_hold(object_lane(store, store->lane), entry, page);
     return true;
 }
 

@@ -28,7 +28,8 @@ enum object_unsettled {
 struct object_lane {
     uint64_t unsettled[OBJECT_UNSETTLED_MAX]; /* object_reference(); 0: none */
     uint64_t counts[OBJECT_COUNTS];
-    uint64_t unused[32 - OBJECT_UNSETTLED_MAX - OBJECT_COUNTS];
+    uint64_t has_held; /* whether `holds` was ever written to: else it is not to be read, either */
+    uint64_t unused[31 - OBJECT_UNSETTLED_MAX - OBJECT_COUNTS];
     uint64_t holds[]; /* page + 1 in the upper half, how often in the lower; 0: free */
 };
 _Static_assert(sizeof(struct object_lane) == 256, "buckets begin at cache lines");
@@ -42,6 +43,13 @@ static inline size_t object_lane_bytes(uint32_t hold_buckets)
 static inline struct object_lane *object_lane(const struct object_store *store, uint32_t lane)
 {
     return (struct object_lane *)(void *)(store->lanes + lane * store->lane_bytes);
+}
+
+/* How many entries of `holds` may hold something. */
+static inline uint32_t object_lane_entries(const struct object_store *store,
+                                           const struct object_lane *lane)
+{
+    return lane->has_held != 0 ? store->hold_buckets * OBJECT_BUCKET_HOLDS : 0;
 }
 
 static inline void object_lane_count(const struct object_store *store, enum object_count what,

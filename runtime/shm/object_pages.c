@@ -5,12 +5,38 @@
 
 #include <assert.h>
 
+#include "shm/object_record.h"
+
 #define WORD_BITS 64
 #define FULL      UINT64_MAX
 
 static uint32_t word_count(const struct object_store *store)
 {
     return store->page_count / WORD_BITS;
+}
+
+/* Pages from there on have never been taken: nobody has to look at them. */
+static void reach(const struct object_store *store, uint32_t end)
+{
+    uint32_t *page_end = &store->shared->page_end;
+    uint32_t seen = __atomic_load_n(page_end, __ATOMIC_SEQ_CST);
+
+    while (seen < end && !__atomic_compare_exchange_n(page_end, &seen, end, false, __ATOMIC_SEQ_CST,
+                                                      __ATOMIC_SEQ_CST)) {
+    }
+}
+
+uint32_t object_pages_end(const struct object_store *store)
+{
+    return __atomic_load_n(&store->shared->page_end, __ATOMIC_SEQ_CST);
+}
+
+bool object_pages_is_hinted(const struct object_store *store, uint32_t page)
+{
+    uint32_t word = page / WORD_BITS;
+
+    return (object_load(&store->taken_hints[word]) >> page % WORD_BITS & 1) == 0 &&
+           (object_load(&store->full_hints[word / WORD_BITS]) >> word % WORD_BITS & 1) == 0;
 }
 
 /* Of free pages that others take meanwhile, the bits come back with them. */
@@ -23,6 +49,7 @@ static uint32_t take_in_word(const struct object_store *store, uint32_t word, ui
         if (taken == FULL)
             return OBJECT_PAGE_NONE;
         uint32_t bit = (uint32_t)__builtin_ctzll(~taken), page = word * WORD_BITS + bit;
+        reach(store, page + 1);
         __atomic_fetch_or(hints, 1ULL << bit, __ATOMIC_SEQ_CST);
         if (object_page_change(store, page, 0, state))
             return page;

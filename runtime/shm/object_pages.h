@@ -101,6 +101,9 @@ static inline void object_page_link(const struct object_store *store, uint32_t b
 uint32_t object_pages_take(struct object_store *store, uint64_t state);
 /* False when it does not have that state. */
 bool object_pages_free(struct object_store *store, uint32_t page, uint64_t state);
+/* Behind the last page that was ever taken. */
+uint32_t object_pages_end(const struct object_store *store);
+bool object_pages_is_hinted(const struct object_store *store, uint32_t page);
 /* A free page is noted as such. */
 void object_pages_hint(const struct object_store *store, uint32_t page);
 /* Gives back a chain of an object's pages from `page` on; as many as there were. */

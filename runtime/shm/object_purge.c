@@ -142,13 +142,14 @@ bool object_purge_continue(struct object_store *store, struct object_purge_scan 
     if (!scan->has_begun)
         *scan = (struct object_purge_scan){.has_begun = true,
                                            .stamp = object_load(&store->shared->stamp)};
-    for (; pages > 0 && scan->page < store->page_count; pages--, scan->page++) {
+    uint32_t end = object_pages_end(store);
+    for (; pages > 0 && scan->page < end; pages--, scan->page++) {
         if (purge_page(store, scan->page)) {
             scan->purged++;
             object_lane_count(store, OBJECT_COUNT_PURGED, 1);
         }
     }
-    if (scan->page < store->page_count)
+    if (scan->page < end)
         return true;
     take_off(store, scan->stamp);
     return false;

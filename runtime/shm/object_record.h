@@ -69,6 +69,8 @@ struct object_store_shared {
     uint64_t inserted; /* pages, ever */
     uint64_t small_hand, main_hand;
     uint64_t unused[13];
+    uint32_t page_end; /* object_pages_end(); changes seldom */
+    uint32_t unused_after_end[31];
     struct object_prefix prefixes[OBJECT_PURGE_PREFIXES_MAX];
 };
 

@@ -56,7 +56,7 @@ static void find_touched(const struct repair *repair)
     struct object_store *store = repair->store;
     const struct object_lane *lane = object_lane(store, repair->lane);
 
-    for (uint32_t page = 0; page < store->page_count; page++) {
+    for (uint32_t page = 0; page < object_pages_end(store); page++) {
         uint64_t state = object_page_state(store, page);
         enum object_page_kind kind = object_page_kind(state);
         if (object_page_lane(state) != repair->lane)
@@ -66,7 +66,7 @@ static void find_touched(const struct repair *repair)
         else if (kind == OBJECT_PAGE_FREEING)
             set(repair->touched, page);
     }
-    for (uint32_t i = 0; i < store->hold_buckets * OBJECT_BUCKET_HOLDS; i++) {
+    for (uint32_t i = 0; i < object_lane_entries(store, lane); i++) {
         uint64_t hold = object_load(&lane->holds[i]);
         uint32_t page = (uint32_t)(hold >> 32) - 1;
         if (hold != 0 && object_record(store, page)->refresher == repair->lane + 1)
@@ -78,7 +78,7 @@ static void free_unreached(const struct repair *repair)
 {
     struct object_store *store = repair->store;
 
-    for (uint32_t page = 0; page < store->page_count; page++) {
+    for (uint32_t page = 0; page < object_pages_end(store); page++) {
         uint64_t state = object_page_state(store, page);
         if (object_page_kind(state) != OBJECT_PAGE_BODY || is_set(repair->reached, page))
             continue;
@@ -121,7 +121,8 @@ static void finish(const struct repair *repair, uint32_t page)
         object_pages_free(store, page, state);
         break;
     case OBJECT_PAGE_FREE:
-        object_pages_hint(store, page);
+        if (!object_pages_is_hinted(store, page))
+            object_pages_hint(store, page);
         break;
     case OBJECT_PAGE_BODY:
     case OBJECT_PAGE_COMPLETE:
@@ -165,7 +166,7 @@ static void let_go(const struct repair *repair)
     struct object_store *store = repair->store;
     struct object_lane *lane = object_lane(store, repair->lane);
 
-    for (uint32_t i = 0; i < store->hold_buckets * OBJECT_BUCKET_HOLDS; i++) {
+    for (uint32_t i = 0; i < object_lane_entries(store, lane); i++) {
         uint64_t hold = object_load(&lane->holds[i]);
         if (hold == 0)
             continue;
@@ -202,7 +203,7 @@ void object_store_forget_lane(struct object_store *store, uint32_t lane)
     free_unreached(&repair);
     settle(&repair);
     let_go(&repair);
-    for (uint32_t page = 0; page < store->page_count; page++)
+    for (uint32_t page = 0; page < object_pages_end(store); page++)
         finish(&repair, page);
     forget_prefixes(&repair);
     object_lane_detach(store, lane);

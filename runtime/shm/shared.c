@@ -1,5 +1,5 @@
 /*
- * shared — dividing one segment between counters, histograms, limits, slots and dictionaries.
+ * shared — dividing one segment between counters, limits, slots, dictionaries, stored answers.
  */
 #include "shm/shared.h"
 
@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-#define ORIGIN_LAYOUT 2
+#define ORIGIN_LAYOUT 3
 
 #define MASTER_LANE 0
 #define LOOP_TURNS  "moongate_loop_turn_seconds"
@@ -17,7 +17,7 @@
 
 /* What the segment was made for; sizes follow from it. */
 struct shared_origin {
-    uint64_t workers, counters_bytes, limits_bytes, dict_bytes, cache_bytes;
+    uint64_t workers, counters_bytes, limits_bytes, dict_bytes, cache_bytes, object_bytes;
 };
 
 static bool is_size(size_t bytes)
@@ -29,7 +29,8 @@ static bool is_sane(const struct shared_options *options)
 {
     return options->workers > 0 && options->workers <= SHARED_WORKERS_MAX &&
            is_size(options->counters_bytes) && is_size(options->limits_bytes) &&
-           is_size(options->dict_bytes) && is_size(options->cache_bytes);
+           is_size(options->dict_bytes) && is_size(options->cache_bytes) &&
+           is_size(options->object_bytes);
 }
 
 /* How large each region is. */
@@ -37,7 +38,7 @@ struct division {
     uint32_t lanes;
     struct counter_limits counters;
     struct histogram_limits histograms;
-    size_t places, dict_bytes, cache_bytes;
+    size_t places, dict_bytes, cache_bytes, object_bytes;
 };
 
 static void divide_counters(struct division *division, uint32_t lanes, uint32_t histograms)
@@ -84,6 +85,8 @@ static bool divide(struct division *division, const struct shared_options *optio
         options->dict_bytes > 0 ? options->dict_bytes : SHARED_DICT_BYTES_DEFAULT;
     division->cache_bytes =
         options->cache_bytes > 0 ? options->cache_bytes : SHARED_CACHE_BYTES_DEFAULT;
+    division->object_bytes =
+        options->object_bytes > 0 ? options->object_bytes : SHARED_OBJECT_BYTES_DEFAULT;
     return true;
 }
 
@@ -92,7 +95,8 @@ static size_t total_bytes(const struct division *division)
     return SEGMENT_BYTES_MIN + counters_bytes(division) + cell_table_bytes(division->places) +
            division->dict_bytes + division->cache_bytes + notice_bytes() +
            worker_board_bytes(division->lanes) + plugin_accounts_bytes(division->lanes) +
-           slots_bytes(division->lanes);
+           slots_bytes(division->lanes) +
+           object_store_bytes(division->object_bytes, division->lanes);
 }
 
 /* False when a region is there with another size or layout. */
@@ -108,7 +112,9 @@ static bool allot(struct shared *shared, const struct division *division)
         notice_init(&shared->notice, segment, "notice") &&
         worker_board_init(&shared->board, segment, division->lanes) &&
         plugin_accounts_init(&shared->accounts, segment, division->lanes) &&
-        slots_init(&shared->slots, segment, "slots", division->lanes);
+        slots_init(&shared->slots, segment, "slots", division->lanes) &&
+        object_store_init(&shared->objects, segment, "objects", division->object_bytes,
+                          division->lanes);
     if (is_allotted)
         dict_give_way(&shared->cache);
     if (is_allotted)
@@ -124,6 +130,7 @@ static void attach_lane(struct shared *shared, uint32_t lane)
     dict_attach(&shared->cache, lane);
     plugin_accounts_attach(&shared->accounts, lane);
     slots_attach(&shared->slots, lane);
+    object_store_attach(&shared->objects, lane);
     shared->place = worker_board_place(&shared->board, lane);
 }
 
@@ -148,6 +155,12 @@ static struct shared_origin *allot_origin(struct shared *shared)
     return segment_allot(&shared->segment, "origin", ORIGIN_LAYOUT, sizeof(struct shared_origin));
 }
 
+/* Each worker is told by its own that what it waits for has come. */
+static bool open_wakes(struct shared *shared, unsigned workers)
+{
+    return object_store_open_wakes(&shared->objects, first_lane(shared) + 1, workers);
+}
+
 struct shared *shared_create(const struct shared_options *options)
 {
     struct division division;
@@ -164,9 +177,11 @@ struct shared *shared_create(const struct shared_options *options)
     struct shared_origin *origin = allot_origin(shared);
     assert(is_allotted && origin != NULL); /* the segment was made for it */
     *origin =
-        (struct shared_origin){options->workers, options->counters_bytes, options->limits_bytes,
-                               options->dict_bytes, options->cache_bytes};
+        (struct shared_origin){options->workers,    options->counters_bytes, options->limits_bytes,
+                               options->dict_bytes, options->cache_bytes,    options->object_bytes};
     attach_lane(shared, first_lane(shared));
+    if (!open_wakes(shared, options->workers))
+        shared_destroy(&shared);
     return shared;
 }
 
@@ -180,7 +195,8 @@ static const char *find_difference(struct shared *shared, const struct shared_op
         return "it is laid out in another way";
     if (!is_sane(options) || origin->counters_bytes != options->counters_bytes ||
         origin->limits_bytes != options->limits_bytes ||
-        origin->dict_bytes != options->dict_bytes || origin->cache_bytes != options->cache_bytes)
+        origin->dict_bytes != options->dict_bytes || origin->cache_bytes != options->cache_bytes ||
+        origin->object_bytes != options->object_bytes)
         return "its sizes are configured in another way";
     struct shared_options made = *options;
     made.workers = (unsigned)origin->workers;
@@ -200,6 +216,7 @@ static void forget_side(struct shared *shared, unsigned side)
             counter_lane_reset_gauges(&shared->counters, lane);
             slots_forget_lane(&shared->slots, lane);
         }
+        object_store_forget_lane(&shared->objects, lane);
         worker_place_clear(worker_board_place(&shared->board, lane));
     }
 }
@@ -212,8 +229,10 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
     assert(its_side <= 1);
     bool is_mapped = segment_init_from_fd(&shared->segment, fd);
     *why = is_mapped ? find_difference(shared, options) : "it cannot be mapped";
+    shared->side = 1 - its_side;
+    if (*why == NULL && !open_wakes(shared, options->workers))
+        *why = "there are no descriptors for its workers";
     if (*why == NULL) {
-        shared->side = 1 - its_side;
         forget_side(shared, shared->side); /* of a gateway that was killed at its start, too */
         attach_lane(shared, first_lane(shared));
         return shared;
@@ -222,6 +241,7 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
         munmap(shared->segment.memory, shared->segment.bytes);
     dict_clear(&shared->dict);
     dict_clear(&shared->cache);
+    object_store_clear(&shared->objects);
     free(shared);
     return NULL;
 }
@@ -231,6 +251,7 @@ void shared_destroy(struct shared **shared)
     dict_clear(&(*shared)->dict);
     slots_clear(&(*shared)->slots);
     dict_clear(&(*shared)->cache);
+    object_store_clear(&(*shared)->objects);
     notice_clear(&(*shared)->notice);
     segment_clear(&(*shared)->segment);
     free(*shared);
@@ -247,6 +268,7 @@ void shared_forget_worker(struct shared *shared, unsigned worker)
     counter_lane_reset_gauges(&shared->counters, lane_of(shared, worker));
     worker_place_clear(shared_place(shared, worker));
     slots_forget_lane(&shared->slots, lane_of(shared, worker));
+    object_store_forget_lane(&shared->objects, lane_of(shared, worker));
 }
 
 struct worker_place *shared_place(const struct shared *shared, unsigned worker)

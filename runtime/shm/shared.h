@@ -15,6 +15,7 @@
 #include "shm/histogram.h"
 #include "shm/limiter.h"
 #include "shm/notice.h"
+#include "shm/object_store.h"
 #include "shm/plugin_accounts.h"
 #include "shm/segment.h"
 #include "shm/slots.h"
@@ -31,6 +32,7 @@
 #define SHARED_LIMITS_BYTES_DEFAULT (16 << 20)
 #define SHARED_DICT_BYTES_DEFAULT   (16 << 20)
 #define SHARED_CACHE_BYTES_DEFAULT  (16 << 20)
+#define SHARED_OBJECT_BYTES_DEFAULT (64 << 20)
 /* `counters_bytes` holds so many counters for each histogram, with names, in the lanes of master
  * and workers. */
 #define SHARED_COUNTERS_PER_HISTOGRAM 4
@@ -39,7 +41,7 @@
 struct shared_options {
     unsigned workers;
     /* 0: enough for SHARED_HISTOGRAMS_DEFAULT, or the default above. */
-    size_t counters_bytes, limits_bytes, dict_bytes, cache_bytes;
+    size_t counters_bytes, limits_bytes, dict_bytes, cache_bytes, object_bytes;
 };
 
 struct shared_origin;
@@ -57,6 +59,7 @@ struct shared {
     struct worker_place *place; /* this process's on the board */
     struct plugin_accounts accounts;
     struct slots slots;
+    struct object_store objects; /* answers that the HTTP cache keeps */
 };
 
 /* NULL with errno set when the system refuses, EINVAL for numbers out of bounds. */
@@ -71,8 +74,8 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
 void shared_destroy(struct shared **shared);
 /* In a worker, before anything is counted: writes in that worker's lane (worker from 0). */
 void shared_attach(struct shared *shared, unsigned worker);
-/* In the master, after that worker was reaped: its gauges are zeroed, its place is cleared, and the
- * slots that it held are given back. */
+/* In the master, after that worker was reaped: its gauges are zeroed, its place is cleared, the
+ * slots that it held are given back, and what it was storing is aborted. */
 void shared_forget_worker(struct shared *shared, unsigned worker);
 /* In the master, when nobody of the other side is left: all gauges there are zeroed, their
  * places are cleared, their slots are given back. */

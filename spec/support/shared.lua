@@ -142,9 +142,11 @@ ffi.cdef [[
   size_t worker_board_bytes(uint32_t lanes);
   size_t plugin_accounts_bytes(uint32_t lanes);
   size_t slots_bytes(uint32_t lanes);
+  size_t object_store_bytes(size_t bytes, uint32_t lanes);
 
   struct shared_options {
-    unsigned workers; size_t counters_bytes, limits_bytes, dict_bytes, cache_bytes;
+    unsigned workers;
+    size_t counters_bytes, limits_bytes, dict_bytes, cache_bytes, object_bytes;
   };
   struct shared {
     struct segment segment; struct counter_table counters; struct histogram_table histograms;

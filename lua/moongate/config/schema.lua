@@ -30,6 +30,7 @@ schema.memory = {
   counters = memory "counters, gauges and histograms; 0: room for 16,384 histograms",
   limits = memory "state of rate limits; 0: 16m",
   dict = memory "shared dictionaries of plugins; 0: 16m",
+  cache = memory "answers that the HTTP cache keeps; 0: 64m",
   plugin_cache = memory "what plugins cache, as verified tokens; 0: 16m",
 }
 

@@ -30,7 +30,7 @@ describe("a purge", function()
 
   local function scan()
     local walk, steps = ffi.new "struct object_purge_scan", 1
-    while C.object_purge_continue(store, walk, 100) do steps = steps + 1 end
+    while C.object_purge_continue(store, walk, 20) do steps = steps + 1 end
     return tonumber(walk.purged), steps
   end
 

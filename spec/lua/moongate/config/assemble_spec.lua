@@ -26,7 +26,7 @@ describe("a model", function()
     assert.equal("moongate", model.via)
     assert.is_false(model.forwarded)
     assert.is_nil(model.user)
-    assert.same({ counters = 0, limits = 0, dict = 0, plugin_cache = 0 }, model.memory)
+    assert.same({ counters = 0, limits = 0, dict = 0, cache = 0, plugin_cache = 0 }, model.memory)
     assert.same({ level = "info", format = "text" }, model.log)
     assert.same({ timeout = 2, stale = 3600 }, model.resolver)
     assert.equal(32768, model.limits.head)
@@ -40,7 +40,7 @@ describe("a model", function()
       user "nobody"
       forwarded(true)
       trusted_proxies { "10.0.0.0/8" }
-      memory { counters = "1m", dict = 131072 }
+      memory { counters = "1m", dict = 131072, cache = "1m" }
       log { level = "debug", format = "json" }
       resolver { servers = { "192.0.2.1", "192.0.2.2" }, timeout = "500ms" }
       limits { head = "16k", idle_timeout = "5s" }
@@ -50,7 +50,8 @@ describe("a model", function()
     assert.equal("nobody", model.user)
     assert.is_true(model.forwarded)
     assert.same({ "10.0.0.0/8" }, model.trusted_proxies)
-    assert.same({ counters = 1048576, limits = 0, dict = 131072, plugin_cache = 0 },
+    assert.same(
+      { counters = 1048576, limits = 0, dict = 131072, cache = 1048576, plugin_cache = 0 },
       model.memory)
     assert.same({ servers = "192.0.2.1,192.0.2.2", timeout = 0.5, stale = 3600 }, model.resolver)
     assert.equal(16384, model.limits.head)
