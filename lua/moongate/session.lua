@@ -31,6 +31,7 @@ function Session:get(name) return self.data[name] end
 ---@param value any
 function Session:set(name, value)
   if self.is_written then error("the session's cookie has been written already", 2) end
+  json.encode(value) -- raises for what JSON has no way to say, before anything is changed
   local before = self.data[name]
   self.data[name] = value
   local text = json.encode(self.data)

@@ -72,8 +72,12 @@ function cookie.seal(self, session, now, seconds)
     d = next(session.data) ~= nil and session.data or nil }
   local nonce = crypto.random(NONCE_BYTES)
   local sealed = crypto.seal(self.keys[1], nonce, record, self.bound)
-  return ("%s=%s%s%s"):format(self.name, crypto.base64url(VERSION .. nonce .. sealed),
+  local field = ("%s=%s%s%s"):format(self.name, crypto.base64url(VERSION .. nonce .. sealed),
     seconds and ("; Max-Age=%d"):format(math.max(1, seconds)) or "", self.attributes)
+  if #field > BYTES_MAX then -- the name of the consumer is longer than was thought of
+    error(("the session's cookie would have %d bytes; browsers keep %d"):format(#field, BYTES_MAX))
+  end
+  return field
 end
 
 return cookie

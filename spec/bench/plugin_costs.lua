@@ -31,7 +31,7 @@ local SESSION = 'name = "session", secure = false, secrets = { ("bench "):rep(8)
 local ROWS = {
   { "access-log", 'path = "/dev/null"' },
   { "aws-sigv4-auth", 'clock_skew = 100 * 365 * 86400', name = "presigned", path = "/signed",
-    query = PRESIGNED, header = "host: bench" },
+    query = PRESIGNED, header = "Host: bench" },
   { "aws-sigv4-sign", [[access_key_id = "bench", secret_access_key = "of-the-bench",
       region = "us-east-1", service = "execute-api"]] },
   { "bot-filter", 'deny = { "masscan", "zgrab", "python-requests/1." }' },

@@ -74,13 +74,16 @@ local function proxy(self, name, options)
   return { pid = child.pid, port = port, tls = options.tls }
 end
 
-local function child_of(pid)
-  local text
-  wait.that(function()
-    text = system.read_file(("/proc/%d/task/%d/children"):format(pid, pid))
-    return text and text:find "%d"
+-- The worker, and not the process that workers are forked from.
+local function worker_of(pid)
+  return wait.that(function()
+    local text = system.read_file(("/proc/%d/task/%d/children"):format(pid, pid)) or ""
+    for child in text:gmatch "%d+" do
+      local name = system.read_file(("/proc/%s/comm"):format(child)) or ""
+      if name ~= "" and not name:find "nursery" then return tonumber(child) end
+    end
+    return nil
   end, 10, "a worker process")
-  return tonumber(text:match "%d+")
 end
 
 -- `before`: words of the command line before the program, of what it runs under.
@@ -102,7 +105,7 @@ local function gateway(self, name, routes, with_tls, before)
   end
   local child = start(self, name, port, words)
   wait.that(function() return pcall(http.request, port, { path = "/", seconds = 60 }) end, 60, name)
-  local pid = child_of(child.pid)
+  local pid = worker_of(child.pid)
   return { pid = pid, port = port }, { pid = pid, port = tls_port, tls = true }
 end
 

@@ -39,6 +39,7 @@ describe("session", function()
         at("/", with())
         at("/maybe", with { required = false }, { "probe", on_request = function(req)
           if req.query.set then req.session:set("kept", req.query.set) end
+          if req.query.bad then pcall(req.session.set, req.session, "kept", pcall) end
           if req.query.large then req.session:set("kept", ("x"):rep(tonumber(req.query.large))) end
           if req.query.destroy then req.session:destroy() end
           req.headers["x-kept"] = req.session:get "kept"
@@ -201,6 +202,7 @@ describe("session", function()
     assert.is_nil(answer.headers["set-cookie"])
     local cookie = cookie_of(ask "/maybe?set=a+b")
     assert.equal("a b", json.decode(ask("/maybe", cookie).body).headers["x-kept"])
+    assert.equal("a b", json.decode(ask("/maybe?bad=1", cookie).body).headers["x-kept"])
     refused(ask("/", cookie))
     local signed_in = log_in(nil, nil, cookie)
     assert.equal("a b", json.decode(ask("/maybe", signed_in).body).headers["x-kept"])
