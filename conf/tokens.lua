@@ -31,6 +31,20 @@ group {
   end,
 }
 
+-- A partner signs its tokens itself, as iss "partner"; its next key takes the first one's place
+-- while both count. What it may do in an hour its plan says.
+plan "partners" { limit = 10000, window = "1h" }
+consumer "partner" { plan = "partners", jwt_keys = {
+  { kid = "1", secret = "the first secret of a partner, 32 bytes",
+    expires = "2027-01-31T00:00:00Z" },
+  { kid = "2", secret = "the next secret of a partner, 32 bytes" },
+} }
+route "/partners/{path*}" {
+  upstream = "api",
+  plugins = { { "jwt", consumer_keys = true, audience = "https://api.example.com" },
+    { "rate-limit", limit = 100, window = "1h", by = "consumer", plan = true } },
+}
+
 -- Tokens that another service of one's own signs; the secret comes from the environment in earnest.
 route "/internal/{path*}" {
   upstream = "api",

@@ -2,7 +2,7 @@
 --
 -- Counted in shared memory, exactly over all workers, and kept in the store: see
 -- lua/moongate/quota.lua for what is lost when. A quota's identity is its name and what it is
--- counted by; a reload that changes the limit keeps what was used.
+-- counted by; a reload that changes the limit, or another plan, keeps what was used.
 --
 -- With `charge = "response"` a request is admitted while anything is left, and charged when the
 -- head of its answer is there, with what `cost` says of both: so the last ones may use more than
@@ -14,6 +14,7 @@ local fields = require "moongate.limit_fields"
 local limit = require "moongate.limit"
 local moongate = require "moongate"
 local note = require "moongate.note"
+local plans = require "moongate.plans"
 local quota_of = require "moongate.quota"
 local time_zone = require "moongate.time_zone"
 local values = require "moongate.config.values"
@@ -21,16 +22,24 @@ local values = require "moongate.config.values"
 local reply = moongate.reply
 local ceil, max = math.ceil, math.max
 
----@class QuotaPlugin: Plugin
+-- What a window may count (runtime/shm/limiter_window.h).
+local LIMIT_MAX = 1073741823
+
+---@class QuotaPart
 ---@field gate Quota
 ---@field rule table             as limit_fields has it
+
+---@class QuotaPlugin: Plugin
+---@field own QuotaPart
+---@field parts QuotaPart[]       all of them
+---@field by_plan table<string, QuotaPart>?  those of consumers with a plan
 ---@field by fun(req: Request): string?
 ---@field cost number|fun(req: Request, res: Response?): number
 ---@field charge "request"|"response"
 local quota = {
   summary = "Admits what may be used in a day, a month or so many seconds.",
   options = {
-    limit = { type = "integer", required = true, min = 1, max = 1073741823,
+    limit = { type = "integer", required = true, min = 1, max = LIMIT_MAX,
       help = "units in each period" },
     period = { type = "any", default = "month",
       help = '"hour", "day", "week", "month" or "year" of the calendar; or a duration, whole '
@@ -41,6 +50,8 @@ local quota = {
     timezone = { type = "string", default = "UTC",
       help = 'whose calendar: "UTC", "Europe/Berlin", "+05:30"' },
     by = { type = "by", default = "consumer", help = "what has a quota of its own" },
+    plan = { type = "boolean", default = false,
+      help = "consumers whose plan has a quota have that, and its period, instead" },
     name = { type = "string",
       help = "routes whose quotas have one name share what may be used; default: the route's own" },
     missing = { type = "string", values = { "deny", "share" }, default = "deny",
@@ -85,26 +96,66 @@ local function fault_of_period(options)
     values.show(options.period))
 end
 
+-- As the option `plan` has it: limit and period.
+local function numbers_of(options, plan)
+  return { kind = options.kind, limit = plan.quota, period = plan.period or options.period }
+end
+
+local function fault_of_plans(options)
+  for name, plan in pairs(options.plan and plans.all() or {}) do
+    local wrong = plan.quota and fault_of_period(numbers_of(options, plan))
+    if not wrong and (plan.quota or 0) > LIMIT_MAX then
+      wrong = ("its quota is %d; expected at most %d"):format(plan.quota, LIMIT_MAX)
+    end
+    if wrong then return ("of plan %q, %s"):format(name, wrong) end
+  end
+  return nil
+end
+
 function quota.check(options)
   if type(options.cost) ~= "function" and not costs.is_valid(options.cost) then
     return ("cost is %s; expected a whole number up to 1e9, or a function"):format(
       values.show(options.cost))
   end
   local _, why = time_zone.load(options.timezone)
-  return why or fault_of_period(options)
+  return why or fault_of_period(options) or fault_of_plans(options)
+end
+
+-- What counts, and what clients are told of it.
+local function part_of(options, name, numbers)
+  local is_calendar = options.kind == "calendar"
+  local length = not is_calendar and values.duration(numbers.period) or nil
+  return {
+    gate = quota_of.new {
+      name = name, limit = numbers.limit, kind = options.kind, persist = options.persist,
+      unit = is_calendar and numbers.period or nil, length = length,
+      zone = is_calendar and time_zone.load(options.timezone) or nil,
+    },
+    rule = { name = name, gate = { limit = numbers.limit, window = length } },
+  }
 end
 
 function quota.new(options, context)
   local name = options.name or limit.own_name("quota", context.route)
-  local is_calendar = options.kind == "calendar"
-  local length = not is_calendar and values.duration(options.period) or nil
-  options.gate = quota_of.new {
-    name = name, limit = options.limit, kind = options.kind, persist = options.persist,
-    unit = is_calendar and options.period or nil, length = length,
-    zone = is_calendar and time_zone.load(options.timezone) or nil,
-  }
-  options.rule = { name = name, gate = { limit = options.limit, window = length } }
+  options.name, options.own = name, part_of(options, name, options)
+  options.parts, options.by_plan = { options.own }, options.plan and {} or nil
+  for plan_name, plan in pairs(options.plan and plans.all() or {}) do
+    if plan.quota then
+      local part = part_of(options, name, numbers_of(options, plan))
+      options.by_plan[plan_name] = part
+      options.parts[#options.parts + 1] = part
+    end
+  end
   return options
+end
+
+-- The part for whom the request is from.
+local function part_for(self, req)
+  local by_plan = self.by_plan
+  if not by_plan then return self.own end
+  local consumer = req.consumer
+  local plan = consumer and consumer.plan
+  return plan and by_plan[plan.name] or self.own
 end
 
 function quota.phases(instance)
@@ -115,27 +166,30 @@ end
 function quota:start()
   if not self.persist then return end
   if not bridge.C.moon_store_is_open(bridge.generation) then
-    error(('quota %q needs a store { path = "..." }, or persist = false'):format(self.rule.name), 0)
+    error(('quota %q needs a store { path = "..." }, or persist = false'):format(self.name), 0)
   end
-  moongate.every(self.flush, function() self.gate:flush() end)
+  moongate.every(self.flush, function()
+    for _, part in ipairs(self.parts) do part.gate:flush() end
+  end)
 end
 
 function quota:stop()
-  if self.persist then self.gate:leave() end
+  if not self.persist then return end
+  for _, part in ipairs(self.parts) do part.gate:leave() end
 end
 
-local function refuse(self, wait)
-  refused:with(self.rule.name, self.report_only and "report" or "enforce"):add()
+local function refuse(self, part, wait)
+  refused:with(self.name, self.report_only and "report" or "enforce"):add()
   if self.report_only then return nil end
-  return fields.denial(self.rule, wait < math.huge and max(1, ceil(wait)) or wait)
+  return fields.denial(part.rule, wait < math.huge and max(1, ceil(wait)) or wait)
 end
 
 -- Charged with the answer: admitted while anything is left.
-local function look(self, req, scope)
-  local _, left, _, reset = self.gate:take(scope, 0)
-  fields.tell(self.headers, req, self.rule, left, ceil(reset))
+local function look(self, part, req, scope)
+  local _, left, _, reset = part.gate:take(scope, 0)
+  fields.tell(self.headers, req, part.rule, left, ceil(reset))
   if left < 1 then
-    local answer = refuse(self, reset)
+    local answer = refuse(self, part, reset)
     if answer then return answer end
   end
   note.set(req, self, scope)
@@ -148,22 +202,23 @@ function quota:request(req)
   local scope = self.by(req)
   if not scope and self.missing == "deny" then return UNIDENTIFIED end
   scope = scope and tostring(scope) or ""
-  if self.charge == "response" then return look(self, req, scope) end
-  local allowed, left, wait, reset = self.gate:take(scope, costs.of(self.cost, req))
-  fields.tell(self.headers, req, self.rule, left, ceil(allowed and reset or wait))
+  local part = part_for(self, req)
+  if self.charge == "response" then return look(self, part, req, scope) end
+  local allowed, left, wait, reset = part.gate:take(scope, costs.of(self.cost, req))
+  fields.tell(self.headers, req, part.rule, left, ceil(allowed and reset or wait))
   if allowed then return nil end
-  return refuse(self, wait)
+  return refuse(self, part, wait)
 end
 
 ---@param req Request
 ---@param res Response
 function quota:response(req, res)
-  local scope = note.get(req, self)
+  local scope, part = note.get(req, self), part_for(self, req)
   if scope then
-    local _, left, _, reset = self.gate:charge(scope, costs.of(self.cost, req, res))
-    fields.tell(self.headers, req, self.rule, left, ceil(reset))
+    local _, left, _, reset = part.gate:charge(scope, costs.of(self.cost, req, res))
+    fields.tell(self.headers, req, part.rule, left, ceil(reset))
   end
-  if fields.FORMS[self.headers] then fields.write_one(self.headers, req, res, self.rule) end
+  if fields.FORMS[self.headers] then fields.write_one(self.headers, req, res, part.rule) end
 end
 
 return quota

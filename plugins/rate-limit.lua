@@ -4,8 +4,10 @@
 -- the numbers keeps it, and routes whose limits have one name share it. Of several limits in one
 -- entry all must admit a request, or none is charged: first all are only looked at, then each is
 -- charged, and where another worker was faster the earlier ones get back what they were charged.
+-- A consumer whose plan has a limit may have that one: what it has used stays its own.
 
 local costs = require "moongate.cost"
+local plans = require "moongate.plans"
 local moongate = require "moongate"
 local told = require "moongate.limit_fields"
 
@@ -24,6 +26,8 @@ local function limit_options(more)
     algorithm = { type = "string", values = { "gcra", "sliding", "fixed" }, default = "gcra",
       help = "gcra: the allowance comes back evenly; sliding: the last window's requests count as "
         .. "far as they overlap; fixed: it comes back at the window's end" },
+    plan = { type = "boolean", default = false,
+      help = "consumers whose plan has a limit have that, and its window, instead" },
   }
   for name, option in pairs(more) do options[name] = option end
   return options
@@ -31,6 +35,7 @@ end
 
 ---@class RateLimit: Plugin
 ---@field rules RateLimitRule[]
+---@field by_plan table<string, RateLimitRule[]>?  those of consumers with a plan
 ---@field missing "share"|"deny"
 ---@field headers "draft"|"legacy"|"none"
 ---@field cost number|fun(req: Request): number
@@ -88,13 +93,28 @@ local function fault_of_window(options)
   return nil
 end
 
-local function fault_of_limit(options)
+local function fault_of_numbers(options)
   if options.algorithm ~= "gcra" then return fault_of_window(options) end
   local burst = options.burst or options.limit
   if options.window / options.limit * burst > ALLOWANCE_SECONDS_MAX then
     return "the allowance takes more than 60 years to come back"
   end
   return nil
+end
+
+-- As the option `plan` has it.
+local function of_plan(options, plan)
+  if not options.plan or not plan.limit then return options end
+  return { limit = plan.limit, window = plan.window or options.window, by = options.by,
+    name = options.name, algorithm = options.algorithm }
+end
+
+local function fault_of_limit(options)
+  for name, plan in pairs(plans.all()) do
+    local fault = fault_of_numbers(of_plan(options, plan))
+    if fault then return options.plan and ("of plan %q, %s"):format(name, fault) or fault end
+  end
+  return fault_of_numbers(options)
 end
 
 function rate_limit.check(options)
@@ -114,8 +134,7 @@ function rate_limit.check(options)
   return nil
 end
 
-local function rule_of(options, by, route)
-  local name = options.name or limit.own_name("rate-limit", route)
+local function rule_of(options, by, name)
   return {
     name = name, by = options.by or by,
     gate = limit[options.algorithm] { name = "rate-limit:" .. name, limit = options.limit,
@@ -123,13 +142,39 @@ local function rule_of(options, by, route)
   }
 end
 
+-- Where a plan says nothing of a limit, the rule is the one of everybody.
+local function rules_of_plan(limits, plan, rules, by)
+  local own = {}
+  for i, one in ipairs(limits) do
+    local given = of_plan(one, plan)
+    own[i] = given == one and rules[i] or rule_of(given, by, rules[i].name)
+  end
+  return own
+end
+
 function rate_limit.new(options, context)
-  local rules = {}
-  for i, one in ipairs(#options.limits > 0 and options.limits or { options }) do
-    rules[i] = rule_of(one, options.by, context.route)
+  local rules, has_plans = {}, false
+  local limits = #options.limits > 0 and options.limits or { options }
+  for i, one in ipairs(limits) do
+    local name = one.name or limit.own_name("rate-limit", context.route)
+    rules[i], has_plans = rule_of(one, options.by, name), has_plans or one.plan
   end
   options.rules = rules
+  if not has_plans then return options end
+  options.by_plan = {}
+  for name, plan in pairs(plans.all()) do
+    options.by_plan[name] = rules_of_plan(limits, plan, rules, options.by)
+  end
   return options
+end
+
+-- The rules for whom the request is from.
+local function rules_of(self, req)
+  local by_plan = self.by_plan
+  if not by_plan then return self.rules end
+  local consumer = req.consumer
+  local plan = consumer and consumer.plan
+  return plan and by_plan[plan.name] or self.rules
 end
 
 local SILENT, TELLING = { request = true }, { request = true, response = true }
@@ -240,7 +285,7 @@ end
 ---@param req Request
 ---@return Reply?  ends the request when present
 function rate_limit:request(req)
-  local rules = self.rules
+  local rules = rules_of(self, req)
   local cost = costs.of(self.cost, req)
   if #rules == 1 then return ask_one(self, req, rules[1], cost) end
   return ask_all(self, req, rules, cost)
@@ -249,7 +294,7 @@ end
 ---@param req Request
 ---@param res Response
 function rate_limit:response(req, res)
-  told.write(self.headers, req, res, self.rules)
+  told.write(self.headers, req, res, rules_of(self, req))
 end
 
 return rate_limit

@@ -245,9 +245,10 @@ end
 ---@param req Request
 ---@param claims table   shared by requests with the same token: to be read only
 ---@param texts (string|false)[]  of bearer.texts
+---@param owner Consumer|integer|nil  whose token it is, where that is known
 ---@return Reply?  when there is no such consumer
-function bearer.admit(self, req, claims, texts)
-  local consumer = consumer_of(self, claims)
+function bearer.admit(self, req, claims, texts, owner)
+  local consumer = owner or consumer_of(self, claims)
   if consumer == false then return bearer.refusal(self, "The token is nobody's here.") end
   req.context.claims = claims
   auth.admit(self, req, consumer)

@@ -8,7 +8,6 @@ local bridge = require "moongate.ffi"
 local build_consumers = require "moongate.build_consumers"
 local chain = require "moongate.chain"
 local dispatch = require "moongate.dispatch"
-local plans = require "moongate.plans"
 local router = require "moongate.router"
 
 local C, found = bridge.C, bridge.found
@@ -248,7 +247,6 @@ local function start(builder, model)
   add_settings(builder, model)
   for _, listener in ipairs(model.listeners) do add_listener(builder, listener) end
   add_clusters(builder)
-  plans.set(model.plans)
   add_use(builder, model.use)
   if has_admin(model) and C.moon_config_is_wanted(builder.generation) then
     builder.shown = require("moongate.admin.configuration").writer(model)
@@ -292,7 +290,9 @@ function build.builder(keeps_all)
   function builder.complete(model)
     if builder.shown then builder.shown:complete(model) end
     if list then list:finish(model) end
-    if has_admin(model) then add_admin_routes(builder, model) end
+    if not has_admin(model) then return end
+    C.moon_build_order(builder.generation) -- it lists them
+    add_admin_routes(builder, model)
   end
   return builder
 end

@@ -2,13 +2,17 @@
 
 local bridge = require "moongate.ffi"
 local crypto = require "moongate.crypto"
+local given = require "moongate.jwt.given"
+local json = require "moongate.json"
+local keys = require "moongate.jwt.keys"
 local passwords = require "moongate.passwords"
 
 local C = bridge.C
 
 local build_consumers = {}
 
--- What a credential is found by, and its secret. Keys and passwords are not kept, their hashes are.
+-- What a credential is found by, and its secret; or nil and what is wrong. Keys and passwords are
+-- not kept, their hashes are.
 local MAKERS = {}
 
 function MAKERS.key(credential)
@@ -25,6 +29,14 @@ function MAKERS.hmac(credential) return credential.id, credential.text end
 
 function MAKERS.certificate(credential) return credential.id, "" end
 
+-- A key that cannot be used is found now; it is parsed again when a token comes.
+function MAKERS.jwt(credential)
+  local key, why = given.make(credential.given)
+  if not key then return nil, ("%s: %s"):format(credential.at, why) end
+  keys.forget { key }
+  return credential.id, json.encode(credential.given)
+end
+
 local function add(builder, consumer)
   builder:begin(C.MOON_OBJECT_CONSUMER, consumer.at)
   builder:text(C.MOON_BUILD_CONSUMER_NAME, consumer.name)
@@ -34,6 +46,7 @@ local function add(builder, consumer)
   builder:texts(C.MOON_BUILD_SCOPE, consumer.scopes)
   for _, credential in ipairs(consumer.credentials) do
     local id, secret = MAKERS[credential.kind](credential)
+    if not id then return nil, secret end
     builder:pair(C.MOON_BUILD_CREDENTIAL, credential.kind .. "/" .. id, secret)
     builder:number(C.MOON_BUILD_CREDENTIAL_EXPIRES, credential.expires)
   end

@@ -2,12 +2,12 @@
 --
 -- "consumer/NAME" has one as JSON, with its credentials; "credential/KIND/..." leads from what
 -- somebody shows to the name: a key's digest, a user name, the id of a secret. Both change in one
--- batch, on the condition that the consumer is as it was read. Keys and passwords are not kept:
--- their hashes are.
+-- batch, on the condition that the consumer is as it was read.
 
+local consumers = require "moongate.consumers"
 local crypto = require "moongate.crypto"
 local json = require "moongate.json"
-local passwords = require "moongate.passwords"
+local makers = require "moongate.credential_makers"
 local store = require "moongate.store" "consumers"
 local time = require "moongate.time"
 
@@ -15,7 +15,6 @@ local records = {}
 
 -- Of one consumer.
 local CREDENTIALS_MAX = 100
-local KEY_BYTES, KEY_BYTES_MIN, KEY_BYTES_MAX = 32, 16, 512
 local ID_BYTES = 9
 -- Others may change the same consumer meanwhile.
 local TRIES = 10
@@ -25,7 +24,7 @@ local NO_CREDENTIAL = { 404, "no-credential", "The consumer has no such credenti
 local TAKEN = { 409, "taken", "This credential belongs to somebody already." }
 local EXISTS = { 409, "consumer-exists", "There is a consumer of that name." }
 local TOO_MANY = { 409, "too-many-credentials", "A consumer has at most 100 credentials." }
-local BUSY = { 503, "busy", "Too many passwords are being hashed, or changes made; try again." }
+local BUSY = makers.BUSY
 
 ---@class ConsumerRecord
 ---@field name string
@@ -127,57 +126,21 @@ function records.delete(name)
   return record ~= nil, problem
 end
 
--- Each: the credential's name, and what only the answer has; or nil and a problem.
-local MAKERS = {}
-
-function MAKERS.key(given)
-  local key = given.key or crypto.base64url(crypto.random(KEY_BYTES))
-  if #key < KEY_BYTES_MIN or #key > KEY_BYTES_MAX then
-    return nil, { 422, "bad-key", "A key has 16 to 512 bytes." }
-  end
-  return "key/" .. crypto.sha256(key), {}, { key = key }
-end
-
-function MAKERS.password(given, name)
-  if not given.password or given.password == "" then
-    return nil, { 422, "no-password", "A password is required." }
-  end
-  local hash = passwords.hash(given.password)
-  if not hash then return nil, BUSY end
-  local username = given.username or name
-  return "basic/" .. username, { username = username, hash = hash }
-end
-
-function MAKERS.hmac(given)
-  local secret = given.secret or crypto.base64url(crypto.random(KEY_BYTES))
-  local id = given.hmac_id or crypto.base64url(crypto.random(ID_BYTES))
-  return "hmac/" .. id, { hmac_id = id }, { secret = secret }, secret
-end
-
-function MAKERS.certificate(given)
-  local text = given.certificate
-  if not text or text == "" then
-    return nil, { 422, "no-certificate", "A fingerprint, a subject or a name is required." }
-  end
-  if text:find "^sha256:" or text:find "^dns:" then text = text:lower() end
-  return "certificate/" .. text, { certificate = text }
-end
-
-records.TYPES = { "key", "password", "hmac", "certificate" }
+-- Types of which several credentials of a consumer are found by one name: each says itself when it
+-- expires.
+local SHARES_NAME = { password = true, jwt = true }
 
 local function index_text(record, credential, secret)
   return json.encode { consumer = record.name, id = credential.id, secret = secret,
-    -- A user name leads to several passwords, each of which says itself when it expires.
-    expires = credential.type ~= "password" and credential.expires or nil }
+    expires = not SHARES_NAME[credential.type] and credential.expires or nil }
 end
 
--- Whether the index leads to somebody else.
+-- Whether the index leads to somebody else, or the configuration has such a credential.
 local function is_taken(record, credential)
-  if credential.type == "password" then
-    local text = store:get(index_key(credential))
-    return text ~= nil and json.decode(text).consumer ~= record.name
-  end
-  return store:get(index_key(credential)) ~= nil
+  if consumers.has_credential(assert(crypto.from_hex(credential.ref))) then return true end
+  local text = store:get(index_key(credential))
+  if not text then return false end
+  return not SHARES_NAME[credential.type] or json.decode(text).consumer ~= record.name
 end
 
 local function put_index(record, batch, credential, secret)
@@ -188,32 +151,75 @@ local function put_index(record, batch, credential, secret)
   batch:put(key, text)
 end
 
----@param given table  type, expires (seconds since the epoch), and what the type has
----@param name string  of the consumer
----@return table? credential
----@return table? shown  what only the answer has: the key
----@return table? problem
-function records.add_credential(name, given)
-  local ref, fields, shown, secret = MAKERS[given.type](given, name)
-  if not ref then return nil, nil, fields end
-  fields.type, fields.ref, fields.expires = given.type, crypto.hex(ref), given.expires
-  fields.id, fields.created = crypto.base64url(crypto.random(ID_BYTES)), time.now()
-  local record, problem = change(name, function(record, batch)
-    if #record.credentials >= CREDENTIALS_MAX then return TOO_MANY end
-    if is_taken(record, fields) then return TAKEN end
-    put_index(record, batch, fields, secret)
-    record.credentials[#record.credentials + 1] = fields
-    return nil
-  end)
-  if not record then return nil, nil, problem end
-  return fields, shown or {}
-end
-
 local function find(record, id)
   for at, credential in ipairs(record.credentials) do
     if credential.id == id then return credential, at end
   end
   return nil
+end
+
+-- A new credential, what only the answer has of it, and what its index has; or nil and a problem.
+local function make(name, given)
+  local ref, fields, shown, secret = makers[given.type](given, name)
+  if not ref then return nil, fields end
+  fields.type, fields.ref, fields.expires = given.type, crypto.hex(ref), given.expires
+  fields.id, fields.created = crypto.base64url(crypto.random(ID_BYTES)), time.now()
+  return fields, shown or {}, secret
+end
+
+local function put(record, batch, credential, secret)
+  if #record.credentials >= CREDENTIALS_MAX then return TOO_MANY end
+  if is_taken(record, credential) then return TAKEN end
+  put_index(record, batch, credential, secret)
+  record.credentials[#record.credentials + 1] = credential
+  return nil
+end
+
+---@param given table  type, expires (seconds since the epoch), and what the type has
+---@param name string  of the consumer
+---@return table? credential
+---@return table? shown  what only the answer has: the key; or the problem
+function records.add_credential(name, given)
+  local fields, shown, secret = make(name, given)
+  if not fields then return nil, shown end
+  local record, problem = change(name, function(record, batch)
+    return put(record, batch, fields, secret)
+  end)
+  if not record then return nil, problem end
+  return fields, shown
+end
+
+-- Lets a credential expire then, if it would not before.
+local function expire(record, batch, credential, expires)
+  credential.expires = math.min(credential.expires or math.huge, expires)
+  if SHARES_NAME[credential.type] then return end
+  local text = store:get(index_key(credential))
+  put_index(record, batch, credential, text and json.decode(text).secret)
+end
+
+--- Makes another credential of the same type, and lets the old one expire, in one commit.
+---@param name string
+---@param id string
+---@param given table    what the type has
+---@param expires number  of the old one, seconds since the epoch
+---@return table? credential
+---@return table? shown  or the problem
+function records.rotate_credential(name, id, given, expires)
+  local found = records.read(name)
+  local old = found and find(found, id)
+  if not old then return nil, NO_CREDENTIAL end
+  given.type, given.username, given.jwt_id = old.type, old.username, old.jwt_id
+  local fields, shown, secret = make(name, given)
+  if not fields then return nil, shown end
+  local record, problem = change(name, function(record, batch)
+    local before = find(record, id)
+    if not before then return NO_CREDENTIAL end
+    local wrong = put(record, batch, fields, secret)
+    if not wrong then expire(record, batch, before, expires) end
+    return wrong
+  end)
+  if not record then return nil, problem end
+  return fields, shown
 end
 
 ---@param name string
@@ -229,26 +235,6 @@ function records.delete_credential(name, id)
     return nil
   end)
   return record ~= nil, problem
-end
-
---- Lets a credential expire then, if it would not before: the first half of a rotation.
----@param name string
----@param id string
----@param expires number
----@return table? credential
----@return table? problem
-function records.expire_credential(name, id, expires)
-  local credential
-  local record, problem = change(name, function(record, batch)
-    credential = find(record, id)
-    if not credential then return NO_CREDENTIAL end
-    credential.expires = math.min(credential.expires or math.huge, expires)
-    local text = store:get(index_key(credential))
-    local index = text and json.decode(text) or {}
-    put_index(record, batch, credential, index.secret)
-    return nil
-  end)
-  return record and credential, problem
 end
 
 --- `for name, record in records.each(after) do`: in the order of names, behind that one.

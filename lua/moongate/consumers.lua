@@ -121,7 +121,7 @@ function consumers.in_state(state)
   return consumer or nil
 end
 
---- The same for the name alone.
+--- For request.lua: the same for the name alone.
 ---@param state table
 ---@return string?
 function consumers.name_in_state(state)
@@ -193,6 +193,26 @@ end
 ---@return boolean
 function consumers.is_declared(name)
   return C.moon_consumer_by_name(bridge.generation, name, #name) >= 0
+end
+
+--- For admin/consumers.lua: the first one of the configuration behind that name, by names.
+---@param name string
+---@return Consumer?
+function consumers.after(name)
+  local number = C.moon_consumer_after(bridge.generation, name, #name)
+  return number >= 0 and consumers.by_number(number) or nil
+end
+
+--- For consumer_records.lua: whether the configuration has a credential of that name, or several.
+---@param name string
+---@return boolean
+function consumers.has_credential(name)
+  for slot = -1, PASSWORDS_MAX - 1 do
+    local full = slot < 0 and name or ("%s\0%d"):format(name, slot)
+    local number = C.moon_consumer_by_credential(bridge.generation, full, #full, found)
+    if number >= 0 then return true end
+  end
+  return false
 end
 
 --- How many the configuration has.

@@ -28,6 +28,11 @@ function Kept:put(key, value)
   self.count = self.count + 1
 end
 
+---@param key any
+function Kept:drop(key)
+  self.young[key], self.old[key] = nil, nil
+end
+
 function Kept:clear()
   self.young, self.old, self.count = {}, {}, 0
 end

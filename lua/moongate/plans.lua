@@ -12,7 +12,7 @@ local plans = {}
 
 local by_name = {}
 
---- For build_consumers.lua, while a generation is built.
+--- For config/consumers.lua, before plugins are made.
 ---@param list ModelPlan[]
 function plans.set(list)
   by_name = {}
@@ -26,6 +26,10 @@ function plans.set(list)
       quota = plan.quota, period = plan.period, routes = routes }
   end
 end
+
+--- All of them, by name; while plugins are made, too.
+---@return table<string, Plan>
+function plans.all() return by_name end
 
 ---@param name string
 ---@return Plan?

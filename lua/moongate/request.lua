@@ -232,9 +232,7 @@ function setters.upstream(self, name)
   end
 end
 
-function setters.consumer(self, consumer)
-  state_of(self)[CONSUMER] = consumer or false
-end
+function setters.consumer(self, consumer) state_of(self)[CONSUMER] = consumer or false end
 
 --- Waits for the whole body. With a body larger than the limit the request is refused (413).
 ---@param limit integer? bytes; nil: the route's own limit

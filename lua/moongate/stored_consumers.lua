@@ -14,14 +14,25 @@ local C = bridge.C
 local stored = {}
 
 local KEPT_MAX = 4096
--- By the names of consumers: { consumer, passwords }. By those of credentials: { name, secret,
--- expires }.
+-- By the names of consumers: { consumer, passwords, jwt_keys }. By those of credentials: { name,
+-- secret, expires }.
 local entries, credentials = kept(KEPT_MAX), kept(KEPT_MAX)
 local watches = false
+local listeners = {}
 
-local function forget()
-  entries:clear()
-  credentials:clear()
+-- What lies under that key of the store has changed, or, nil, anything may have.
+local function forget(key)
+  local name = key and key:match "^consumer/(.*)$"
+  if name then
+    entries:drop(name)
+  elseif key then
+    credentials:drop((key:gsub("^credential/", "")))
+    return
+  else
+    entries:clear()
+    credentials:clear()
+  end
+  for _, listener in ipairs(listeners) do listener(name) end
 end
 
 -- Before anything is kept.
@@ -38,11 +49,14 @@ local function set_of(list)
 end
 
 local function entry_of_record(record)
-  local passwords = {}
-  for _, credential in ipairs(record.credentials) do
+  -- The newest first: it is the one that is used from now on.
+  local passwords, jwt_keys = {}, {}
+  for i = #record.credentials, 1, -1 do
+    local credential = record.credentials[i]
     if credential.type == "password" then passwords[#passwords + 1] = credential end
+    if credential.type == "jwt" then jwt_keys[#jwt_keys + 1] = credential end
   end
-  return { passwords = passwords, consumer = {
+  return { passwords = passwords, jwt_keys = jwt_keys, consumer = {
     name = record.name, groups = set_of(record.groups), roles = set_of(record.roles),
     scopes = set_of(record.scopes), tags = record.tags or {},
     plan = record.plan and plans.by_name(record.plan) or false,
@@ -60,7 +74,11 @@ local function entry_of(name)
   return entry
 end
 
+-- Longer ones are no keys of the store (runtime/store/store.h).
+local NAME_BYTES_MAX = 480 - #"credential/"
+
 local function credential_of(name)
+  if #name > NAME_BYTES_MAX then return nil end
   local credential = credentials:get(name)
   if not credential then
     watch()
@@ -88,6 +106,42 @@ function stored.by_credential(name)
   local entry = credential and entry_of(credential.consumer)
   if not entry then return nil end
   return entry.consumer, credential.secret
+end
+
+--- Calls `run(name)` when the record of a consumer has changed, `run(nil)` when any may have.
+---@param run fun(name: string?)
+function stored.on_change(run)
+  watch()
+  listeners[#listeners + 1] = run
+end
+
+local function jwt_keys_of(entry, id)
+  local list, now = {}, C.moon_now(bridge.generation)
+  for _, key in ipairs(entry.jwt_keys) do
+    if key.jwt_id == id and (not key.expires or key.expires > now) then
+      local one = { expires = key.expires }
+      for name, value in pairs(key.given) do one[name] = value end
+      list[#list + 1] = one
+    end
+  end
+  return list
+end
+
+--- For consumer_keys.lua: whose keys have that id, and those that count now.
+---@param id string
+---@return Consumer?
+---@return JwtGivenKey[]?  with `expires`
+function stored.jwt_keys(id)
+  local credential = credential_of("jwt/" .. id)
+  local entry = credential and entry_of(credential.consumer)
+  if not entry then return nil end
+  local list = jwt_keys_of(entry, id)
+  if #list > 0 then return entry.consumer, list end
+  -- It is newer than what is kept of its consumer.
+  entries:drop(credential.consumer)
+  entry = entry_of(credential.consumer)
+  if not entry then return nil end
+  return entry.consumer, jwt_keys_of(entry, id)
 end
 
 ---@param username string

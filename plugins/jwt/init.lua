@@ -6,6 +6,7 @@
 -- header are not looked at (RFC 8725). A token that was verified is known until it expires or the
 -- keys change: in the worker by itself, in the others by its digest.
 
+local given = require "moongate.jwt.given"
 local keyring = require "jwt.keyring"
 local moongate = require "moongate"
 
@@ -22,11 +23,16 @@ local known, rules = bearer.known, tokens.rules
 local jwt = {
   summary = "Admits requests with a JSON Web Token that one of the trusted keys has signed.",
   options = bearer.options(rules.options {
-    keys = { type = "list", items = { type = "table", fields = keyring.options }, default = {},
+    keys = { type = "list", items = { type = "table", fields = given.options }, default = {},
       help = "the keys that are trusted" },
+    consumer_keys = { type = "boolean", default = false,
+      help = "instead of keys: those of consumers (`jwt_keys`, or by the admin API); the token is "
+        .. "the consumer's whose key has signed it" },
+    key_claim = { type = "string", default = "iss",
+      help = "claim that says by which id to find a consumer's keys; else the header's kid does" },
     jwks = { type = "string",
       help = "URL of a JSON Web Key Set, or its text: file \"keys.json\"; instead of keys" },
-    algorithms = { type = "list", items = { type = "string", values = keyring.ALGORITHMS },
+    algorithms = { type = "list", items = { type = "string", values = given.ALGORITHMS },
       default = {}, help = "those that keys of a JWKS may be for, the preferred one first for keys "
         .. "that do not say; default: all, for RSA keys RS256" },
     type = { type = "string", help = "what typ in the header is: at+jwt (RFC 9068)" },
@@ -53,9 +59,6 @@ local unverified = moongate.metrics.counter("moongate_jwt_unverified_total",
   "Requests that went on without claims, as the provider of keys was unavailable.")
 
 function jwt.check(options)
-  if (#options.keys > 0) == (options.jwks ~= nil) then
-    return "expected either keys or jwks"
-  end
   return keyring.fault(options) or rules.fault(options) or bearer.fault(options)
 end
 
@@ -116,7 +119,7 @@ local function examine(self, req, value)
   bearer.strip(self, req)
   local token, answer = token_of(self, req)
   if not token then return answer end
-  local set = self.source:current()
+  local set = self.source:current(token)
   if not set then return without_keys(self, req) end
   local is_right
   is_right, set = verify(self, token, set)
@@ -124,10 +127,10 @@ local function examine(self, req, value)
   local now = time.now()
   local refusal, said = judge(self, token, now)
   if refusal then return refusal end
-  local verdict = bearer.verdict(self, said, now + self.cache)
+  local verdict = bearer.verdict(self, said, math.min(now + self.cache, set.ends or math.huge))
   verdict.set = set
   if value and self.cache > 0 then known.keep(value, self, verdict) end
-  return bearer.admit(self, req, said, verdict.texts)
+  return bearer.admit(self, req, said, verdict.texts, set.consumer)
 end
 
 ---@param req Request
@@ -136,9 +139,9 @@ function jwt:request(req)
   local value = self.is_alone and req.headers:get(self.header) or nil
   local verdict = value and known.find(value, self)
   if verdict then
-    local source, now = self.source, time.now()
-    if verdict.set == source.set and now < verdict.ends and now < source.ends then
-      return bearer.admit(self, req, verdict.claims, verdict.texts)
+    local source, set, now = self.source, verdict.set, time.now()
+    if (set == source.set or set.is_current) and now < verdict.ends and now < source.ends then
+      return bearer.admit(self, req, verdict.claims, verdict.texts, set.consumer)
     end
   end
   return examine(self, req, value)

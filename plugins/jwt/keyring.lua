@@ -1,28 +1,15 @@
---- keyring: where an instance's keys come from: its options, or a provider.
+--- keyring: where an instance's keys come from: its options, a provider, or consumers.
 
+local consumer_keys = require "moongate.consumer_keys"
+local given = require "moongate.jwt.given"
 local jwt_keys = require("moongate").jwt.keys
-local json = require("moongate").json
 local provider = require "moongate.jwt.provider"
+local tokens = require("moongate").jwt
 
 local keyring = {}
 
-keyring.ALGORITHMS = { "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384",
-  "PS512", "ES256", "ES384", "ES512", "EdDSA" }
-
---- Of one of `keys`.
-keyring.options = {
-  secret = { type = "string", secret = true,
-    help = "for HS256, HS384 and HS512; at least as long as the digest: 32, 48 or 64 bytes" },
-  pem = { type = "string", help = "a public key or a certificate, its text: file \"key.pem\"" },
-  jwk = { type = "any", secret = true, help = "a JSON Web Key: a table, or its text" },
-  algorithm = { type = "string", values = keyring.ALGORITHMS,
-    help = "the one it is for; default: HS256 for a secret, the JWK's alg, RS256 for RSA, else "
-      .. "that of the curve" },
-  kid = { type = "string", help = "its name: tokens that name another one are not for it" },
-}
-
 ---@class JwtSource
----@field set JwtKeySet|false
+---@field set JwtKeySet|false  false, too, where it depends on the token
 ---@field ends number
 
 ---@class JwtFixedSource: JwtSource
@@ -37,52 +24,58 @@ local function fixed(set)
   return setmetatable({ set = set, ends = math.huge }, Fixed)
 end
 
-local function fault_of_key(key)
-  local count = 0
-  for _, name in ipairs { "secret", "pem", "jwk" } do
-    if key[name] then count = count + 1 end
-  end
-  return count ~= 1 and "expected one of secret, pem and jwk" or nil
+---@class JwtConsumerSource: JwtSource
+---@field claim string
+local OfConsumers = {}
+OfConsumers.__index = OfConsumers
+
+-- What a token says of itself is held against nothing yet: it tells whose keys are to be tried. An
+-- empty set has no key for it.
+local NOBODY = jwt_keys.set({}, "")
+
+---@param token JwtToken
+---@return JwtKeySet
+function OfConsumers:current(token)
+  local said = tokens.claims_of(token)
+  local id = said and said[self.claim]
+  local set = type(id) == "string" and consumer_keys.find(id)
+    or token.kid and consumer_keys.find(token.kid)
+  return set or NOBODY
+end
+
+function OfConsumers.renewed() return nil end
+
+local function fault_of_sources(options)
+  local count = (#options.keys > 0 and 1 or 0) + (options.jwks and 1 or 0)
+    + (options.consumer_keys and 1 or 0)
+  if count ~= 1 then return "expected one of keys, jwks and consumer_keys" end
+  if not options.consumer_keys or not options.consumer_claim then return nil end
+  return "consumer_claim has no use with consumer_keys: a token is the consumer's whose key has "
+    .. "signed it"
 end
 
 --- What is wrong with the options.
 ---@param options table
 ---@return string?
 function keyring.fault(options)
-  local jwks = options.jwks
+  local jwks, fault = options.jwks, fault_of_sources(options)
+  if fault then return fault end
   if jwks and not jwks:find "^https?://[^/]" and not jwks:find "^%s*{" then
     return "jwks is neither a URL nor a JSON Web Key Set"
   end
   for i, key in ipairs(options.keys) do
-    local wrong = fault_of_key(key)
+    local wrong = given.fault(key)
     if wrong then return ("keys[%d]: %s"):format(i, wrong) end
   end
   return nil
 end
 
-local function of_jwk(given)
-  local jwk = type(given.jwk) == "string" and json.decode(given.jwk) or given.jwk
-  local key, why = jwt_keys.of_jwk(jwk, given.algorithm and { given.algorithm }
-    or keyring.ALGORITHMS)
-  if key and given.kid then key.kid = given.kid end
-  return key, why
-end
-
-local function key_of(given)
-  if given.secret then return jwt_keys.of_secret(given.secret, given.algorithm, given.kid) end
-  if given.pem then return jwt_keys.of_pem(given.pem, given.algorithm, given.kid) end
-  return of_jwk(given)
-end
-
 local function of_keys(options)
   local list, material = {}, {}
-  for i, given in ipairs(options.keys) do
-    local key, why = key_of(given)
+  for i, one in ipairs(options.keys) do
+    local key, why = given.make(one)
     if not key then return nil, ("keys[%d]: %s"):format(i, why) end
-    list[i] = key
-    local text = given.secret or given.pem or given.jwk
-    material[i] = ("%s %s %s"):format(key.algorithm, key.kid or "",
-      type(text) == "table" and json.encode(text) or text)
+    list[i], material[i] = key, given.material(one, key)
   end
   return fixed(jwt_keys.set(list, table.concat(material, "\n")))
 end
@@ -92,6 +85,9 @@ end
 ---@return JwtSource?
 ---@return string? why
 function keyring.source(options)
+  if options.consumer_keys then
+    return setmetatable({ set = false, ends = math.huge, claim = options.key_claim }, OfConsumers)
+  end
   if not options.jwks then return of_keys(options) end
   local allowed = #options.algorithms > 0 and options.algorithms or nil
   if not options.jwks:find "^https?:" then

@@ -16,6 +16,10 @@ int moon_consumer_by_credential(struct generation *generation, const char *name,
                                 struct slice *secret);
 int moon_consumer_by_name(struct generation *generation, const char *name, size_t length);
 uint32_t moon_consumer_count(struct generation *generation);
+/* Puts them in the order of their names, when all have been built. */
+void moon_build_order(struct generation *generation);
+/* The first one in that order whose name is behind that one. */
+int moon_consumer_after(struct generation *generation, const char *name, size_t length);
 /* texts[0] its name, texts[1] that of its plan, if any. */
 void moon_consumer_texts(struct generation *generation, int consumer, struct slice *texts);
 enum moon_consumer_list {

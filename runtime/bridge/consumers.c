@@ -32,6 +32,7 @@ struct consumers {
     struct consumer_index by_name, by_credential;
     char *bytes;
     size_t used, room;
+    uint32_t *sorted; /* places, by name; NULL: not sorted */
 };
 
 struct consumers *consumers_create(void)
@@ -45,6 +46,7 @@ struct consumers *consumers_create(void)
 void consumers_destroy(struct consumers **consumers)
 {
     free((*consumers)->bytes);
+    free((*consumers)->sorted);
     consumer_index_clear(&(*consumers)->by_name);
     consumer_index_clear(&(*consumers)->by_credential);
     free(*consumers);
@@ -250,4 +252,52 @@ bool consumers_credential(const struct consumers *consumers, struct slice name, 
 uint32_t consumers_count(const struct consumers *consumers)
 {
     return (uint32_t)consumers->by_name.used;
+}
+
+/* ---- order ---- */
+
+static int compare_names(struct slice one, struct slice other)
+{
+    size_t shorter = one.length < other.length ? one.length : other.length;
+    int order = shorter > 0 ? memcmp(one.start, other.start, shorter) : 0;
+
+    if (order != 0)
+        return order;
+    return one.length < other.length ? -1 : one.length > other.length;
+}
+
+static int compare_places(const void *one, const void *other, void *data)
+{
+    const struct consumers *consumers = data;
+
+    return compare_names(text_at(record_at(consumers, *(const uint32_t *)one)),
+                         text_at(record_at(consumers, *(const uint32_t *)other)));
+}
+
+void consumers_sort(struct consumers *consumers)
+{
+    const struct consumer_index *index = &consumers->by_name;
+    size_t count = 0;
+
+    free(consumers->sorted);
+    consumers->sorted = mem_zeroed_array(index->used + 1, sizeof(*consumers->sorted));
+    for (size_t i = 0; i < index->slot_count; i++) {
+        if (index->slots[i].place != 0)
+            consumers->sorted[count++] = index->slots[i].place;
+    }
+    qsort_r(consumers->sorted, count, sizeof(*consumers->sorted), compare_places, consumers);
+}
+
+int consumers_after(const struct consumers *consumers, struct slice name)
+{
+    size_t first = 0, end = consumers->sorted != NULL ? consumers->by_name.used : 0, all = end;
+
+    while (first < end) {
+        size_t middle = first + (end - first) / 2;
+        if (compare_names(text_at(record_at(consumers, consumers->sorted[middle])), name) > 0)
+            end = middle;
+        else
+            first = middle + 1;
+    }
+    return first < all ? (int)consumers->sorted[first] : CONSUMERS_MISSING;
 }

@@ -50,6 +50,9 @@ int consumers_add(struct consumers *consumers, const struct consumer *consumer);
 /* False when that name is another credential's, is empty, or there is no room. */
 bool consumers_add_credential(struct consumers *consumers, const struct credential *credential);
 
+/* Puts them in the order of their names, for consumers_after(); when all have been added. */
+void consumers_sort(struct consumers *consumers);
+
 /* The texts below are good until something is added. */
 
 /* CONSUMERS_MISSING when there is none. */
@@ -58,6 +61,9 @@ int consumers_by_name(const struct consumers *consumers, struct slice name);
 bool consumers_credential(const struct consumers *consumers, struct slice name, double now,
                           struct credential *credential);
 uint32_t consumers_count(const struct consumers *consumers);
+/* The first one in the order of names, byte by byte, whose name is behind that one;
+ * CONSUMERS_MISSING behind the last one, and where they were not sorted. */
+int consumers_after(const struct consumers *consumers, struct slice name);
 
 /* Of a consumer that consumers_add() or a look-up has returned. */
 struct slice consumers_name(const struct consumers *consumers, int consumer);

@@ -47,6 +47,16 @@ uint32_t moon_consumer_count(struct generation *generation)
     return consumers_count(generation->consumers);
 }
 
+void moon_build_order(struct generation *generation)
+{
+    consumers_sort(generation->consumers);
+}
+
+int moon_consumer_after(struct generation *generation, const char *name, size_t length)
+{
+    return consumers_after(generation->consumers, exports_slice(name, length));
+}
+
 void moon_consumer_texts(struct generation *generation, int consumer, struct slice *texts)
 {
     texts[0] = consumers_name(generation->consumers, consumer);

@@ -366,7 +366,7 @@ describe("jwt", function()
 
   it("is refused with options that cannot be", function()
     refusal.of_each {
-      ['"jwt"'] = "expected either keys or jwks",
+      ['"jwt"'] = "expected one of keys, jwks and consumer_keys",
       ['"jwt", keys = { {} }'] = "keys[1]: expected one of secret, pem and jwk",
       ['"jwt", keys = { { secret = "short" } }'] =
         "keys[1]: the secret is shorter than the digest",

@@ -1,6 +1,6 @@
 --- consumers: the endpoints of the admin listeners that keep consumers in the store.
 --
---     GET    /consumers?after=NAME&limit=N      those of the store, by name
+--     GET    /consumers?after=NAME&limit=N      those of the configuration and the store, by name
 --     POST   /consumers                         { name, groups, roles, scopes, tags, plan }
 --     GET    /consumers/{name}
 --     PUT    /consumers/{name}                  the same without the name
@@ -13,6 +13,7 @@
 
 local bridge = require "moongate.ffi"
 local check = require "moongate.config.check"
+local fields = require "moongate.admin.consumer_fields"
 local json = require "moongate.json"
 local consumers = require "moongate.consumers"
 local plans = require "moongate.plans"
@@ -30,36 +31,7 @@ local NAME_PATTERN, NAME_BYTES_MAX = "^[%w._~@+-]+$", 128
 local NO_STORE = reply.problem(503, "no-store",
   "Consumers are kept in the store, and the configuration has none.", HEADERS)
 
-local records -- needs a generation that serves
-
-local function texts(help)
-  return { type = "list", items = { type = "string" }, default = {}, help = help }
-end
-
-local CONSUMER = {
-  name = { type = "string", help = "its name" },
-  groups = texts "groups", roles = texts "roles", scopes = texts "scopes",
-  plan = { type = "string", help = "name of its plan" },
-  tags = { type = "map", items = { type = "string" }, default = {}, help = "texts" },
-}
-local CREDENTIAL = {
-  type = { type = "string", values = { "key", "password", "hmac", "certificate" },
-    required = true, help = "the kind of credential" },
-  expires = { type = "any", help = "a time of RFC 3339, or seconds since the epoch" },
-  expires_in = { type = "duration", min = 0.001, help = "from now" },
-  key = { type = "string", secret = true, help = "of a key; default: a new one" },
-  username = { type = "string", help = "of a password; default: the consumer's name" },
-  password = { type = "string", secret = true, help = "the password" },
-  hmac_id = { type = "string", help = "of a secret; default: a new one" },
-  secret = { type = "string", secret = true, help = "the secret; default: a new one" },
-  certificate = { type = "string",
-    help = '"sha256:" and a fingerprint, a subject, or "dns:", "uri:", "email:" and a name' },
-}
-local ROTATION = {
-  overlap = { type = "duration", default = "1h", help = "for which the old one still counts" },
-  key = CREDENTIAL.key, password = CREDENTIAL.password, secret = CREDENTIAL.secret,
-  hmac_id = CREDENTIAL.hmac_id, certificate = CREDENTIAL.certificate,
-}
+local records -- needs a generation that serves; nil: there is no store
 
 local function problem(what) return reply.problem(what[1], what[2], what[3], HEADERS) end
 
@@ -86,6 +58,7 @@ local function shown_credential(credential)
   return {
     id = credential.id, type = credential.type, username = credential.username,
     hmac_id = credential.hmac_id, certificate = credential.certificate,
+    jwt_id = credential.jwt_id, kid = credential.kid, algorithm = credential.algorithm,
     created = time.iso(credential.created),
     expires = credential.expires and time.iso(credential.expires),
   }
@@ -97,21 +70,37 @@ local function shown(record)
     credentials[i] = shown_credential(credential)
   end
   return {
-    name = record.name, groups = json.array(record.groups), roles = json.array(record.roles),
-    scopes = json.array(record.scopes), tags = record.tags, plan = record.plan,
-    created = time.iso(record.created), credentials = credentials,
+    name = record.name, source = "store", groups = json.array(record.groups),
+    roles = json.array(record.roles), scopes = json.array(record.scopes), tags = record.tags,
+    plan = record.plan, created = time.iso(record.created), credentials = credentials,
   }
 end
 
-local function plan_fault(fields)
-  if not fields.plan or plans.by_name(fields.plan) then return nil end
-  return bad(("There is no plan %q."):format(fields.plan))
+local function names_of(set)
+  local names = json.array {}
+  for name in pairs(set) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+-- Of the configuration, whose credentials are not told.
+local function shown_declared(consumer)
+  return {
+    name = consumer.name, source = "configuration", groups = names_of(consumer.groups),
+    roles = names_of(consumer.roles), scopes = names_of(consumer.scopes), tags = consumer.tags,
+    plan = consumer.plan and consumer.plan.name or nil,
+  }
+end
+
+local function plan_fault(given)
+  if not given.plan or plans.by_name(given.plan) then return nil end
+  return bad(("There is no plan %q."):format(given.plan))
 end
 
 local DECLARED = { 409, "consumer-exists", "The configuration has a consumer of that name." }
 
 local function create(_, req)
-  local given, refusal = body_of(req, CONSUMER)
+  local given, refusal = body_of(req, fields.CONSUMER)
   if not given then return refusal end
   local name = given.name
   if not name or #name > NAME_BYTES_MAX or not name:find(NAME_PATTERN) then
@@ -126,30 +115,59 @@ local function create(_, req)
     location = "/consumers/" .. name })
 end
 
-local function list(_, req)
-  local limit = tonumber(req.query.limit or LIST_DEFAULT)
-  if not limit or limit % 1 ~= 0 or limit < 1 or limit > LIST_MAX then
-    return bad "limit is a number from 1 to 1000."
+-- `for name, what is shown of it in each(after) do`: by name; of one name that of the configuration
+-- first.
+local function each(after)
+  local declared = consumers.after(after)
+  local next_record = records and records.each(after) or function() return nil end
+  local name, record = next_record()
+  return function()
+    if declared and (not name or declared.name <= name) then
+      local one = declared
+      declared = consumers.after(one.name)
+      return one.name, shown_declared(one)
+    elseif not name then
+      return nil
+    end
+    local found, one = name, record
+    name, record = next_record()
+    return found, shown(one)
   end
+end
+
+local function limit_of(req)
+  local limit = tonumber(req.query.limit or LIST_DEFAULT)
+  if not limit or limit % 1 ~= 0 or limit < 1 or limit > LIST_MAX then return nil end
+  return limit
+end
+
+-- A page ends between two names.
+local function list(_, req)
+  local limit = limit_of(req)
+  if not limit then return bad "limit is a number from 1 to 1000." end
   local found, last, has_more = json.array {}, nil, false
-  for name, record in records.each(req.query.after) do
-    if #found == limit then
+  for name, one in each(req.query.after or "") do
+    if #found >= limit and name ~= last then
       has_more = true
       break
     end
-    found[#found + 1], last = shown(record), name
+    found[#found + 1], last = one, name
   end
   return reply.json(200, { consumers = found, next = has_more and last or nil }, HEADERS)
 end
 
+local NONE = { 404, "no-consumer", "There is no such consumer." }
+
 local function read(_, req)
-  local record = records.read(req.params.name)
-  if not record then return problem { 404, "no-consumer", "There is no such consumer." } end
-  return reply.json(200, shown(record), HEADERS)
+  local name = req.params.name
+  local record = records and records.read(name)
+  if record then return reply.json(200, shown(record), HEADERS) end
+  if not consumers.is_declared(name) then return problem(NONE) end
+  return reply.json(200, shown_declared(consumers.by_name(name)), HEADERS)
 end
 
 local function replace(_, req)
-  local given, refusal = body_of(req, CONSUMER)
+  local given, refusal = body_of(req, fields.CONSUMER)
   if not given then return refusal end
   local name = req.params.name
   if given.name and given.name ~= name then return bad "A consumer keeps its name." end
@@ -184,15 +202,12 @@ local function made(credential, secrets)
 end
 
 local function add_credential(_, req)
-  local given, refusal = body_of(req, CREDENTIAL)
+  local given, refusal = body_of(req, fields.CREDENTIAL)
   if not given then return refusal end
   given.expires, refusal = expiry_of(given)
   if refusal then return refusal end
-  if given.type == "key" and given.key and consumers.by_key(given.key) then
-    return problem { 409, "taken", "This credential belongs to somebody already." }
-  end
-  local credential, secrets, why = records.add_credential(req.params.name, given)
-  if not credential then return problem(why) end
+  local credential, secrets = records.add_credential(req.params.name, given)
+  if not credential then return problem(secrets) end
   return made(credential, secrets)
 end
 
@@ -204,30 +219,20 @@ end
 
 -- A new one beside the old one, which counts for some time yet.
 local function rotate(_, req)
-  local given, refusal = body_of(req, ROTATION, true)
+  local given, refusal = body_of(req, fields.ROTATION, true)
   if not given then return refusal end
-  local name, id = req.params.name, req.params.id
-  local record = records.read(name)
-  local old
-  for _, credential in ipairs(record and record.credentials or {}) do
-    if credential.id == id then old = credential end
-  end
-  if not old then
-    return problem { 404, "no-credential", "The consumer has no such credential." }
-  end
-  given.type, given.username = old.type, old.username
-  local credential, secrets, why = records.add_credential(name, given)
-  if not credential then return problem(why) end
-  local expired, why_not = records.expire_credential(name, id, time.now() + given.overlap)
-  if not expired then return problem(why_not) end
+  local credential, secrets = records.rotate_credential(req.params.name, req.params.id, given,
+    time.now() + given.overlap)
+  if not credential then return problem(secrets) end
   return made(credential, secrets)
 end
 
--- Only where there is a store.
-local function stored(answer)
+-- What changes something needs a store; what is in none is not shown.
+local function with_store(method, answer)
   return function(self, req)
-    if not C.moon_store_is_open(bridge.generation) then return NO_STORE end
-    records = records or require "moongate.consumer_records"
+    local has_store = C.moon_store_is_open(bridge.generation)
+    if not has_store and method ~= "GET" then return NO_STORE end
+    records = records or has_store and require "moongate.consumer_records" or nil
     return answer(self, req)
   end
 end
@@ -241,7 +246,7 @@ local endpoints = {
   ["/consumers/{name}/credentials/{id}/rotate"] = { POST = rotate },
 }
 for _, methods in pairs(endpoints) do
-  for method, answer in pairs(methods) do methods[method] = stored(answer) end
+  for method, answer in pairs(methods) do methods[method] = with_store(method, answer) end
 end
 
 return endpoints

@@ -2,13 +2,15 @@
 -- have.
 
 local check = require "moongate.config.check"
+local given = require "moongate.jwt.given"
+local plans = require "moongate.plans"
 local schema = require "moongate.config.schema"
 local values = require "moongate.config.values"
 
 local consumers = {}
 
--- As consumers.lua looks for them.
-local PASSWORDS_MAX = 4
+-- As consumers.lua and consumer_keys.lua look for them: passwords of a user name, keys of an id.
+local PASSWORDS_MAX, JWT_KEYS_MAX = 4, 4
 
 local function is_key(text)
   return text:sub(1, 7) ~= "sha256:" or text:find "^sha256:%x+$" ~= nil and #text == 71
@@ -23,6 +25,16 @@ local function seconds_of(text)
   return type(text) == "string" and require("moongate.time").parse_iso(text) or nil
 end
 
+-- Seconds since the epoch, nil: it never expires, or is no time, which is reported.
+local function expiry_of(expires, full, report)
+  local seconds = seconds_of(expires)
+  if expires ~= nil and not seconds then
+    report(('%s: expires is %s; expected a time: "2027-01-31T00:00:00Z"'):format(full,
+      values.show(expires)))
+  end
+  return seconds
+end
+
 -- A text, or { text, expires = "..." }: the text, when it expires, and what else is with it.
 local function read_item(consumer, list, at, name, report)
   local item, expires, id = list[at], nil, nil
@@ -35,20 +47,13 @@ local function read_item(consumer, list, at, name, report)
       :format(full))
     return nil
   end
-  if expires ~= nil then
-    local seconds = seconds_of(expires)
-    if not seconds then
-      report(('%s: expires is %s; expected a time: "2027-01-31T00:00:00Z"'):format(full,
-        values.show(expires)))
-      return nil
-    end
-    expires = seconds
-  end
+  local seconds = expiry_of(expires, full, report)
+  if expires ~= nil and not seconds then return nil end
   if item == "" then
     report(("consumer %q has an empty %s"):format(consumer.name, name:sub(1, -2)), true)
     return nil
   end
-  return item, expires, id
+  return item, seconds, id
 end
 
 -- Each of these gives credentials as build_consumers.lua makes them: of a kind, found by `id`, with
@@ -79,6 +84,27 @@ local function add_passwords(consumer, report, add)
     elseif password then
       report(("passwords[%d] begins as a hash and is none; expected scrypt:COST:SALT:HASH")
         :format(at))
+    end
+  end
+end
+
+-- Keys of one id are told apart by numbers.
+local function add_jwt_keys(consumer, report, add)
+  local counts = {}
+  for at, key in ipairs(consumer.jwt_keys) do
+    local full = ("jwt_keys[%d]"):format(at)
+    local id = key.id or consumer.name
+    local count = counts[id] or 0
+    counts[id] = count + 1
+    key.expires = expiry_of(key.expires, full, report)
+    local wrong = given.fault(key)
+    if wrong then
+      report(("%s: %s"):format(full, wrong))
+    elseif count == JWT_KEYS_MAX then
+      report(("%s: the id %q has more than %d keys"):format(full, id, JWT_KEYS_MAX))
+    elseif count < JWT_KEYS_MAX then
+      add { kind = "jwt", id = ("%s\0%d"):format(id, count), given = key, text = "",
+        expires = key.expires, what = "id of JWT keys", at = full }
     end
   end
 end
@@ -117,7 +143,7 @@ local function fields_of(declaration, options, report)
 end
 
 -- Of those that are not as they should be nothing was taken over.
-local LISTS = { "keys", "passwords", "hmac_secrets", "certificates" }
+local LISTS = { "keys", "passwords", "hmac_secrets", "certificates", "jwt_keys" }
 
 -- Adds a credential to a consumer, unless it is another's: `owners` are names by kind and id.
 local function add_credential(state, consumer, credential, report)
@@ -144,7 +170,8 @@ local function one(state, declaration)
   add_passwords(consumer, report, add)
   add_hmac_secrets(consumer, report, add)
   add_certificates(consumer, report, add)
-  if consumer.plan and not state.plans[consumer.plan] then
+  add_jwt_keys(consumer, report, add)
+  if consumer.plan and not plans.by_name(consumer.plan) then
     report(("there is no plan %q"):format(consumer.plan))
   end
   return consumer
@@ -165,9 +192,8 @@ end
 ---@param report fun(at: string, message: string)
 ---@param builder ModelBuilder
 function consumers.add(model, declared, report, builder)
-  local owners = { key = {}, basic = {}, hmac = {}, certificate = {} }
-  local state = { report = report, owners = owners, plans = {}, by_name = {} }
-  for _, plan in ipairs(model.plans) do state.plans[plan.name] = true end
+  local owners = { key = {}, basic = {}, hmac = {}, certificate = {}, jwt = {} }
+  local state = { report = report, owners = owners, by_name = {} }
   model.consumers, model.consumer_count = {}, declared.consumers.count
   for declaration in declared.consumers.take, declared.consumers do
     local consumer = one(state, declaration)
@@ -179,7 +205,7 @@ function consumers.add(model, declared, report, builder)
   end
 end
 
---- What consumers may do, by name.
+--- What consumers may do, by name; from then on plugins find it by moongate.plans.
 ---@param declared Declared
 ---@param report fun(at: string, message: string)
 ---@return ModelPlan[]
@@ -197,6 +223,7 @@ function consumers.plans(declared, report)
     by_name[name] = at
     list[#list + 1] = plan
   end
+  plans.set(list)
   return list
 end
 

@@ -2,6 +2,8 @@
 --
 -- conf/README.md's reference is made from this table.
 
+local jwt_given = require "moongate.jwt.given"
+
 local schema = {}
 
 local function cidrs(help)
@@ -166,6 +168,15 @@ local function credentials(help)
     help = help .. '; each a text, or { "...", expires = "2027-01-31T00:00:00Z" }' }
 end
 
+local function jwt_key_options()
+  local options = {
+    id = { type = "string", help = "what iss of its tokens is; default: the consumer's name" },
+    expires = { type = "any", help = 'when it ends to count: "2027-01-31T00:00:00Z"' },
+  }
+  for name, option in pairs(jwt_given.options) do options[name] = option end
+  return options
+end
+
 schema.consumer = {
   keys = credentials 'its API keys, or their digests: "sha256:" and 64 hexadecimal digits',
   passwords = credentials 'its passwords for basic-auth, or hashes: "scrypt:COST:SALT:HASH"',
@@ -174,6 +185,8 @@ schema.consumer = {
     .. 'the second its name and "-2", or what is given: { "...", id = "AKIDEXAMPLE" }'),
   certificates = credentials('its client certificates: "sha256:" and the fingerprint, a subject, '
     .. 'or "dns:", "uri:" or "email:" and a name of subjectAltName'),
+  jwt_keys = { type = "list", items = { type = "table", fields = jwt_key_options() }, default = {},
+    help = "its keys for tokens of jwt with consumer_keys; those of one id take turns" },
   groups = texts "groups it belongs to",
   roles = texts "roles it has",
   scopes = texts "scopes it may use",

@@ -94,6 +94,21 @@ describe("consumers", function()
     assert.is_nil(add("bert", "k"))
   end)
 
+  it("goes through them in the order of their names, once they were sorted", function()
+    local function after(name) return C.consumers_after(consumers, slice(name)) end
+    for _, name in ipairs { "b", "aa", "a", "c", "B" } do add(name) end
+    assert.equal(-1, after "")
+    C.consumers_sort(consumers)
+    local names, consumer = {}, after ""
+    while consumer >= 0 do
+      names[#names + 1] = name_of(consumer)
+      consumer = after(names[#names])
+    end
+    assert.same({ "B", "a", "aa", "b", "c" }, names)
+    assert.equal("b", name_of(after "ab"))
+    assert.equal(-1, after "c")
+  end)
+
   it("finds each of very many", function()
     local numbers = {}
     for i = 1, 5000 do numbers[i] = add("name" .. i, "key" .. i) end

@@ -38,7 +38,8 @@ describe("consumers of the admin API", function()
       admin "127.0.0.1:0"
       store { path = "state" }
       plan "gold" { limit = 10 }
-      consumer "declared" { keys = { "a-key-of-the-configuration" } }
+      consumer "declared" { keys = { "a-key-of-the-configuration" }, plan = "gold",
+        groups = { "of-it" }, tags = { tier = "one" }, hmac_secrets = { "an hmac secret of it" } }
       route "/keys" { upstream = "%s", plugins = { "key-auth" } }
       route "/basic" { upstream = "%s", plugins = { "basic-auth" } }
       route "/staff" { upstream = "%s", plugins = { "key-auth", { "acl", groups = { "staff" } } } }
@@ -179,6 +180,54 @@ describe("consumers of the admin API", function()
     admin.must(422, "GET", "/consumers?limit=x")
   end)
 
+  it("lists those of the configuration among them, without anything secret", function()
+    admin.must(201, "POST", "/consumers", { name = "declaree" })
+    admin.must(201, "POST", "/consumers", { name = "declare" })
+    local page = admin.must(200, "GET", "/consumers?after=d&limit=2")
+    assert.same({ "declare", "declared" }, { page.consumers[1].name, page.consumers[2].name })
+    assert.same({ "store", "configuration" },
+      { page.consumers[1].source, page.consumers[2].source })
+    assert.same({ name = "declared", source = "configuration", groups = { "of-it" }, roles = {},
+      scopes = {}, tags = { tier = "one" }, plan = "gold" }, page.consumers[2])
+    page = admin.must(200, "GET", "/consumers?limit=1&after=" .. page.next)
+    assert.equal("declaree", page.consumers[1].name)
+    assert.same("configuration", admin.must(200, "GET", "/consumers/declared").source)
+    admin.must(404, "DELETE", "/consumers/declared")
+    local _, _, all = admin.ask("GET", "/consumers?limit=1000")
+    for _, secret in ipairs { "a-key-of-the-configuration", "an hmac secret of it", "scrypt" } do
+      assert.is_nil(all.body:find(secret, 1, true), secret)
+    end
+  end)
+
+  it("rotates in one commit, however many change it at once", function()
+    admin.must(201, "POST", "/consumers", { name = "turned" })
+    local old = admin.must(201, "POST", "/consumers/turned/credentials", { type = "hmac" })
+    local new = admin.must(201, "POST",
+      "/consumers/turned/credentials/" .. old.id .. "/rotate", { overlap = "2s" })
+    assert.not_equal(old.hmac_id, new.hmac_id)
+    local credentials = admin.must(200, "GET", "/consumers/turned").credentials
+    assert.equal(2, #credentials)
+    assert.truthy(credentials[1].expires)
+    assert.is_nil(credentials[2].expires)
+    assert.is_nil(credentials[2].secret)
+    -- One that cannot be made leaves the old one as it was.
+    local key = admin.must(201, "POST", "/consumers/turned/credentials", { type = "key" })
+    admin.must(409, "POST", "/consumers/turned/credentials/" .. key.id .. "/rotate",
+      { key = "a-key-of-the-configuration" })
+    credentials = admin.must(200, "GET", "/consumers/turned").credentials
+    assert.equal(3, #credentials)
+    assert.is_nil(credentials[3].expires)
+  end)
+
+  it("refuses names that no store has, and looks for none", function()
+    local long = ("x"):rep(470)
+    admin.must(201, "POST", "/consumers", { name = "long" })
+    admin.must(422, "POST", "/consumers/long/credentials",
+      { type = "password", username = long, password = "p" })
+    assert.equal(401, http.request(moongate.port, { path = "/basic",
+      headers = { authorization = "Basic " .. (mime.b64(long .. ":p")) } }).status)
+  end)
+
   it("refuses what cannot be, and says why", function()
     local function why(path, body)
       local status, answer = admin.ask("POST", path, body)
@@ -209,13 +258,17 @@ describe("consumers of the admin API", function()
     assert.equal("DELETE, GET, HEAD, PUT", answer.headers.allow)
   end)
 
-  it("has none without a store", function()
+  it("has those of the configuration alone without a store", function()
     local without = gateway.start { config = [[
       listen "127.0.0.1:0"
       admin "127.0.0.1:0"
       route "/" { plugins = { { "mock" } } }
     ]] }
-    assert.equal(503, (client(without.admin_port).ask("GET", "/consumers")))
+    local ask = client(without.admin_port).ask
+    assert.equal(503, (ask("POST", "/consumers", { name = "x" })))
+    local status, page = ask("GET", "/consumers")
+    assert.equal(200, status)
+    assert.same({}, page.consumers)
     without:stop()
   end)
 end)
