@@ -16,14 +16,19 @@ local auth = require "moongate.auth"
 local claims_of = require "moongate.jwt.claims"
 local consumers = require "moongate.consumers"
 local headers = require "moongate.headers"
-local known = require "moongate.bearer_known"
+local known = require "moongate.known"
 local reply = require "moongate.reply"
 
 -- Beyond it doubles are no longer exact.
 local WHOLE_MAX = 2 ^ 53
 
+---@class BearerVerdict
+---@field ends number             seconds since 1970
+---@field claims table
+---@field texts (string|false)[]  of bearer.texts
+
 ---@class moongate.bearer
----@field known moongate.bearer_known  tokens that this worker has found to be right
+---@field known moongate.known  tokens that this worker has found to be right
 local bearer = { known = known }
 
 local COMMON = {

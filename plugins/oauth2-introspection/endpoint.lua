@@ -126,13 +126,13 @@ local function failed(self, outcome, why)
     self.told = time.monotonic()
     log.error("%s does not say whether tokens are active: %s", self.url, tostring(why))
   end
-  return nil, outcome
+  return nil
 end
 
 --- Asks; waits for the answer.
 ---@param token string
 ---@return table|false|nil said  as of endpoint.read
----@return string text           the answer; without one a word for it
+---@return string? text          the answer
 function Endpoint:ask(token)
   local answer, fault, why = fetch { url = self.url, method = "POST", headers = self.headers,
     body = "token=" .. uri.encode(token) .. self.tail, timeout = self.timeout,

@@ -39,8 +39,9 @@ local answers = moongate.cache "introspection"
 local unverified = moongate.metrics.counter("moongate_introspection_unverified_total",
   "Requests that went on without claims, as the identity provider did not answer.")
 
--- Why there is no answer where there is one: the token is not active.
-local INACTIVE = "inactive"
+-- Why there are no claims: the token is not active, or the provider has not answered.
+local INACTIVE, UNANSWERED = "inactive", "unanswered"
+local IS_KNOWN = { [INACTIVE] = true, [UNANSWERED] = true, timeout = true }
 -- A moment longer than the question, whose outcome is to be known.
 local WAIT_MORE = 1
 -- Of an answer about a token that expires by now; it is held against the clock each time.
@@ -65,7 +66,7 @@ end
 -- The answer with when it came, and for how long it is kept.
 local function ask(self, token)
   local said, text = self.provider:ask(token)
-  if said == nil then return nil, text end
+  if said == nil then return nil, UNANSWERED end
   if not said then return nil, INACTIVE, math.min(self.negative, self.cache) end
   local now, seconds = time.now(), self.cache
   if type(said.exp) == "number" then
@@ -77,13 +78,13 @@ end
 -- What the provider says now, or has said: claims, false of a token that is not active, nil when
 -- there is no answer.
 local function introspect(self, token)
-  local text, why
+  local text, why = nil, ""
   if self.cache > 0 then
     text, why = answers:fetch(crypto.sha256(self.fingerprint .. token),
       self.timeout + WAIT_MORE, function() return ask(self, token) end)
-  else
-    text, why = ask(self, token)
   end
+  -- Also when another worker was in vain, or there was no room for what it has found out.
+  if not text and not IS_KNOWN[why] then text, why = ask(self, token) end
   if not text then
     if why == INACTIVE then return false end
     return nil

@@ -38,6 +38,9 @@ local ROWS = {
   { "concurrency", "limit = 1000000" },
   { "cors", 'origins = { "*" }' },
   { "csrf", "" },
+  { "forward-auth", 'url = "http://provider/decide", upstream_headers = { "x-user" }, '
+    .. 'cache = "1h", cache_by = { "header:authorization" }',
+    header = "authorization: Basic YTpi" },
   { "ip-filter", 'allow = { "127.0.0.0/8", "10.0.0.0/8" }' },
   { "jwt", ('keys = { { secret = %q } }, issuer = "https://id.example"'):format(SECRET),
     header = BEARER },
@@ -96,6 +99,7 @@ local PROVIDER = [[
 listen "unix:%s.provider"
 upstream "provider" { "unix:%s.provider" }
 route "POST /introspect" { plugins = { { "mock", json = { active = true, sub = "user-1" } } } }
+route "GET /decide" { plugins = { { "mock", status = 204, headers = { ["x-user"] = "a" } } } }
 ]]
 
 local function routes_of(subjects, folder)

@@ -44,6 +44,8 @@ local EXPECTED = {
 local EXPECTED_OF_DECISIONS = {
   { "a%-token.*/orders", 200, "Orders of ada, by mobile" },
   { "/orders", 401, "urn:moongate:problem:missing%-token", "www%-authenticate: Bearer realm=" },
+  { "Basic .*/reports", 200, "Reports of ada" },
+  { "/reports", 401, "Who are you%?", "www%-authenticate: Basic realm=" },
   { "%-X DELETE .*a%-token", 403, "urn:moongate:problem:insufficient%-scope" },
 }
 
@@ -120,7 +122,7 @@ describe("conf/", function()
     local ports = free_ports()
     gateway.start { config = with_ports(read "conf/decisions.lua", ports) }
     local lines = curl_lines(read "conf/decisions.lua", "\n%-%- +(curl [^\n]+)")
-    assert.is_true(#lines >= 3)
+    assert.is_true(#lines >= 5)
     for _, line in ipairs(lines) do
       check_answer(line, run(line, ports), EXPECTED_OF_DECISIONS)
     end
