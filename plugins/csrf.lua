@@ -148,6 +148,8 @@ function csrf:response(req, res)
   if req.method ~= "GET" and req.method ~= "HEAD" then return end
   local scope, cookie = scope_of(self, req), req.cookies[self.cookie]
   if cookie and is_good(self, cookie, scope) then return end
+  -- A token is for one browser: no cache may give it to others, whatever the page itself allows.
+  res.headers["cache-control"] = "no-store"
   res.headers:add("set-cookie", ("%s=%s%s"):format(self.cookie, new_token(self, scope),
     self.attributes))
 end

@@ -4,12 +4,23 @@ local time = require "moongate.time"
 
 local freshness = {}
 
+-- Without blanks behind it, and quotes about it; nil when there are others. No pattern: one that
+-- looks for blanks at an end takes as long as the square of their number.
+local function unquoted(value)
+  local first, last = 1, #value
+  while last > 0 and value:find("^%s", last) do last = last - 1 end
+  if value:sub(1, 1) == '"' then first = 2 end
+  if last >= first and value:sub(last, last) == '"' then last = last - 1 end
+  value = value:sub(first, last)
+  return not value:find('"', 1, true) and value or nil
+end
+
 -- Seconds of a directive, or nil. The last of its kind counts.
 local function directive(control, name)
   local found
   for part in control:gmatch "[^,]+" do
-    local key, value = part:match "^%s*([%w%-]+)%s*=?%s*\"?([^\"]-)\"?%s*$"
-    if key and key:lower() == name then found = value end
+    local key, value = part:match "^%s*([%w%-]+)%s*=?%s*(.*)$"
+    if key and key:lower() == name then found = unquoted(value) or found end
   end
   return found
 end

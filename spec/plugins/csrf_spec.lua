@@ -14,7 +14,9 @@ describe("csrf", function()
       end
       plain("/origin", { origins = { "https://App.example.com" } })
       plain("/strict", { missing = "deny" })
-      plain("/token", { proof = "token", secret = "0123456789abcdef", by = "cookie:session" })
+      route "/token" { plugins = {
+        { "csrf", proof = "token", secret = "0123456789abcdef", by = "cookie:session" },
+        { "mock", body = "in", headers = { ["cache-control"] = "public, max-age=60" } } } }
       plain("/other", { proof = "token", secret = "another secret of it" })
       plain("/both", { proof = "both", secret = "0123456789abcdef", secure = false })
     ]] }
@@ -94,6 +96,16 @@ describe("csrf", function()
     assert.equal(403, post("/token", { cookie = "session=a", ["x-csrf-token"] = token }))
     assert.equal(403, post("/token", { cookie = cookie, ["x-csrf-token"] = token .. "0" }))
     assert.is_nil((token_of("/token", { cookie = cookie }))) -- it has one
+  end)
+
+  it("lets no cache keep an answer that has a token", function()
+    local function control_of(headers)
+      return ask("GET", "/token", headers).headers["cache-control"]
+    end
+    assert.equal("no-store", control_of { cookie = "session=a" })
+    local token = token_of("/token", { cookie = "session=a" })
+    assert.equal("public, max-age=60",
+      control_of { cookie = "session=a; csrf-token=" .. token })
   end)
 
   it("takes no token of another session, another secret, a past time, or made up", function()

@@ -20,6 +20,8 @@ describe("freshness", function()
     { {}, "nil" },
     { { ["cache-control"] = "max-age=60" }, "60" },
     { { ["cache-control"] = 'public, MAX-AGE="60", must-revalidate' }, "60" },
+    { { ["cache-control"] = ' max-age = "60" \t, x="a"b' }, "60" },
+    { { ["cache-control"] = 'max-age=60, max-age="7"0"' }, "60" },
     { { ["cache-control"] = "max-age=60", age = "20" }, "40" },
     { { ["cache-control"] = "max-age=60", age = "61" }, "0" },
     { { ["cache-control"] = "max-age=60", age = "x" }, "60" },
@@ -42,4 +44,12 @@ describe("freshness", function()
         { method = "POST", path = "/of", body = headers }).body)
     end)
   end
+
+  -- Squared, these would be ten thousand million steps, and take a minute.
+  it("takes no time for a field full of blanks", function()
+    local control = "max-age=5" .. (" "):rep(100000) .. "x, max-age=60" .. (" "):rep(100000)
+    local answer = http.request(moongate.port, { method = "POST", path = "/of", seconds = 10,
+      body = json.encode { ["cache-control"] = control } })
+    assert.equal("60", answer.body)
+  end)
 end)

@@ -11,7 +11,8 @@ end
 local function request(given)
   return {
     id = "r1", method = "GET", path = "/a%20b/c", query_string = "x=1&y=%20", host = "h",
-    timing = { total = 0.25 }, consumer = given.consumer, headers = fields(given.headers),
+    timing = { total = 0.25 }, consumer_name = given.consumer and given.consumer.name,
+    headers = fields(given.headers),
     query = fields(given.query), params = fields(given.params), cookies = fields(given.cookies),
     claims = given.claims,
   }

@@ -2,6 +2,7 @@
 
 local ffi = require "ffi"
 local runtime = require "spec.support.runtime"
+local steps = require "spec.support.steps"
 
 local C = runtime.include "base/slice.h"
 pcall(ffi.cdef, "void free(void *);")
@@ -134,5 +135,19 @@ describe("slice", function()
       assert.is_false(C.slice_equals_secret(slice "s3cret", slice(other)))
     end
     assert.is_false(C.slice_equals_secret(slice "ab", slice "ba"))
+  end)
+
+  it("compares secrets in as many steps wherever they differ", function()
+    local secret = ("0123456789abcdef"):rep(4)
+    local right = slice(secret)
+    local function count(value)
+      local other = slice(value)
+      return steps.of(function() C.slice_equals_secret(right, other) end)
+    end
+    local same = count(secret)
+    for _, at in ipairs { 1, 2, 32, 63, 64 } do
+      assert.equal(same, count(secret:sub(1, at - 1) .. "x" .. secret:sub(at + 1)))
+    end
+    assert.is_true(count "x" < same) -- steps do count
   end)
 end)
