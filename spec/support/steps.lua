@@ -1,7 +1,7 @@
 --- steps: how many instructions a call takes, by running it step by step in a process of its own.
 --
--- The same number each time, on a busy machine, too: what depends on a secret shows in it, where
--- times would drown it in noise.
+-- The same number each time but for a few steps of the interpreter, on a busy machine, too: what
+-- depends on a secret shows in it, where times would drown it in noise.
 
 local ffi = require "ffi"
 local process = require "spec.support.process"
@@ -34,6 +34,7 @@ end
 ---@return integer
 function steps.of(body)
   local child = process.fork(function()
+    collectgarbage "stop"
     C.spec_ptrace(TRACE_ME, 0, nil, nil)
     C.spec_raise(STOP)
     body()

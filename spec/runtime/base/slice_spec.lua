@@ -137,17 +137,18 @@ describe("slice", function()
     assert.is_false(C.slice_equals_secret(slice "ab", slice "ba"))
   end)
 
+  -- But for a few of the interpreter's: an end at the first difference would save thousands.
   it("compares secrets in as many steps wherever they differ", function()
-    local secret = ("0123456789abcdef"):rep(4)
+    local secret = ("0123456789abcdef"):rep(64)
     local right = slice(secret)
     local function count(value)
       local other = slice(value)
       return steps.of(function() C.slice_equals_secret(right, other) end)
     end
     local same = count(secret)
-    for _, at in ipairs { 1, 2, 32, 63, 64 } do
-      assert.equal(same, count(secret:sub(1, at - 1) .. "x" .. secret:sub(at + 1)))
+    for _, at in ipairs { 1, 2, 512, 1024 } do
+      assert.near(same, count(secret:sub(1, at - 1) .. "x" .. secret:sub(at + 1)), 50)
     end
-    assert.is_true(count "x" < same) -- steps do count
+    assert.is_true(count "x" < same - 1000) -- steps do count
   end)
 end)
