@@ -5,6 +5,7 @@
 -- was written, and what.
 
 local bridge = require "moongate.ffi"
+local build_cache = require "moongate.build_cache"
 local build_consumers = require "moongate.build_consumers"
 local chain = require "moongate.chain"
 local dispatch = require "moongate.dispatch"
@@ -93,7 +94,6 @@ local function add_settings(builder, model)
 end
 
 local CLIENT_CERTIFICATES = { none = 0, optional = 1, required = 2 }
-
 local function add_listener(builder, listener)
   builder:begin(C.MOON_OBJECT_LISTENER, listener.at)
   builder:text(C.MOON_BUILD_ADDRESS, listener.address)
@@ -202,9 +202,11 @@ local function add_route(builder, pattern, is_admin)
   local ok, shape, array = pcall(builder.chain, route.plugins)
   if not ok then return nil, shape end
   if not is_admin then add_clusters(builder) end
+  local cache_policy = build_cache.add(builder, route)
   builder:begin(C.MOON_OBJECT_ROUTE, route.at)
   describe_pattern(builder, pattern)
   describe_route(builder, route, shape)
+  builder:number(C.MOON_BUILD_CACHE, cache_policy)
   builder:number(C.MOON_BUILD_IS_ADMIN, is_admin)
   local index, message = builder:finish()
   if not index then return nil, message end
@@ -225,8 +227,6 @@ local function normalise(path)
   if C.moon_normalise_path(bridge.generation, path, #path, found) then return bridge.text() end
   return nil
 end
-
-local function is_plain(path) return C.moon_path_is_plain(path, #path) end
 
 local function add_use(builder, use)
   local shape, array = builder.chain(use)
@@ -269,8 +269,8 @@ local build = {}
 function build.builder(keeps_all)
   local builder = setmetatable({
     generation = bridge.generation, clusters = {}, cluster_count = 0, known = {},
-    chain = chain.maker(),
-    normalise = normalise, is_plain = is_plain, pattern = {},
+    cache_policies = {}, chain = chain.maker(), normalise = normalise, pattern = {},
+    is_plain = function(path) return C.moon_path_is_plain(path, #path) end,
   }, Builder)
   local list = C.moon_inventory_is_wanted(bridge.generation)
     and require("moongate.inventory").new()

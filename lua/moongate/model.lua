@@ -7,7 +7,7 @@
 ---@class Model
 ---@field files string[]             every file read, the main one first
 ---@field workers integer            0: one per core
----@field memory { counters: integer, limits: integer, dict: integer } bytes of shared memory
+---@field memory table<string, integer> bytes of shared memory, as schema.memory names it
 ---@field store { path: string, size: integer }?  where what must survive a restart is kept
 ---@field log { level: "debug"|"info"|"warning"|"error", format: "text"|"json" }
 ---@field resolver { servers: string?, timeout: number, stale: number }

@@ -47,6 +47,8 @@
     X(  UPSTREAM_BODY_TOO_LARGE,   502, false, "upstream-body-too-large",     "http_response_body_size",         "The body of the upstream's answer exceeds its limit.") \
     X(  UPSTREAM_INCOMPLETE,       502, false, "upstream-incomplete",         "http_response_incomplete",        "The upstream ended its answer too early.") \
     X(  UPSTREAM_UPGRADE,          502, false, "upstream-upgrade-failed",     "http_upgrade_failed",             "The upstream switched to a protocol nobody asked for.") \
+    X(  NOT_CACHED,                504, false, "not-cached",                  NULL,                              "The answer is not in the cache, and nothing else was asked for.") \
+    X(  NOT_VALIDATED,             504, false, "not-validated",               "destination_unavailable",         "The stored answer may not be used before the upstream has confirmed it.") \
     X(  TOTAL_TIMEOUT,             504, false, "timeout",                     "http_response_timeout",           "The request took longer than its total timeout.") \
     X(  CLIENT_GONE,               499, false, "client-gone",                 NULL,                              "The client left before the answer.")
 /* clang-format on */

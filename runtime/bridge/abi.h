@@ -140,6 +140,10 @@ bool moon_set_query(struct exchange *exchange, const char *query, size_t length)
 bool moon_set_id(struct exchange *exchange, const char *id, size_t length);
 /* False when the generation has no such upstream. */
 bool moon_set_upstream(struct exchange *exchange, const char *name, size_t length);
+/* Who asks, for the cache of a route whose keys have it. */
+void moon_cache_consumer(struct exchange *exchange, const char *name, size_t length);
+/* The cache has no part in this request. */
+void moon_cache_skip(struct exchange *exchange);
 /* Lowers what its body may have. False when it is known to have more. */
 bool moon_limit_body(struct exchange *exchange, double bytes);
 /* False once the request is on its way. */
@@ -303,6 +307,7 @@ enum moon_object {
     MOON_OBJECT_CLUSTER,
     MOON_OBJECT_LISTENER,
     MOON_OBJECT_CONSUMER,
+    MOON_OBJECT_CACHE_POLICY,
     MOON_OBJECT_ROUTE
 };
 void moon_build_begin(struct generation *generation, int object);
@@ -421,7 +426,10 @@ enum moon_build_number {
     MOON_BUILD_PHASES,
     MOON_BUILD_CHAIN,
     MOON_BUILD_HAS_WHEN,
-    MOON_BUILD_IS_ADMIN
+    MOON_BUILD_IS_ADMIN,
+    MOON_BUILD_CACHE, /* of the cache policies, by its index */
+    /* cache policies */
+    MOON_BUILD_CACHE_TTL
 };
 void moon_build_number(struct generation *generation, int which, double value);
 /* The names of a chain's plugins, by step: the number of the chain, for routes. */

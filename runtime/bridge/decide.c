@@ -298,6 +298,17 @@ static void decide_release(struct exchange *exchange)
     generation_release(&exchange->generation);
 }
 
+static void hold(void *generation)
+{
+    generation_acquire(generation);
+}
+
+static void let_go(void *thing)
+{
+    struct generation *generation = thing;
+    generation_release(&generation);
+}
+
 const struct phases BRIDGE_PHASES = {
     .acquire = decide_acquire,
     .release = decide_release,
@@ -306,4 +317,6 @@ const struct phases BRIDGE_PHASES = {
     .response_chunk = decide_chunk,
     .log = decide_log,
     .cancel = decide_cancel,
+    .hold = hold,
+    .let_go = let_go,
 };

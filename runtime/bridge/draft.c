@@ -185,6 +185,7 @@ double moon_build_finish(struct generation *generation, struct slice *error)
         [MOON_OBJECT_CLUSTER] = draft_finish_cluster,
         [MOON_OBJECT_LISTENER] = draft_finish_listener,
         [MOON_OBJECT_CONSUMER] = draft_finish_consumer,
+        [MOON_OBJECT_CACHE_POLICY] = draft_finish_cache_policy,
         [MOON_OBJECT_ROUTE] = draft_finish_route,
     };
     struct draft *draft = generation->draft;

@@ -36,6 +36,8 @@ struct draft {
     struct draft_entry *entries;
     size_t entry_count, entry_capacity;
     size_t route_capacity, cluster_capacity;
+    struct cache_policy *cache_policies; /* in the generation's arena */
+    size_t cache_policy_count, cache_policy_capacity;
     struct slice error;      /* in scratch */
     struct explain *explain; /* NULL unless somebody asks what would match */
 };
@@ -67,4 +69,8 @@ double draft_finish_settings(struct generation *generation);
 double draft_finish_cluster(struct generation *generation);
 double draft_finish_listener(struct generation *generation);
 double draft_finish_consumer(struct generation *generation);
+double draft_finish_cache_policy(struct generation *generation);
 double draft_finish_route(struct generation *generation);
+
+/* The policy of that index as the route's of that name has it; NULL for none. */
+const struct cache_policy *draft_cache_policy(struct generation *generation, struct slice route);

@@ -164,6 +164,7 @@ double draft_finish_route(struct generation *generation)
             draft_count(draft, MOON_BUILD_BODY_MAX, generation->gateway_options.body_bytes_max),
         .allows_upgrade = draft_number(draft, MOON_BUILD_UPGRADE, 0) != 0,
     };
+    route.route.cache = draft_cache_policy(generation, route.route.name);
     if (!finish_rewrite(generation, &route) || !add_pattern(generation))
         return -1;
     if (draft->has_number[MOON_BUILD_CHAIN])

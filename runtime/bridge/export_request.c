@@ -70,8 +70,7 @@ static struct slice connection_text(struct exchange *exchange, int which)
 
 static struct slice outcome_text(struct exchange *exchange, int which)
 {
-    const struct call_record *record =
-        exchange->upstream != NULL ? call_record(exchange->upstream) : &exchange->record;
+    const struct call_record *record = exchange_call_record(exchange);
 
     switch (which) {
     case MOON_TEXT_REASON:
@@ -218,8 +217,7 @@ static double response_number(const struct exchange *exchange, int which)
 
 static double attempt_number(const struct exchange *exchange, int which)
 {
-    const struct call_record *record =
-        exchange->upstream != NULL ? call_record(exchange->upstream) : &exchange->record;
+    const struct call_record *record = exchange_call_record(exchange);
 
     switch (which) {
     case MOON_NUMBER_ATTEMPTS:
@@ -292,7 +290,18 @@ bool moon_set_upstream(struct exchange *exchange, const char *name, size_t name_
     if (found < 0)
         return false;
     exchange->cluster = generation->clusters[found].cluster;
+    exchange->is_rerouted = true;
     return true;
+}
+
+void moon_cache_consumer(struct exchange *exchange, const char *name, size_t name_length)
+{
+    exchange->cache_consumer = arena_copy(&exchange->arena, exports_slice(name, name_length));
+}
+
+void moon_cache_skip(struct exchange *exchange)
+{
+    exchange->cache = NULL;
 }
 
 bool moon_limit_body(struct exchange *exchange, double bytes)

@@ -10,7 +10,10 @@
 
 /* ---- age ---- */
 
-/* The first of a list of values (RFC 9111, 5.1); what is no number of seconds does not count. */
+/*
+ * RFC 9111, 5.1 lets a cache take the first of several values, and ignore what is no number; an
+ * answer that nobody knows the age of is as good as stale, so we do neither.
+ */
 int64_t freshness_age_field(const struct headers *headers)
 {
     const struct header *header = headers_find_known(headers, HEADER_AGE);
@@ -18,11 +21,12 @@ int64_t freshness_age_field(const struct headers *headers)
 
     if (header == NULL)
         return 0;
-    struct slice text = slice_of(header->value.start, slice_find(header->value, ','));
-    text = slice_trimmed(text);
+    struct slice text = slice_trimmed(header->value);
+    if (text.length == 0 || headers_find_next(headers, header) != NULL)
+        return CACHE_SECONDS_MAX;
     for (size_t i = 0; i < text.length; i++) {
         if (!octet_is(text.start[i], OCTET_DIGIT))
-            return 0;
+            return CACHE_SECONDS_MAX;
         age = age * 10 + (text.start[i] - '0');
         if (age > CACHE_SECONDS_MAX)
             age = CACHE_SECONDS_MAX;

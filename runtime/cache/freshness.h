@@ -48,7 +48,8 @@ static inline double freshness_left(const struct freshness *freshness, double no
 /* How long from `now` it may be of any use, for the store. */
 double freshness_kept(const struct freshness *freshness, double now);
 
-/* What an Age field says; 0 without one or when it is invalid (RFC 9111, 5.1). */
+/* What an Age field says (RFC 9111, 5.1): 0 without one, CACHE_SECONDS_MAX when it is not one
+ * number. */
 int64_t freshness_age_field(const struct headers *headers);
 /* The time in Date, `received` without a valid one. */
 int64_t freshness_date(const struct headers *headers, double received);

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "cache/cached_call.h"
 #include "gateway/gateway.h"
 #include "gateway/problem.h"
 
@@ -75,6 +76,56 @@ void exchange_decide(struct exchange *exchange)
         phases_of(exchange)->request(exchange);
 }
 
+static struct request *outbound_of(void *data)
+{
+    return outbound_request(data);
+}
+
+/* What tells this request's answers from others of the same URI: what a policy has chosen. */
+static struct cache_context context_of(const struct exchange *exchange)
+{
+    return (struct cache_context){
+        .consumer = exchange->cache_consumer,
+        .path = exchange->forward_path,
+        .query = exchange->forward_query,
+        .upstream = exchange->is_rerouted ? cluster_name(exchange->cluster) : SLICE_NONE,
+    };
+}
+
+/* The cache asks the upstream only where it has to, and with what it makes of the request. */
+static void begin_cached_call(struct exchange *exchange, struct http_cache *cache)
+{
+    const struct phases *phases = phases_of(exchange);
+    const struct cached_call_options options = {
+        .cache = cache,
+        .policy = exchange->cache,
+        .keeper = {exchange->generation, phases->hold, phases->let_go},
+        .cluster = exchange->cluster,
+        .call = &exchange->call,
+        .context = context_of(exchange),
+        .outbound = outbound_of,
+    };
+
+    exchange->upstream =
+        cached_call_start(&options, &RELAY_UPSTREAM_EVENTS, exchange, &exchange->arena);
+    exchange->cached = exchange->upstream;
+    http_stream_send_request(exchange->upstream, exchange->request);
+}
+
+static void begin_call(struct exchange *exchange)
+{
+    struct http_cache *cache = exchange->cache != NULL ? gateway_cache(exchange->gateway) : NULL;
+
+    if (cache != NULL) {
+        begin_cached_call(exchange, cache);
+        return;
+    }
+    struct request *outbound = outbound_request(exchange);
+    exchange->upstream = call_start(exchange->cluster, &exchange->call, &RELAY_UPSTREAM_EVENTS,
+                                    exchange, &exchange->arena);
+    http_stream_send_request(exchange->upstream, outbound);
+}
+
 void exchange_forward(struct exchange *exchange)
 {
     struct exchange_private *private = &exchange->private;
@@ -91,10 +142,7 @@ void exchange_forward(struct exchange *exchange)
         return;
     }
     exchange->step = EXCHANGE_FORWARDING;
-    struct request *outbound = outbound_request(exchange);
-    exchange->upstream = call_start(exchange->cluster, &exchange->call, &RELAY_UPSTREAM_EVENTS,
-                                    exchange, &exchange->arena);
-    http_stream_send_request(exchange->upstream, outbound);
+    begin_call(exchange);
     if (private->has_request_body)
         relay_pump_request_body(exchange);
     else if (private->request_complete)
@@ -132,11 +180,19 @@ static struct response *response_of_reply(struct exchange *exchange, const struc
     return response;
 }
 
+const struct call_record *exchange_call_record(const struct exchange *exchange)
+{
+    if (exchange->upstream == NULL)
+        return &exchange->record;
+    return exchange->cached != NULL ? cached_call_record(exchange->upstream)
+                                    : call_record(exchange->upstream);
+}
+
 void exchange_drop_upstream(struct exchange *exchange)
 {
     if (exchange->upstream == NULL)
         return;
-    exchange->record = *call_record(exchange->upstream);
+    exchange->record = *exchange_call_record(exchange);
     http_stream_release(&exchange->upstream);
 }
 
@@ -146,6 +202,9 @@ void exchange_replace_response(struct exchange *exchange, const struct reply *re
     exchange_drop_upstream(exchange);
     exchange->is_gateway_made = true;
     exchange->response = response_of_reply(exchange, reply);
+    if (exchange->cached != NULL)
+        cache_status_add(cached_call_status(exchange->cached), exchange->cache, exchange->response,
+                         &exchange->arena);
 }
 
 static void respond_with(struct exchange *exchange, const struct reply *reply, bool asks_policies)

@@ -47,6 +47,8 @@ struct exchange {
     struct downstream
         *connection; /* who the client is; borrowed, NULL after the client's connection has gone */
     struct http_stream *downstream, *upstream;
+    const struct http_stream
+        *cached; /* the cached call that upstream is or was; NULL: it is none */
     struct arena arena;
 
     struct request *request;   /* NULL when what came could not be parsed */
@@ -61,6 +63,9 @@ struct exchange {
                                                  policy; else route->rewrite or the request's */
     struct call_options call; /* route->call, changeable by policy before exchange_forward */
     struct cluster *cluster;  /* where to: route->cluster, changeable by policy */
+    const struct cache_policy *cache; /* route->cache; NULL: the cache has no part in it */
+    struct slice cache_consumer;      /* for policies whose keys have it; set by policy */
+    bool is_rerouted;                 /* `cluster` was set by policy */
     uint64_t body_bytes_max;
 
     enum fault fault;          /* why it failed; FAULT_NONE */
@@ -99,6 +104,8 @@ struct exchange {
     } private;
 };
 
+/* Of its call, also of one that has been released. */
+const struct call_record *exchange_call_record(const struct exchange *exchange);
 /* Answers phases->request: on to exchange->cluster, with exchange->request as it is now. */
 void exchange_forward(struct exchange *exchange);
 /* Answers phases->request or phases->response: this instead. From the request phase the response

@@ -68,5 +68,6 @@ void gateway_exchange_give(struct gateway *gateway, struct exchange *exchange);
 struct request_ids *gateway_request_ids(struct gateway *gateway);
 const struct phases *gateway_phases(const struct gateway *gateway);
 struct gateway_totals *gateway_totals_of(struct gateway *gateway);
+struct http_cache *gateway_cache(const struct gateway *gateway);
 /* Adds Date where it is missing, see date_field.h. */
 void gateway_add_date(struct gateway *gateway, struct response *response, struct arena *arena);

@@ -39,6 +39,7 @@ struct gateway {
     struct gateway_counts counts;
     struct gateway_totals totals;
     struct request_ids request_ids;
+    struct http_cache *cache; /* NULL: there is none */
     struct list listenings, retiring, left, connections;
     struct address_limits *addresses;
 
@@ -186,6 +187,16 @@ void gateway_destroy(struct gateway **pointer)
 void gateway_count_in(struct gateway *gateway, const struct counter_table *counters)
 {
     gateway_totals_init(&gateway->totals, counters);
+}
+
+void gateway_use_cache(struct gateway *gateway, struct http_cache *cache)
+{
+    gateway->cache = cache;
+}
+
+struct http_cache *gateway_cache(const struct gateway *gateway)
+{
+    return gateway->cache;
 }
 
 void gateway_configure(struct gateway *gateway, const struct gateway_options *options)

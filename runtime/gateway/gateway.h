@@ -9,6 +9,7 @@
 #include "http/http_session.h"
 
 struct counter_table;
+struct http_cache;
 
 /* For gateway_help_listen(). */
 #define GATEWAY_HELP_SECONDS 0.01
@@ -24,6 +25,8 @@ struct gateway *gateway_create(struct loop *loop, const struct gateway_options *
 void gateway_destroy(struct gateway **gateway);
 /* Before anything is accepted: totals are counted there, in this process's lane. */
 void gateway_count_in(struct gateway *gateway, const struct counter_table *counters);
+/* For routes with a policy for it; borrowed. Without one nothing is cached. */
+void gateway_use_cache(struct gateway *gateway, struct http_cache *cache);
 /* New options, copied: a connection that is open takes them over with its next request. */
 void gateway_configure(struct gateway *gateway, const struct gateway_options *options);
 /*

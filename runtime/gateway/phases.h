@@ -40,4 +40,9 @@ struct phases {
     void (*log)(struct exchange *exchange);
     /* The exchange ends while a phase still waits: it must not answer any more. */
     void (*cancel)(struct exchange *exchange);
+
+    /* A reference to a generation for what goes on without its exchange, and back. Not needed where
+     * no route is cached. */
+    void (*hold)(void *generation);
+    void (*let_go)(void *generation);
 };

@@ -280,15 +280,22 @@ static void on_request_room(void *data)
         http_stream_resume(exchange->downstream);
 }
 
-static void on_upstream_failed(void *data, enum fault fault)
+static void log_upstream_failure(struct exchange *exchange, enum fault fault)
 {
-    struct exchange *exchange = data;
-    const struct call_record *record = call_record(exchange->upstream);
+    const struct call_record *record = exchange_call_record(exchange);
 
     log_write_request(LOG_WARNING, exchange_id(exchange), "upstream %.*s: %s after %u attempts%s%s",
                       SLICE_FORMAT(record->target), fault_type(fault), record->attempts,
                       record->detail != NULL ? ": " : "",
                       record->detail != NULL ? record->detail : "");
+}
+
+static void on_upstream_failed(void *data, enum fault fault)
+{
+    struct exchange *exchange = data;
+
+    if (fault != FAULT_NOT_CACHED)
+        log_upstream_failure(exchange, fault);
     exchange_drop_upstream(exchange);
     if (exchange->step == EXCHANGE_TUNNEL) {
         exchange_finish(exchange);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "base/slice.h"
+#include "cache/cache_policy.h"
 #include "gateway/path_template.h"
 #include "upstream/call.h"
 #include "upstream/cluster.h"
@@ -34,6 +35,7 @@ struct route {
     const struct path_template *rewrite; /* NULL: the normalised path goes upstream */
     struct slice upstream_host;          /* Host sent upstream; start NULL: the client's */
     struct call_options call;
-    uint64_t body_bytes_max; /* of a request; 413 beyond */
-    bool allows_upgrade;     /* tunnels pass; otherwise Upgrade is ignored */
+    const struct cache_policy *cache; /* NULL: its answers are not cached */
+    uint64_t body_bytes_max;          /* of a request; 413 beyond */
+    bool allows_upgrade;              /* tunnels pass; otherwise Upgrade is ignored */
 };

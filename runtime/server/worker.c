@@ -15,6 +15,7 @@
 #include "bridge/appeal.h"
 #include "bridge/generation.h"
 #include "bridge/whereabouts.h"
+#include "cache/http_cache.h"
 #include "net/background.h"
 #include "net/resolver.h"
 #include "server/channel.h"
@@ -33,6 +34,7 @@ struct worker {
     struct resolver *resolver;
     struct clusters *clusters;
     struct gateway *gateway;
+    struct http_cache *cache;
     struct services services;
     struct generations generations;
     struct stores *stores;
@@ -226,6 +228,8 @@ static bool make_services(struct worker *worker)
     worker->gateway = gateway_create(worker->loop, gateway, &BRIDGE_PHASES, &worker->generation);
     worker_listeners_init(&worker->listeners, worker->gateway);
     worker_deputy_init(&worker->deputy, worker->gateway);
+    worker->cache = http_cache_create(worker->loop, &options->shared->objects);
+    gateway_use_cache(worker->gateway, worker->cache);
     gateway_count_in(worker->gateway, &options->shared->counters);
     clusters_count_in(worker->clusters, &options->shared->counters);
     generations_init(&worker->generations);
@@ -349,6 +353,8 @@ static void tear_down(struct worker *worker)
         orphan_stop(&worker->orphan, worker->loop);
     if (worker->gateway != NULL)
         gateway_destroy(&worker->gateway);
+    if (worker->cache != NULL)
+        http_cache_destroy(&worker->cache);
     worker_listeners_clear(&worker->listeners);
     worker_deputy_clear(&worker->deputy);
     end_generations(worker);

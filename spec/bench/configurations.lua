@@ -56,6 +56,15 @@ configurations.nginx_tls =
 
 configurations.unbuffered = "proxy_buffering off; proxy_request_buffering off;"
 
+-- A cache on the disk, as nginx has it: in its page cache here. `%s`: its folder.
+configurations.cache_http = "proxy_cache_path %s keys_zone=cache:10m;"
+configurations.cache_location = "proxy_cache cache; proxy_cache_valid 200 1h;"
+configurations.cache_tuned = configurations.cache_location
+  .. " sendfile on; open_file_cache max=1000;"
+configurations.cached_route = [[
+route "/{rest*}" { upstream = "origin", plugins = { { "cache", ttl = "1h" } } }
+]]
+
 configurations.lua_modules = [[
 load_module /usr/lib/nginx/modules/ndk_http_module.so;
 load_module /usr/lib/nginx/modules/ngx_http_lua_module.so;]]

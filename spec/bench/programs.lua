@@ -130,6 +130,23 @@ makers["nginx-lua"] = function(self)
   })
 end
 
+-- nginx with a cache; `location` says how.
+local function cached(self, name, location)
+  return proxy(self, name, {
+    http = configurations.cache_http:format(self.directory .. "/" .. name .. ".cache"),
+    location = location,
+  })
+end
+makers["nginx-cached"] = function(self)
+  return cached(self, "nginx-cached", configurations.cache_location)
+end
+makers["nginx-cached-tuned"] = function(self)
+  return cached(self, "nginx-cached-tuned", configurations.cache_tuned)
+end
+makers["gateway-cached"] = function(self)
+  return (gateway(self, "gateway-cached", configurations.cached_route))
+end
+
 function makers.haproxy(self)
   local port, path = free_port(), self.directory .. "/haproxy.conf"
   system.write_file(path, configurations.haproxy:format(port, self:origin()))

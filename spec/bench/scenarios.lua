@@ -47,6 +47,12 @@ local function large(path)
   return { subject("nginx", "nginx-unbuffered", path), subject("plain", "gateway", path) }
 end
 
+-- Answers that are in the cache.
+local function cached(path)
+  return { subject("nginx", "nginx-cached", path), subject("tuned", "nginx-cached-tuned", path),
+    subject("cached", "gateway-cached", path) }
+end
+
 ---@type Scenario[]
 local scenarios = {
   {
@@ -107,6 +113,12 @@ local scenarios = {
     name = "upload", what = "uploads of 1 MB, 8 connections", against = "nginx", connections = 8,
     script = UPLOAD, subjects = large "/upload",
   },
+  {
+    name = "cached", what = "cached answers of 1 KB, 64 connections", against = "nginx",
+    subjects = cached "/small",
+  },
+  { name = "cached-100k", what = "cached answers of 100 KB", against = "nginx",
+    subjects = cached "/100k" },
   {
     name = "idle", what = "memory of idle connections", measure = "idle",
     subjects = { subject("plain", "gateway-idle"), subject("TLS", "gateway-idle-tls") },

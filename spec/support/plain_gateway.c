@@ -47,8 +47,15 @@ static void unused_chunk(struct exchange *exchange, struct slice chunk, bool las
 {
 }
 
-static const struct phases PHASES = {acquire,      release, request, unused,
-                                     unused_chunk, unused,  unused};
+static const struct phases PHASES = {
+    .acquire = acquire,
+    .release = release,
+    .request = request,
+    .response = unused,
+    .response_chunk = unused_chunk,
+    .log = unused,
+    .cancel = unused,
+};
 
 static struct cluster *make_cluster(struct clusters *clusters, const char *host, const char *port)
 {

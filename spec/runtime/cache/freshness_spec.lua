@@ -53,15 +53,15 @@ describe("freshness", function()
       assert.equal(0, age({ "Date: {0}" }, { fraction = 0.9 }))
     end)
 
-    it("reads the first of a list, and nothing that is no number (RFC 9111, 5.1)", function()
-      for value, seconds in pairs {
-        ["7200"] = 7200, [" 007 "] = 7, ["7200, 0"] = 7200, ["0, 7200"] = 0, ["abc"] = 0,
-        ["-7200"] = 0, ["7200.0"] = 0, ["7200;foo=bar"] = 0, [""] = 0, [", 5"] = 0, ["1 2"] = 0,
-        ["99999999999999999999"] = 2147483648,
-      } do
+    it("is more than any lifetime where Age is not one number (RFC 9111, 5.1)", function()
+      for value, seconds in pairs { ["7200"] = 7200, [" 007 "] = 7, ["0"] = 0 } do
         assert.equal(seconds, age { "Age: " .. value }, value)
       end
-      assert.equal(7200, age { "Age: 7200", "Age: 0" })
+      for _, value in ipairs { "7200, 0", "0, 7200", "abc", "-7200", "7200.0", "7200;foo=bar", "",
+        ", 5", "1 2", "99999999999999999999" } do
+        assert.equal(2147483648, age { "Age: " .. value }, value)
+      end
+      assert.equal(2147483648, age { "Age: 0", "Age: 0" })
     end)
 
     it("grows while it is stored, and not backwards", function()

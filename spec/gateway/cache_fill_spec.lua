@@ -1,0 +1,177 @@
+--- cache_fill_spec: many who want the same at once, over two workers, and what goes wrong.
+
+local cache_origin = require "spec.support.cache_origin"
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local peer = require "spec.support.peer"
+local system = require "spec.support.system"
+local wait = require "spec.support.wait"
+
+local CLIENTS = 100
+
+describe("a cache that is being filled", function()
+  local origin, moongate
+
+  setup(function()
+    origin = cache_origin.start()
+    moongate = gateway.start { config = ([[
+      workers(2)
+      listen "127.0.0.1:0"
+      upstream "origin" { "%s" }
+      route "/who" { plugins = { { "who" } } }
+      route "/{rest*}" { upstream = "origin", plugins = { { "cache" } } }
+    ]]):format(origin.url), files = { ["plugins/who.lua"] = [[
+      local moongate = require "moongate"
+      local function pid()
+        local file = io.open "/proc/self/stat"
+        local number = file:read "*n"
+        file:close()
+        return number
+      end
+      return { summary = "Tells which worker it is.", options = {},
+        respond = function() return moongate.reply.text(200, tostring(pid())) end }
+    ]] } }
+  end)
+
+  teardown(function()
+    moongate:stop()
+    peer.stop_all()
+  end)
+
+  before_each(function() origin:forget() end)
+
+  -- Connections to each worker, at least `least`, by its process id.
+  local function connect(least)
+    local by_pid, count = {}, 0
+    wait.that(function()
+      local client = http.connect(moongate.port)
+      local pid = client:request({ path = "/who" }).body
+      by_pid[pid] = by_pid[pid] or {}
+      if #by_pid[pid] < least then count = count + 1 end
+      table.insert(by_pid[pid], client)
+      return count == 2 * least
+    end, 20, "connections to both workers")
+    local all = {}
+    for pid, clients in pairs(by_pid) do
+      for i = 1, least do all[#all + 1] = { client = clients[i], pid = tonumber(pid) } end
+      for i = least + 1, #clients do clients[i]:close() end
+    end
+    return all
+  end
+
+  -- One after the other, those of one worker first.
+  local function ask_all(clients, path)
+    for _, one in ipairs(clients) do one.client:send(http.format { path = path }) end
+  end
+
+  local function read_all(clients)
+    local answers = {}
+    for i, one in ipairs(clients) do answers[i] = one.client:read_response() end
+    return answers
+  end
+
+  local function close_all(clients)
+    for _, one in ipairs(clients) do one.client:close() end
+  end
+
+  it("asks once for what 100 clients want", function()
+    local clients = connect(CLIENTS / 2)
+    for _, form in ipairs { "", "&chunked" } do
+      ask_all(clients, "/cold?Cache-Control=max-age=60&delay=0.3&bytes=200000" .. form)
+      local collapsed = 0
+      for _, answer in ipairs(read_all(clients)) do
+        assert.equal(200, answer.status)
+        assert.equal(200000, #answer.body)
+        if answer.headers["cache-status"]:find "collapsed" then collapsed = collapsed + 1 end
+      end
+      assert.equal(CLIENTS - 1, collapsed)
+    end
+    assert.equal(2, #origin:requests())
+    close_all(clients)
+  end)
+
+  it("gives waiters what comes as it comes", function()
+    local clients = connect(1)
+    ask_all(clients, "/streamed?Cache-Control=max-age=60&bytes=32000&pause=1")
+    for _, one in ipairs(clients) do
+      assert.equal(200, one.client:read_head().status)
+      assert.equal(16000, #one.client:receive(16000))
+    end
+    assert.equal(0, #origin:ended())
+    for _, one in ipairs(clients) do assert.equal(16000, #one.client:receive(16000)) end
+    assert.equal(1, #origin:requests())
+    close_all(clients)
+  end)
+
+  it("lets all who wait go at once when an answer is not for them", function()
+    local clients = connect(10)
+    ask_all(clients, "/unfit?Cache-Control=private&delay=0.3")
+    local bodies, began = {}, system.now()
+    for _, answer in ipairs(read_all(clients)) do bodies[answer.body] = true end
+    local count = 0
+    for _ in pairs(bodies) do count = count + 1 end
+    assert.equal(20, count, "each has an answer of its own")
+    assert.equal(20, #origin:requests())
+    assert.is_true(system.now() - began < 0.3 * 20, "one after the other")
+    close_all(clients)
+  end)
+
+  it("goes on for those who wait when its client has gone", function()
+    local clients = connect(1)
+    clients[1].client:send(http.format { path = "/left?Cache-Control=max-age=60&delay=0.5" })
+    origin:wait_for_requests(1)
+    clients[2].client:send(http.format { path = "/left?Cache-Control=max-age=60&delay=0.5" })
+    clients[1].client:close()
+    assert.equal(200, clients[2].client:read_response().status)
+    assert.equal(1, #origin:requests())
+    clients[2].client:close()
+  end)
+
+  it("keeps nobody waiting for a client that does not read", function()
+    local path = "/slow?Cache-Control=max-age=60&bytes=8000000"
+    local slow = http.connect(moongate.port)
+    slow:send(http.format { path = path })
+    assert.equal(200, slow:read_head().status)
+    for _ = 1, 4 do
+      assert.equal(8000000, http.request(moongate.port, { path = path, count = true }).length)
+    end
+    assert.equal(8000000, #slow:receive(8000000))
+    assert.equal(1, #origin:requests())
+    slow:close()
+  end)
+
+  it("breaks off who got the beginning when the upstream is cut off, and stores nothing", function()
+    local clients = connect(2)
+    ask_all(clients, "/cut?Cache-Control=max-age=60&bytes=32000&pause=0.3&cut")
+    for _, one in ipairs(clients) do
+      assert.equal(200, one.client:read_head().status)
+      assert.equal(16000, #one.client:read_until_close())
+    end
+    assert.equal(1, #origin:requests())
+    local again = http.connect(moongate.port)
+    again:send(http.format { path = "/cut?Cache-Control=max-age=60&bytes=32000&pause=0.3&cut" })
+    again:read_head()
+    assert.equal(2, #origin:requests())
+    again:close()
+  end)
+
+  it("lets the others fetch it when the worker that fills is killed", function()
+    local path = "/killed?Cache-Control=max-age=60&delay=1"
+    local clients = connect(10)
+    local victim, others = clients[1], {}
+    for _, one in ipairs(clients) do
+      if one.pid ~= victim.pid then others[#others + 1] = one end
+    end
+    victim.client:send(http.format { path = path })
+    origin:wait_for_requests(1)
+    ask_all(others, path)
+    system.kill(victim.pid, system.SIGKILL)
+    for _, answer in ipairs(read_all(others)) do assert.equal(200, answer.status) end
+    assert.is_true(#origin:requests() <= 1 + #others)
+    local before = #origin:requests()
+    wait.that(function() return #moongate:worker_pids() == 2 end, 20, "a successor")
+    for _ = 1, 4 do http.request(moongate.port, { path = path }) end
+    assert.equal(before, #origin:requests())
+    close_all(clients)
+  end)
+end)
