@@ -25,6 +25,7 @@ usage: ./dev bench [--rounds N] [--seconds N] [--json] [--markdown] [--syscalls]
                    [NAME...]
        ./dev bench reload [--quick] [full | half | live | many | kills | upgrade]...
        ./dev bench plugins [--rounds N] [--seconds N] [--instructions]
+       ./dev bench hits [REQUESTS]
   names: scenarios, default all: %s
          subjects of "proxy": relay nginx haproxy plain four eight ...
   --rounds    default 5, --seconds of each: default 2; all of it takes under nine minutes then

@@ -1,4 +1,4 @@
---- object_removal_spec: processes that find, fill, refresh, purge and evict at once, and are killed.
+--- object_removal_spec: who finds, fills, refreshes, purges and evicts at once, and is killed so.
 
 local ffi = require "ffi"
 local objects = require "spec.support.objects"
