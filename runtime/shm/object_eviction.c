@@ -6,10 +6,11 @@
 #include "shm/object_lanes.h"
 #include "shm/object_removal.h"
 
-/* Words of one step of the small hand, of which there is one for each page needed: a round takes
- * fewer pages than its queue has. */
-#define SMALL_STEP 16
-#define MAIN_STEP  64
+/* Words of one step of a hand. For each page needed the small one looks at this many at least: a
+ * round takes fewer pages than its queue has. Finding nothing there, it looks at some more, since
+ * what is small and old may lie together. */
+#define STEP            16
+#define SMALL_WORDS_MAX 256
 /* Found so often, an object moves from the small queue to the main one. */
 #define PROMOTION_HEAT 2
 
@@ -106,13 +107,12 @@ static void judge_main(struct object_store *store, uint32_t page, uint64_t state
 
 /* The next stretch of a hand, which no other process looks at in this round. */
 /* NOLINTNEXTLINE(readability-non-const-parameter): the builtin writes through it. */
-static void step(struct object_store *store, uint64_t *hand, uint32_t words, uint32_t queue,
-                 struct sweep *sweep)
+static void step(struct object_store *store, uint64_t *hand, uint32_t queue, struct sweep *sweep)
 {
-    uint64_t turn = __atomic_fetch_add(hand, words, __ATOMIC_RELAXED);
+    uint64_t turn = __atomic_fetch_add(hand, STEP, __ATOMIC_RELAXED);
 
     uint32_t page = (uint32_t)(turn % store->page_count);
-    for (uint32_t i = 0; i < words; i++, page++) {
+    for (uint32_t i = 0; i < STEP; i++, page++) {
         if (page == store->page_count)
             page = 0;
         uint64_t state = object_page_state(store, page);
@@ -132,14 +132,15 @@ static bool make_room(struct object_store *store, uint64_t now_ns)
     struct object_store_shared *shared = store->shared;
     struct sweep sweep = {.now_ns = now_ns,
                           .born_before = store->page_count / OBJECT_EVICTION_SMALL_PART};
-    uint32_t words = SMALL_STEP;
+    uint32_t words = 0;
 
-    step(store, &shared->small_hand, SMALL_STEP, 0, &sweep);
-    for (; sweep.evicted == 0 && words < OBJECT_EVICTION_WORDS_MAX / 2; words += MAIN_STEP)
-        step(store, &shared->main_hand, MAIN_STEP, OBJECT_INFO_MAIN, &sweep);
+    for (; sweep.evicted == 0 && words < SMALL_WORDS_MAX; words += STEP)
+        step(store, &shared->small_hand, 0, &sweep);
+    for (; sweep.evicted == 0 && words < OBJECT_EVICTION_WORDS_MAX / 2; words += STEP)
+        step(store, &shared->main_hand, OBJECT_INFO_MAIN, &sweep);
     sweep.born_before = 0;
-    for (; sweep.evicted == 0 && words < OBJECT_EVICTION_WORDS_MAX; words += MAIN_STEP)
-        step(store, &shared->small_hand, MAIN_STEP, 0, &sweep);
+    for (; sweep.evicted == 0 && words < OBJECT_EVICTION_WORDS_MAX; words += STEP)
+        step(store, &shared->small_hand, 0, &sweep);
     return sweep.evicted > 0;
 }
 

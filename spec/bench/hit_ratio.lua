@@ -1,4 +1,4 @@
---- hit_ratio: `./dev bench hits`: how often the store of answers has what is asked for, against LRU.
+--- hit_ratio: `./dev bench hits`: how often the store of answers has what is wanted, against LRU.
 --
 -- Requests are drawn, the same for both: objects of one page each, popular by Zipf's law, some of
 -- them asked for once and never again, as most of what a content network sees is, or with a
