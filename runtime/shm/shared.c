@@ -1,5 +1,5 @@
 /*
- * shared — dividing one segment between counters, limits, slots, dictionaries, stored answers.
+ * shared — dividing one segment between all that is counted and kept in it.
  */
 #include "shm/shared.h"
 
@@ -96,7 +96,8 @@ static size_t total_bytes(const struct division *division)
            division->dict_bytes + division->cache_bytes + notice_bytes() +
            worker_board_bytes(division->lanes) + plugin_accounts_bytes(division->lanes) +
            slots_bytes(division->lanes) +
-           object_store_bytes(division->object_bytes, division->lanes);
+           object_store_bytes(division->object_bytes, division->lanes) +
+           target_board_bytes(division->lanes);
 }
 
 /* False when a region is there with another size or layout. */
@@ -114,7 +115,8 @@ static bool allot(struct shared *shared, const struct division *division)
         plugin_accounts_init(&shared->accounts, segment, division->lanes) &&
         slots_init(&shared->slots, segment, "slots", division->lanes) &&
         object_store_init(&shared->objects, segment, "objects", division->object_bytes,
-                          division->lanes);
+                          division->lanes) &&
+        target_board_init(&shared->targets, segment, division->lanes);
     if (is_allotted)
         dict_give_way(&shared->cache);
     if (is_allotted)
@@ -131,6 +133,7 @@ static void attach_lane(struct shared *shared, uint32_t lane)
     plugin_accounts_attach(&shared->accounts, lane);
     slots_attach(&shared->slots, lane);
     object_store_attach(&shared->objects, lane);
+    target_board_attach(&shared->targets, lane);
     shared->place = worker_board_place(&shared->board, lane);
 }
 
@@ -148,6 +151,13 @@ static uint32_t lane_of(const struct shared *shared, unsigned worker)
 {
     assert(worker < lanes_of_side(shared) - 1);
     return first_lane(shared) + 1 + worker;
+}
+
+int shared_worker_of(const struct shared *shared, uint32_t lane)
+{
+    uint32_t first = first_lane(shared) + 1;
+    return lane >= first && lane < first_lane(shared) + lanes_of_side(shared) ? (int)(lane - first)
+                                                                              : -1;
 }
 
 static struct shared_origin *allot_origin(struct shared *shared)
@@ -215,6 +225,7 @@ static void forget_side(struct shared *shared, unsigned side)
         if (series_has(&shared->counters.series, lane)) {
             counter_lane_reset_gauges(&shared->counters, lane);
             slots_forget_lane(&shared->slots, lane);
+            target_board_forget_lane(&shared->targets, lane);
         }
         object_store_forget_lane(&shared->objects, lane);
         worker_place_clear(worker_board_place(&shared->board, lane));
@@ -269,6 +280,7 @@ void shared_forget_worker(struct shared *shared, unsigned worker)
     worker_place_clear(shared_place(shared, worker));
     slots_forget_lane(&shared->slots, lane_of(shared, worker));
     object_store_forget_lane(&shared->objects, lane_of(shared, worker));
+    target_board_forget_lane(&shared->targets, lane_of(shared, worker));
 }
 
 struct worker_place *shared_place(const struct shared *shared, unsigned worker)

@@ -19,6 +19,7 @@
 #include "shm/plugin_accounts.h"
 #include "shm/segment.h"
 #include "shm/slots.h"
+#include "shm/target_board.h"
 #include "shm/worker_board.h"
 
 #define SHARED_WORKERS_MAX 256
@@ -60,6 +61,7 @@ struct shared {
     struct plugin_accounts accounts;
     struct slots slots;
     struct object_store objects; /* answers that the HTTP cache keeps */
+    struct target_board targets;
 };
 
 /* NULL with errno set when the system refuses, EINVAL for numbers out of bounds. */
@@ -75,11 +77,14 @@ void shared_destroy(struct shared **shared);
 /* In a worker, before anything is counted: writes in that worker's lane (worker from 0). */
 void shared_attach(struct shared *shared, unsigned worker);
 /* In the master, after that worker was reaped: its gauges are zeroed, its place is cleared, the
- * slots that it held are given back, and what it was storing is aborted. */
+ * slots that it held are given back, what it was storing is aborted, and it has no attempts at
+ * targets any more. */
 void shared_forget_worker(struct shared *shared, unsigned worker);
 /* In the master, when nobody of the other side is left: all gauges there are zeroed, their
  * places are cleared, their slots are given back. */
 void shared_forget_other_side(struct shared *shared);
+/* The worker whose lane it is; -1: of the other side, or none's. */
+int shared_worker_of(const struct shared *shared, uint32_t lane);
 /* That worker's place on the board. */
 struct worker_place *shared_place(const struct shared *shared, unsigned worker);
 /* One turn of the loop took that long. */

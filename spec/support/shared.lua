@@ -143,6 +143,7 @@ ffi.cdef [[
   size_t plugin_accounts_bytes(uint32_t lanes);
   size_t slots_bytes(uint32_t lanes);
   size_t object_store_bytes(size_t bytes, uint32_t lanes);
+  size_t target_board_bytes(uint32_t lanes);
 
   struct shared_options {
     unsigned workers;

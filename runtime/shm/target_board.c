@@ -1,0 +1,104 @@
+/*
+ * target_board — series for the names and the counts, and beside them the words.
+ */
+#include "shm/target_board.h"
+
+#define LAYOUT 1
+/* Names of an upstream and a target. */
+#define NAME_BYTES_AVERAGE 96
+
+static struct series_limits limits_of(uint32_t lanes)
+{
+    return (struct series_limits){.lanes = lanes,
+                                  .rows = TARGET_BOARD_ROWS_MAX,
+                                  .words = TARGET_BOARD_WORDS,
+                                  .text_bytes = (size_t)TARGET_BOARD_ROWS_MAX * NAME_BYTES_AVERAGE};
+}
+
+/* The word of the prober has a page to itself. */
+static size_t words_bytes(void)
+{
+    return SEGMENT_PAGE_BYTES + TARGET_BOARD_ROWS_MAX * sizeof(struct target_words);
+}
+
+size_t target_board_bytes(uint32_t lanes)
+{
+    struct series_limits limits = limits_of(lanes);
+    return series_bytes(&limits) + words_bytes();
+}
+
+bool target_board_init(struct target_board *board, struct segment *segment, uint32_t lanes)
+{
+    struct series_limits limits = limits_of(lanes);
+    char *memory = segment_allot(segment, "targets", LAYOUT, words_bytes());
+
+    if (memory == NULL || !series_init(&board->active, segment, "targets active", &limits))
+        return false;
+    board->prober = (uint64_t *)(void *)memory;
+    board->words = (struct target_words *)(void *)(memory + SEGMENT_PAGE_BYTES);
+    board->hash_key = segment_hash_key(segment);
+    return true;
+}
+
+void target_board_attach(struct target_board *board, uint32_t lane)
+{
+    board->lane = lane;
+    series_attach(&board->active, lane);
+}
+
+uint32_t target_board_row(const struct target_board *board, struct slice upstream,
+                          struct slice target)
+{
+    return series_row(&board->active, 0, upstream, target);
+}
+
+uint32_t target_board_find(const struct target_board *board, struct slice upstream,
+                           struct slice target)
+{
+    return name_table_find(&board->active.names, 0, upstream, target);
+}
+
+/* The word: 39 to 0 milliseconds until when, 63 to 40 the lane and one. */
+#define UNTIL_MASK ((1ULL << 40) - 1)
+
+static bool is_held(uint64_t word, double now)
+{
+    return word >> 40 != 0 && (uint64_t)(now * 1000) < (word & UNTIL_MASK);
+}
+
+bool target_board_claim_prober(const struct target_board *board, double now, double seconds)
+{
+    uint64_t seen = __atomic_load_n(board->prober, __ATOMIC_RELAXED);
+    uint64_t until = (uint64_t)((now + seconds) * 1000) & UNTIL_MASK;
+    uint64_t mine = (uint64_t)(board->lane + 1) << 40;
+
+    if (is_held(seen, now) && (seen & ~UNTIL_MASK) != mine)
+        return false;
+    return __atomic_compare_exchange_n(board->prober, &seen, mine | until, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+}
+
+bool target_board_prober(const struct target_board *board, double now, uint32_t *lane)
+{
+    uint64_t seen = __atomic_load_n(board->prober, __ATOMIC_RELAXED);
+
+    *lane = (uint32_t)(seen >> 40) - 1;
+    return is_held(seen, now);
+}
+
+void target_board_forget_lane(const struct target_board *board, uint32_t lane)
+{
+    struct series other = board->active;
+    struct name_view name;
+    size_t cursor = 0;
+
+    series_attach(&other, lane);
+    while (name_table_next(&other.names, &cursor, &name)) {
+        for (int word = 0; word < TARGET_BOARD_WORDS; word++)
+            series_store(series_mine(&other, name.number) + word, 0);
+    }
+    uint64_t seen = __atomic_load_n(board->prober, __ATOMIC_RELAXED);
+    if (seen >> 40 == lane + 1)
+        __atomic_compare_exchange_n(board->prober, &seen, 0, false, __ATOMIC_RELAXED,
+                                    __ATOMIC_RELAXED);
+}

@@ -1,0 +1,75 @@
+/*
+ * target_board — what all workers know of the targets of upstreams: a row of words, found by name.
+ *
+ * A row is given once and for good, to the names of an upstream and of a target in it, or of an
+ * upstream alone. Each word of it is a truth of its own that changes by compare-and-swap, so a
+ * worker that is killed leaves none half written. How many attempts are under way is a word of each
+ * lane, which its worker alone writes: readers add up, and the master zeroes a dead one's.
+ */
+#pragma once
+
+#include "shm/series.h"
+
+/* Row 0, which is nobody's, included. */
+#define TARGET_BOARD_ROWS_MAX 16384
+
+/*
+ * What a row has beside its count. Who owns the meaning of a word says how it is read. In two cache
+ * lines: what is read for each choice is not where something is written for each request.
+ */
+struct target_words {
+    uint64_t ejection; /* upstream/ejection.h */
+    uint64_t probes;   /* upstream/probe_verdict.h */
+    uint64_t overlay;  /* upstream/overlay.h */
+    uint64_t joined;   /* milliseconds of the system's monotonic clock: since when it serves */
+    uint64_t changes;  /* of an upstream: how often one of the above changed in its targets */
+    uint64_t unused_first[3];
+    uint64_t latency; /* upstream/latency.h */
+    uint64_t window;  /* upstream/outliers.h */
+    uint64_t cursor;  /* of an upstream: how many turns were taken */
+    uint64_t unused_second[5];
+};
+_Static_assert(sizeof(struct target_words) == 128, "two cache lines");
+
+/* The words of each lane: attempts under way; whether its worker has such a target or upstream. */
+enum target_board_word { TARGET_BOARD_ACTIVE, TARGET_BOARD_USERS, TARGET_BOARD_WORDS };
+
+/* This process's view. */
+struct target_board {
+    struct series active; /* names, and the words of lanes */
+    struct target_words *words;
+    uint64_t *prober; /* who probes for all: upstream/prober.h */
+    const struct hash_key *hash_key;
+    uint32_t lane; /* the attached one */
+};
+
+size_t target_board_bytes(uint32_t lanes);
+/* False when the segment refuses it. */
+bool target_board_init(struct target_board *board, struct segment *segment, uint32_t lanes);
+/* From now on this process counts in `lane`. */
+void target_board_attach(struct target_board *board, uint32_t lane);
+
+/* The row of a target, or with SLICE_NONE of the upstream; 0 when there is no room. Costs a hash:
+ * keep the answer. */
+uint32_t target_board_row(const struct target_board *board, struct slice upstream,
+                          struct slice target);
+/* The same without giving one: 0 when there is none. */
+uint32_t target_board_find(const struct target_board *board, struct slice upstream,
+                           struct slice target);
+
+static inline struct target_words *target_board_words(const struct target_board *board,
+                                                      uint32_t row)
+{
+    return &board->words[row];
+}
+
+/*
+ * Whether this process's lane is the one that probes for all, for `seconds` from now on, unless it
+ * says so again before. `now`: seconds of the clock that all processes share.
+ */
+bool target_board_claim_prober(const struct target_board *board, double now, double seconds);
+/* The lane that does; false when none does. */
+bool target_board_prober(const struct target_board *board, double now, uint32_t *lane);
+
+/* In the master: a dead worker has no attempts under way, and probes no more. */
+void target_board_forget_lane(const struct target_board *board, uint32_t lane);

@@ -1,0 +1,115 @@
+--- target_board_spec: rows of targets, counts of lanes, and who probes.
+
+local ffi = require "ffi"
+local process = require "spec.support.process"
+local runtime = require "spec.support.runtime"
+local system = require "spec.support.system"
+local wait = require "spec.support.wait"
+
+local C = runtime.include("shm/segment.h", "shm/target_board.h")
+local slice = runtime.slice
+local LANES, ROWS_MAX, ACTIVE, USERS = 3, 16384, 0, 1
+local NONE = ffi.new "struct slice"
+
+describe("target_board", function()
+  local segment, board
+
+  before_each(function()
+    segment, board = ffi.new "struct segment", ffi.new "struct target_board"
+    assert(C.segment_init(segment, 65536 + C.target_board_bytes(LANES)))
+    assert.is_true(C.target_board_init(board, segment, LANES))
+    C.target_board_attach(board, 0)
+  end)
+
+  after_each(function() C.segment_clear(segment) end)
+
+  local function row(upstream, target)
+    return C.target_board_row(board, slice(upstream), target and slice(target) or NONE)
+  end
+
+  local function words(lane, number)
+    local other = ffi.new("struct target_board", board)
+    C.target_board_attach(other, lane)
+    return other.active.mine + number * other.active.words
+  end
+
+  local function sum(number, word)
+    return tonumber(C.series_sum(board.active, number, word))
+  end
+
+  it("knows a target of an upstream, and the upstream, by one row each", function()
+    local one = row("users", "http://a:1")
+    assert.is_true(one > 0)
+    assert.equal(one, row("users", "http://a:1"))
+    assert.are_not.equal(one, row("orders", "http://a:1"))
+    assert.are_not.equal(one, row "users")
+    assert.equal(one, C.target_board_find(board, slice "users", slice "http://a:1"))
+    assert.equal(0, C.target_board_find(board, slice "users", slice "http://a:2"))
+  end)
+
+  it("has rows whose words no other shares, zero at first", function()
+    local one, other = row("users", "http://a:1"), row("users", "http://a:2")
+    board.words[one].ejection, board.words[one].latency = 7, 9
+    assert.equal(0, tonumber(board.words[other].ejection))
+    assert.equal(128, ffi.sizeof "struct target_words")
+    assert.equal(0, tonumber(ffi.cast("intptr_t", board.words) % 64))
+  end)
+
+  it("gives no row beyond its room, and tells that by 0", function()
+    for i = 1, ROWS_MAX - 1 do assert.is_true(row("u", "http://target:" .. i) > 0) end
+    assert.equal(0, row("u", "http://one:1"))
+    assert.is_true(row("u", "http://target:1") > 0)
+  end)
+
+  it("adds up what workers have under way, and forgets what a dead one had", function()
+    local number = row("users", "http://a:1")
+    local worker = process.fork(function()
+      words(1, number)[ACTIVE] = 5
+      words(1, number)[USERS] = 1
+      while true do system.sleep(1) end
+    end)
+    words(2, number)[ACTIVE] = 2
+    wait.that(function() return sum(number, ACTIVE) == 7 and sum(number, USERS) == 1 end)
+    worker:kill()
+    assert.equal(7, sum(number, ACTIVE))
+    C.target_board_forget_lane(board, 1)
+    assert.equal(2, sum(number, ACTIVE))
+    assert.equal(0, sum(number, USERS))
+  end)
+
+  describe("has one prober", function()
+    local first, second, lane
+
+    before_each(function()
+      first, second = ffi.new("struct target_board", board), ffi.new("struct target_board", board)
+      C.target_board_attach(first, 1)
+      C.target_board_attach(second, 2)
+      lane = ffi.new "uint32_t[1]"
+    end)
+
+    it("who claims it first, as long as it says so again", function()
+      assert.is_false(C.target_board_prober(board, 10, lane))
+      assert.is_true(C.target_board_claim_prober(first, 10, 2))
+      assert.is_false(C.target_board_claim_prober(second, 11, 2))
+      assert.is_true(C.target_board_claim_prober(first, 11.5, 2))
+      assert.is_false(C.target_board_claim_prober(second, 13, 2))
+      assert.is_true(C.target_board_prober(board, 13, lane))
+      assert.equal(1, lane[0])
+    end)
+
+    it("or whoever looks when its time has run out", function()
+      C.target_board_claim_prober(first, 10, 2)
+      assert.is_false(C.target_board_prober(board, 12.1, lane))
+      assert.is_true(C.target_board_claim_prober(second, 12.1, 2))
+      assert.is_false(C.target_board_claim_prober(first, 12.2, 2))
+    end)
+
+    it("or anybody at once when the master has found it dead", function()
+      C.target_board_claim_prober(first, 10, 2)
+      C.target_board_forget_lane(board, 2)
+      assert.is_false(C.target_board_claim_prober(second, 10.1, 2))
+      C.target_board_forget_lane(board, 1)
+      assert.is_true(C.target_board_claim_prober(second, 10.1, 2))
+    end)
+  end)
+end)
