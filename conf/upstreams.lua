@@ -12,6 +12,15 @@ upstream "catalog" {
   set_aside = "10s",
 }
 
+-- Asked every two seconds whether they are well; the third only when no other is.
+upstream "search" {
+  "http://10.0.0.41:9200",
+  "http://10.0.0.42:9200",
+  { "http://10.9.0.41:9200", backup = true },
+  health = { path = "/healthz", interval = "2s" },
+  slow_start = "20s",
+}
+
 -- Over TLS, verified with an authority of one's own, under another name than the target's.
 upstream "payments" {
   "https://10.0.0.21:8443",
@@ -29,6 +38,8 @@ route "GET /catalog/{path*}" {
   timeout = { connect = "250ms", response = "2s", total = "3s" },
   retries = 2,
 }
+
+route "GET /search" { upstream = "search" }
 
 -- What may not be done twice is not tried twice; a large body is streamed.
 route "POST /payments" { upstream = "payments", retries = 0, body_limit = "64m" }

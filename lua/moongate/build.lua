@@ -7,6 +7,7 @@
 local bridge = require "moongate.ffi"
 local build_cache = require "moongate.build_cache"
 local build_consumers = require "moongate.build_consumers"
+local build_upstreams = require "moongate.build_upstreams"
 local chain = require "moongate.chain"
 local dispatch = require "moongate.dispatch"
 local router = require "moongate.router"
@@ -115,39 +116,12 @@ local function add_listener(builder, listener)
   builder:finish_or_report("listen " .. listener.address)
 end
 
-local function add_cluster(builder, upstream)
-  local tls = upstream.tls or {}
-  builder:begin(C.MOON_OBJECT_CLUSTER, upstream.at)
-  builder:text(C.MOON_BUILD_CLUSTER_NAME, upstream.name)
-  for _, target in ipairs(upstream.targets) do
-    builder:text(C.MOON_BUILD_TARGET, target.host)
-    builder:number(C.MOON_BUILD_TARGET_PORT, target.port)
-    builder:number(C.MOON_BUILD_TARGET_WEIGHT, target.weight)
-    builder:number(C.MOON_BUILD_TARGET_TLS, target.tls)
-  end
-  builder:text(C.MOON_BUILD_BALANCE, upstream.balance)
-  builder:text(C.MOON_BUILD_CLUSTER_PROTOCOL, upstream.protocol)
-  builder:text(C.MOON_BUILD_TLS_CA, tls.ca)
-  builder:text(C.MOON_BUILD_TLS_CERTIFICATE, tls.cert)
-  builder:text(C.MOON_BUILD_TLS_KEY, tls.key)
-  builder:text(C.MOON_BUILD_SERVER_NAME, tls.server_name)
-  builder:number(C.MOON_BUILD_TLS_VERIFY, tls.verify == false and 0 or 1)
-  builder:number(C.MOON_BUILD_IDLE_CONNECTIONS, upstream.idle_connections)
-  builder:number(C.MOON_BUILD_IDLE_SECONDS, upstream.idle_timeout)
-  builder:number(C.MOON_BUILD_CONNECTIONS, upstream.connections)
-  builder:number(C.MOON_BUILD_FAILURES, upstream.failures)
-  builder:number(C.MOON_BUILD_SET_ASIDE, upstream.set_aside)
-  builder:number(C.MOON_BUILD_RETRY_BUDGET, upstream.retry_budget)
-  builder:number(C.MOON_BUILD_RETRY_BUDGET_MIN, upstream.retry_budget_min)
-  builder.clusters[upstream.name] = builder:finish_or_report("upstream " .. upstream.name)
-end
-
 -- Those that routes name by a URL come up with them.
 local function add_clusters(builder)
   local upstreams = builder.model.upstreams
   for i = builder.cluster_count + 1, #upstreams do
     builder.cluster_count = i
-    add_cluster(builder, upstreams[i])
+    build_upstreams.add(builder, upstreams[i])
   end
 end
 

@@ -17,6 +17,7 @@
 ---@field watch boolean              reload when a file has changed
 ---@field via string                 our name in Via and Proxy-Status
 ---@field user string?               whom workers run as when started as root
+---@field zone string?               where this gateway is
 ---@field listeners ModelListener[]  the admin listener is the one with `admin`
 ---@field upstreams ModelUpstream[]
 ---@field plans ModelPlan[]
@@ -63,7 +64,15 @@
 ---@class ModelUpstream
 ---@field name string
 ---@field targets ModelTarget[]
----@field balance "round_robin"|"least_conn"
+---@field balance "round_robin"|"least_conn"|"ewma"|"hash"|"random"
+---@field by (fun(req: Request): string?)?  of hash
+---@field bound number                 of hash; 0: none
+---@field sticky table?                as schema.sticky has it
+---@field slow_start number
+---@field spill number
+---@field panic number
+---@field health table?                as schema.health has it, and its `ranges` of statuses
+---@field outliers table?              as schema.outliers has it
 ---@field protocol string?
 ---@field tls { verify: boolean, ca: string?, cert: string?, key: string?, server_name: string? }
 ---@field idle_connections integer
@@ -71,6 +80,7 @@
 ---@field connections integer        0: no limit
 ---@field failures integer
 ---@field set_aside number
+---@field set_aside_max number
 ---@field retry_budget number
 ---@field retry_budget_min integer
 ---@field at string
@@ -79,6 +89,9 @@
 ---@field host string                "/path" of a unix socket
 ---@field port integer
 ---@field weight integer
+---@field priority integer
+---@field backup boolean
+---@field zone string?
 ---@field tls boolean
 
 ---@class ModelConsumer

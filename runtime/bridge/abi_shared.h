@@ -206,10 +206,42 @@ bool moon_plugin_cost_next(struct generation *generation, int which, size_t *cur
  * none. */
 bool moon_notice(struct generation *generation, struct slice *text);
 
-/* Targets of the generation's upstreams: texts[0] the upstream, texts[1] the target; numbers:
- * weight, busy, idle, failures, set aside, attempts, errors. */
+/* Targets of the generation's upstreams: texts[0] the upstream, [1] the target, [2] its URL. */
+enum moon_target_number {
+    MOON_TARGET_WEIGHT,
+    MOON_TARGET_BUSY,
+    MOON_TARGET_IDLE,
+    MOON_TARGET_FAILURES,
+    MOON_TARGET_SET_ASIDE,
+    MOON_TARGET_ATTEMPTS,
+    MOON_TARGET_ERRORS,
+    MOON_TARGET_WEIGHT_NOW,
+    MOON_TARGET_SHARE,
+    MOON_TARGET_PRIORITY,
+    MOON_TARGET_BACKUP,
+    MOON_TARGET_REMOTE,
+    MOON_TARGET_PROBED,
+    MOON_TARGET_PROBES /* 0: not known, 1: up, 2: down */,
+    MOON_TARGET_MODE /* 0: in service, 1: draining, 2: disabled */,
+    MOON_TARGET_ACTIVE,
+    MOON_TARGET_LATENCY /* seconds; 0: not known */,
+    MOON_TARGET_PANIC /* of its upstream */,
+    MOON_TARGET_NUMBERS
+};
 bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,
                     struct slice *texts, double *numbers);
+/* Drains, disables, enables or weighs a target, or resets it to what is configured, in all workers.
+ * texts: the upstream, the target, the action. `*nearest`: for a name that is not known. */
+enum moon_target_change {
+    MOON_TARGET_CHANGED,
+    MOON_TARGET_NO_UPSTREAM,
+    MOON_TARGET_NO_TARGET,
+    MOON_TARGET_NO_ACTION
+};
+int moon_target_change(struct generation *generation, const struct slice *texts, double weight,
+                       struct slice *nearest);
+/* The worker that probes for all, from 0; -1: none does. */
+int moon_prober(struct generation *generation);
 
 /* ---- files that lines are appended to ---- */
 

@@ -134,12 +134,15 @@ static void set_target_number(struct draft *draft, int which, double value)
     assert(draft->entry_count > 0);
     struct draft_entry *target = &draft->entries[draft->entry_count - 1];
     assert(target->which == MOON_BUILD_TARGET);
-    if (which == MOON_BUILD_TARGET_PORT)
-        target->port = value;
-    else if (which == MOON_BUILD_TARGET_WEIGHT)
-        target->weight = value;
-    else
-        target->is_tls = value;
+    double *numbers[] = {
+        [MOON_BUILD_TARGET_PORT - MOON_BUILD_TARGET_PORT] = &target->port,
+        [MOON_BUILD_TARGET_WEIGHT - MOON_BUILD_TARGET_PORT] = &target->weight,
+        [MOON_BUILD_TARGET_PRIORITY - MOON_BUILD_TARGET_PORT] = &target->priority,
+        [MOON_BUILD_TARGET_BACKUP - MOON_BUILD_TARGET_PORT] = &target->is_backup,
+        [MOON_BUILD_TARGET_REMOTE - MOON_BUILD_TARGET_PORT] = &target->is_remote,
+        [MOON_BUILD_TARGET_TLS - MOON_BUILD_TARGET_PORT] = &target->is_tls,
+    };
+    *numbers[which - MOON_BUILD_TARGET_PORT] = value;
 }
 
 static void set_expiry(struct draft *draft, double value)

@@ -19,8 +19,8 @@
 struct draft_entry {
     int which; /* enum moon_build_text, or DRAFT_PAIR + enum moon_build_pair */
     struct slice name, value;
-    double port, weight, is_tls; /* of targets */
-    double expires;              /* of credentials */
+    double port, weight, priority, is_tls, is_backup, is_remote; /* of targets */
+    double expires;                                              /* of credentials */
 };
 #define DRAFT_PAIR 1000
 

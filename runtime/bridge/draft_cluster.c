@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "bridge/draft.h"
 #include "bridge/exports.h"
+#include "crypto/sha256.h"
 #include "gateway/protocols.h"
 #include "net/tls_registry.h"
 
@@ -23,7 +24,10 @@ static const struct cluster_target_options *finish_targets(struct generation *ge
             .host = arena_copy(&generation->arena, entry->value),
             .port = (uint16_t)entry->port,
             .weight = (unsigned)entry->weight,
+            .priority = (unsigned)entry->priority,
             .is_tls = entry->is_tls != 0,
+            .is_backup = entry->is_backup != 0,
+            .is_remote = entry->is_remote != 0,
         };
     }
     return targets;
@@ -64,10 +68,91 @@ static void finish_numbers(const struct draft *draft, struct cluster_options *op
     options->idle_connections_max = (unsigned)draft_count(draft, MOON_BUILD_IDLE_CONNECTIONS, 64);
     options->idle_seconds = draft_number(draft, MOON_BUILD_IDLE_SECONDS, 60);
     options->connections_max = (unsigned)draft_count(draft, MOON_BUILD_CONNECTIONS, 0);
-    options->failures_max = (unsigned)draft_count(draft, MOON_BUILD_FAILURES, 3);
-    options->set_aside_seconds = draft_number(draft, MOON_BUILD_SET_ASIDE, 5);
     options->retry_budget = draft_number(draft, MOON_BUILD_RETRY_BUDGET, 0.2);
     options->retry_budget_min = (unsigned)draft_count(draft, MOON_BUILD_RETRY_BUDGET_MIN, 3);
+}
+
+static void finish_health(const struct draft *draft, struct cluster_options *options)
+{
+    options->failures_max = (unsigned)draft_count(draft, MOON_BUILD_FAILURES, 3);
+    options->set_aside_seconds = draft_number(draft, MOON_BUILD_SET_ASIDE, 5);
+    options->set_aside_seconds_max = draft_number(draft, MOON_BUILD_SET_ASIDE_MAX, 300);
+    options->lineup.slow_start_seconds = draft_number(draft, MOON_BUILD_SLOW_START, 0);
+    options->lineup.spill_share = draft_number(draft, MOON_BUILD_SPILL, 0.7);
+    options->lineup.panic_share = draft_number(draft, MOON_BUILD_PANIC, 0);
+    options->outliers = (struct outlier_rules){
+        .share = draft_number(draft, MOON_BUILD_OUTLIER_SHARE, 0),
+        .slow_seconds = draft_number(draft, MOON_BUILD_OUTLIER_SLOW, 0),
+        .window_seconds = draft_number(draft, MOON_BUILD_OUTLIER_WINDOW, 10),
+        .requests_min = (unsigned)draft_count(draft, MOON_BUILD_OUTLIER_REQUESTS, 20),
+        .ejected_share_max = draft_number(draft, MOON_BUILD_OUTLIER_EJECTED, 0.5),
+    };
+}
+
+static void finish_statuses(struct slice text, struct probe_options *probes)
+{
+    struct slice range;
+
+    while (slice_next_element(&text, &range) && probes->status_count < PROBE_STATUSES_MAX) {
+        struct probe_status_range *added = &probes->statuses[probes->status_count++];
+        uint64_t first = 0, last = 0;
+        size_t dash = slice_find(range, '-');
+        bool is_range = slice_to_uint64(slice_of(range.start, dash), &first) &&
+                        slice_to_uint64(slice_after(range, dash + 1), &last);
+        assert(is_range); /* Lua has checked them */
+        *added = (struct probe_status_range){(unsigned short)first, (unsigned short)last};
+    }
+}
+
+static void finish_probes(struct generation *generation, struct probe_options *probes)
+{
+    const struct draft *draft = generation->draft;
+    struct arena *arena = &generation->arena;
+
+    if (!draft->has_number[MOON_BUILD_PROBE_HTTP])
+        return;
+    probes->kind = draft->numbers[MOON_BUILD_PROBE_HTTP] != 0 ? PROBE_HTTP : PROBE_TCP;
+    probes->path = arena_copy(arena, draft_text(draft, MOON_BUILD_PROBE_PATH, SLICE("/")));
+    probes->host = arena_copy(arena, draft_text(draft, MOON_BUILD_PROBE_HOST, SLICE("")));
+    probes->body = arena_copy(arena, draft_text(draft, MOON_BUILD_PROBE_BODY, SLICE("")));
+    probes->interval = draft_number(draft, MOON_BUILD_PROBE_INTERVAL, 5);
+    probes->jitter = draft_number(draft, MOON_BUILD_PROBE_JITTER, 0.1);
+    probes->timeout = draft_number(draft, MOON_BUILD_PROBE_TIMEOUT, 2);
+    probes->rise = (unsigned)draft_count(draft, MOON_BUILD_PROBE_RISE, 2);
+    probes->fall = (unsigned)draft_count(draft, MOON_BUILD_PROBE_FALL, 3);
+    finish_statuses(draft_text(draft, MOON_BUILD_PROBE_STATUSES, SLICE("")), probes);
+}
+
+static enum cluster_balance balance_of(const struct draft *draft)
+{
+    static const char *const NAMES[] = {
+        [CLUSTER_ROUND_ROBIN] = "round_robin",
+        [CLUSTER_LEAST_CONNECTIONS] = "least_conn",
+        [CLUSTER_LATENCY] = "ewma",
+        [CLUSTER_HASH] = "hash",
+        [CLUSTER_RANDOM] = "random",
+    };
+    struct slice name = draft_text(draft, MOON_BUILD_BALANCE, SLICE("round_robin"));
+
+    for (size_t i = 0; i < ARRAY_LENGTH(NAMES); i++) {
+        if (slice_equals(name, slice_from_string(NAMES[i])))
+            return (enum cluster_balance)i;
+    }
+    return CLUSTER_ROUND_ROBIN; /* the configuration's check lets no other name pass */
+}
+
+/* Half of a SHA-256 of what the operator chose: of any length, and no key of anything else. */
+static void finish_balance(const struct draft *draft, struct cluster_options *options)
+{
+    struct slice key = draft_text(draft, MOON_BUILD_STICKY_KEY, SLICE(""));
+    char digest[SHA256_BYTES];
+
+    options->balance = balance_of(draft);
+    options->hash_bound = draft_number(draft, MOON_BUILD_HASH_BOUND, 1.25);
+    if (key.length == 0)
+        return;
+    sha256_of(key, digest);
+    memcpy(&options->sticky_key, digest, sizeof(options->sticky_key));
 }
 
 static struct generation_cluster *add_cluster(struct generation *generation)
@@ -86,13 +171,10 @@ static struct generation_cluster *add_cluster(struct generation *generation)
 double draft_finish_cluster(struct generation *generation)
 {
     struct draft *draft = generation->draft;
-    struct slice balance = draft_text(draft, MOON_BUILD_BALANCE, SLICE("round_robin"));
     struct slice protocol = draft_text(draft, MOON_BUILD_CLUSTER_PROTOCOL, SLICE(""));
     struct cluster_options options = {
         .name =
             arena_copy(&generation->arena, draft_text(draft, MOON_BUILD_CLUSTER_NAME, SLICE(""))),
-        .balance = slice_equals(balance, SLICE("least_conn")) ? CLUSTER_LEAST_CONNECTIONS
-                                                              : CLUSTER_ROUND_ROBIN,
         .server_name =
             arena_copy(&generation->arena, draft_text(draft, MOON_BUILD_SERVER_NAME, SLICE(""))),
     };
@@ -108,6 +190,9 @@ double draft_finish_cluster(struct generation *generation)
     }
     options.targets = finish_targets(generation, &options.target_count);
     finish_numbers(draft, &options);
+    finish_health(draft, &options);
+    finish_balance(draft, &options);
+    finish_probes(generation, &options.probes);
     if (!finish_tls(generation, &options))
         return -1;
     add_cluster(generation)->options = options;

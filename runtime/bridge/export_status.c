@@ -1,6 +1,5 @@
 /*
- * export_status — what the worker knows of itself and of the upstreams' targets, for the admin
- * endpoints.
+ * export_status — what the worker knows of itself and of what all share, for the admin endpoints.
  */
 #include "base/log.h"
 #include "base/sink.h"
@@ -140,44 +139,4 @@ bool moon_config_text(struct generation *generation, struct slice *text)
 const char *moon_version(void)
 {
     return MOONGATE_VERSION;
-}
-
-/* Looks for the target of a certain place. */
-struct search {
-    uint32_t wanted, at;
-    bool is_found;
-    struct slice *texts;
-    double *numbers;
-};
-
-static void on_target(void *data, const struct cluster_target_status *status)
-{
-    struct search *search = data;
-
-    if (search->at++ != search->wanted)
-        return;
-    search->is_found = true;
-    search->texts[1] = status->address;
-    search->numbers[0] = status->weight;
-    search->numbers[1] = status->connections_busy;
-    search->numbers[2] = status->connections_idle;
-    search->numbers[3] = status->failures;
-    search->numbers[4] = status->is_set_aside;
-    search->numbers[5] = (double)status->attempts;
-    search->numbers[6] = (double)status->errors;
-}
-
-bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,
-                    struct slice *texts, double *numbers)
-{
-    struct search search = {.wanted = target, .texts = texts};
-
-    search.numbers = numbers;
-    if (upstream >= generation->cluster_count)
-        return false;
-    struct cluster *cluster = generation->clusters[upstream].cluster;
-    assert(cluster != NULL);
-    texts[0] = cluster_name(cluster);
-    cluster_inspect(cluster, on_target, &search);
-    return search.is_found;
 }

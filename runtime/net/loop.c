@@ -108,6 +108,7 @@ static void start_watchers(struct loop *loop)
     ev_prepare_start(loop->ev, &loop->before_wait);
     ev_check_start(loop->ev, &loop->after_wait);
     ev_timer_start(loop->ev, &loop->clock);
+    loop->created = clock_monotonic();
     for (int i = 0; i < 3; i++)
         ev_unref(loop->ev);
 }

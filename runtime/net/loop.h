@@ -58,6 +58,7 @@ struct loop {
     ev_idle unfinished; /* active while something is deferred: the loop then does not wait */
     ev_timer clock;     /* never fires: what is left of it tells monotonic time without a call */
     double monotonic;   /* what it told at the start of this turn */
+    double created;     /* on the system's monotonic clock */
     /* Monotonic seconds when this turn began, 0 while waiting: `own_turn`, or wherever somebody
      * else looks at it. 0, too, while nothing is measured. */
     double *turn;
@@ -101,6 +102,12 @@ static inline double loop_now(const struct loop *loop)
 static inline double loop_monotonic(const struct loop *loop)
 {
     return loop->monotonic;
+}
+
+/* The same on the system's monotonic clock, which all processes share. */
+static inline double loop_uptime(const struct loop *loop)
+{
+    return loop->created + loop->monotonic;
 }
 
 /*

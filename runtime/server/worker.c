@@ -26,6 +26,7 @@
 #include "server/worker_listeners.h"
 #include "shm/shared.h"
 #include "store/stores.h"
+#include "upstream/prober.h"
 
 struct worker {
     const struct worker_options *options;
@@ -33,6 +34,7 @@ struct worker {
     struct background *background, *hasher;
     struct resolver *resolver;
     struct clusters *clusters;
+    struct prober *prober;
     struct gateway *gateway;
     struct http_cache *cache;
     struct services services;
@@ -231,7 +233,8 @@ static bool make_services(struct worker *worker)
     worker->cache = http_cache_create(worker->loop, &options->shared->objects);
     gateway_use_cache(worker->gateway, worker->cache);
     gateway_count_in(worker->gateway, &options->shared->counters);
-    clusters_count_in(worker->clusters, &options->shared->counters);
+    worker->prober = prober_create(worker->clusters, &gateway->limits);
+    clusters_share(worker->clusters, &options->shared->counters, &options->shared->targets);
     generations_init(&worker->generations);
     worker->generations.on_freed = on_generation_freed;
     worker->generations.data = worker;
@@ -255,6 +258,7 @@ static bool make_services(struct worker *worker)
 static void enter(struct worker *worker, struct generation *generation)
 {
     generation_enter(generation);
+    prober_look(worker->prober);
     worker_place_set_current(worker->options->shared->place, generation_number(generation));
 }
 
@@ -351,6 +355,8 @@ static void tear_down(struct worker *worker)
     ev_io_stop(worker->loop->ev, &worker->on_master);
     if (worker->has_served)
         orphan_stop(&worker->orphan, worker->loop);
+    if (worker->prober != NULL)
+        prober_destroy(&worker->prober);
     if (worker->gateway != NULL)
         gateway_destroy(&worker->gateway);
     if (worker->cache != NULL)

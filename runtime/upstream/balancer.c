@@ -1,15 +1,16 @@
 /*
- * balancer — smooth weighted round robin, also among those that have the least to do.
- *
- * Smooth: each turn everyone gains its weight, and the first in line pays the sum. So {5, 1, 1}
- * gives a a b a c a a, not five in a row; after a cycle all are back at zero.
+ * balancer — the methods, and who stands in.
  */
 #include "upstream/balancer.h"
 
 #include <assert.h>
+#include <math.h>
 
-/* From the first wish to the last resort. */
-enum rank { RANK_UNTRIED, RANK_TRIED, RANK_SET_ASIDE, RANK_FULL };
+#include "upstream/cluster_parts.h"
+#include "upstream/latency.h"
+
+/* Turns that are passed on when it is nobody's who can be had; then the next in line is. */
+#define TURNS_MAX 4
 
 static bool was_tried(const struct target *target, const struct balancer_choice *choice)
 {
@@ -19,81 +20,203 @@ static bool was_tried(const struct target *target, const struct balancer_choice 
     return false;
 }
 
-static enum rank rank_of(const struct target *target, const struct balancer_choice *choice)
+static bool can_be_had(const struct target *target, const struct balancer_choice *choice)
 {
-    if (!pool_has_room(target->pool))
-        return RANK_FULL;
-    if (!target_is_usable(target, choice->now))
-        return RANK_SET_ASIDE;
-    return was_tried(target, choice) ? RANK_TRIED : RANK_UNTRIED;
+    return pool_has_room(target->pool) && !was_tried(target, choice);
 }
 
-/* Attempts per weight, compared without dividing. */
-static bool is_less_busy(const struct target *one, const struct target *other)
+static uint64_t scaled(uint64_t number, uint64_t end)
 {
-    return (uint64_t)one->active * other->weight < (uint64_t)other->active * one->weight;
+    return (uint64_t)((unsigned __int128)number * end >> 64);
 }
 
-/* What the candidates have in common; `idlest` is NULL when load does not matter. */
-struct field {
-    enum rank rank;
-    const struct target *idlest;
-};
-
-static bool is_candidate(const struct target *target, const struct field *field,
-                         const struct balancer_choice *choice)
+static uint64_t random_below(struct clusters *clusters, uint64_t end)
 {
-    return rank_of(target, choice) == field->rank &&
-           (field->idlest == NULL || !is_less_busy(field->idlest, target));
+    return scaled(clusters_random(clusters), end);
 }
 
-static struct target *take_turns(struct target *const *targets, size_t count,
-                                 const struct field *field, const struct balancer_choice *choice)
+static struct target *pick_at_random(struct cluster *cluster)
 {
-    struct target *first = NULL;
-    int64_t total = 0;
+    const struct lineup *lineup = &cluster->lineup;
+    return lineup_at(lineup, random_below(cluster->clusters, lineup->total))->target;
+}
 
-    for (size_t i = 0; i < count; i++) {
-        struct target *target = targets[i];
-        if (!is_candidate(target, field, choice))
+static struct target *pick_by_turn(struct cluster *cluster, const struct balancer_choice *choice)
+{
+    struct target *target = NULL;
+
+    for (int i = 0; i < TURNS_MAX; i++) {
+        uint64_t turn = __atomic_fetch_add(&cluster->words->cursor, 1, __ATOMIC_RELAXED);
+        target = lineup_at_turn(&cluster->lineup, turn)->target;
+        if (can_be_had(target, choice))
+            break;
+    }
+    return target;
+}
+
+/* What a request would wait there, as far as the method looks at it. */
+static double cost_of(const struct cluster *cluster, const struct lineup_entry *entry, double now)
+{
+    double active = (double)target_active(entry->target);
+
+    if (cluster->balance == CLUSTER_LEAST_CONNECTIONS)
+        return active / entry->weight;
+    double seconds = latency_read(&entry->target->words->latency, now);
+    /* Who never answered is asked once, and not again before it has. */
+    if (seconds == 0)
+        return active * LATENCY_OF_FAILURE / entry->weight;
+    return seconds * (active + 1) / entry->weight;
+}
+
+/*
+ * The power of two choices: the better one of two who are drawn by their weights. Nearly as even as
+ * looking at all, without all workers running to the same one at once.
+ */
+static struct target *pick_of_two(struct cluster *cluster, const struct balancer_choice *choice)
+{
+    const struct lineup *lineup = &cluster->lineup;
+    struct lineup_entry *one = lineup_at(lineup, random_below(cluster->clusters, lineup->total));
+    uint64_t number = random_below(cluster->clusters, lineup->total - one->weight);
+    if (number >= one->end - one->weight) /* not the same one again */
+        number += one->weight;
+    struct lineup_entry *other = lineup_at(lineup, number);
+
+    if (!can_be_had(other->target, choice))
+        return one->target;
+    if (!can_be_had(one->target, choice))
+        return other->target;
+    return cost_of(cluster, other, choice->now) < cost_of(cluster, one, choice->now) ? other->target
+                                                                                     : one->target;
+}
+
+/* Which tier's the key is, where several share: always the same one while nothing changes. */
+static uint32_t tier_of_key(const struct lineup *lineup, uint64_t key)
+{
+    return lineup_at(lineup, scaled(key * 0x9e3779b97f4a7c15ULL, lineup->total))->tier;
+}
+
+/* Whether one request more is within `bound` times the part of all that its weight gives it. */
+static bool has_room_for_load(const struct cluster *cluster, const struct lineup_entry *entry,
+                              uint64_t all)
+{
+    if (cluster->hash_bound <= 0)
+        return true;
+    double part = (double)(all + 1) * entry->weight / (double)cluster->lineup.total;
+    return (double)target_active(entry->target) < ceil(cluster->hash_bound * part);
+}
+
+static struct target *pick_by_key(struct cluster *cluster, const struct balancer_choice *choice)
+{
+    const struct lineup *lineup = &cluster->lineup;
+    uint64_t seen[CLUSTER_TARGETS_MAX / 64] = {0}, all = cluster_active(cluster);
+    uint32_t tier = tier_of_key(lineup, choice->key);
+    size_t first = ring_find(&cluster->ring, choice->key);
+    struct target *stand_in = NULL;
+
+    for (size_t i = 0; i < cluster->ring.count; i++) {
+        size_t index = ring_target(&cluster->ring, (first + i) % cluster->ring.count);
+        if ((seen[index / 64] >> index % 64 & 1) != 0)
             continue;
-        target->turn += target->weight;
-        total += target->weight;
-        if (first == NULL || target->turn > first->turn)
-            first = target;
+        seen[index / 64] |= 1ULL << index % 64;
+        if (lineup->places[index] == LINEUP_NOBODY)
+            continue;
+        const struct lineup_entry *entry = &lineup->entries[lineup->places[index]];
+        if (entry->tier != tier || !can_be_had(entry->target, choice))
+            continue;
+        if (has_room_for_load(cluster, entry, all))
+            return entry->target;
+        stand_in = stand_in != NULL ? stand_in : entry->target;
     }
-    assert(first != NULL);
-    first->turn -= total;
-    return first;
+    return stand_in != NULL ? stand_in : lineup->entries[0].target;
 }
 
-static struct target *soonest_back(struct target *const *targets, size_t count)
+static struct target *pick_by_method(struct cluster *cluster, const struct balancer_choice *choice)
 {
-    struct target *soonest = NULL;
-    for (size_t i = 0; i < count; i++)
-        if (pool_has_room(targets[i]->pool) &&
-            (soonest == NULL || targets[i]->set_aside_until < soonest->set_aside_until))
-            soonest = targets[i];
-    return soonest;
+    if (cluster->lineup.count == 1)
+        return cluster->lineup.entries[0].target;
+    switch (cluster->balance) {
+    case CLUSTER_LEAST_CONNECTIONS:
+    case CLUSTER_LATENCY:
+        return pick_of_two(cluster, choice);
+    case CLUSTER_RANDOM:
+        return pick_at_random(cluster);
+    case CLUSTER_HASH:
+        if (choice->key != 0)
+            return pick_by_key(cluster, choice);
+        break;
+    case CLUSTER_ROUND_ROBIN:
+        break;
+    }
+    return pick_by_turn(cluster, choice);
 }
 
-struct target *balancer_pick(struct target *const *targets, size_t count,
-                             const struct balancer_choice *choice)
+/* The lineup's next that was not tried; else one that was, else one that is not in it. */
+static struct target *find_stand_in(struct cluster *cluster, const struct target *chosen,
+                                    const struct balancer_choice *choice)
 {
-    struct field field = {.rank = RANK_FULL};
+    const struct lineup *lineup = &cluster->lineup;
+    struct target *last = NULL;
+    size_t begin = 0;
 
-    for (size_t i = 0; i < count; i++) {
-        enum rank rank = rank_of(targets[i], choice);
-        bool is_better = rank < field.rank;
-        if (is_better)
-            field = (struct field){.rank = rank};
-        if (rank == field.rank && choice->balance == CLUSTER_LEAST_CONNECTIONS &&
-            (field.idlest == NULL || is_less_busy(targets[i], field.idlest)))
-            field.idlest = targets[i];
+    while (begin < lineup->count && lineup->entries[begin].target != chosen)
+        begin++;
+    for (size_t i = 0; i < lineup->count; i++) {
+        struct target *target = lineup->entries[(begin + i) % lineup->count].target;
+        if (can_be_had(target, choice))
+            return target;
+        if (last == NULL && pool_has_room(target->pool))
+            last = target;
     }
-    if (field.rank == RANK_FULL)
+    for (size_t i = 0; i < cluster->target_count && last == NULL; i++) {
+        struct target *target = cluster->targets[i];
+        if (lineup_is_in_service(target) && pool_has_room(target->pool))
+            last = target;
+    }
+    return last;
+}
+
+static struct target *find_sticky(const struct cluster *cluster,
+                                  const struct balancer_choice *choice)
+{
+    for (size_t i = 0; i < cluster->target_count; i++) {
+        struct target *target = cluster->targets[i];
+        if (target->sticky == choice->sticky)
+            return lineup_may_serve(target, &cluster->lineup_rules) && can_be_had(target, choice)
+                       ? target
+                       : NULL;
+    }
+    return NULL;
+}
+
+/* One whose time has passed, for whoever is the first to claim it. */
+static struct target *claim_trial(struct cluster *cluster, const struct balancer_choice *choice)
+{
+    cluster->lineup.is_made = false; /* when the next one is due has changed, whoever got it */
+    for (size_t i = 0; i < cluster->target_count; i++) {
+        struct target *target = cluster->targets[i];
+        if (lineup_is_in_service(target) && can_be_had(target, choice) &&
+            ejection_claim_trial(&target->words->ejection, choice->now, &cluster->ejection_rules))
+            return target;
+    }
+    return NULL;
+}
+
+struct target *balancer_pick(struct cluster *cluster, const struct balancer_choice *choice,
+                             bool *is_trial)
+{
+    struct lineup *lineup = &cluster->lineup;
+    struct target *target = NULL;
+
+    cluster_line_up(cluster, choice->now);
+    *is_trial = false;
+    if (choice->sticky != 0 && (target = find_sticky(cluster, choice)) != NULL)
+        return target;
+    if (choice->now >= lineup->trial_at && (target = claim_trial(cluster, choice)) != NULL) {
+        *is_trial = true;
+        return target;
+    }
+    if (lineup->count == 0)
         return NULL;
-    if (field.rank == RANK_SET_ASIDE)
-        return soonest_back(targets, count);
-    return take_turns(targets, count, &field, choice);
+    target = pick_by_method(cluster, choice);
+    return can_be_had(target, choice) ? target : find_stand_in(cluster, target, choice);
 }

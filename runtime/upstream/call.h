@@ -16,6 +16,12 @@
 #define CALL_REPLAY_BYTES_MAX 65536
 #define CALL_ATTEMPTS_MAX     10
 
+/* Whom a request would go to if it can be had. */
+struct call_aim {
+    uint64_t key;    /* of consistent hashing; 0: none */
+    uint64_t sticky; /* a target, as cookies name it; 0: none */
+};
+
 /* 0: no such timeout (connect: the default). */
 struct call_options {
     /* Resolving, connect and TLS handshake of one attempt; default 5. */
@@ -27,6 +33,7 @@ struct call_options {
     /* Of the whole call, retries included; default none. Not in tunnels. */
     double total_seconds;
     unsigned retries; /* further attempts; default 2 */
+    struct call_aim aim;
 };
 
 /* All defaults. */
@@ -35,6 +42,7 @@ extern const struct call_options CALL_OPTIONS;
 /* What happened, for logs and metrics; valid until the stream is released. */
 struct call_record {
     struct slice target; /* "host:port" of the last attempt; empty before the first */
+    uint64_t sticky;     /* ... as cookies name it; 0 before the first */
     unsigned attempts;
     bool is_reused;                      /* the last attempt went over a pooled connection */
     double started;                      /* loop time */

@@ -71,6 +71,30 @@ static void on_informational(void *data, struct response *response)
         call->stream.events->on_informational(call->stream.data, response);
 }
 
+struct cluster_answer call_answer(const struct call *call)
+{
+    struct loop *loop = call_loop(call);
+    return (struct cluster_answer){
+        .seconds = loop_monotonic(loop) - call->attempt_started,
+        .now = loop_uptime(loop),
+        .is_trial = call->is_trial,
+    };
+}
+
+static void praise_target(const struct call *call, int status)
+{
+    struct cluster_answer answer = call_answer(call);
+    answer.is_bad = status >= 500;
+    enum cluster_news news = cluster_note_answer(call->cluster, call->target, &answer);
+
+    if (news == CLUSTER_TARGET_BACK)
+        log_write(LOG_INFO, "upstream \"%.*s\": %.*s answers again",
+                  SLICE_FORMAT(call->cluster->name), SLICE_FORMAT(call->target->text));
+    else if (news == CLUSTER_TARGET_OUT)
+        log_write(LOG_WARNING, "upstream \"%.*s\": %.*s is set aside: too many bad answers",
+                  SLICE_FORMAT(call->cluster->name), SLICE_FORMAT(call->target->text));
+}
+
 static void on_response(void *data, struct response *response)
 {
     struct call *call = data;
@@ -79,9 +103,7 @@ static void on_response(void *data, struct response *response)
     call->record.response_seconds = loop_monotonic(call_loop(call)) - call->started;
     call->keeps_body = false;
     buffer_clear(&call->body);
-    if (target_succeed(call->target))
-        log_write(LOG_INFO, "upstream \"%.*s\": %.*s answers again",
-                  SLICE_FORMAT(call->cluster->name), SLICE_FORMAT(call->target->text));
+    praise_target(call, response->status);
     if (response->status == 101) { /* the request's end was one, the tunnel's is another */
         call->is_tunnel = true;
         call->is_ended = call->is_sent = call->told_sent = false;

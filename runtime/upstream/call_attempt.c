@@ -23,7 +23,9 @@ void call_attempt_end(struct call *call)
     if (!call->is_active)
         return;
     call->is_active = false;
-    target_end(call->target, call->is_probe);
+    target_end(call->target);
+    if (call->is_counted)
+        series_add(call->cluster->active, (uint64_t)-1);
 }
 
 /* Of what was sent in this attempt, the peer's kernel has nothing. */
@@ -42,11 +44,11 @@ static bool is_stale(const struct call *call, enum fault fault)
 
 static void blame_target(const struct call *call)
 {
-    const struct cluster *cluster = call->cluster;
+    struct cluster *cluster = call->cluster;
     const char *detail = call->record.detail;
-    double now = loop_monotonic(call_loop(call));
+    struct cluster_answer answer = call_answer(call);
 
-    if (target_fail(call->target, call->fault, call->is_probe, &cluster->tolerance, now))
+    if (cluster_note_failure(cluster, call->target, call->fault, &answer) == CLUSTER_TARGET_OUT)
         log_write(LOG_WARNING, "upstream \"%.*s\": %.*s is set aside: %s%s%s",
                   SLICE_FORMAT(cluster->name), SLICE_FORMAT(call->target->text),
                   fault_type(call->fault), detail != NULL ? ", " : "",
@@ -175,12 +177,26 @@ static void dial(struct call *call)
 static struct target *pick(struct call *call)
 {
     struct balancer_choice choice = {
-        .balance = call->cluster->balance,
-        .now = loop_monotonic(call_loop(call)),
+        .now = loop_uptime(call_loop(call)),
         .tried = call->tried,
         .tried_count = call->tried_count,
+        .key = call->options->aim.key,
+        .sticky = call->options->aim.sticky,
     };
-    return balancer_pick(call->cluster->targets, call->cluster->target_count, &choice);
+    return balancer_pick(call->cluster, &choice, &call->is_trial);
+}
+
+static void begin_on(struct call *call, struct target *target)
+{
+    if (call->target != NULL)
+        target_release(&call->target);
+    call->target = target_acquire(target);
+    target_begin(target);
+    call->is_active = true;
+    call->is_counted = call->cluster->balance == CLUSTER_HASH;
+    if (call->is_counted)
+        series_add(call->cluster->active, 1);
+    call->attempt_started = loop_monotonic(call_loop(call));
 }
 
 void call_attempt_start(struct call *call)
@@ -189,17 +205,14 @@ void call_attempt_start(struct call *call)
 
     assert(call->inner == NULL && !call->is_active);
     if (target == NULL) {
-        bool has_targets = call->cluster->target_count > 0;
+        bool has_targets = call->cluster->lineup.count > 0;
         call_attempt_fail(call, has_targets ? FAULT_UPSTREAM_LIMIT : FAULT_UPSTREAM_UNAVAILABLE,
                           NULL);
         return;
     }
-    if (call->target != NULL)
-        target_release(&call->target);
-    call->target = target_acquire(target);
-    call->is_probe = target_begin(target, loop_monotonic(call_loop(call)));
-    call->is_active = true;
+    begin_on(call, target);
     call->record.target = target->text;
+    call->record.sticky = target->sticky;
     call->record.attempts++;
     call->record.connect_seconds = 0;
     call->record.is_reused = false;

@@ -29,8 +29,10 @@ struct call {
     struct http_stream *inner;
     uint64_t acknowledged; /* of our bytes, before the head went out */
     double dial_started;
-    bool is_active; /* the target counts it */
-    bool is_probe;
+    double attempt_started;
+    bool is_active;  /* the target counts it */
+    bool is_counted; /* ... and the cluster */
+    bool is_trial;
     bool was_sent; /* at least the head */
 
     struct target *tried[CALL_ATTEMPTS_MAX + 1];
@@ -66,6 +68,8 @@ void call_attempt_start(struct call *call);
 void call_attempt_end(struct call *call);
 /* Ends it as failed; what follows from that happens before the loop next waits. */
 void call_attempt_fail(struct call *call, enum fault fault, const char *detail);
+/* How the attempt under way has gone until now. */
+struct cluster_answer call_answer(const struct call *call);
 /* Sets the deadline for what the call is waiting for now. */
 void call_watch(struct call *call);
 /* The user is told something as soon as he is not calling us. */

@@ -23,11 +23,15 @@ static struct pool_limits pool_limits_of(const struct cluster_options *options)
     };
 }
 
-static struct target_tolerance tolerance_of(const struct cluster_options *options)
+static struct ejection_rules ejection_rules_of(const struct cluster_options *options)
 {
-    return (struct target_tolerance){
+    double seconds = seconds_or(options->set_aside_seconds, 5);
+    double seconds_max = seconds_or(options->set_aside_seconds_max, 300);
+
+    return (struct ejection_rules){
         .failures_max = options->failures_max > 0 ? options->failures_max : 3,
-        .set_aside_seconds = seconds_or(options->set_aside_seconds, 5),
+        .seconds = seconds,
+        .seconds_max = seconds_max > seconds ? seconds_max : seconds,
     };
 }
 
@@ -35,23 +39,49 @@ static void take_numbers(struct cluster *cluster, const struct cluster_options *
 {
     cluster->balance = options->balance;
     cluster->pool_limits = pool_limits_of(options);
-    cluster->tolerance = tolerance_of(options);
+    cluster->ejection_rules = ejection_rules_of(options);
+    cluster->outlier_rules = options->outliers;
+    cluster->lineup_rules = options->lineup;
+    cluster->lineup_rules.is_probed = options->probes.kind != PROBE_NONE;
+    cluster->hash_bound = options->hash_bound;
     retry_budget_configure(&cluster->retry_budget, options->retry_budget,
                            options->retry_budget_min);
+}
+
+static bool is_outlier_rule_same(const struct outlier_rules *one, const struct outlier_rules *other)
+{
+    return one->share == other->share && one->slow_seconds == other->slow_seconds &&
+           one->window_seconds == other->window_seconds &&
+           one->requests_min == other->requests_min &&
+           one->ejected_share_max == other->ejected_share_max;
+}
+
+static bool has_rules(const struct cluster *cluster, const struct cluster_options *options)
+{
+    const struct lineup_rules *one = &cluster->lineup_rules, *other = &options->lineup;
+
+    return is_outlier_rule_same(&cluster->outlier_rules, &options->outliers) &&
+           one->slow_start_seconds == other->slow_start_seconds &&
+           one->spill_share == other->spill_share && one->panic_share == other->panic_share &&
+           cluster_has_probes(cluster, &options->probes) &&
+           cluster->hash_bound == options->hash_bound &&
+           cluster->sticky_key.low == options->sticky_key.low &&
+           cluster->sticky_key.high == options->sticky_key.high;
 }
 
 static bool has_numbers(const struct cluster *cluster, const struct cluster_options *options)
 {
     const struct pool_limits pool = pool_limits_of(options);
-    const struct target_tolerance tolerance = tolerance_of(options);
+    const struct ejection_rules ejection = ejection_rules_of(options);
 
     return cluster->balance == options->balance &&
            cluster->pool_limits.connections_max == pool.connections_max &&
            cluster->pool_limits.idle_connections_max == pool.idle_connections_max &&
            cluster->pool_limits.idle_seconds == pool.idle_seconds &&
-           cluster->tolerance.failures_max == tolerance.failures_max &&
-           cluster->tolerance.set_aside_seconds == tolerance.set_aside_seconds &&
-           cluster->retry_budget.ratio == options->retry_budget &&
+           cluster->ejection_rules.failures_max == ejection.failures_max &&
+           cluster->ejection_rules.seconds == ejection.seconds &&
+           cluster->ejection_rules.seconds_max == ejection.seconds_max &&
+           has_rules(cluster, options) && cluster->retry_budget.ratio == options->retry_budget &&
            cluster->retry_budget.per_second_min == options->retry_budget_min;
 }
 
@@ -99,12 +129,27 @@ static struct target *take_target(struct cluster *cluster, size_t index,
         if (target == NULL || !target_is(target, options))
             continue;
         cluster->targets[at] = NULL;
-        target->weight = options->weight;
+        target_take_options(target, options);
         pool_set_limits(target->pool, &cluster->pool_limits);
         return target;
     }
-    return target_create(cluster->clusters->loop, options, &cluster->pool_limits,
-                         cluster->clusters->counters, cluster->name);
+    const struct target_home home = {cluster->clusters->counters, cluster->clusters->board,
+                                     cluster->name};
+    struct target *target =
+        target_create(cluster->clusters->loop, options, &cluster->pool_limits, &home);
+    if (cluster->target_count > 0) /* the others were there before it */
+        cluster_welcome(cluster, target, loop_uptime(cluster->clusters->loop));
+    return target;
+}
+
+/* What cookies call it: not 0, which is none. */
+static void name_target(const struct cluster *cluster, struct target *target)
+{
+    bool has_key = cluster->sticky_key.low != 0 || cluster->sticky_key.high != 0;
+    const struct target_board *board = cluster->clusters->board;
+    struct hash_key key = has_key || board == NULL ? cluster->sticky_key : *board->hash_key;
+
+    target->sticky = hash_pair(&key, cluster->name, target->url) | 1;
 }
 
 static void drop_targets(struct cluster *cluster)
@@ -128,11 +173,16 @@ static void take_targets(struct cluster *cluster, const struct cluster_options *
         assert(options->targets[i].weight <= CLUSTER_WEIGHT_MAX);
         assert(options->tls != NULL || !options->targets[i].is_tls);
         targets[i] = take_target(cluster, i, &options->targets[i]);
-        targets[i]->turn = 0;
+        name_target(cluster, targets[i]);
     }
     drop_targets(cluster);
     cluster->targets = targets;
     cluster->target_count = options->target_count;
+    lineup_init(&cluster->lineup, cluster->target_count);
+    if (cluster->balance == CLUSTER_HASH)
+        ring_make(&cluster->ring, targets, cluster->target_count);
+    else
+        ring_clear(&cluster->ring);
 }
 
 static bool has_targets(const struct cluster *cluster, const struct cluster_options *options)
@@ -141,7 +191,7 @@ static bool has_targets(const struct cluster *cluster, const struct cluster_opti
         return false;
     for (size_t i = 0; i < options->target_count; i++) {
         if (!target_is(cluster->targets[i], &options->targets[i]) ||
-            cluster->targets[i]->weight != options->targets[i].weight)
+            !target_has_options(cluster->targets[i], &options->targets[i]))
             return false;
     }
     return true;
@@ -157,6 +207,8 @@ void cluster_configure(struct cluster *cluster, const struct cluster_options *op
 {
     assert(options->target_count <= CLUSTER_TARGETS_MAX);
     take_numbers(cluster, options);
+    cluster->sticky_key = options->sticky_key;
+    cluster_take_probes(cluster, &options->probes);
     bool is_changed = take_manners(cluster, options);
     take_targets(cluster, options);
     for (size_t i = 0; is_changed && i < cluster->target_count; i++)
@@ -166,6 +218,9 @@ void cluster_configure(struct cluster *cluster, const struct cluster_options *op
 void cluster_clear(struct cluster *cluster)
 {
     drop_targets(cluster);
+    lineup_clear(&cluster->lineup);
+    ring_clear(&cluster->ring);
+    cluster_clear_probes(cluster);
     if (cluster->tls != NULL)
         tls_context_release(&cluster->tls);
     free(cluster->server_name);
@@ -175,24 +230,4 @@ void cluster_clear(struct cluster *cluster)
 struct slice cluster_name(const struct cluster *cluster)
 {
     return cluster->name;
-}
-
-void cluster_inspect(struct cluster *cluster,
-                     void (*each)(void *data, const struct cluster_target_status *status),
-                     void *data)
-{
-    for (size_t i = 0; i < cluster->target_count; i++) {
-        const struct target *target = cluster->targets[i];
-        struct cluster_target_status status = {
-            .address = target->text,
-            .weight = target->weight,
-            .connections_busy = pool_busy(target->pool),
-            .connections_idle = pool_idle(target->pool),
-            .failures = target->failures,
-            .is_set_aside = target->is_set_aside,
-            .attempts = *target->totals.attempts,
-            .errors = *target->totals.errors,
-        };
-        each(data, &status);
-    }
 }

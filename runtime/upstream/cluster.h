@@ -8,25 +8,39 @@
  */
 #pragma once
 
-#include "base/slice.h"
+#include "base/hash.h"
 #include "http/http_session.h"
 #include "net/resolver.h"
 #include "net/tls_context.h"
+#include "upstream/lineup_rules.h"
+#include "upstream/outliers.h"
+#include "upstream/probe_options.h"
 
 #define CLUSTER_TARGETS_MAX 1024
 #define CLUSTER_WEIGHT_MAX  1000
 
 struct cluster;
 struct counter_table;
+struct target_board;
 struct clusters; /* all of one worker */
 
-enum cluster_balance { CLUSTER_ROUND_ROBIN, CLUSTER_LEAST_CONNECTIONS };
+enum cluster_balance {
+    CLUSTER_ROUND_ROBIN,
+    CLUSTER_LEAST_CONNECTIONS,
+    CLUSTER_LATENCY,
+    CLUSTER_HASH,
+    CLUSTER_RANDOM
+};
+#define CLUSTER_PRIORITY_MAX 15
 
 struct cluster_target_options {
     struct slice host; /* name, address, or path of a unix socket (begins with '/') */
     uint16_t port;
     unsigned weight; /* 1 to 1000 */
     bool is_tls;
+    bool is_backup;    /* only when no other can be used */
+    bool is_remote;    /* in another zone: after those of this one */
+    unsigned priority; /* 0 first, up to CLUSTER_PRIORITY_MAX */
 };
 
 struct cluster_options {
@@ -42,17 +56,25 @@ struct cluster_options {
     unsigned idle_connections_max; /* kept per target, see pool.h; 64 is sensible */
     double idle_seconds;           /* 0: 60 */
     unsigned connections_max;      /* per target and worker, busy and idle; 0: no limit */
-    unsigned failures_max;     /* consecutive connection failures that set a target aside; 0: 3 */
-    double set_aside_seconds;  /* 0: 5; then it is tried again with one request */
-    double retry_budget;       /* retries as a share of requests; 0.2 is sensible */
-    unsigned retry_budget_min; /* retries per second that are always allowed; 3 is sensible */
+    unsigned failures_max;    /* consecutive connection failures that set a target aside; 0: 3 */
+    double set_aside_seconds; /* 0: 5; then it is tried again with one request */
+    double set_aside_seconds_max; /* that it grows to; 0: 300 */
+    struct outlier_rules outliers;
+    struct lineup_rules lineup; /* is_probed follows from `probes` */
+    struct probe_options probes;
+    double hash_bound; /* load that a target may have, as a multiple of the average; 0: none */
+    struct hash_key sticky_key; /* of what cookies call targets; all 0: the gateway's own */
+    double retry_budget;        /* retries as a share of requests; 0.2 is sensible */
+    unsigned retry_budget_min;  /* retries per second that are always allowed; 3 is sensible */
 };
 
 /* `limits` is copied. */
 struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
                                  const struct http_session_limits *limits);
-/* Before there is any cluster: attempts and errors are counted there, in this process's lane. */
-void clusters_count_in(struct clusters *clusters, const struct counter_table *counters);
+/* Before there is any cluster: attempts and errors are counted there, in this process's lane, and
+ * what workers know of targets they know together. */
+void clusters_share(struct clusters *clusters, const struct counter_table *counters,
+                    const struct target_board *board);
 /* Other limits for all connections, those that are open too. */
 void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits);
 /* After all clusters and calls have been released, and a turn of the loop. */
@@ -90,14 +112,24 @@ static inline uint32_t cluster_hash(struct slice name)
 
 /* What /status and metrics show of one target. */
 struct cluster_target_status {
-    struct slice address; /* "host:port" as configured */
-    unsigned weight, connections_busy, connections_idle, failures;
-    bool is_set_aside;
+    struct slice address, url; /* "host:port", "http://host:port" */
+    unsigned weight, priority; /* as configured */
+    unsigned weight_now;       /* an operator may have said another one */
+    double share;              /* of the requests that it is to get, by turns; 0 to 1 */
+    unsigned connections_busy, connections_idle, failures;
+    uint64_t active;   /* attempts under way, of all workers */
+    bool is_set_aside; /* on trial included */
+    bool is_backup, is_remote, is_probed;
+    int probes;                /* enum probe_state */
+    int mode;                  /* enum overlay_mode */
+    double latency;            /* seconds; 0: not known, or of no interest */
     uint64_t attempts, errors; /* of this worker and those whose lane it has, see target_totals.h */
 };
 /* Calls `each` for every target in configured order. */
 void cluster_inspect(struct cluster *cluster,
                      void (*each)(void *data, const struct cluster_target_status *status),
                      void *data);
+/* Whether so few can be used that all are. */
+bool cluster_is_panicking(struct cluster *cluster);
 void clusters_inspect(struct clusters *clusters, void (*each)(void *data, struct cluster *cluster),
                       void *data);

@@ -4,9 +4,12 @@
 #pragma once
 
 #include "base/list.h"
+#include "shm/target_board.h"
 #include "upstream/balancer.h"
 #include "upstream/cluster.h"
+#include "upstream/lineup.h"
 #include "upstream/retry_budget.h"
+#include "upstream/ring.h"
 #include "upstream/target.h"
 
 struct clusters {
@@ -14,6 +17,8 @@ struct clusters {
     struct resolver *resolver;
     struct http_session_limits limits;
     const struct counter_table *counters; /* NULL: nobody shares any */
+    const struct target_board *board;     /* likewise */
+    uint64_t random;                      /* the state of the generator; never 0 */
     struct list all;                      /* struct cluster, in order of creation */
     struct cluster **buckets;             /* by name */
     size_t count, bucket_count;
@@ -32,11 +37,53 @@ struct cluster {
     struct tls_context *tls;
     char *server_name; /* NULL: the target's host */
     struct pool_limits pool_limits;
-    struct target_tolerance tolerance;
+    struct ejection_rules ejection_rules;
+    struct outlier_rules outlier_rules;
+    struct lineup_rules lineup_rules;
+    struct probe_options probe_options; /* its texts are its own */
+    double hash_bound;
+    struct hash_key sticky_key;
+    struct lineup lineup;
+    struct ring ring; /* empty unless they are balanced by hash */
     struct retry_budget retry_budget;
+
+    /* What all workers know of it, as struct target has it. */
+    uint32_t row;
+    struct target_words *words;
+    uint64_t *active; /* attempts are counted while they are balanced by hash */
+    struct target_words own;
+    uint64_t own_active[TARGET_BOARD_WORDS];
 };
 
 /* Whether configuring it with these would change nothing. */
 bool cluster_is(const struct cluster *cluster, const struct cluster_options *options);
 /* Gives back all that cluster_configure() took. */
 void cluster_clear(struct cluster *cluster);
+
+/* How its targets are probed: a copy. */
+void cluster_take_probes(struct cluster *cluster, const struct probe_options *options);
+bool cluster_has_probes(const struct cluster *cluster, const struct probe_options *options);
+void cluster_clear_probes(struct cluster *cluster);
+/* A pseudo-random number. */
+uint64_t clusters_random(struct clusters *clusters);
+/* Makes the lineup anew if something has changed since. */
+void cluster_line_up(struct cluster *cluster, double now);
+/* All workers are to do that: something that lineups rest on has changed. */
+void cluster_note_change(const struct cluster *cluster);
+/* Attempts under way, of all workers. */
+uint64_t cluster_active(const struct cluster *cluster);
+/* A target is used again: from now on, slowly where that is wanted. */
+void cluster_welcome(const struct cluster *cluster, struct target *target, double now);
+/* How an attempt went. */
+struct cluster_answer {
+    double seconds, now; /* since it began; see ejection.h */
+    bool is_bad;         /* of 500 or more */
+    bool is_trial;
+};
+enum cluster_news { CLUSTER_NO_NEWS, CLUSTER_TARGET_OUT, CLUSTER_TARGET_BACK };
+
+/* A head came. A target may be back, and out again for its share of bad answers: that is said. */
+enum cluster_news cluster_note_answer(struct cluster *cluster, struct target *target,
+                                      const struct cluster_answer *answer);
+enum cluster_news cluster_note_failure(struct cluster *cluster, struct target *target,
+                                       enum fault fault, const struct cluster_answer *answer);

@@ -12,24 +12,41 @@ struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
                                  const struct http_session_limits *limits)
 {
     struct clusters *clusters = mem_zeroed(sizeof(*clusters));
+    struct hash_key seed;
+
     clusters->loop = loop;
     clusters->resolver = resolver;
     clusters->limits = *limits;
+    hash_key_init(&seed);
+    clusters->random = seed.low | 1;
     clusters->bucket_count = BUCKETS_MIN;
     clusters->buckets = mem_zeroed_array(BUCKETS_MIN, sizeof(struct cluster *));
     list_init(&clusters->all);
     return clusters;
 }
 
-void clusters_count_in(struct clusters *clusters, const struct counter_table *counters)
+void clusters_share(struct clusters *clusters, const struct counter_table *counters,
+                    const struct target_board *board)
 {
     assert(clusters->count == 0);
     clusters->counters = counters;
+    clusters->board = board;
 }
 
 void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits)
 {
     clusters->limits = *limits;
+}
+
+/* xorshift64*: nobody gains from guessing it. */
+uint64_t clusters_random(struct clusters *clusters)
+{
+    uint64_t state = clusters->random;
+    state ^= state >> 12;
+    state ^= state << 25;
+    state ^= state >> 27;
+    clusters->random = state;
+    return state * 0x2545f4914f6cdd1dULL;
 }
 
 static struct cluster **bucket_of(struct clusters *clusters, struct slice name)
@@ -70,6 +87,21 @@ struct cluster *clusters_find(struct clusters *clusters, struct slice name)
     return *place_of(clusters, name);
 }
 
+static void settle(struct cluster *cluster)
+{
+    const struct target_board *board = cluster->clusters->board;
+
+    cluster->words = &cluster->own;
+    cluster->active = cluster->own_active;
+    if (board == NULL)
+        return;
+    cluster->row = target_board_row(board, cluster->name, SLICE_NONE);
+    if (cluster->row == NAME_NONE)
+        return;
+    cluster->words = target_board_words(board, cluster->row);
+    cluster->active = series_mine(&board->active, cluster->row);
+}
+
 static struct cluster *create(struct clusters *clusters, struct slice name)
 {
     struct cluster *cluster = mem_zeroed(sizeof(*cluster));
@@ -78,6 +110,8 @@ static struct cluster *create(struct clusters *clusters, struct slice name)
         grow(clusters);
     cluster->name = slice_of(slice_to_string(name), name.length);
     cluster->clusters = clusters;
+    settle(cluster);
+    series_add(&cluster->active[TARGET_BOARD_USERS], 1);
     list_push_back(&clusters->all, &cluster->node);
     *place_of(clusters, name) = cluster;
     return cluster;
@@ -91,6 +125,7 @@ static void cluster_free(struct cluster *cluster)
     list_remove(&cluster->node);
     cluster->clusters->count--;
     cluster_clear(cluster);
+    series_add(&cluster->active[TARGET_BOARD_USERS], (uint64_t)-1);
     free((char *)cluster->name.start);
     free(cluster);
 }

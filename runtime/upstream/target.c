@@ -1,5 +1,5 @@
 /*
- * target — counting failures in a row, and setting aside.
+ * target — its place on the board, what is under way on it, and which failures speak against it.
  */
 #include "upstream/target.h"
 
@@ -20,23 +20,62 @@ static struct slice text_of(const char *host, uint16_t port)
     return slice_of(text, (size_t)length);
 }
 
-struct target *target_create(struct loop *loop, const struct cluster_target_options *options,
-                             const struct pool_limits *limits, const struct counter_table *counters,
-                             struct slice upstream)
+static struct slice url_of(const struct target *target)
 {
-    assert(options->weight > 0);
+    const char *scheme = target->host[0] == '/' ? "" : target->is_tls ? "https://" : "http://";
+    size_t bytes = strlen(scheme) + target->text.length + 1;
+    char *url = mem_alloc(bytes);
+    snprintf(url, bytes, "%s%s", scheme, target->text.start);
+    return slice_of(url, bytes - 1);
+}
+
+static void settle(struct target *target, const struct target_home *home)
+{
+    target->words = &target->own;
+    target->active = target->own_active;
+    if (home->board == NULL)
+        return;
+    target->row = target_board_row(home->board, home->upstream, target->url);
+    if (target->row == NAME_NONE)
+        return;
+    target->board = home->board;
+    target->words = target_board_words(home->board, target->row);
+    target->active = series_mine(&home->board->active, target->row);
+}
+
+struct target *target_create(struct loop *loop, const struct cluster_target_options *options,
+                             const struct pool_limits *limits, const struct target_home *home)
+{
     assert(options->host.length > 0);
 
     struct target *target = mem_zeroed(sizeof(*target));
     target->host = slice_to_string(options->host);
     target->port = options->port;
-    target->weight = options->weight;
     target->is_tls = options->is_tls;
+    target_take_options(target, options);
     target->text = text_of(target->host, target->port);
+    target->url = url_of(target);
     target->references = 1;
-    target_totals_init(&target->totals, counters, upstream, target->text);
+    target_totals_init(&target->totals, home->counters, home->upstream, target->text);
+    settle(target, home);
+    series_add(&target->active[TARGET_BOARD_USERS], 1);
     target->pool = pool_create(loop, limits);
     return target;
+}
+
+void target_take_options(struct target *target, const struct cluster_target_options *options)
+{
+    assert(options->weight > 0);
+    target->weight = options->weight;
+    target->priority = options->priority;
+    target->is_backup = options->is_backup;
+    target->is_remote = options->is_remote;
+}
+
+bool target_has_options(const struct target *target, const struct cluster_target_options *options)
+{
+    return target->weight == options->weight && target->priority == options->priority &&
+           target->is_backup == options->is_backup && target->is_remote == options->is_remote;
 }
 
 struct target *target_acquire(struct target *target)
@@ -48,6 +87,7 @@ struct target *target_acquire(struct target *target)
 void target_retire(struct target *target)
 {
     pool_renew(target->pool);
+    series_add(&target->active[TARGET_BOARD_USERS], (uint64_t)-1);
 }
 
 void target_release(struct target **target)
@@ -59,6 +99,7 @@ void target_release(struct target **target)
         return;
     pool_destroy(&gone->pool);
     free((char *)gone->text.start);
+    free((char *)gone->url.start);
     free(gone->host);
     free(gone);
 }
@@ -69,35 +110,22 @@ bool target_is(const struct target *target, const struct cluster_target_options 
            slice_equals(slice_from_string(target->host), options->host);
 }
 
-bool target_is_usable(const struct target *target, double now)
+uint64_t target_active(const struct target *target)
 {
-    return !target->is_set_aside || (now >= target->set_aside_until && !target->is_probed);
+    return target->row != NAME_NONE
+               ? series_sum(&target->board->active, target->row, TARGET_BOARD_ACTIVE)
+               : target->own_active[TARGET_BOARD_ACTIVE];
 }
 
-bool target_begin(struct target *target, double now)
+void target_begin(struct target *target)
 {
-    bool is_probe = target->is_set_aside && target_is_usable(target, now);
-    target->active++;
+    series_add(&target->active[TARGET_BOARD_ACTIVE], 1);
     series_add(target->totals.attempts, 1);
-    if (is_probe)
-        target->is_probed = true;
-    return is_probe;
 }
 
-void target_end(struct target *target, bool is_probe)
+void target_end(struct target *target)
 {
-    assert(target->active > 0);
-    target->active--;
-    if (is_probe)
-        target->is_probed = false;
-}
-
-bool target_succeed(struct target *target)
-{
-    bool was_set_aside = target->is_set_aside;
-    target->failures = 0;
-    target->is_set_aside = false;
-    return was_set_aside;
+    series_add(&target->active[TARGET_BOARD_ACTIVE], (uint64_t)-1);
 }
 
 static bool is_absence(enum fault fault)
@@ -117,19 +145,12 @@ static bool is_absence(enum fault fault)
     }
 }
 
-bool target_fail(struct target *target, enum fault fault, bool is_probe,
-                 const struct target_tolerance *tolerance, double now)
+bool target_fail(struct target *target, enum fault fault, bool is_trial,
+                 const struct ejection_rules *rules, double now)
 {
     assert(fault != FAULT_NONE);
     series_add(target->totals.errors, 1);
-    if (!is_probe && !is_absence(fault))
+    if (!is_trial && !is_absence(fault))
         return false;
-    if (target->failures < UINT32_MAX)
-        target->failures++;
-    if (!is_probe && target->failures < tolerance->failures_max)
-        return false;
-    bool is_news = !target->is_set_aside;
-    target->is_set_aside = true;
-    target->set_aside_until = now + tolerance->set_aside_seconds;
-    return is_news;
+    return ejection_fail(&target->words->ejection, is_trial, now, rules);
 }

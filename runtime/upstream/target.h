@@ -7,59 +7,69 @@
 #pragma once
 
 #include "base/fault.h"
+#include "shm/target_board.h"
 #include "upstream/cluster.h"
+#include "upstream/ejection.h"
 #include "upstream/pool.h"
 #include "upstream/target_totals.h"
 
 struct target {
     char *host; /* name, address or path of a unix socket */
     uint16_t port;
-    unsigned weight;
-    bool is_tls;
+    unsigned weight, priority;
+    bool is_tls, is_backup;
+    bool is_remote;    /* in another zone than the gateway */
     struct slice text; /* "host:port", "[::1]:80", "unix:/path"; terminated */
+    struct slice url;  /* "http://host:port", "unix:/path": as operators name it; terminated */
     unsigned references;
     struct pool *pool;
+    unsigned dials; /* so that the addresses of a name take turns */
 
-    unsigned active; /* attempts that are on it */
-    int64_t turn;    /* the balancer's */
-    unsigned dials;  /* so that the addresses of a name take turns */
-
-    unsigned failures; /* in a row */
-    bool is_set_aside;
-    double set_aside_until; /* as `now` below: loop_monotonic(); then one request may try */
-    bool is_probed;         /* that request is under way */
+    /* What all workers know of it: on the board, or in `own` where there is none, or no room. */
+    const struct target_board *board;
+    uint32_t row; /* 0: in `own` */
+    struct target_words *words;
+    uint64_t *active; /* this worker's words: enum target_board_word */
+    uint64_t sticky;  /* by which cookies name it; never 0 */
+    struct target_words own;
+    uint64_t own_active[TARGET_BOARD_WORDS];
 
     struct target_totals totals;
+
+    bool is_probed;  /* a probe is under way */
+    double probe_at; /* when the next one is due, of loop_uptime(); 0: nobody has said */
 };
 
-/* The strings are copied. `counters` and `upstream`: see target_totals.h. */
+/* Where what is known of a target is kept and counted; both may be NULL: by itself. */
+struct target_home {
+    const struct counter_table *counters;
+    const struct target_board *board;
+    struct slice upstream;
+};
+
+/* The strings are copied. */
 struct target *target_create(struct loop *loop, const struct cluster_target_options *options,
-                             const struct pool_limits *limits, const struct counter_table *counters,
-                             struct slice upstream);
+                             const struct pool_limits *limits, const struct target_home *home);
 struct target *target_acquire(struct target *target);
 void target_release(struct target **target);
 /* No longer in a cluster: idle connections close now, busy ones after their last stream. */
 void target_retire(struct target *target);
 /* Same place, spoken to in the same way. */
 bool target_is(const struct target *target, const struct cluster_target_options *options);
+/* Takes over what may change in one that stays. */
+void target_take_options(struct target *target, const struct cluster_target_options *options);
+bool target_has_options(const struct target *target, const struct cluster_target_options *options);
 
-/* Whether requests may go there: not set aside, or set aside long enough and nobody is trying. */
-bool target_is_usable(const struct target *target, double now);
-/* An attempt begins. True: it is the one that tries whether the target is well again. */
-bool target_begin(struct target *target, double now);
+/* Attempts under way, of all workers. */
+uint64_t target_active(const struct target *target);
+/* An attempt begins. */
+void target_begin(struct target *target);
 /* An attempt ends, however it went. */
-void target_end(struct target *target, bool is_probe);
-/* It answered. True: it was set aside until now. */
-bool target_succeed(struct target *target);
-
-struct target_tolerance {
-    unsigned failures_max;
-    double set_aside_seconds;
-};
+void target_end(struct target *target);
 
 /*
  * The attempt failed. What says that nobody is there counts; an answer that is wrong or late does
- * not, but for a probe. True: it is set aside from now on, and was not before.
+ * not, but in a trial. True: it is set aside from now on, and was not before.
  */
-bool target_fail(struct target *target, enum fault fault, bool is_probe,
-                 const struct target_tolerance *tolerance, double now);
+bool target_fail(struct target *target, enum fault fault, bool is_trial,
+                 const struct ejection_rules *rules, double now);

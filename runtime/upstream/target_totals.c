@@ -52,6 +52,15 @@ static uint64_t *word_of(const struct counter_table *counters, struct slice name
     return slot != COUNTER_OVERFLOW ? series_mine(&counters->series, slot) : own;
 }
 
+static void describe(struct labels *labels, struct slice upstream, struct slice text)
+{
+    append(labels, "upstream=\"");
+    append_value(labels, upstream);
+    append(labels, "\",target=\"");
+    append_value(labels, text);
+    append(labels, "\"");
+}
+
 void target_totals_init(struct target_totals *totals, const struct counter_table *counters,
                         struct slice upstream, struct slice text)
 {
@@ -60,13 +69,24 @@ void target_totals_init(struct target_totals *totals, const struct counter_table
     *totals = (struct target_totals){.attempts = &totals->own[0], .errors = &totals->own[1]};
     if (counters == NULL)
         return;
-    append(&labels, "upstream=\"");
-    append_value(&labels, upstream);
-    append(&labels, "\",target=\"");
-    append_value(&labels, text);
-    append(&labels, "\"");
+    describe(&labels, upstream, text);
     totals->attempts =
         word_of(counters, SLICE("moongate_target_attempts_total"), &labels, totals->attempts);
     totals->errors =
         word_of(counters, SLICE("moongate_target_errors_total"), &labels, totals->errors);
+}
+
+void target_totals_count_probe(const struct counter_table *counters, struct slice upstream,
+                               struct slice text, bool is_well)
+{
+    struct labels labels = {.length = 0};
+    uint64_t nowhere = 0;
+
+    if (counters == NULL)
+        return;
+    describe(&labels, upstream, text);
+    series_add(word_of(counters, SLICE("moongate_target_probes_total"), &labels, &nowhere), 1);
+    uint64_t *failures =
+        word_of(counters, SLICE("moongate_target_probe_failures_total"), &labels, &nowhere);
+    series_add(failures, is_well ? 0 : 1);
 }

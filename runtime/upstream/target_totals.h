@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/slice.h"
@@ -22,3 +23,6 @@ struct target_totals {
  */
 void target_totals_init(struct target_totals *totals, const struct counter_table *counters,
                         struct slice upstream, struct slice text);
+/* One more probe of the target; NULL counters: nowhere. Looks its counter up. */
+void target_totals_count_probe(const struct counter_table *counters, struct slice upstream,
+                               struct slice text, bool is_well);

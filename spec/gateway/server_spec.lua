@@ -287,7 +287,7 @@ describe("a gateway", function()
       ]], "gateway.lua:2: ", "nonsense", "gateway.lua:3: ", "upstream")
       fail([[
         listen { "127.0.0.1:0", tsl = {} }
-        upstream "a" { "http://127.0.0.1:1", balance = "random" }
+        upstream "a" { "http://127.0.0.1:1", balance = "rotate" }
         route "/x" { upstream = "b" }
         route "/y" { upstream = "a", timeout = "5 parsecs", plugins = { { "key-aut" } } }
         limits { head = "10 elephants" }

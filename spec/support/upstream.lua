@@ -35,10 +35,21 @@ int driver_listen(int *port);
 void driver_close(int fd);
 int driver_crowd(const char *host, int port);
 int driver_pick(struct cluster *cluster, double now, int tried);
-bool driver_begin(struct cluster *cluster, int target, double now);
-void driver_fail(struct cluster *cluster, int target, int fault, bool is_probe, double now);
-void driver_succeed(struct cluster *cluster, int target);
-void driver_end(struct cluster *cluster, int target, bool is_probe);
+int driver_pick_by(struct cluster *cluster, double now, uint64_t key, uint64_t sticky);
+bool driver_is_trial(struct cluster *cluster);
+void driver_seed(struct driver *driver, uint64_t seed);
+void driver_share(struct driver *driver, void *shared);
+void driver_begin(struct cluster *cluster, int target);
+void driver_fail(struct cluster *cluster, int target, int fault, bool is_trial, double now);
+int driver_answer(struct cluster *cluster, int target, int status, double seconds, double now);
+void driver_end(struct cluster *cluster, int target);
+void driver_probe(struct cluster *cluster, int target, bool is_well, double now);
+void driver_overlay(struct cluster *cluster, int target, int mode, int weight);
+bool driver_panics(struct cluster *cluster);
+uint64_t driver_sticky(struct cluster *cluster, int target);
+double driver_part(struct cluster *cluster, int target);
+void driver_believe_probes(struct driver *driver, bool believes);
+void driver_place(struct driver *driver, int priority, bool is_backup, bool is_remote);
 int driver_decide(int fault, const char *facts);
 struct driven_call *driver_call(struct driver *driver, struct cluster *cluster);
 void driven_expect(struct driven_call *call);
@@ -138,6 +149,8 @@ function Driver:describe(targets, options)
   for _, target in ipairs(targets) do
     if type(target) == "number" then target = { target } end
     C.driver_target(self.driver, target.host or "127.0.0.1", target[1], target.weight or 1)
+    C.driver_place(self.driver, target.priority or 0, target.backup or false,
+      target.remote or false)
   end
   for key, value in pairs(options or {}) do C.driver_set(self.driver, key, value) end
 end

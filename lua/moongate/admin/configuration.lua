@@ -101,6 +101,7 @@ local function frame_of(redaction, model)
     watch = model.watch,
     via = model.via,
     user = redaction:value(model.user),
+    zone = redaction:value(model.zone),
     listeners = each(redaction, model.listeners, listener_of),
     upstreams = each(redaction, model.upstreams, upstream_of),
     plans = redaction:list(model.plans),

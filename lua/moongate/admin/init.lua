@@ -1,5 +1,5 @@
---- admin: the routes of the admin listeners: /metrics, /status, /ready, /config, /reload and
--- /consumers.
+--- admin: the routes of the admin listeners: /metrics, /status, /ready, /config, /reload,
+-- /upstreams and /consumers.
 --
 -- Endpoints in Lua like any other's; they are matched apart from the operator's routes, and none of
 -- the operator's plugins run on them. Most only read; what changes something is no GET.
@@ -7,11 +7,13 @@
 local bridge = require "moongate.ffi"
 local consumers = require "moongate.admin.consumers"
 local guard = require "moongate.admin.guard"
+local json = require "moongate.json"
 local master = require "moongate.core.master"
 local published = require "moongate.admin.published"
 local reloads = require "moongate.admin.reloads"
 local reply = require "moongate.reply"
 local status = require "moongate.admin.status"
+local targets = require "moongate.admin.targets"
 local text_format = require "moongate.admin.text_format"
 
 local C, found = bridge.C, bridge.found
@@ -22,8 +24,8 @@ local HEADERS = { ["cache-control"] = "no-store", ["x-content-type-options"] = "
 local TIMEOUT = { connect = 5, response = 60, idle = 60, total = 0 }
 
 local UNKNOWN = reply.problem(404, "not-found",
-  "There is no such endpoint; there are /metrics, /status, /ready, /config, /reload and "
-    .. "/consumers.")
+  "There is no such endpoint; there are /metrics, /status, /ready, /config, /reload, "
+    .. "/upstreams and /consumers.")
 local WRITE_ONLY = reply.problem(405, "method-not-allowed", "This endpoint wants a POST.",
   { allow = "POST" })
 local READ_ONLY = reply.problem(405, "method-not-allowed", "This endpoint is only read.",
@@ -53,9 +55,14 @@ local function answer_ready()
     last_failure = known.last_failure }, HEADERS)
 end
 
+-- The configuration as it was read, and what operators have said of targets since.
 local function answer_config()
+  local overlays = targets.overlays()
   if not C.moon_config_text(bridge.generation, found) then return TOO_LARGE end
   local text = bridge.text()
+  if #overlays > 0 then
+    text = text:gsub("}%s*$", "") .. ',"overlays":' .. json.encode(overlays) .. "}"
+  end
   local headers = { ["content-type"] = "application/json" }
   for name, value in pairs(HEADERS) do headers[name] = value end
   return reply.new(200, text, headers)
@@ -79,6 +86,7 @@ local ENDPOINTS = {
   ["/reload"] = { POST = answer_reload },
 }
 for path, methods in pairs(consumers) do ENDPOINTS[path] = methods end
+for path, methods in pairs(targets.endpoints) do ENDPOINTS[path] = methods end
 
 -- What is said to methods that the endpoint has not.
 local function not_allowed(methods)

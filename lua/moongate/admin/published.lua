@@ -58,17 +58,30 @@ local TARGET = {
     "Connections to the target that carry a request.", LABELS),
   idle = metrics.gauge("moongate_target_connections_idle",
     "Connections to the target that wait for a request.", LABELS),
+  active = metrics.gauge("moongate_target_requests_active",
+    "Requests under way at the target.", LABELS),
   set_aside = metrics.gauge("moongate_target_set_aside",
-    "Workers that have set the target aside.", LABELS),
+    "1: the target is set aside for how it answered.", LABELS),
+  down = metrics.gauge("moongate_target_down", "1: probes have found the target down.", LABELS),
+  out_of_service = metrics.gauge("moongate_target_out_of_service",
+    "1: an operator has drained or disabled the target.", LABELS),
+  weight = metrics.gauge("moongate_target_weight", "The target's weight, as it is now.", LABELS),
   -- Counted in C, both.
   attempts = metrics.counter("moongate_target_attempts_total",
     "Requests sent to the target.", LABELS),
   errors = metrics.counter("moongate_target_errors_total",
     "Requests that the target failed.", LABELS),
+  probes = metrics.counter("moongate_target_probes_total",
+    "Probes of the target, of upstreams with health.", LABELS),
+  probe_failures = metrics.counter("moongate_target_probe_failures_total",
+    "Probes that did not find it well.", LABELS),
 }
+local PANIC = metrics.gauge("moongate_upstream_panic",
+  "1: so few targets can be used that all of them are asked.", { "upstream" })
 
 local is_started, has_tidied = false, false
-local texts, numbers = bridge.new "struct slice[2]", bridge.new "double[7]"
+local texts, numbers = bridge.new "struct slice[3]",
+  bridge.new("double[?]", C.MOON_TARGET_NUMBERS)
 
 local function own(which) return C.moon_worker_number(bridge.generation, which) end
 
@@ -76,7 +89,8 @@ local function text(slice) return bridge.string(slice.start, slice.length) end
 
 --- Visits this worker's view of all targets: the first TARGETS_MAX of them. Waits in between;
 --- `visit` may not.
----@param visit fun(upstream: string, target: string, numbers: ffi.cdata*)  numbers: see abi.h
+---@param visit fun(upstream: string, target: string, numbers: ffi.cdata*, url: string)  numbers:
+--- see enum moon_target_number
 function published.each_target(visit)
   local upstream, seen = 0, 0
   repeat
@@ -84,7 +98,7 @@ function published.each_target(visit)
     texts[0].start = nil -- stays so when there is no such upstream
     while seen < TARGETS_MAX
         and C.moon_target_at(bridge.generation, upstream, target, texts, numbers) do
-      visit(text(texts[0]), text(texts[1]), numbers)
+      visit(text(texts[0]), text(texts[1]), numbers, text(texts[2]))
       target, seen = target + 1, seen + 1
       if seen % TARGETS_PER_TURN == 0 then sleep(0) end
     end
@@ -92,10 +106,22 @@ function published.each_target(visit)
   until texts[0].start == nil or seen == TARGETS_MAX
 end
 
+-- Gauges add up over workers: what they know together one of them publishes. Of two gateways, while
+-- one takes the other's place, the new one.
+local function speaks_for_all()
+  return own(C.MOON_WORKER_INDEX) == 0 and own(C.MOON_WORKER_DRAINING) == 0
+end
+
 local function publish_target(upstream, target, number)
-  TARGET.busy:with(upstream, target):set(number[1])
-  TARGET.idle:with(upstream, target):set(number[2])
-  TARGET.set_aside:with(upstream, target):set(number[4])
+  local spoken = speaks_for_all() and 1 or 0
+  TARGET.busy:with(upstream, target):set(number[C.MOON_TARGET_BUSY])
+  TARGET.idle:with(upstream, target):set(number[C.MOON_TARGET_IDLE])
+  TARGET.active:with(upstream, target):set(spoken * number[C.MOON_TARGET_ACTIVE])
+  TARGET.set_aside:with(upstream, target):set(spoken * number[C.MOON_TARGET_SET_ASIDE])
+  TARGET.down:with(upstream, target):set(number[C.MOON_TARGET_PROBES] == 2 and spoken or 0)
+  TARGET.out_of_service:with(upstream, target):set(number[C.MOON_TARGET_MODE] ~= 0 and spoken or 0)
+  TARGET.weight:with(upstream, target):set(spoken * number[C.MOON_TARGET_WEIGHT_NOW])
+  PANIC:with(upstream):set(spoken * number[C.MOON_TARGET_PANIC])
 end
 
 --- Publishes this worker's numbers as they are now.
@@ -113,6 +139,7 @@ local function target_labels()
   local labels = {}
   published.each_target(function(upstream, target)
     labels[TARGET.busy:label_text(upstream, target)] = true
+    labels[PANIC:label_text(upstream)] = true
   end)
   return labels
 end
@@ -125,7 +152,7 @@ local function clear(name, labels)
 end
 
 local function clear_gone_targets()
-  local there, gauges = target_labels(), {}
+  local there, gauges = target_labels(), { [PANIC.name] = true }
   for _, family in pairs(TARGET) do
     if family.type == "gauge" then gauges[family.name] = true end
   end
@@ -159,7 +186,7 @@ function published.totals()
 end
 
 --- What all workers know of a target together.
----@return { busy: number, idle: number, set_aside: number, attempts: number, errors: number }
+---@return table<string, number>  busy, idle, attempts, errors, probes, probe_failures
 function published.target(upstream, target)
   local sums = {}
   for name, family in pairs(TARGET) do sums[name] = family:with(upstream, target):value() end

@@ -5,6 +5,7 @@ local json = require "moongate.json"
 local plugin_costs = require "moongate.admin.plugin_costs"
 local published = require "moongate.admin.published"
 local reloads = require "moongate.admin.reloads"
+local targets = require "moongate.admin.targets"
 
 local C, found = bridge.C, bridge.found
 local pid_and_generation = bridge.new "double[2]"
@@ -15,36 +16,6 @@ local function own(which) return C.moon_worker_number(bridge.generation, which) 
 
 local function shared(which) return C.moon_shared_number(bridge.generation, which) end
 
-local function target_of(upstream, address, weight, worker_count)
-  local sums = published.target(upstream, address)
-  return {
-    target = address,
-    weight = weight,
-    healthy = sums.set_aside < worker_count,
-    set_aside_by = sums.set_aside,
-    connections = { busy = sums.busy, idle = sums.idle },
-    attempts = sums.attempts,
-    errors = sums.errors,
-  }
-end
-
-local function upstreams(worker_count)
-  local list, by_name = json.array {}, {}
-  local addresses = {}
-  published.each_target(function(upstream, address, numbers)
-    addresses[#addresses + 1] = { upstream, address, numbers[0] }
-  end)
-  for _, row in ipairs(addresses) do
-    local name = row[1]
-    if not by_name[name] then
-      by_name[name] = { name = name, targets = json.array {} }
-      list[#list + 1] = by_name[name]
-    end
-    local targets = by_name[name].targets
-    targets[#targets + 1] = target_of(name, row[2], row[3], worker_count)
-  end
-  return list
-end
 
 local function memory()
   return {
@@ -115,7 +86,8 @@ function status.read(facts)
     routes = facts.routes,
     consumers = facts.consumers,
     memory = memory(),
-    upstreams = upstreams(math.max(1, totals.moongate_workers)),
+    upstreams = targets.upstreams(),
+    prober = targets.prober(),
   }
 end
 

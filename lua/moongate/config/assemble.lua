@@ -76,6 +76,7 @@ function assemble.model(declared, loader, report, builder)
     watch = checked_value(declared, "watch", schema.settings.watch, report),
     via = via_of(declared, report),
     user = checked_value(declared, "user", schema.settings.user, report),
+    zone = checked_value(declared, "zone", schema.settings.zone, report),
     plans = consumers.plans(declared, report),
     secrets = declared.secrets,
     plugin_paths = loader.paths,

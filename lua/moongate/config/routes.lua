@@ -3,6 +3,7 @@
 -- There may be a hundred thousand: nothing of a route stays that nobody wants, and what is not
 -- wrong makes no garbage that could be spared.
 
+local aim = require "moongate.aim"
 local check = require "moongate.config.check"
 local nearest = require "moongate.config.nearest"
 local path_pattern = require "moongate.path_pattern"
@@ -150,6 +151,17 @@ local function plugins_of(self, groups, fields, route)
   return list, self.steps:add(list, own, { route = route.name, at = route.at }) and is_whole
 end
 
+-- With the step that aims at a target, where the upstream wants one: the last before the request
+-- goes there.
+local function with_aim(model, list, upstream)
+  local step = upstream and model.aims[upstream]
+  if not step then return list end
+  local longer = {}
+  append(longer, list)
+  longer[#longer + 1] = step
+  return longer
+end
+
 local function prefix_of(groups)
   local prefix = ""
   for _, group in ipairs(groups) do
@@ -192,7 +204,7 @@ function Reader:describe(declaration, fields, groups)
   local wanted = inherited(groups, fields, "upstream")
   route.upstream = upstream_of(self.model, wanted, route.at, report)
   local list, is_whole = plugins_of(self, groups, fields, route)
-  route.plugins = list
+  route.plugins = with_aim(self.model, list, route.upstream)
   check_answer(route, wanted ~= nil, is_whole, report)
   return route
 end
@@ -241,7 +253,10 @@ end
 function routes.add(model, declared, loader, report, builder)
   local self = reader(model, loader, report, builder)
   model.by_upstream, model.is_broken = {}, declared.is_broken
-  for _, upstream in ipairs(model.upstreams) do model.by_upstream[upstream.name] = true end
+  model.aims = {}
+  for _, upstream in ipairs(model.upstreams) do
+    model.by_upstream[upstream.name], model.aims[upstream.name] = true, aim.step(upstream)
+  end
   model.use, model.routes, model.route_count = {}, {}, declared.routes.count
   for _, declaration in ipairs(declared.uses) do
     self.steps:add(model.use, declaration.fields, { route = "", at = declaration.at })
@@ -251,7 +266,7 @@ function routes.add(model, declared, loader, report, builder)
     local route = self:route(declaration)
     if not builder.forgets then model.routes[#model.routes + 1] = route end
   end
-  model.by_upstream, model.is_broken = nil, nil
+  model.by_upstream, model.aims, model.is_broken = nil, nil, nil
 end
 
 return routes

@@ -8,6 +8,8 @@ local values = require "moongate.config.values"
 local upstreams = {}
 
 local EXPECTED = '"http://host:port", "https://host:port" or "unix:/path"'
+-- As PROBE_STATUSES_MAX of runtime/upstream/probe_options.h.
+local RANGES_MAX = 16
 local PORTS = { http = 80, https = 443 }
 
 local function host_and_port(authority, scheme)
@@ -55,7 +57,8 @@ local function target_of(entry, i, report)
     return nil
   end
   local own = check.options(schema.target, without_first(entry), report, ("target %d"):format(i))
-  target.weight = own.weight
+  target.weight, target.priority, target.backup = own.weight, own.priority, own.backup
+  target.zone = own.zone
   return target
 end
 
@@ -77,10 +80,73 @@ local function options_of(fields)
   return options
 end
 
+-- "a=1; b" and what else would end the cookie or begin another attribute.
+local function is_attribute(text) return text == nil or not text:find "[%c;,%s]" end
+
+local function check_sticky(sticky, report)
+  if not sticky.cookie:find "^[%w!#$%%&'*+.^_`|~-]+$" then
+    report(("sticky.cookie is %q; expected a token (RFC 6265, 4.1.1)"):format(sticky.cookie))
+  end
+  if not is_attribute(sticky.path) or sticky.path:sub(1, 1) ~= "/" then
+    report(('sticky.path is %q; expected a path, as "/"'):format(sticky.path))
+  end
+  if not is_attribute(sticky.domain) then
+    report(("sticky.domain is %q; expected a name"):format(sticky.domain))
+  end
+  if sticky.key and #sticky.key < 16 then
+    report "sticky.key is too short; expected at least 16 bytes"
+  end
+  if sticky.same_site == "none" and sticky.secure == false then
+    report 'sticky.same_site = "none" needs secure; browsers drop the cookie otherwise'
+  end
+end
+
+local function check_balance(upstream, report)
+  local is_hash = upstream.balance == "hash"
+  if is_hash and upstream.by == nil then
+    report('balance = "hash" needs by; it is ' .. schema.upstream.by.help)
+  elseif not is_hash and upstream.by ~= nil then
+    report 'by is for balance = "hash"'
+  end
+  if upstream.sticky then check_sticky(upstream.sticky, report) end
+end
+
+-- Ranges of statuses, as "200-299,404-404".
+local function ranges_of(list, report)
+  local ranges = {}
+  for i, item in ipairs(list) do
+    local text = tostring(item)
+    local first, last = text:match "^([1-5]%d%d)%-([1-5]%d%d)$"
+    local class = text:match "^([1-5])xx$"
+    if class then first, last = class .. "00", class .. "99" end
+    if text:find "^[1-5]%d%d$" then first, last = text, text end
+    if not first or tonumber(first) > tonumber(last) then
+      report(('health.status[%d] is %s; expected 204, "2xx" or "200-399"'):format(i,
+        values.show(item)))
+    else
+      ranges[#ranges + 1] = first .. "-" .. last
+    end
+  end
+  if #ranges > RANGES_MAX then report(("health.status has more than %d"):format(RANGES_MAX)) end
+  return table.concat(ranges, ",")
+end
+
+local function check_health(health, report)
+  if not health.path:find "^/[!-~]*$" then
+    report(('health.path is %q; expected a path, as "/healthz"'):format(health.path))
+  end
+  if health.host and not health.host:find "^[%w.:_%[%]-]+$" then
+    report(("health.host is %q; expected a host, with a port or without"):format(health.host))
+  end
+  health.ranges = ranges_of(health.status, report)
+end
+
 local function make(name, fields, at, folder, report)
   local upstream = check.options(schema.upstream, options_of(fields), report)
   upstream.targets = targets_of(fields, report)
   upstream.name, upstream.at = name, at
+  check_balance(upstream, report)
+  if upstream.health then check_health(upstream.health, report) end
   local tls = upstream.tls or {}
   if tls.cert and not tls.key then report "tls.key is missing; tls.cert needs it" end
   tls.ca = listeners.absolute(folder, tls.ca)

@@ -87,7 +87,8 @@ describe("an admin listener on loopback", function()
       assert.is_nil(body:find(secret, 1, true), secret)
     end
     local config = json.decode(body)
-    assert.same({ { host = "127.0.0.1", port = upstream.port, weight = 1, tls = false } },
+    assert.same({ { host = "127.0.0.1", port = upstream.port, weight = 1, tls = false,
+      priority = 0, backup = false } },
       config.upstreams[1].targets)
     assert.equal("mobile", config.consumers[1].name)
     assert.equal(1, config.consumers[1].key_count)

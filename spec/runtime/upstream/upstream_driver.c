@@ -18,6 +18,7 @@
 #include "http/h1_protocol.h"
 #include "net/resolver.h"
 #include "net/timeout.h"
+#include "shm/shared.h"
 #include "upstream/call.h"
 #include "upstream/cluster_parts.h"
 #include "upstream/retry.h"
@@ -28,10 +29,10 @@ struct driver {
     struct clusters *clusters;
     struct cluster_options options;
     struct call_options call;
-    struct cluster_target_options targets[64];
-    char hosts[64][128];
+    struct cluster_target_options targets[1024];
+    char hosts[1024][128];
     bool is_timed_out;
-    char text[16384];
+    char text[131072];
 };
 
 struct driven_call {
@@ -65,11 +66,10 @@ int driver_listen(int *port);
 void driver_close(int fd);
 
 int driver_crowd(const char *host, int port);
-int driver_pick(struct cluster *cluster, double now, int tried);
-bool driver_begin(struct cluster *cluster, int target, double now);
-void driver_fail(struct cluster *cluster, int target, enum fault fault, bool is_probe, double now);
-void driver_succeed(struct cluster *cluster, int target);
-void driver_end(struct cluster *cluster, int target, bool is_probe);
+void driver_seed(struct driver *driver, uint64_t seed);
+void driver_share(struct driver *driver, struct shared *shared);
+void driver_believe_probes(struct driver *driver, bool believes);
+void driver_place(struct driver *driver, int priority, bool is_backup, bool is_remote);
 int driver_decide(enum fault fault, const char *facts);
 
 struct driven_call *driver_call(struct driver *driver, struct cluster *cluster);
@@ -131,6 +131,16 @@ void driver_set(struct driver *driver, const char *name, double value)
         {"idle_seconds", NULL, &cluster->idle_seconds},
         {"failures_max", &cluster->failures_max, NULL},
         {"set_aside_seconds", NULL, &cluster->set_aside_seconds},
+        {"set_aside_seconds_max", NULL, &cluster->set_aside_seconds_max},
+        {"slow_start", NULL, &cluster->lineup.slow_start_seconds},
+        {"spill", NULL, &cluster->lineup.spill_share},
+        {"panic", NULL, &cluster->lineup.panic_share},
+        {"hash_bound", NULL, &cluster->hash_bound},
+        {"outliers.share", NULL, &cluster->outliers.share},
+        {"outliers.slow", NULL, &cluster->outliers.slow_seconds},
+        {"outliers.window", NULL, &cluster->outliers.window_seconds},
+        {"outliers.requests", &cluster->outliers.requests_min, NULL},
+        {"outliers.ejected", NULL, &cluster->outliers.ejected_share_max},
         {"retry_budget", NULL, &cluster->retry_budget},
         {"retry_budget_min", &cluster->retry_budget_min, NULL},
         {"retries", &driver->call.retries, NULL},
@@ -177,40 +187,31 @@ void driver_speak_http1(struct driver *driver)
     driver->options.protocol = NULL;
 }
 
-/* Index of the target, or -1; `tried`: bits of indexes that the call has tried. */
-int driver_pick(struct cluster *cluster, double now, int tried)
+/* What probes say counts, whether somebody probes or not. */
+void driver_believe_probes(struct driver *driver, bool believes)
 {
-    struct target *list[64];
-    struct balancer_choice choice = {.balance = cluster->balance, .now = now, .tried = list};
-
-    for (size_t i = 0; i < cluster->target_count; i++)
-        if ((tried >> i) & 1)
-            list[choice.tried_count++] = cluster->targets[i];
-    struct target *target = balancer_pick(cluster->targets, cluster->target_count, &choice);
-    for (size_t i = 0; i < cluster->target_count; i++)
-        if (cluster->targets[i] == target)
-            return (int)i;
-    return -1;
+    driver->options.probes.kind = believes ? PROBE_TCP : PROBE_NONE;
 }
 
-bool driver_begin(struct cluster *cluster, int target, double now)
+void driver_seed(struct driver *driver, uint64_t seed)
 {
-    return target_begin(cluster->targets[target], now);
+    driver->clusters->random = seed;
 }
 
-void driver_fail(struct cluster *cluster, int target, enum fault fault, bool is_probe, double now)
+/* With what other workers know; before there are clusters. */
+void driver_share(struct driver *driver, struct shared *shared)
 {
-    target_fail(cluster->targets[target], fault, is_probe, &cluster->tolerance, now);
+    clusters_share(driver->clusters, &shared->counters, &shared->targets);
 }
 
-void driver_succeed(struct cluster *cluster, int target)
+/* Of the target that was described last. */
+void driver_place(struct driver *driver, int priority, bool is_backup, bool is_remote)
 {
-    target_succeed(cluster->targets[target]);
-}
+    struct cluster_target_options *target = &driver->targets[driver->options.target_count - 1];
 
-void driver_end(struct cluster *cluster, int target, bool is_probe)
-{
-    target_end(cluster->targets[target], is_probe);
+    target->priority = (unsigned)priority;
+    target->is_backup = is_backup;
+    target->is_remote = is_remote;
 }
 
 /* `facts`: letters of what is true: Idempotent, rePlayable, Answer, Sent, Reused, Untouched. */
