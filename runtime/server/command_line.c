@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "bridge/script.h"
+#include "server/control.h"
 #include "server/control_verb.h"
 #include "server/installation.h"
 #include "server/master.h"
@@ -30,6 +31,10 @@ static const char USAGE[] =
     "\n"
     "of the gateway that runs with the configuration:\n"
     "  status                 say how it is\n"
+    "  upstream [NAME]        list the targets of upstreams\n"
+    "  upstream drain|disable|enable|reset NAME TARGET\n"
+    "  upstream weight NAME TARGET NUMBER\n"
+    "                         say what a target gets, until it is reset\n"
     "  reload                 read the files again and run what they say; says what is wrong\n"
     "  diff                   say what a reload would change\n"
     "  rollback               go back to what ran before, until the next reload\n"
@@ -51,18 +56,37 @@ static int wrong_option(const char *verb, const char *option)
 struct options {
     const char *config_path;
     bool wants_json;
+    bool takes_words;
+    char words[CONTROL_REQUEST_BYTES_MAX]; /* with a blank between them */
 };
+
+/* False when it is no word, or there is no room for it. */
+static bool add_word(struct options *options, const char *word)
+{
+    size_t length = strlen(options->words), room = sizeof(options->words) - length;
+
+    for (const char *c = word; *c != '\0'; c++) {
+        if (*c <= ' ' || *c > '~')
+            return false;
+    }
+    if (!options->takes_words || word[0] == '-' || word[0] == '\0' || strlen(word) + 64 > room)
+        return false;
+    snprintf(options->words + length, room, "%s%s", length > 0 ? " " : "", word);
+    return true;
+}
 
 /* False when it has been said what is wrong. */
 static bool take_options(int argc, char **argv, struct options *options)
 {
     const char *verb = argv[1];
 
-    *options = (struct options){.config_path = CONFIG_DEFAULT};
+    options->config_path = CONFIG_DEFAULT;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--json") == 0) {
             options->wants_json = true;
         } else if (strcmp(argv[i], "-c") != 0) {
+            if (add_word(options, argv[i]))
+                continue;
             wrong_option(verb, argv[i]);
             return false;
         } else if (++i == argc) {
@@ -86,7 +110,7 @@ static int find_installation(struct installation *installation)
 
 static int run(int argc, char **argv)
 {
-    struct options given;
+    struct options given = {.takes_words = false};
     struct master_options options;
 
     if (!take_options(argc, argv, &given))
@@ -109,13 +133,28 @@ static int version(int argc, char **argv)
     return EXIT_DONE;
 }
 
-static int ask_gateway(int argc, char **argv)
+static int ask(int argc, char **argv, bool takes_words)
 {
-    struct options given;
+    struct options given = {.takes_words = takes_words};
 
     if (!take_options(argc, argv, &given))
         return EXIT_USAGE;
-    return control_verb_run(argv[1], given.config_path, given.wants_json);
+    const struct control_question question = {
+        .verb = argv[1],
+        .words = given.words[0] != '\0' ? given.words : NULL,
+        .wants_json = given.wants_json,
+    };
+    return control_verb_run(&question, given.config_path);
+}
+
+static int ask_gateway(int argc, char **argv)
+{
+    return ask(argc, argv, false);
+}
+
+static int ask_about_upstreams(int argc, char **argv)
+{
+    return ask(argc, argv, true);
 }
 
 static int run_module(const char *module, int argc, char **argv)
@@ -149,6 +188,7 @@ static const struct verb {
     {"new", run_script},
     {"version", version},
     {"status", ask_gateway},
+    {"upstream", ask_about_upstreams},
     {"reload", ask_gateway},
     {"diff", ask_gateway},
     {"rollback", ask_gateway},

@@ -2,9 +2,10 @@
  * control — the socket on which a master is asked for its state and told what to do.
  *
  * A request is one line of at most CONTROL_REQUEST_BYTES_MAX: a verb, and "json" behind a space
- * where the answer is for programs. What comes back is any number of lines "wait SECONDS", each of
- * which says how long the rest may take from there on, then "done" or "failed" on a line, then text
- * to the end of the stream; or "again" on a line: another gateway answers there now.
+ * where the answer is for programs; where more words follow, "json" or "text" before them. What
+ * comes back is any number of lines "wait SECONDS", each of which says how long the rest may take
+ * from there on, then "done" or "failed" on a line, then text to the end of the stream; or "again"
+ * on a line: another gateway answers there now.
  *
  * Only root and the user whom the master runs as are heard. A client that says nothing, reads
  * nothing or asks for too much is cut off; of more than CONTROL_CLIENTS_MAX those go first who have
@@ -55,6 +56,8 @@ void control_give_up(struct control **control);
 void control_abandon(struct control **control);
 
 bool control_wants_json(const struct control_client *client);
+/* What follows in the request; maybe empty. */
+struct slice control_words(const struct control_client *client);
 /* Tells the client how long the answer may take. */
 void control_promise(struct control_client *client, double seconds);
 void control_answer(struct control_client *client, bool is_done, struct slice text);

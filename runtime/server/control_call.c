@@ -150,12 +150,23 @@ static enum control_called read_answer(int fd, struct buffer *answer)
     return how;
 }
 
-static enum control_called call_once(const char *config_path, const char *verb, bool wants_json,
-                                     struct buffer *answer)
+/* Its length; one that is too long is cut off, and refused there. */
+static size_t write_line(char line[CONTROL_REQUEST_BYTES_MAX],
+                         const struct control_question *question)
+{
+    const char *form = question->wants_json ? " json" : question->words != NULL ? " text" : "";
+    int length = snprintf(line, CONTROL_REQUEST_BYTES_MAX, "%s%s%s%s\n", question->verb, form,
+                          question->words != NULL ? " " : "",
+                          question->words != NULL ? question->words : "");
+    return length < CONTROL_REQUEST_BYTES_MAX ? (size_t)length : CONTROL_REQUEST_BYTES_MAX;
+}
+
+static enum control_called call_once(const char *config_path,
+                                     const struct control_question *question, struct buffer *answer)
 {
     bool is_barred;
     char line[CONTROL_REQUEST_BYTES_MAX];
-    int length = snprintf(line, sizeof(line), "%s%s\n", verb, wants_json ? " json" : "");
+    size_t length = write_line(line, question);
     int fd = connect_to_gateway(config_path, &is_barred);
 
     if (fd < 0 && is_barred)
@@ -164,14 +175,14 @@ static enum control_called call_once(const char *config_path, const char *verb, 
     if (fd < 0)
         return say(answer, CONTROL_NOBODY, "no gateway runs with this configuration");
     enum control_called how =
-        send(fd, line, (size_t)length, MSG_NOSIGNAL) == length
+        send(fd, line, length, MSG_NOSIGNAL) == (ssize_t)length
             ? read_answer(fd, answer)
             : say(answer, CONTROL_BROKEN, "the gateway ended before it was asked");
     close(fd);
     return how;
 }
 
-enum control_called control_call(const char *config_path, const char *verb, bool wants_json,
+enum control_called control_call(const char *config_path, const struct control_question *question,
                                  struct buffer *answer)
 {
     enum control_called how = CONTROL_AGAIN;
@@ -179,7 +190,7 @@ enum control_called control_call(const char *config_path, const char *verb, bool
     buffer_init(answer, CONTROL_ANSWER_BYTES_MAX + 2 * ANSWER_BYTES_ROOM, NULL);
     for (int i = 0; i < CALLS_MAX && how == CONTROL_AGAIN; i++) {
         buffer_clear(answer);
-        how = call_once(config_path, verb, wants_json, answer);
+        how = call_once(config_path, question, answer);
     }
     if (how == CONTROL_AGAIN)
         how = say(answer, CONTROL_BROKEN, "another gateway took its place just then: ask again");

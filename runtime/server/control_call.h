@@ -16,9 +16,15 @@ enum control_called {
     CONTROL_AGAIN   /* never returned: another gateway answers there now */
 };
 
+struct control_question {
+    const char *verb;
+    const char *words; /* that follow it, with a blank between them; NULL: none */
+    bool wants_json;
+};
+
 /*
  * `answer` is initialised here and cleared by the caller: what the gateway says, or a sentence
  * where it was not reached.
  */
-enum control_called control_call(const char *config_path, const char *verb, bool wants_json,
+enum control_called control_call(const char *config_path, const struct control_question *question,
                                  struct buffer *answer);

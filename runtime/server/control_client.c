@@ -84,6 +84,11 @@ bool control_wants_json(const struct control_client *client)
     return client->wants_json;
 }
 
+struct slice control_words(const struct control_client *client)
+{
+    return client->words;
+}
+
 void control_promise(struct control_client *client, double seconds)
 {
     char line[64];
@@ -124,7 +129,10 @@ static void ask(struct control_client *client, size_t length)
     struct slice line = slice_of(client->request, length);
     size_t verb = slice_find(line, ' ');
     client->is_asking = true;
-    client->wants_json = slice_equals(slice_after(line, verb), SLICE(" json"));
+    struct slice rest = verb < line.length ? slice_after(line, verb + 1) : SLICE_NONE;
+    size_t form = slice_find(rest, ' ');
+    client->wants_json = slice_equals(slice_of(rest.start, form), SLICE("json"));
+    client->words = form < rest.length ? slice_after(rest, form + 1) : SLICE_NONE;
     control->on_request(control->data, client, slice_of(line.start, verb));
 }
 

@@ -36,6 +36,7 @@ struct control_client {
     ev_timer deadline;
     bool is_asking; /* between on_request and its answer */
     bool wants_json;
+    struct slice words; /* of the request, behind the verb and how it is to be answered */
     char request[CONTROL_REQUEST_BYTES_MAX];
     size_t request_length;
     struct buffer answer;

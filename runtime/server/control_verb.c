@@ -8,7 +8,6 @@
 
 #include "base/json_writer.h"
 #include "server/command_line.h"
-#include "server/control_call.h"
 
 #define ERROR_BYTES_MAX 4096
 
@@ -27,17 +26,18 @@ static void print_json_error(struct slice sentence)
     buffer_clear(&text);
 }
 
-int control_verb_run(const char *verb, const char *config_path, bool wants_json)
+int control_verb_run(const struct control_question *question, const char *config_path)
 {
     struct buffer answer;
-    enum control_called how = control_call(config_path, verb, wants_json, &answer);
+    enum control_called how = control_call(config_path, question, &answer);
+    bool wants_json = question->wants_json;
     struct slice text = buffer_slice(&answer);
     bool is_answer = how == CONTROL_DONE || how == CONTROL_FAILED;
 
     if (!is_answer && wants_json)
         print_json_error(text);
     else if (!is_answer)
-        fprintf(stderr, "moongate %s: %s: %.*s\n", verb, config_path, SLICE_FORMAT(text));
+        fprintf(stderr, "moongate %s: %s: %.*s\n", question->verb, config_path, SLICE_FORMAT(text));
     else
         fwrite(text.start, 1, text.length, how == CONTROL_DONE || wants_json ? stdout : stderr);
     buffer_clear(&answer);

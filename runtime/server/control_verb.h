@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
+#include "server/control_call.h"
 
 /* Asks, prints the answer, returns the exit code. */
-int control_verb_run(const char *verb, const char *config_path, bool wants_json);
+int control_verb_run(const struct control_question *question, const char *config_path);

@@ -4,6 +4,7 @@
 #include "server/master_private.h"
 #include "server/reload_answer.h"
 #include "server/standing.h"
+#include "server/upstream_desk.h"
 #include "shm/shared.h"
 
 /* Ends with us: whoever asked to stop is answered by control_answer_all(), last of all. */
@@ -44,6 +45,17 @@ static void answer_status(struct master *master, struct control_client *client)
     buffer_clear(&text);
 }
 
+static void answer_upstream(struct master *master, struct control_client *client)
+{
+    struct buffer text;
+
+    buffer_init(&text, UPSTREAM_DESK_BYTES_MAX, NULL);
+    bool is_done = upstream_desk_answer(&master->shared->targets, control_words(client),
+                                        control_wants_json(client), &text);
+    control_answer(client, is_done, buffer_slice(&text));
+    buffer_clear(&text);
+}
+
 static void on_answer(const struct reload_asker *asker, const struct reload_outcome *outcome)
 {
     struct control_client *client = asker->data;
@@ -71,6 +83,8 @@ void master_on_request(void *data, struct control_client *client, struct slice v
 
     if (slice_equals(verb, SLICE("status")))
         answer_status(master, client);
+    else if (slice_equals(verb, SLICE("upstream")))
+        answer_upstream(master, client);
     else if (slice_equals(verb, SLICE("upgrade")))
         master_begin_upgrade(master, client);
     else if (slice_equals(verb, SLICE("stop")))
