@@ -67,12 +67,12 @@
 ---@field balance "round_robin"|"least_conn"|"ewma"|"hash"|"random"
 ---@field by (fun(req: Request): string?)?  of hash
 ---@field bound number                 of hash; 0: none
----@field sticky table?                as schema.sticky has it
+---@field sticky table?                as upstream_schema.lua has it
 ---@field slow_start number
 ---@field spill number
 ---@field panic number
----@field health table?                as schema.health has it, and its `ranges` of statuses
----@field outliers table?              as schema.outliers has it
+---@field health table?                likewise, and its `ranges` of statuses
+---@field outliers table?              likewise
 ---@field protocol string?
 ---@field tls { verify: boolean, ca: string?, cert: string?, key: string?, server_name: string? }
 ---@field idle_connections integer

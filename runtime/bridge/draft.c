@@ -135,7 +135,7 @@ static void set_target_number(struct draft *draft, int which, double value)
     struct draft_entry *target = &draft->entries[draft->entry_count - 1];
     assert(target->which == MOON_BUILD_TARGET);
     double *numbers[] = {
-        [MOON_BUILD_TARGET_PORT - MOON_BUILD_TARGET_PORT] = &target->port,
+        [0] = &target->port,
         [MOON_BUILD_TARGET_WEIGHT - MOON_BUILD_TARGET_PORT] = &target->weight,
         [MOON_BUILD_TARGET_PRIORITY - MOON_BUILD_TARGET_PORT] = &target->priority,
         [MOON_BUILD_TARGET_BACKUP - MOON_BUILD_TARGET_PORT] = &target->is_backup,

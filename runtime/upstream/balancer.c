@@ -209,6 +209,10 @@ struct target *balancer_pick(struct cluster *cluster, const struct balancer_choi
 
     cluster_line_up(cluster, choice->now);
     *is_trial = false;
+    /* All that there is to it, for most upstreams. */
+    if (lineup->count == 1 && choice->now < lineup->trial_at && choice->tried_count == 0 &&
+        choice->sticky == 0 && pool_has_room(lineup->entries[0].target->pool))
+        return lineup->entries[0].target;
     if (choice->sticky != 0 && (target = find_sticky(cluster, choice)) != NULL)
         return target;
     if (choice->now >= lineup->trial_at && (target = claim_trial(cluster, choice)) != NULL) {

@@ -103,7 +103,8 @@ static void on_response(void *data, struct response *response)
     call->record.response_seconds = loop_monotonic(call_loop(call)) - call->started;
     call->keeps_body = false;
     buffer_clear(&call->body);
-    praise_target(call, response->status);
+    if (!cluster_expects_answer(call->cluster, call->target))
+        praise_target(call, response->status);
     if (response->status == 101) { /* the request's end was one, the tunnel's is another */
         call->is_tunnel = true;
         call->is_ended = call->is_sent = call->told_sent = false;

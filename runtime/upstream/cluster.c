@@ -41,6 +41,7 @@ static void take_numbers(struct cluster *cluster, const struct cluster_options *
     cluster->pool_limits = pool_limits_of(options);
     cluster->ejection_rules = ejection_rules_of(options);
     cluster->outlier_rules = options->outliers;
+    cluster->weighs_answers = options->balance == CLUSTER_LATENCY || options->outliers.share > 0;
     cluster->lineup_rules = options->lineup;
     cluster->lineup_rules.is_probed = options->probes.kind != PROBE_NONE;
     cluster->hash_bound = options->hash_bound;

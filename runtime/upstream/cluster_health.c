@@ -4,12 +4,8 @@
 #include "upstream/cluster_parts.h"
 #include "upstream/latency.h"
 
-void cluster_line_up(struct cluster *cluster, double now)
+void cluster_make_lineup(struct cluster *cluster, uint64_t changes, double now)
 {
-    uint64_t changes = __atomic_load_n(&cluster->words->changes, __ATOMIC_ACQUIRE);
-
-    if (lineup_is_current(&cluster->lineup, changes, now))
-        return;
     lineup_make(&cluster->lineup, cluster->targets, cluster->target_count, &cluster->lineup_rules,
                 now);
     cluster->lineup.changes = changes;

@@ -41,6 +41,7 @@ struct cluster {
     struct outlier_rules outlier_rules;
     struct lineup_rules lineup_rules;
     struct probe_options probe_options; /* its texts are its own */
+    bool weighs_answers;                /* their time or their status is counted */
     double hash_bound;
     struct hash_key sticky_key;
     struct lineup lineup;
@@ -66,8 +67,18 @@ bool cluster_has_probes(const struct cluster *cluster, const struct probe_option
 void cluster_clear_probes(struct cluster *cluster);
 /* A pseudo-random number. */
 uint64_t clusters_random(struct clusters *clusters);
-/* Makes the lineup anew if something has changed since. */
-void cluster_line_up(struct cluster *cluster, double now);
+/* Makes the lineup anew. */
+void cluster_make_lineup(struct cluster *cluster, uint64_t changes, double now);
+
+/* Does so if something has changed since. */
+static inline void cluster_line_up(struct cluster *cluster, double now)
+{
+    uint64_t changes = __atomic_load_n(&cluster->words->changes, __ATOMIC_ACQUIRE);
+
+    if (!lineup_is_current(&cluster->lineup, changes, now))
+        cluster_make_lineup(cluster, changes, now);
+}
+
 /* All workers are to do that: something that lineups rest on has changed. */
 void cluster_note_change(const struct cluster *cluster);
 /* Attempts under way, of all workers. */
@@ -82,6 +93,14 @@ struct cluster_answer {
 };
 enum cluster_news { CLUSTER_NO_NEWS, CLUSTER_TARGET_OUT, CLUSTER_TARGET_BACK };
 
+/* Whether an answer that came in time and is not bad tells nothing new: mostly so. */
+static inline bool cluster_expects_answer(const struct cluster *cluster,
+                                          const struct target *target)
+{
+    uint64_t ejection = __atomic_load_n(&target->words->ejection, __ATOMIC_RELAXED);
+
+    return !cluster->weighs_answers && ejection_is_quiet(ejection);
+}
 /* A head came. A target may be back, and out again for its share of bad answers: that is said. */
 enum cluster_news cluster_note_answer(struct cluster *cluster, struct target *target,
                                       const struct cluster_answer *answer);

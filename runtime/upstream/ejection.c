@@ -12,6 +12,8 @@
 #define FAILURES_MAX ((1U << FAILURE_BITS) - 1)
 #define ACTIVE       (1ULL << (TIME_BITS + TIMES_BITS + FAILURE_BITS))
 
+_Static_assert(TIME_BITS + TIMES_BITS == EJECTION_FAILURES_SHIFT, "as the header says");
+
 struct parts {
     uint64_t ms;
     unsigned times, failures;
@@ -44,6 +46,7 @@ static uint64_t load(const uint64_t *word)
     return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the builtin writes through it. */
 static bool swap(uint64_t *word, uint64_t *seen, const struct parts *parts)
 {
     return __atomic_compare_exchange_n(word, seen, word_of(parts), false, __ATOMIC_RELAXED,

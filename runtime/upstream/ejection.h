@@ -14,10 +14,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define EJECTION_FAILURES_SHIFT 46
+
 struct ejection_rules {
     unsigned failures_max; /* in a row that set it aside; at least 1 */
     double seconds, seconds_max;
 };
+
+/* Not set aside, and no failure since the last answer: another answer changes nothing. */
+static inline bool ejection_is_quiet(uint64_t word)
+{
+    return word >> EJECTION_FAILURES_SHIFT == 0;
+}
 
 /* `now` here and below: seconds of the clock that all workers share, see loop_uptime(). */
 /* Set aside, on trial included. */

@@ -29,6 +29,7 @@ static double share_left(const struct parts *parts, double now)
     return exp(-(double)age_ms / (LATENCY_DECAY_SECONDS * 1000));
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the builtin writes through it. */
 void latency_observe(uint64_t *word, double seconds, double now)
 {
     uint64_t seen = __atomic_load_n(word, __ATOMIC_RELAXED), next;

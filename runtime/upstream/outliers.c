@@ -13,6 +13,7 @@ static uint64_t word_of(uint64_t window, uint64_t answers, uint64_t bad)
            bad << (WINDOW_BITS + COUNT_BITS);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the builtin writes through it. */
 bool outliers_count(uint64_t *word, bool is_bad, double now, const struct outlier_rules *rules)
 {
     uint64_t window = (uint64_t)(now / rules->window_seconds) & ((1U << WINDOW_BITS) - 1);

@@ -19,6 +19,7 @@ static uint64_t word_of(enum probe_state state, unsigned count, uint64_t since_m
            (since_ms & SINCE_MASK) << SINCE_SHIFT;
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the builtin writes through it. */
 bool probe_verdict_add(uint64_t *word, bool is_well, unsigned rise, unsigned fall, double now)
 {
     uint64_t seen = __atomic_load_n(word, __ATOMIC_RELAXED);

@@ -1,0 +1,111 @@
+--- upstream_schema: what `upstream` and its targets may be given, in the form of plugins' options.
+
+local upstream_schema = {}
+
+local STICKY = {
+  cookie = { type = "string", default = "moongate-target", help = "its name" },
+  path = { type = "string", default = "/", help = "below which clients send it" },
+  domain = { type = "string", help = "to whose hosts clients send it; default: this one" },
+  max_age = { type = "duration", default = 0, help = "for which they keep it; 0: a session" },
+  secure = { type = "boolean",
+    help = "only over TLS; default: when the request came over TLS" },
+  http_only = { type = "boolean", default = true, help = "scripts do not see it" },
+  same_site = { type = "string", values = { "lax", "strict", "none" }, default = "lax",
+    help = "whether it comes with requests from other sites" },
+  key = { type = "string", secret = true,
+    help = "of what stands in it; needed where several gateways share clients, or cookies are to "
+      .. "outlive a restart; default: one of its own" },
+}
+
+local HEALTH = {
+  type = { type = "string", values = { "http", "tcp" }, default = "http",
+    help = "a GET, or no more than a connection (with TLS where the target has it)" },
+  path = { type = "string", default = "/", help = "what is asked for, with its query" },
+  host = { type = "string", help = "Host of the question; default: the target's" },
+  status = { type = "list", items = { type = "any" }, default = { "200-399" },
+    help = 'expected: 204, "2xx", "200-399"' },
+  body = { type = "string", help = "what the first 64 KiB of the answer have to have in them" },
+  interval = { type = "duration", default = "5s", min = 0.1, help = "between two questions" },
+  jitter = { type = "number", default = 0.1, min = 0, max = 0.5,
+    help = "share of the interval by which it varies" },
+  timeout = { type = "duration", default = "2s", min = 0.01, help = "for the answer" },
+  rise = { type = "integer", default = 2, min = 1, max = 1000,
+    help = "good answers in a row after which a target that was down is up" },
+  fall = { type = "integer", default = 3, min = 1, max = 1000,
+    help = "bad ones in a row after which one that was up is down; of the very first, one" },
+}
+
+local OUTLIERS = {
+  share = { type = "number", default = 0.5, min = 0.01, max = 1,
+    help = "of bad answers in a window that sets a target aside: of 500 or more, too slow, none" },
+  slow = { type = "duration", default = 0,
+    help = "after which the head of an answer is too slow; 0: however late" },
+  window = { type = "duration", default = "10s", min = 0.1, help = "in which they are counted" },
+  requests = { type = "integer", default = 20, min = 1, max = 100000,
+    help = "in a window before there is a verdict" },
+  ejected = { type = "number", default = 0.5, min = 0, max = 1,
+    help = "share of the targets that may be set aside for bad answers; who takes no connections "
+      .. "is, whatever the share" },
+}
+
+upstream_schema.upstream = {
+  balance = { type = "string", default = "round_robin",
+    values = { "round_robin", "least_conn", "ewma", "hash", "random" },
+    help = "how the target of a request is chosen" },
+  by = { type = "by", help = 'what hash goes by: "consumer", "address", "header:NAME", '
+    .. '"cookie:NAME", "query:NAME", "param:NAME", "claim:NAME" or a function of the request' },
+  bound = { type = "number", default = 1.25, min = 1, max = 100, zero = true,
+    help = "with hash: what a target may have under way, as a multiple of its part; beyond it the "
+      .. "next one gets it; 0: no bound" },
+  sticky = { type = "table", fields = STICKY,
+    help = "a cookie that keeps a client at its target" },
+  slow_start = { type = "duration", default = 0, max = 3600,
+    help = "for which a target that appears or comes back gets less than its weight" },
+  spill = { type = "number", default = 0.7, min = 0, max = 1,
+    help = "share of a tier (one priority, own zone or others) that has to be usable for it to "
+      .. "take all requests; what it falls short of goes to the next tier; 0: as long as one is" },
+  panic = { type = "number", default = 0, min = 0, max = 1,
+    help = "when a smaller share of the targets is usable, all are asked; 0: when none is" },
+  health = { type = "table", fields = HEALTH,
+    help = "asks the targets at intervals; those that are down get no requests" },
+  outliers = { type = "table", fields = OUTLIERS,
+    help = "set aside targets whose answers are bad; without it only those that do not answer" },
+  protocol = { type = "string", help = "default: HTTP/1.1" },
+  tls = { type = "table", default = { verify = true }, help = "for https targets", fields = {
+    verify = { type = "boolean", default = true,
+      help = "check the target's certificate and its name" },
+    ca = { type = "string", help = "PEM file of its authorities; default: the system's" },
+    cert = { type = "string", help = "our certificate: a PEM file, or its text" },
+    key = { type = "string", secret = true, help = "its key: a PEM file, or its text" },
+    server_name = { type = "string",
+      help = "name to ask for and to check; default: the target's host" },
+  } },
+  idle_connections = { type = "integer", default = 64, min = 0, max = 65536,
+    help = "kept open per target and worker; more are closed when they were idle for a second" },
+  idle_timeout = { type = "duration", default = "60s", min = 0.01,
+    help = "for which they are kept" },
+  connections = { type = "integer", default = 0, min = 0,
+    help = "per target and worker; 0: no limit" },
+  failures = { type = "integer", default = 3, min = 1,
+    help = "failed connections in a row that set a target aside" },
+  set_aside = { type = "duration", default = "5s", min = 0.01,
+    help = "for which it stays aside; then one request tries it, and if that fails it is for twice "
+      .. "as long" },
+  set_aside_max = { type = "duration", default = "5m", min = 0.01, help = "that this grows to" },
+  retry_budget = { type = "number", default = 0.2, min = 0, max = 1,
+    help = "share of requests that may be tried again" },
+  retry_budget_min = { type = "integer", default = 3, min = 0,
+    help = "retries a second always allowed" },
+}
+
+upstream_schema.target = {
+  weight = { type = "integer", default = 1, min = 1, max = 1000,
+    help = "its share among the targets" },
+  priority = { type = "integer", default = 0, min = 0, max = 15,
+    help = "those of a higher one are asked when too few of the lower ones can be" },
+  backup = { type = "boolean", default = false,
+    help = "asked only when no other target can be" },
+  zone = { type = "string", help = "where it is; those of the gateway's zone come first" },
+}
+
+return upstream_schema
