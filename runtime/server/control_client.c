@@ -129,10 +129,10 @@ static void ask(struct control_client *client, size_t length)
     struct slice line = slice_of(client->request, length);
     size_t verb = slice_find(line, ' ');
     client->is_asking = true;
-    struct slice rest = verb < line.length ? slice_after(line, verb + 1) : SLICE_NONE;
+    struct slice rest = verb < line.length ? slice_after(line, verb + 1) : SLICE("");
     size_t form = slice_find(rest, ' ');
     client->wants_json = slice_equals(slice_of(rest.start, form), SLICE("json"));
-    client->words = form < rest.length ? slice_after(rest, form + 1) : SLICE_NONE;
+    client->words = form < rest.length ? slice_after(rest, form + 1) : SLICE("");
     control->on_request(control->data, client, slice_of(line.start, verb));
 }
 
