@@ -46,6 +46,7 @@ static struct cluster *make_cluster(struct generation *generation, struct slice 
                                       .idle_seconds = 60,
                                       .failures_max = 3,
                                       .set_aside_seconds = 5,
+                                      .is_unshared = true,
                                       .retry_budget = 0.2,
                                       .retry_budget_min = 3};
 

@@ -134,8 +134,7 @@ static struct target *take_target(struct cluster *cluster, size_t index,
         pool_set_limits(target->pool, &cluster->pool_limits);
         return target;
     }
-    const struct target_home home = {cluster->clusters->counters, cluster->clusters->board,
-                                     cluster->name};
+    const struct target_home home = {cluster->clusters->counters, cluster->board, cluster->name};
     struct target *target =
         target_create(cluster->clusters->loop, options, &cluster->pool_limits, &home);
     if (cluster->target_count > 0) /* the others were there before it */
@@ -147,7 +146,7 @@ static struct target *take_target(struct cluster *cluster, size_t index,
 static void name_target(const struct cluster *cluster, struct target *target)
 {
     bool has_key = cluster->sticky_key.low != 0 || cluster->sticky_key.high != 0;
-    const struct target_board *board = cluster->clusters->board;
+    const struct target_board *board = cluster->board;
     struct hash_key key = has_key || board == NULL ? cluster->sticky_key : *board->hash_key;
 
     target->sticky = hash_pair(&key, cluster->name, target->url) | 1;

@@ -64,8 +64,11 @@ struct cluster_options {
     struct probe_options probes;
     double hash_bound; /* load that a target may have, as a multiple of the average; 0: none */
     struct hash_key sticky_key; /* of what cookies call targets; all 0: the gateway's own */
-    double retry_budget;        /* retries as a share of requests; 0.2 is sensible */
-    unsigned retry_budget_min;  /* retries per second that are always allowed; 3 is sensible */
+    /* What is known of it stays with this worker: of hosts that plugins name there may be any
+     * number, and the board has room for those of the configuration. For as long as it lasts. */
+    bool is_unshared;
+    double retry_budget;       /* retries as a share of requests; 0.2 is sensible */
+    unsigned retry_budget_min; /* retries per second that are always allowed; 3 is sensible */
 };
 
 /* `limits` is copied. */

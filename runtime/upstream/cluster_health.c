@@ -19,7 +19,7 @@ void cluster_note_change(const struct cluster *cluster)
 uint64_t cluster_active(const struct cluster *cluster)
 {
     return cluster->row != NAME_NONE
-               ? series_sum(&cluster->clusters->board->active, cluster->row, TARGET_BOARD_ACTIVE)
+               ? series_sum(&cluster->board->active, cluster->row, TARGET_BOARD_ACTIVE)
                : cluster->own_active[TARGET_BOARD_ACTIVE];
 }
 

@@ -49,6 +49,7 @@ struct cluster {
     struct retry_budget retry_budget;
 
     /* What all workers know of it, as struct target has it. */
+    const struct target_board *board; /* NULL: they do not */
     uint32_t row;
     struct target_words *words;
     uint64_t *active; /* attempts are counted while they are balanced by hash */

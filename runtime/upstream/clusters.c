@@ -87,10 +87,11 @@ struct cluster *clusters_find(struct clusters *clusters, struct slice name)
     return *place_of(clusters, name);
 }
 
-static void settle(struct cluster *cluster)
+static void settle(struct cluster *cluster, bool is_unshared)
 {
-    const struct target_board *board = cluster->clusters->board;
+    const struct target_board *board = is_unshared ? NULL : cluster->clusters->board;
 
+    cluster->board = board;
     cluster->words = &cluster->own;
     cluster->active = cluster->own_active;
     if (board == NULL)
@@ -102,15 +103,16 @@ static void settle(struct cluster *cluster)
     cluster->active = series_mine(&board->active, cluster->row);
 }
 
-static struct cluster *create(struct clusters *clusters, struct slice name)
+static struct cluster *create(struct clusters *clusters, const struct cluster_options *options)
 {
+    struct slice name = options->name;
     struct cluster *cluster = mem_zeroed(sizeof(*cluster));
 
     if (clusters->count++ == clusters->bucket_count)
         grow(clusters);
     cluster->name = slice_of(slice_to_string(name), name.length);
     cluster->clusters = clusters;
-    settle(cluster);
+    settle(cluster, options->is_unshared);
     series_add(&cluster->active[TARGET_BOARD_USERS], 1);
     list_push_back(&clusters->all, &cluster->node);
     *place_of(clusters, name) = cluster;
@@ -137,7 +139,7 @@ struct cluster *clusters_prepare(struct clusters *clusters, const struct cluster
 
     *is_outdated = cluster != NULL && !cluster_is(cluster, options);
     if (cluster == NULL) {
-        cluster = create(clusters, options->name);
+        cluster = create(clusters, options);
         cluster_configure(cluster, options);
     }
     return cluster_acquire(cluster);

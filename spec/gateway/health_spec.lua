@@ -1,5 +1,6 @@
 --- health: targets that are down or answer badly get no requests, in any worker.
 
+local certificates = require "spec.support.certificates"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
@@ -134,6 +135,28 @@ describe("health", function()
     keeper:close()
     peer.start(nil, { port = port })
     wait_for_states(self, "up up")
+  end)
+
+  it("is asked for over TLS as requests are sent: by the name that the certificate has", function()
+    local own = certificates.authority(directory, "own")
+    local server = own:issue { name = "localhost", alternatives = "DNS:localhost" }
+    local origin = peer.start(function(connection)
+      while connection:read_request() do
+        if not connection:answer(200, nil, "secret") then return end
+      end
+    end, { tls = { cert = server.certificate, key = server.key } })
+    for name, state in pairs { localhost = "up", ["other.test"] = "down" } do
+      for _, kind in ipairs { "http", "tcp" } do
+        local self = start({ "https://localhost:" .. origin.port }, ([[
+          tls = { ca = "%s", server_name = "%s" },
+          health = { type = "%s", interval = "100ms" }
+        ]]):format(own.certificate, name, kind))
+        wait.that(function()
+          return status_of(self).upstreams[1].targets[1].probes.state == state
+        end, 20, "the probe's word")
+        self:stop()
+      end
+    end
   end)
 
   it("is bad where nobody answers in time, or the connection is reset", function()

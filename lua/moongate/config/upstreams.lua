@@ -83,18 +83,16 @@ end
 -- "a=1; b" and what else would end the cookie or begin another attribute.
 local function is_attribute(text) return text == nil or not text:find "[%c;,%s]" end
 
+-- What has been reported as of another type is not there, here and below.
 local function check_sticky(sticky, report)
-  if not sticky.cookie:find "^[%w!#$%%&'*+.^_`|~-]+$" then
+  if sticky.cookie and not sticky.cookie:find "^[%w!#$%%&'*+.^_`|~-]+$" then
     report(("sticky.cookie is %q; expected a token (RFC 6265, 4.1.1)"):format(sticky.cookie))
   end
-  if not is_attribute(sticky.path) or sticky.path:sub(1, 1) ~= "/" then
+  if sticky.path and (not is_attribute(sticky.path) or sticky.path:sub(1, 1) ~= "/") then
     report(('sticky.path is %q; expected a path, as "/"'):format(sticky.path))
   end
   if not is_attribute(sticky.domain) then
     report(("sticky.domain is %q; expected a name"):format(sticky.domain))
-  end
-  if sticky.key and #sticky.key < 16 then
-    report "sticky.key is too short; expected at least 16 bytes"
   end
   if sticky.same_site == "none" and sticky.secure == false then
     report 'sticky.same_site = "none" needs secure; browsers drop the cookie otherwise'
@@ -103,12 +101,17 @@ end
 
 local function check_balance(upstream, report)
   local is_hash = upstream.balance == "hash"
+  if upstream.balance == nil then return end
   if is_hash and upstream.by == nil then
     report('balance = "hash" needs by; it is ' .. schema.upstream.by.help)
   elseif not is_hash and upstream.by ~= nil then
     report 'by is for balance = "hash"'
   end
-  if upstream.sticky then check_sticky(upstream.sticky, report) end
+  local sticky = upstream.sticky
+  if sticky then check_sticky(sticky, report) end
+  if sticky and sticky.key and #sticky.key < 16 then
+    report "sticky.key is too short; expected at least 16 bytes"
+  end
 end
 
 -- Ranges of statuses, as "200-299,404-404".
@@ -132,13 +135,13 @@ local function ranges_of(list, report)
 end
 
 local function check_health(health, report)
-  if not health.path:find "^/[!-~]*$" then
+  if health.path and not health.path:find "^/[!-~]*$" then
     report(('health.path is %q; expected a path, as "/healthz"'):format(health.path))
   end
   if health.host and not health.host:find "^[%w.:_%[%]-]+$" then
     report(("health.host is %q; expected a host, with a port or without"):format(health.host))
   end
-  health.ranges = ranges_of(health.status, report)
+  health.ranges = ranges_of(health.status or {}, report)
 end
 
 local function make(name, fields, at, folder, report)

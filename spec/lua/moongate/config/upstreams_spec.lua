@@ -37,6 +37,58 @@ describe("config.upstreams", function()
     assert.is_true(upstream.tls.verify)
   end)
 
+  local function wrong_of(fields)
+    fields[1] = fields[1] or "http://a"
+    return (select(2, of("users", fields)))
+  end
+
+  it("is balanced by what is told it", function()
+    assert.equal("", wrong_of { balance = "hash", by = "header:x-user", bound = 0 })
+    assert.equal("", wrong_of { sticky = {}, slow_start = "30s", spill = 1, panic = 0.3 })
+    assert.equal("", wrong_of { { "http://a", priority = 15, backup = true, zone = "x" } })
+    for message, fields in pairs {
+      ['balance = "hash" needs by'] = { balance = "hash" },
+      ['by is for balance = "hash"'] = { by = "address" },
+      ["balance is \"hsah\"; expected one of"] = { balance = "hsah" },
+      ["bound is 0.5; expected between 1 and 100"] = { balance = "hash", by = "address",
+        bound = 0.5 },
+      ["target 1.priority is 16; expected between 0 and 15"] = { { "http://a", priority = 16 } },
+      ['sticky.cookie is "a b"; expected a token'] = { sticky = { cookie = "a b" } },
+      ["sticky.cookie is 7; expected a string"] = { sticky = { cookie = 7, path = 7 } },
+      ['sticky.path is "x; Domain=y"; expected a path'] = { sticky = { path = "x; Domain=y" } },
+      ["sticky.key is too short"] = { sticky = { key = "short" } },
+      ['sticky.same_site = "none" needs secure'] = { sticky = { same_site = "none",
+        secure = false } },
+    } do
+      local said = wrong_of(fields)
+      assert.truthy(said:find(message, 1, true), said)
+    end
+    assert.is_nil(wrong_of({ sticky = { key = "short" } }):find '"short"')
+  end)
+
+  it("has targets that are asked how they are", function()
+    local upstream, wrong = of("users", { "http://a",
+      health = { path = "/up?full=1", status = { 204, "3xx", "400-401" } }, outliers = {} })
+    assert.equal("", wrong)
+    assert.equal("204-204,300-399,400-401", upstream.health.ranges)
+    assert.equal(0.5, upstream.outliers.share)
+    for message, health in pairs {
+      ['health.status[1] is "600"; expected 204, "2xx" or "200-399"'] = { status = { "600" } },
+      ['health.status[1] is "300-200"; expected'] = { status = { "300-200" } },
+      ['health.path is "up"; expected a path'] = { path = "up" },
+      ["health.path is 7; expected a string"] = { path = 7, status = 7 },
+      ['health.host is "a b"; expected a host'] = { host = "a b" },
+      ['health.intervall is not known here; did you mean "interval"?'] = { intervall = 1 },
+      ["health.interval is 0.01; expected at least 0.1"] = { interval = 0.01 },
+    } do
+      local said = wrong_of { health = health }
+      assert.truthy(said:find(message, 1, true), said)
+    end
+    local many = {}
+    for i = 1, 17 do many[i] = 200 + i end
+    assert.truthy(wrong_of({ health = { status = many } }):find("more than 16", 1, true))
+  end)
+
   it("may be one URL", function()
     assert.equal("a", of("users", "http://a").targets[1].host)
   end)
