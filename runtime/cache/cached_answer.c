@@ -190,7 +190,7 @@ static enum fault fault_of(const struct cached_call *call)
 /* One piece, or what comes instead. False: not now, or not any more. */
 static bool tell_next(struct cached_call *call)
 {
-    struct slice bytes;
+    struct slice bytes = SLICE_NONE;
 
     switch (next_piece(call, &bytes)) {
     case NEXT_PIECE:

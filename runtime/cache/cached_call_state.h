@@ -28,35 +28,35 @@ struct cached_call {
     struct slice rules, variant; /* of a key with variants; start NULL: it has none */
     struct object_hold marker;   /* where it has variants: held */
     double started;              /* loop_now */
-    enum cached_step step;
     struct cache_status status;
     struct call_record record; /* while there is no call */
-    bool has_record;           /* there is none any more */
 
     struct http_stream *inner; /* PASSING */
     struct object_fill tee;    /* what passes there is stored, while is_teeing */
-    bool is_teeing;
-    struct fill *fill; /* the first one that was begun for it; looked at until the end */
+    struct fill *fill;         /* that was begun for it; looked at until the end */
 
     struct object_hold object; /* what it answers with, or waits for */
-    bool is_held, has_marker;
-    struct slice metadata; /* a copy of the object's, in the arena */
+    struct slice metadata;     /* a copy of the object's, in the arena */
     struct stored_head head;
-    bool has_head; /* `head` is the object's */
     struct object_wait wait;
-    unsigned waits;     /* how often it has waited */
-    bool is_refreshing; /* it waits for the end of a refresh */
 
     struct stored_answer answer;
     struct response *response; /* of ours or the upstream's, to be told */
     struct object_cursor cursor;
-    unsigned part;
     uint64_t left; /* of the part; MESSAGE_LENGTH_UNKNOWN: to the end, wherever that is */
-    bool is_part_begun, is_head_told, is_after_told;
-
-    enum fault fault;         /* to be told */
-    bool is_paused, is_ended; /* by the user: the latter is of the request */
     struct loop_deferred deferred;
+
+    enum cached_step step;
+    enum fault fault; /* to be told */
+    unsigned part;
+    unsigned waits; /* how often it has waited */
+    bool is_held, has_marker;
+    bool has_head;      /* `head` is the object's */
+    bool is_refreshing; /* it waits for the end of a refresh */
+    bool is_teeing;
+    bool is_part_begun, is_head_told, is_after_told;
+    bool has_record;          /* there is no call any more */
+    bool is_paused, is_ended; /* by the user: the latter is of the request */
 };
 
 static inline struct loop *cached_loop(const struct cached_call *call)

@@ -3,6 +3,7 @@
  */
 #include "base/mem.h"
 #include "cache/cached_call_state.h"
+#include "cache/language_alias.h"
 #include "cache/variant.h"
 
 /* For the same: then everybody asks for himself. */
@@ -297,8 +298,16 @@ static enum object_found find_variant(struct cached_call *call)
     call->has_marker = true;
     call->rules = arena_copy(arena, object_store_metadata(cached_store(call), &call->marker));
     call->variant = variant_key(call->rules, &call->request->headers, arena);
-    return object_store_find_variant(cached_store(call), &call->marker, call->variant,
-                                     cached_now_ns(call), &call->object);
+    enum object_found found = object_store_find_variant(
+        cached_store(call), &call->marker, call->variant, cached_now_ns(call), &call->object);
+    if (found != OBJECT_MISSING)
+        return found;
+    const struct language_wish wish = {.marker = &call->marker,
+                                       .rules = call->rules,
+                                       .request = &call->request->headers,
+                                       .now_ns = cached_now_ns(call),
+                                       .arena = arena};
+    return language_alias_find(cached_store(call), &wish, &call->object);
 }
 
 void cached_call_look_up(struct cached_call *call)

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 
+#include "cache/language_alias.h"
 #include "cache/object_head.h"
 #include "cache/reuse.h"
 #include "cache/validation.h"
@@ -100,15 +101,31 @@ static struct object_head_source source_of(struct fill *fill, const struct respo
                                        .arena = &fill->arena};
 }
 
+static void add_alias(struct fill *fill, const struct object_head_source *source,
+                      const struct object_head *head, struct slice names)
+{
+    fill->claim.now_ns = http_cache_ns(fill->cache, 0);
+    const struct language_alias alias = {
+        .rules = names,
+        .variant = variant_key(names, &fill->asked.request->headers, &fill->arena),
+        .head = head,
+        .claim = fill->claim};
+    language_alias_add(fill->cache->store, source, &alias);
+}
+
 static bool store(struct fill *fill, const struct object_head_source *source,
                   const struct storable *storable)
 {
     struct object_head head;
 
-    return object_head_make(source, storable, &head) && replace(fill) &&
-           vary(fill, storable->vary) &&
-           object_fill_head(fill->cache->store, &fill->object, &head,
-                            http_cache_ns(fill->cache, 0)) == OBJECT_DONE;
+    if (!object_head_make(source, storable, &head) || !replace(fill) ||
+        !vary(fill, storable->vary) ||
+        object_fill_head(fill->cache->store, &fill->object, &head, http_cache_ns(fill->cache, 0)) !=
+            OBJECT_DONE)
+        return false;
+    if (storable->vary.length > 0)
+        add_alias(fill, source, &head, storable->vary);
+    return true;
 }
 
 /* Of no concern to requests that ask in another way. */
