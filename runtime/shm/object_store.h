@@ -181,7 +181,7 @@ struct slice object_store_read(const struct object_store *store, const struct ob
 
 /* ---- waiting ---- */
 
-/* Somebody who waits for an object to go on; embed it, and set `ready`. */
+/* Somebody who waits for an object to go on, and keeps it held meanwhile; embed it, set `ready`. */
 struct object_wait {
     struct list node;
     struct object_hold hold;
