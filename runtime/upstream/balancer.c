@@ -191,10 +191,12 @@ static struct target *find_sticky(const struct cluster *cluster,
 /* One whose time has passed, for whoever is the first to claim it. */
 static struct target *claim_trial(struct cluster *cluster, const struct balancer_choice *choice)
 {
-    cluster->lineup.is_made = false; /* when the next one is due has changed, whoever got it */
+    struct lineup *lineup = &cluster->lineup;
+
+    lineup->is_made = false; /* when the next one is due has changed, whoever got it */
     for (size_t i = 0; i < cluster->target_count; i++) {
         struct target *target = cluster->targets[i];
-        if (lineup_is_in_service(target) && can_be_had(target, choice) &&
+        if (lineup_may_try(lineup, target, &cluster->lineup_rules) && can_be_had(target, choice) &&
             ejection_claim_trial(&target->words->ejection, choice->now, &cluster->ejection_rules))
             return target;
     }

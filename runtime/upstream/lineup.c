@@ -62,11 +62,14 @@ bool lineup_is_in_service(const struct target *target)
     return overlay_of(load(&target->words->overlay)).mode == OVERLAY_NONE;
 }
 
+static bool is_down(const struct target *target, const struct lineup_rules *rules)
+{
+    return rules->is_probed && probe_verdict_state(load(&target->words->probes)) == PROBE_DOWN;
+}
+
 static bool is_well(const struct target *target, const struct lineup_rules *rules)
 {
-    bool is_down =
-        rules->is_probed && probe_verdict_state(load(&target->words->probes)) == PROBE_DOWN;
-    return !is_down && !ejection_is_active(load(&target->words->ejection));
+    return !is_down(target, rules) && !ejection_is_active(load(&target->words->ejection));
 }
 
 bool lineup_may_serve(const struct target *target, const struct lineup_rules *rules)
@@ -92,11 +95,19 @@ static double weight_of(const struct target *target, struct plan *plan, struct l
     return weight * fmax(age / slow, SLOW_SHARE_MIN);
 }
 
-static void note_trial(struct lineup *lineup, const struct target *target)
+bool lineup_may_try(const struct lineup *lineup, const struct target *target,
+                    const struct lineup_rules *rules)
 {
-    uint64_t ejection = load(&target->words->ejection);
-    if (ejection_is_active(ejection))
-        lineup->trial_at = fmin(lineup->trial_at, ejection_until(ejection));
+    return lineup_is_in_service(target) && !is_down(target, rules) &&
+           ejection_is_active(load(&target->words->ejection)) &&
+           tier_of(target) <= lineup->last_tier;
+}
+
+static void note_trial(struct lineup *lineup, const struct target *target,
+                       const struct lineup_rules *rules)
+{
+    if (lineup_may_try(lineup, target, rules))
+        lineup->trial_at = fmin(lineup->trial_at, ejection_until(load(&target->words->ejection)));
 }
 
 static void look_at(struct lineup *lineup, struct plan *plan, const struct target *target)
@@ -106,7 +117,6 @@ static void look_at(struct lineup *lineup, struct plan *plan, const struct targe
 
     if (!lineup_is_in_service(target))
         return;
-    note_trial(lineup, target);
     plan->willing_count++;
     plan->whole[tier] += weight;
     if (!is_well(target, plan->rules))
@@ -200,6 +210,7 @@ static void add_entry(struct lineup *lineup, struct plan *plan, struct target *t
     uint32_t weight = whole_weight(plan, weight_of(target, plan, lineup), tier);
 
     lineup->total += weight;
+    lineup->last_tier = tier > lineup->last_tier ? tier : lineup->last_tier;
     lineup->entries[lineup->count++] = (struct lineup_entry){
         .target = target, .end = lineup->total, .weight = weight, .tier = tier};
 }
@@ -220,6 +231,7 @@ void lineup_make(struct lineup *lineup, struct target *const *targets, size_t co
     lineup->valid_until = lineup->trial_at = INFINITY;
     lineup->count = 0;
     lineup->total = 0;
+    lineup->last_tier = 0;
     lineup->is_made = true;
     for (size_t i = 0; i < count; i++)
         look_at(lineup, &plan, targets[i]);
@@ -234,6 +246,8 @@ void lineup_make(struct lineup *lineup, struct target *const *targets, size_t co
         if (has)
             add_entry(lineup, &plan, targets[i]);
     }
+    for (size_t i = 0; i < count; i++)
+        note_trial(lineup, targets[i], rules);
     if (lineup->count > 0)
         set_stride(lineup);
 }

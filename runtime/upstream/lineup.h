@@ -35,6 +35,7 @@ struct lineup {
     uint64_t changes;   /* of the cluster's words, when it was made */
     double valid_until; /* INFINITY while time changes nothing */
     double trial_at;    /* when the next one may be tried that is set aside; INFINITY: nobody is */
+    unsigned last_tier; /* of those in it; later ones need not be tried */
     bool is_made, is_panic;
 };
 
@@ -59,6 +60,10 @@ struct lineup_entry *lineup_at(const struct lineup *lineup, uint64_t number);
  * that all workers can share, and finding who it is takes no walk over the targets.
  */
 struct lineup_entry *lineup_at_turn(const struct lineup *lineup, uint64_t turn);
+/* Whether a request may find out how it is, of one that is set aside: not where probes know better,
+ * or while its tier is not needed. */
+bool lineup_may_try(const struct lineup *lineup, const struct target *target,
+                    const struct lineup_rules *rules);
 /* Whether an operator has not taken it out. */
 bool lineup_is_in_service(const struct target *target);
 /* Whether it may be asked at all, also where only a cookie sends requests there. */
