@@ -4,7 +4,11 @@ local cache_origin = require "spec.support.cache_origin"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local peer = require "spec.support.peer"
+local system = require "spec.support.system"
 local wait = require "spec.support.wait"
+
+local NUMBERS = {}
+for i = 1, 40 do NUMBERS[i] = i end
 
 describe("a route with a cache", function()
   local origin, moongate
@@ -65,7 +69,9 @@ describe("a route with a cache", function()
     for _, fields in ipairs { "Cache-Control=no-store", "Cache-Control=private,+max-age=60",
       "Cache-Control=max-age=60&Vary=*", "Cache-Control=max-age=60&Set-Cookie=a=b",
       "Cache-Control=max-age=60,+no-store", "Cache-Control=max-age=60&Age=61",
-      "status=500" } do
+      "status=500", "Cache-Control=max-age=60&Age=a", "Cache-Control=max-age=60&Age=0,+0",
+      "Cache-Control=max-age=0,+max-age=60", "Cache-Control=public,+private,+max-age=60",
+      "Cache-Control=max-age=60&Vary=" .. ("accept-%d,"):rep(40):format(unpack(NUMBERS)) } do
       local path = "/not?" .. fields
       assert.not_equal(get(path).body, get(path).body, fields)
     end
@@ -176,6 +182,16 @@ describe("a route with a cache", function()
   it("lets plugins change each answer, and stores it as it came", function()
     local path = "/changed/a?Cache-Control=max-age=60"
     for _ = 1, 2 do assert.equal("yes", get(path).headers["x-changed"]) end
+    assert.equal(1, #origin:requests())
+  end)
+
+  it("keeps what it has through a reload", function()
+    local path = "/reload?Cache-Control=max-age=60"
+    local first = get(path)
+    local file = moongate.directory .. "/gateway.lua"
+    system.write_file(file, system.read_file(file) .. "\nroute '/new' { upstream = 'origin' }\n")
+    assert.equal(0, (moongate:ask { "reload" }))
+    assert.equal(first.body, get(path).body)
     assert.equal(1, #origin:requests())
   end)
 
