@@ -57,20 +57,14 @@ local function send_piece(connection, said, piece)
   connection:send(said.chunked and message.chunk(piece) or piece)
 end
 
-local function answer(connection, request)
-  local said, fields = read_query(request.target)
-  local body = request.method == "HEAD" and "" or body_of(said, request)
-  local tag = field(fields, "etag")
+-- From the second time on a target may be answered in another way.
+local function status_of(said, request)
   seen[request.target] = (seen[request.target] or 0) + 1
-  if said.again and seen[request.target] > 1 then said.status = said.again end
-  if said.status == "close" then return "close" end
-  if said.delay then connection:sleep(tonumber(said.delay)) end
-  if tag and request.headers["if-none-match"] == tag then
-    connection:send("HTTP/1.1 304 Status\r\n" .. message.fields(fields) .. "\r\n")
-    return nil
-  end
-  send_head(connection, said.status or 200, fields, said, body)
-  if request.method == "HEAD" then return nil end
+  if said.again and seen[request.target] > 1 then return said.again end
+  return said.status or 200
+end
+
+local function send_body(connection, said, body)
   local half = math.ceil(#body / 2)
   send_piece(connection, said, body:sub(1, half))
   if said.pause then connection:sleep(tonumber(said.pause)) end
@@ -78,6 +72,21 @@ local function answer(connection, request)
   send_piece(connection, said, body:sub(half + 1))
   if said.chunked then connection:send "0\r\n\r\n" end
   return nil
+end
+
+local function answer(connection, request)
+  local said, fields = read_query(request.target)
+  local is_head = request.method == "HEAD"
+  local status, tag = status_of(said, request), field(fields, "etag")
+  if status == "close" then return "close" end
+  if said.delay then connection:sleep(tonumber(said.delay)) end
+  if tag and request.headers["if-none-match"] == tag then
+    connection:send("HTTP/1.1 304 Status\r\n" .. message.fields(fields) .. "\r\n")
+    return nil
+  end
+  local body = is_head and "" or body_of(said, request)
+  send_head(connection, status, fields, said, body)
+  return not is_head and send_body(connection, said, body) or nil
 end
 
 --- Starts one.
