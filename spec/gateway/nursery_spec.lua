@@ -156,11 +156,39 @@ describe("the nursery", function()
     await_nursery(stopped)
   end)
 
+  it("forks nobody of a generation that has gone by", function()
+    start()
+    local stopped, pid = await_nursery(), serving()[1]
+    system.kill(stopped, system.SIGSTOP)
+    system.kill(pid, system.SIGKILL) -- its successor is asked for, and does not come
+    wait.that(function() return #serving() == 1 end, 20, "the death to be noticed")
+    self:reload { ["gateway.lua"] = CONFIG:format("second", "") }
+    wait.that(function() return #serving() == 2 end, 60, "two workers")
+    for _, one in ipairs(serving()) do assert.equal("second", answer_of(one).text) end
+  end)
+
+  it("has the worker in place of one that is stuck", function()
+    self = reloading.start { config = CONFIG:format("first", [[
+      limits { turn_timeout = "300ms" }
+      route "/hang" { plugins = { { "hang" }, { "mock" } } }
+    ]]), files = { ["plugins/witness.lua"] = WITNESS, ["plugins/hang.lua"] = [[
+      return { summary = "S.", options = {}, request = function() while true do end end }
+    ]] } }
+    await_nursery()
+    local count = builders()
+    local client = http.connect(self.port)
+    client:send(http.format { path = "/hang" })
+    self:wait_for_log "is replaced"
+    wait.that(function() return status().restarts == 1 and #serving() == 2 end, 60, "a worker")
+    for _, pid in ipairs(serving()) do answer_of(pid) end
+    assert.equal(count, (builders()))
+  end)
+
   it("has the generation that runs, after a reload and a rollback", function()
     start()
     local first = await_nursery()
     self:reload { ["gateway.lua"] = CONFIG:format("second", "") }
-    assert.is_true(is_gone(first))
+    wait.that(function() return is_gone(first) end, 20, "its end")
     assert.equal("second", answer_of(kill(1)).text) -- before there is another one, maybe
     local second = await_nursery(first)
     assert.equal("second", answer_of(kill(1)).text)
@@ -188,6 +216,7 @@ describe("the nursery", function()
     start 'listen "127.0.0.1:0"'
     await_nursery()
     self:reload { ["gateway.lua"] = CONFIG:format("second", "") }
+    wait.that(function() return nursery().generation ~= 1 end)
     assert.is_false(pcall(socket.connect, "127.0.0.1", self.ports[2]))
   end)
 
