@@ -8,6 +8,7 @@ local system = require "spec.support.system"
 
 local C = objects.C
 local WORKERS = 4
+-- MOONGATE_KILLS: how many workers are killed in all.
 local ROUNDS = tonumber(os.getenv "MOONGATE_KILLS" or 40) / WORKERS
 local KEYS = 100
 

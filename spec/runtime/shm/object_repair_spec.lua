@@ -7,7 +7,7 @@ local stores = require "spec.support.stores"
 
 local C = objects.C
 local WRITER, READER, MASTER = 1, 2, 0
--- Stores from one that is killed to the next: ./dev soak leaves out none.
+-- Stores from one after which is killed to the next; MOONGATE_STORES_STRIDE=1 leaves out none.
 local STRIDE = tonumber(os.getenv "MOONGATE_STORES_STRIDE") or 7
 
 describe("an object store", function()
