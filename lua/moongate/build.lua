@@ -176,11 +176,11 @@ local function add_route(builder, pattern, is_admin)
   local ok, shape, array = pcall(builder.chain, route.plugins)
   if not ok then return nil, shape end
   if not is_admin then add_clusters(builder) end
-  local cache_policy = build_cache.add(builder, route)
+  local cache_policy, is_conditional = build_cache.add(builder, route)
   builder:begin(C.MOON_OBJECT_ROUTE, route.at)
   describe_pattern(builder, pattern)
   describe_route(builder, route, shape)
-  builder:number(C.MOON_BUILD_CACHE, cache_policy)
+  build_cache.describe(builder, cache_policy, is_conditional)
   builder:number(C.MOON_BUILD_IS_ADMIN, is_admin)
   local index, message = builder:finish()
   if not index then return nil, message end

@@ -210,7 +210,7 @@ end
 local function mask_of(self, step)
   local own, mask = phases_of(self, step.plugin), 0
   if not step.plugin.phases then return own.all end
-  local wanted = step.plugin.phases(step.instance)
+  local wanted = step.plugin.phases(step.instance, step.when ~= nil)
   for i = 1, #own do
     if not wanted or wanted[own[i]] then mask = mask + PHASES[own[i]] end
   end

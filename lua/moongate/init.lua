@@ -29,6 +29,7 @@
 ---@field jwt moongate.jwt
 ---@field bearer moongate.bearer
 ---@field cache fun(name: string): Cache
+---@field http_cache moongate.http_cache
 ---@field uri moongate.uri
 ---@field time moongate.time
 local moongate = {}

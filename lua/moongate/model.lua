@@ -157,8 +157,9 @@
 ---@field response_chunk ResponseChunk?
 ---@field response_body (fun(self: table, req: Request, res: Response, body: string): string?)?
 ---@field log fun(self: table, req: Request, res: Response?)?
----@field phases (fun(instance: table): table<string, boolean>)?
+---@field phases (fun(instance: table, has_when: boolean): table<string, boolean>)?
 --- which of its phases this instance needs; nil: all it has
+---@field cache_policy (fun(instance: table): table)?  how answers are cached: plugins/cache.lua
 
 ---@class PluginContext
 ---@field route string  its name

@@ -2,9 +2,9 @@
  * abi — what Lua may call through the FFI: functions that answer at once and never touch a
  * lua_State.
  *
- * What a generation is built from is in abi_build.h; digests, keys and tokens in abi_crypto.h,
- * asking several upstreams in abi_gather.h, what lies outside of exchanges and generations in
- * abi_shared.h.
+ * What a generation is built from is in abi_build.h; caching in abi_cache.h, digests, keys and
+ * tokens in abi_crypto.h, asking several upstreams in abi_gather.h, what lies outside of exchanges
+ * and generations in abi_shared.h.
  *
  * Plain declarations, no preprocessor line: the C side includes this through bridge/exports.h, Lua
  * loads the very text that was compiled in through moongate/ffi.lua. Two structs are known to both:
@@ -141,10 +141,6 @@ bool moon_set_query(struct exchange *exchange, const char *query, size_t length)
 bool moon_set_id(struct exchange *exchange, const char *id, size_t length);
 /* False when the generation has no such upstream. */
 bool moon_set_upstream(struct exchange *exchange, const char *name, size_t length);
-/* Who asks, for the cache of a route whose keys have it. */
-void moon_cache_consumer(struct exchange *exchange, const char *name, size_t length);
-/* The cache has no part in this request. */
-void moon_cache_skip(struct exchange *exchange);
 /* Which target of an upstream that is balanced by hash it goes to: the same for the same key. */
 void moon_aim_by_key(struct exchange *exchange, const char *key, size_t length);
 /* ... and the one that a cookie of this value names, if that can be had. */

@@ -100,7 +100,8 @@ enum moon_build_text {
     MOON_BUILD_PATH,
     MOON_BUILD_SNI,
     MOON_BUILD_REWRITE,
-    MOON_BUILD_UPSTREAM_HOST
+    MOON_BUILD_UPSTREAM_HOST,
+    MOON_BUILD_TEXTS /* further ones: abi_cache.h */
 };
 void moon_build_text(struct generation *generation, int which, const char *text, size_t length);
 
@@ -109,7 +110,8 @@ enum moon_build_pair {
     MOON_BUILD_TAG,         /* consumer */
     MOON_BUILD_CREDENTIAL,  /* consumer: name and secret, as bridge/consumers.h has them */
     MOON_BUILD_HEADER,
-    MOON_BUILD_QUERY /* route: value NULL: present with any value */
+    MOON_BUILD_QUERY, /* route: value NULL: present with any value */
+    MOON_BUILD_PAIRS
 };
 void moon_build_pair(struct generation *generation, int which, const char *name, size_t name_length,
                      const char *value, size_t value_length);
@@ -193,9 +195,7 @@ enum moon_build_number {
     MOON_BUILD_CHAIN,
     MOON_BUILD_HAS_WHEN,
     MOON_BUILD_IS_ADMIN,
-    MOON_BUILD_CACHE, /* of the cache policies, by its index */
-    /* cache policies */
-    MOON_BUILD_CACHE_TTL
+    MOON_BUILD_NUMBERS /* further ones: abi_cache.h */
 };
 void moon_build_number(struct generation *generation, int which, double value);
 /* The names of a chain's plugins, by step: the number of the chain, for routes. */

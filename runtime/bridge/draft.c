@@ -10,6 +10,9 @@
 #include "base/mem.h"
 #include "bridge/exports.h"
 
+_Static_assert((int)MOON_BUILD_CACHE_TAGS < DRAFT_TEXTS_MAX, "a text has its place");
+_Static_assert((int)MOON_BUILD_CACHE_NUMBERS <= DRAFT_NUMBERS_MAX, "a number has its place");
+
 struct draft *draft_create(void)
 {
     struct draft *draft = mem_zeroed(sizeof(*draft));
@@ -81,7 +84,8 @@ static bool is_list(int which)
     return which == MOON_BUILD_TRUSTED_PROXY || which == MOON_BUILD_TARGET ||
            which == MOON_BUILD_PROXY_SOURCE || which == MOON_BUILD_GROUP ||
            which == MOON_BUILD_ROLE || which == MOON_BUILD_SCOPE || which == MOON_BUILD_HOST ||
-           which == MOON_BUILD_METHOD;
+           which == MOON_BUILD_METHOD ||
+           (which >= MOON_BUILD_CACHE_STATUS && which <= MOON_BUILD_CACHE_QUERY_NAME);
 }
 
 void moon_build_digest(const char *content, size_t length, char *digest)
@@ -153,6 +157,14 @@ static void set_expiry(struct draft *draft, double value)
     credential->expires = value;
 }
 
+static void set_status_ttl(struct draft *draft, double value)
+{
+    assert(draft->entry_count > 0);
+    struct draft_entry *status = &draft->entries[draft->entry_count - 1];
+    assert(status->which == MOON_BUILD_CACHE_STATUS);
+    status->ttl = value;
+}
+
 void moon_build_number(struct generation *generation, int which, double value)
 {
     struct draft *draft = generation->draft;
@@ -163,6 +175,10 @@ void moon_build_number(struct generation *generation, int which, double value)
     }
     if (which == MOON_BUILD_CREDENTIAL_EXPIRES) {
         set_expiry(draft, value);
+        return;
+    }
+    if (which == MOON_BUILD_CACHE_STATUS_TTL) {
+        set_status_ttl(draft, value);
         return;
     }
     draft->numbers[which] = value;

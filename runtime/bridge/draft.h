@@ -13,7 +13,7 @@
 #define DRAFT_ENTRIES_MAX 1000000
 /* Beyond every enum moon_build_text and moon_build_number. */
 #define DRAFT_TEXTS_MAX   64
-#define DRAFT_NUMBERS_MAX 96
+#define DRAFT_NUMBERS_MAX 128
 
 /* One of a list: a host, a target, a header condition. */
 struct draft_entry {
@@ -21,8 +21,15 @@ struct draft_entry {
     struct slice name, value;
     double port, weight, priority, is_tls, is_backup, is_remote; /* of targets */
     double expires;                                              /* of credentials */
+    double ttl;                                                  /* of a cache's statuses */
 };
 #define DRAFT_PAIR 1000
+
+/* A route's own policy, in the generation's arena. */
+struct draft_route_policy {
+    struct draft_route_policy *next;
+    struct cache_policy policy;
+};
 
 struct explain;
 
@@ -38,8 +45,10 @@ struct draft {
     size_t route_capacity, cluster_capacity;
     struct cache_policy *cache_policies; /* in the generation's arena */
     size_t cache_policy_count, cache_policy_capacity;
-    struct slice error;      /* in scratch */
-    struct explain *explain; /* NULL unless somebody asks what would match */
+    struct draft_route_policy *route_policies; /* the last one first */
+    bool has_wider_keys;                       /* of them */
+    struct slice error;                        /* in scratch */
+    struct explain *explain;                   /* NULL unless somebody asks what would match */
 };
 
 /* Before the generation's arena, which holds it, goes. */
@@ -74,3 +83,5 @@ double draft_finish_route(struct generation *generation);
 
 /* The policy of that index as the route's of that name has it; NULL for none. */
 const struct cache_policy *draft_cache_policy(struct generation *generation, struct slice route);
+/* When all routes are there: what all their policies have to know of each other. */
+void draft_seal_cache_policies(struct draft *draft);

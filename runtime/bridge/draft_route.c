@@ -165,6 +165,7 @@ double draft_finish_route(struct generation *generation)
         .allows_upgrade = draft_number(draft, MOON_BUILD_UPGRADE, 0) != 0,
     };
     route.route.cache = draft_cache_policy(generation, route.route.name);
+    route.route.is_cache_asked = draft_number(draft, MOON_BUILD_CACHE_ASKED, 0) != 0;
     if (!finish_rewrite(generation, &route) || !add_pattern(generation))
         return -1;
     if (draft->has_number[MOON_BUILD_CHAIN])

@@ -294,6 +294,11 @@ bool moon_set_upstream(struct exchange *exchange, const char *name, size_t name_
     return true;
 }
 
+void moon_cache_use(struct exchange *exchange)
+{
+    exchange->cache = exchange->route != NULL ? exchange->route->cache : NULL;
+}
+
 void moon_cache_consumer(struct exchange *exchange, const char *name, size_t name_length)
 {
     exchange->cache_consumer = arena_copy(&exchange->arena, exports_slice(name, name_length));

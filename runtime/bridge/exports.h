@@ -21,6 +21,7 @@ const char *moon_abi_text(void);
 /* clang-format off */
 #include "bridge/abi.h"
 #include "bridge/abi_build.h"
+#include "bridge/abi_cache.h"
 #include "bridge/abi_crypto.h"
 #include "bridge/abi_gather.h"
 #include "bridge/abi_shared.h"

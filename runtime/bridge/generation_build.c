@@ -138,6 +138,7 @@ struct generation *generation_build(const struct generation_options *options)
         generation_release(&generation);
         return NULL;
     }
+    draft_seal_cache_policies(generation->draft);
     draft_destroy(&generation->draft);
     accounts_seal(&generation->accounts,
                   options->shared != NULL ? &options->shared->accounts : NULL);

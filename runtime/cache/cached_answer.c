@@ -2,6 +2,7 @@
  * cached_answer — an answer out of the store, piece by piece, also while it is still being stored.
  */
 #include <assert.h>
+#include <math.h>
 
 #include "cache/cached_call_state.h"
 
@@ -48,7 +49,7 @@ void cached_answer_begin(struct cached_call *call, struct response *response)
         call->response = &call->answer.response;
     }
     call->status.has_ttl = true;
-    call->status.ttl = (int64_t)freshness_left(&call->head.freshness, now);
+    call->status.ttl = (int64_t)floor(freshness_left(&call->head.freshness, now));
     cached_call_add_status(call, call->response);
     call->step = CACHED_ANSWERING;
     cached_call_wake(call);

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "cache/cache_counters.h"
 #include "cache/cache_key.h"
 #include "cache/cached_call_state.h"
 #include "cache/cached_tee.h"
@@ -37,7 +38,13 @@ void cached_call_fail(struct cached_call *call, enum fault fault)
 
 void cached_call_add_status(struct cached_call *call, struct response *response)
 {
-    cache_status_add(&call->status, call->options.policy, response, call->stream.arena);
+    const struct cache_policy *policy = call->options.policy;
+    const struct counter_table *counters = call->options.cache->counters;
+
+    cache_policy_hide(policy, response);
+    cache_status_add(&call->status, policy, response, call->stream.arena);
+    if (counters != NULL && policy->counters != NULL)
+        cache_counters_answer(policy->counters, counters, &call->status, response);
 }
 
 static void on_deferred(struct loop_deferred *item)

@@ -112,8 +112,9 @@ static void store_data(struct fill *fill, struct slice bytes)
 {
     struct object_store *store = fill->cache->store;
 
-    if (object_fill_append(store, &fill->object, bytes, http_cache_ns(fill->cache, 0)) !=
-        OBJECT_DONE)
+    if (bytes.length > fill->asked.policy->object_bytes_max - fill->object.bytes ||
+        object_fill_append(store, &fill->object, bytes, http_cache_ns(fill->cache, 0)) !=
+            OBJECT_DONE)
         spill(fill, bytes);
     else if (!is_alone(fill))
         fill->events->on_progress(fill->data);

@@ -11,12 +11,14 @@
 #define HTTP_CACHE_BACKGROUND_MAX 64
 
 struct cached_call;
+struct counter_table;
 
 struct http_cache {
     struct loop *loop;
-    struct object_store *store;     /* borrowed */
-    struct list fills;              /* that run: fill.h */
-    unsigned background_count;      /* of them, those without a client */
+    struct object_store *store;           /* borrowed */
+    const struct counter_table *counters; /* borrowed; NULL: nothing is counted */
+    struct list fills;                    /* that run: fill.h */
+    unsigned background_count;            /* of them, those without a client */
     const struct cached_call *told; /* that tells its user something just now, unless released */
     ev_io wake;
 };

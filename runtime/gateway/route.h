@@ -38,4 +38,5 @@ struct route {
     const struct cache_policy *cache; /* NULL: its answers are not cached */
     uint64_t body_bytes_max;          /* of a request; 413 beyond */
     bool allows_upgrade;              /* tunnels pass; otherwise Upgrade is ignored */
+    bool is_cache_asked;              /* the cache takes part only where a plugin says so */
 };

@@ -15,8 +15,7 @@
 #include "server/control_verb.h"
 #include "server/installation.h"
 #include "server/master.h"
-
-#define CONFIG_DEFAULT "conf/gateway.lua"
+#include "server/purge_verb.h"
 
 static const char USAGE[] =
     "usage: moongate VERB [-c FILE] [--json]\n"
@@ -38,6 +37,8 @@ static const char USAGE[] =
     "  reload                 read the files again and run what they say; says what is wrong\n"
     "  diff                   say what a reload would change\n"
     "  rollback               go back to what ran before, until the next reload\n"
+    "  purge WHAT             forget cached answers: --url URL, --prefix URL, --tag TAG,\n"
+    "                         --route NAME or --all; --soft: they become stale\n"
     "  upgrade                start the program as it is by now in its place\n"
     "  stop                   let it finish its requests and end; returns when it has\n"
     "\n"
@@ -192,6 +193,7 @@ static const struct verb {
     {"reload", ask_gateway},
     {"diff", ask_gateway},
     {"rollback", ask_gateway},
+    {"purge", purge_verb_run},
     {"upgrade", ask_gateway},
     {"stop", ask_gateway},
 };

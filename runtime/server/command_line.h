@@ -3,6 +3,8 @@
  */
 #pragma once
 
+#define CONFIG_DEFAULT "conf/gateway.lua"
+
 /* Exit codes of every verb. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 

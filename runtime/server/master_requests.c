@@ -2,6 +2,7 @@
  * master_requests — what is asked on the control socket, and what workers are told unasked.
  */
 #include "server/master_private.h"
+#include "server/purge_answer.h"
 #include "server/reload_answer.h"
 #include "server/standing.h"
 #include "server/upstream_desk.h"
@@ -83,6 +84,8 @@ void master_on_request(void *data, struct control_client *client, struct slice v
 
     if (slice_equals(verb, SLICE("status")))
         answer_status(master, client);
+    else if (slice_equals(verb, SLICE("purge")))
+        purge_answer(&master->shared->objects, client, control_words(client));
     else if (slice_equals(verb, SLICE("upstream")))
         answer_upstream(master, client);
     else if (slice_equals(verb, SLICE("upgrade")))

@@ -231,6 +231,7 @@ static bool make_services(struct worker *worker)
     worker_listeners_init(&worker->listeners, worker->gateway);
     worker_deputy_init(&worker->deputy, worker->gateway);
     worker->cache = http_cache_create(worker->loop, &options->shared->objects);
+    worker->cache->counters = &options->shared->counters;
     gateway_use_cache(worker->gateway, worker->cache);
     gateway_count_in(worker->gateway, &options->shared->counters);
     worker->prober = prober_create(worker->clusters, &gateway->limits);

@@ -1,10 +1,11 @@
 --- admin: the routes of the admin listeners: /metrics, /status, /ready, /config, /reload,
--- /upstreams and /consumers.
+-- /cache/purge, /upstreams and /consumers.
 --
 -- Endpoints in Lua like any other's; they are matched apart from the operator's routes, and none of
 -- the operator's plugins run on them. Most only read; what changes something is no GET.
 
 local bridge = require "moongate.ffi"
+local cache = require "moongate.admin.cache"
 local consumers = require "moongate.admin.consumers"
 local guard = require "moongate.admin.guard"
 local json = require "moongate.json"
@@ -25,7 +26,7 @@ local TIMEOUT = { connect = 5, response = 60, idle = 60, total = 0 }
 
 local UNKNOWN = reply.problem(404, "not-found",
   "There is no such endpoint; there are /metrics, /status, /ready, /config, /reload, "
-    .. "/upstreams and /consumers.")
+    .. "/cache/purge, /upstreams and /consumers.")
 local WRITE_ONLY = reply.problem(405, "method-not-allowed", "This endpoint wants a POST.",
   { allow = "POST" })
 local READ_ONLY = reply.problem(405, "method-not-allowed", "This endpoint is only read.",
@@ -85,8 +86,9 @@ local ENDPOINTS = {
   ["/config"] = { GET = answer_config },
   ["/reload"] = { POST = answer_reload },
 }
-for path, methods in pairs(consumers) do ENDPOINTS[path] = methods end
-for path, methods in pairs(targets.endpoints) do ENDPOINTS[path] = methods end
+for _, endpoints in ipairs { cache, consumers, targets.endpoints } do
+  for path, methods in pairs(endpoints) do ENDPOINTS[path] = methods end
+end
 
 -- What is said to methods that the endpoint has not.
 local function not_allowed(methods)

@@ -22,6 +22,9 @@ local BUCKETS = C.moon_histogram_buckets()
 
 -- Families that C counts itself.
 local OWN_HELP = {
+  moongate_cache_requests_total = "Requests of routes that are cached, by what became of them.",
+  moongate_cache_requests_collapsed_total = "Of these, those that waited for another's answer.",
+  moongate_cache_answered_bytes_total = "Bytes of bodies that came from the cache.",
   moongate_loop_turn_seconds = "How long turns of the event loops took, all workers.",
 }
 
@@ -50,6 +53,25 @@ local SHARED = {
     "Pairs of plugin and route with counts of their own." },
   { C.MOON_SHARED_PLUGIN_ROUTES_REFUSED, "counter", "moongate_shared_plugin_routes_refused_total",
     'Pairs that found no room: they count under the route "(other)".' },
+}
+
+-- In the order of enum moon_cache_number.
+local CACHE = {
+  { "counter", "moongate_cache_found_total", "Look-ups of the cache that found an answer." },
+  { "counter", "moongate_cache_missed_total", "Look-ups that found none." },
+  { "counter", "moongate_cache_collapsed_total",
+    "Requests that waited for what another one was fetching." },
+  { "counter", "moongate_cache_stored_total", "Answers that were stored." },
+  { "counter", "moongate_cache_refreshed_total", "Stored answers that an upstream confirmed." },
+  { "counter", "moongate_cache_evicted_total", "Stored answers that gave way to others." },
+  { "counter", "moongate_cache_expired_total",
+    "Stored answers taken out since they were of no use any more." },
+  { "counter", "moongate_cache_purged_total", "Stored answers that a purge took out." },
+  { "counter", "moongate_cache_refused_total", "Answers that the cache had no room for." },
+  { "gauge", "moongate_cache_objects", "Answers that are stored." },
+  { "gauge", "moongate_cache_filling", "Answers that are being stored." },
+  { "gauge", "moongate_cache_bytes", "Memory that they take." },
+  { "gauge", "moongate_cache_free_bytes", "Memory for more of them." },
 }
 
 local LABELS = { "plugin", "route" }
@@ -186,6 +208,15 @@ local function put_news(into)
   into:put("moongate_worker_restarts_total ", number_text(known.restarts), "\n")
 end
 
+local function put_cache(into)
+  local numbers = bridge.new("double[?]", C.MOON_CACHE_NUMBERS)
+  C.moon_cache_numbers(bridge.generation, numbers)
+  for i, row in ipairs(CACHE) do
+    put_head(into, row[2], row[1], row[3])
+    into:put(row[2], " ", number_text(numbers[i - 1]), "\n")
+  end
+end
+
 local function put_own(into)
   put_head(into, "moongate_build_info", "gauge", "The version that runs.")
   into:put('moongate_build_info{version="', bridge.string(C.moon_version()), '"} 1\n')
@@ -215,6 +246,7 @@ function text_format.write()
   put_plugin_costs(text)
   put_news(text)
   put_own(text)
+  put_cache(text)
   return text:tostring()
 end
 

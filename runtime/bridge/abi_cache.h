@@ -1,0 +1,101 @@
+/*
+ * abi_cache — answers that are cached, as Lua sees them: the plugin `cache`.
+ *
+ * As abi.h, which it follows in the text that Lua loads.
+ */
+
+/* ---- one exchange ---- */
+
+/* The cache takes part in this request, on a route whose plugin `cache` has a `when`. */
+void moon_cache_use(struct exchange *exchange);
+/* Who asks, for the cache of a route whose keys have it. */
+void moon_cache_consumer(struct exchange *exchange, const char *name, size_t length);
+/* The cache has no part in this request. */
+void moon_cache_skip(struct exchange *exchange);
+
+/* ---- building a cache policy: beside the enums of abi.h ---- */
+
+enum moon_build_cache_text {
+    MOON_BUILD_CACHE_NAME = MOON_BUILD_TEXTS,
+    MOON_BUILD_CACHE_STATUS, /* "404" or "500-599", then its ttl as a number */
+    MOON_BUILD_CACHE_TARGETED,
+    MOON_BUILD_CACHE_KEY_HEADER,
+    MOON_BUILD_CACHE_KEY_COOKIE,
+    MOON_BUILD_CACHE_QUERY_NAME,
+    MOON_BUILD_CACHE_TAGS
+};
+/* In the order of enum cache_condition_kind; value NULL: present with any value. */
+enum moon_build_cache_pair {
+    MOON_BUILD_BYPASS_HEADER = MOON_BUILD_PAIRS,
+    MOON_BUILD_BYPASS_COOKIE,
+    MOON_BUILD_BYPASS_QUERY,
+    MOON_BUILD_NO_STORE_HEADER,
+    MOON_BUILD_NO_STORE_COOKIE,
+    MOON_BUILD_NO_STORE_QUERY
+};
+enum moon_build_cache_number {
+    /* of a route */
+    MOON_BUILD_CACHE = MOON_BUILD_NUMBERS, /* its policy, by its index */
+    MOON_BUILD_CACHE_ASKED,                /* only where a plugin says so: moon_cache_use() */
+    /* of a policy; SET_COOKIE and QUERY: the enums of cache/cache_policy.h */
+    MOON_BUILD_CACHE_STATUS_TTL,
+    MOON_BUILD_CACHE_TTL,
+    MOON_BUILD_CACHE_TTL_FORCED,
+    MOON_BUILD_CACHE_TTL_MAX,
+    MOON_BUILD_CACHE_HEURISTIC,
+    MOON_BUILD_CACHE_HEURISTIC_MAX,
+    MOON_BUILD_CACHE_GRACE,
+    MOON_BUILD_CACHE_STALE_IF_ERROR,
+    MOON_BUILD_CACHE_KEEP,
+    MOON_BUILD_CACHE_AFTER_S_MAXAGE,
+    MOON_BUILD_CACHE_GETS,
+    MOON_BUILD_CACHE_HEADS,
+    MOON_BUILD_CACHE_POSTS,
+    MOON_BUILD_CACHE_SET_COOKIE,
+    MOON_BUILD_CACHE_OBEYS_CLIENTS,
+    MOON_BUILD_CACHE_QUERY,
+    MOON_BUILD_CACHE_BY_CONSUMER,
+    MOON_BUILD_CACHE_TAGS_HIDDEN,
+    MOON_BUILD_CACHE_OBJECT_MAX,
+    MOON_BUILD_CACHE_STATUS_SHOWN,
+    MOON_BUILD_CACHE_KEY_SHOWN,
+    MOON_BUILD_CACHE_NUMBERS
+};
+
+/* ---- what is stored ---- */
+
+/*
+ * Purges what a line says, "[soft ]KIND[ VALUE]" of cache/cache_purge.h. 0: done; 1: it counts, and
+ * moon_cache_sweep() has to follow; -1: `fault` says what is wrong.
+ */
+int moon_cache_purge(struct generation *generation, const char *line, size_t length,
+                     struct slice *fault);
+/* Looks at some of the store, for some 50 µs, and takes out what was purged; `state` is all zero at
+ * first. False: it has looked at all of it. */
+enum moon_cache_sweep {
+    MOON_CACHE_SWEEP_PURGED, /* answers taken out so far */
+    MOON_CACHE_SWEEP_STAMP,
+    MOON_CACHE_SWEEP_PAGE,
+    MOON_CACHE_SWEEP_HAS_BEGUN,
+    MOON_CACHE_SWEEP_NUMBERS
+};
+bool moon_cache_sweep(struct generation *generation, uint64_t *state);
+/* Over all workers, since the memory was made; the last four are as of now. */
+enum moon_cache_number {
+    MOON_CACHE_FOUND,
+    MOON_CACHE_MISSED,
+    MOON_CACHE_COLLAPSED,
+    MOON_CACHE_STORED,
+    MOON_CACHE_REFRESHED,
+    MOON_CACHE_EVICTED,
+    MOON_CACHE_EXPIRED,
+    MOON_CACHE_PURGED,
+    MOON_CACHE_REFUSED,
+    MOON_CACHE_OBJECTS,
+    MOON_CACHE_FILLING,
+    MOON_CACHE_BYTES,
+    MOON_CACHE_BYTES_FREE,
+    MOON_CACHE_NUMBERS
+};
+/* All of them, MOON_CACHE_NUMBERS. */
+void moon_cache_numbers(struct generation *generation, double *numbers);

@@ -1,0 +1,75 @@
+/*
+ * export_cache — purging what is cached, and how much there is of it, for Lua.
+ */
+#include "base/mem.h"
+#include "bridge/exports.h"
+#include "bridge/generation_private.h"
+#include "cache/cache_purge.h"
+#include "shm/object_purge.h"
+#include "shm/shared.h"
+
+static struct object_store *store_of(struct generation *generation)
+{
+    return &generation->services->shared->objects;
+}
+
+int moon_cache_purge(struct generation *generation, const char *line, size_t length,
+                     struct slice *fault)
+{
+    struct cache_purge purge;
+    struct arena arena;
+
+    if (!cache_purge_read(exports_slice(line, length), &purge)) {
+        *fault = SLICE("expected url, prefix, tag, route or all");
+        return -1;
+    }
+    arena_init(&arena);
+    enum cache_purge_result result = cache_purge_begin(store_of(generation), &purge, &arena);
+    arena_clear(&arena);
+    const char *text = cache_purge_fault(result);
+    if (text != NULL) {
+        *fault = slice_from_string(text);
+        return -1;
+    }
+    return result == CACHE_PURGE_BEGUN;
+}
+
+bool moon_cache_sweep(struct generation *generation, uint64_t *state)
+{
+    struct object_purge_scan scan = {.purged = state[MOON_CACHE_SWEEP_PURGED],
+                                     .stamp = state[MOON_CACHE_SWEEP_STAMP],
+                                     .page = (uint32_t)state[MOON_CACHE_SWEEP_PAGE],
+                                     .has_begun = state[MOON_CACHE_SWEEP_HAS_BEGUN] != 0};
+    bool is_unfinished = cache_purge_sweep(store_of(generation), &scan);
+
+    state[MOON_CACHE_SWEEP_PURGED] = scan.purged;
+    state[MOON_CACHE_SWEEP_STAMP] = scan.stamp;
+    state[MOON_CACHE_SWEEP_PAGE] = scan.page;
+    state[MOON_CACHE_SWEEP_HAS_BEGUN] = scan.has_begun;
+    return is_unfinished;
+}
+
+void moon_cache_numbers(struct generation *generation, double *numbers)
+{
+    static const enum object_count COUNTS[] = {
+        [MOON_CACHE_FOUND] = OBJECT_COUNT_FOUND,
+        [MOON_CACHE_MISSED] = OBJECT_COUNT_MISSED,
+        [MOON_CACHE_COLLAPSED] = OBJECT_COUNT_COLLAPSED,
+        [MOON_CACHE_STORED] = OBJECT_COUNT_COMPLETED,
+        [MOON_CACHE_REFRESHED] = OBJECT_COUNT_REFRESHED,
+        [MOON_CACHE_EVICTED] = OBJECT_COUNT_EVICTED,
+        [MOON_CACHE_EXPIRED] = OBJECT_COUNT_EXPIRED,
+        [MOON_CACHE_PURGED] = OBJECT_COUNT_PURGED,
+        [MOON_CACHE_REFUSED] = OBJECT_COUNT_REFUSED,
+    };
+    const struct object_store *store = store_of(generation);
+    struct object_usage usage;
+
+    for (size_t i = 0; i < ARRAY_LENGTH(COUNTS); i++)
+        numbers[i] = (double)object_store_count(store, COUNTS[i]);
+    object_store_usage(store, &usage);
+    numbers[MOON_CACHE_OBJECTS] = (double)usage.objects;
+    numbers[MOON_CACHE_FILLING] = (double)usage.filling;
+    numbers[MOON_CACHE_BYTES] = (double)usage.bytes;
+    numbers[MOON_CACHE_BYTES_FREE] = (double)usage.pages_free * OBJECT_PAGE_BYTES;
+}

@@ -1,0 +1,12 @@
+/*
+ * purge_answer — what the master answers to who wants answers purged.
+ */
+#pragma once
+
+#include "base/slice.h"
+
+struct control_client;
+struct object_store;
+
+/* `words`: what stands behind the verb. Done when it returns. */
+void purge_answer(struct object_store *store, struct control_client *client, struct slice words);
