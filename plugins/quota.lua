@@ -128,6 +128,7 @@ local function part_of(options, name, numbers)
   return {
     gate = quota_of.new {
       name = name, limit = numbers.limit, kind = options.kind, persist = options.persist,
+      flush = options.flush,
       unit = is_calendar and numbers.period or nil, length = length,
       zone = is_calendar and time_zone.load(options.timezone) or nil,
     },
@@ -168,6 +169,7 @@ function quota:start()
   if not bridge.C.moon_store_is_open(bridge.generation) then
     error(('quota %q needs a store { path = "..." }, or persist = false'):format(self.name), 0)
   end
+  for _, part in ipairs(self.parts) do part.gate:inherit() end
   moongate.every(self.flush, function()
     for _, part in ipairs(self.parts) do part.gate:flush() end
   end)

@@ -1,16 +1,17 @@
 --- quota: what may be used in a day, a month, so many seconds: counted in shared memory, kept in
 --- the store.
 --
--- All workers count together, exactly. What a worker has charged is added to the store each
--- `flush` seconds and when its generation ends; a gateway that starts anew goes on from there. So
--- the loss of the whole gateway costs what was charged since the last flush. What a worker that was
--- killed had not yet added is counted for as long as the gateway lives.
+-- All workers count together, exactly. Of what a worker has charged, the store's numbers are raised
+-- to those in shared memory each `flush` seconds and when its generation ends; a gateway that
+-- starts anew goes on from there. So the loss of the whole gateway costs what was charged since the
+-- last flush. What a worker that was killed has not saved its successor does (quota_marks.lua).
 --
 -- Windows are of the calendar, or of so many seconds: "rolling", or from the first use on.
 
 local bridge = require "moongate.ffi"
 local crypto = require "moongate.crypto"
 local log = require "moongate.log"
+local marks = require "moongate.quota_marks"
 local open_store = require "moongate.store"
 
 local floor, max, type = math.floor, math.max, type
@@ -31,10 +32,9 @@ local UNKNOWN = 3
 ---@field how integer       of enum moon_window
 ---@field start number      of the window that is current, 0 before one was
 ---@field stop number
----@field pending table<string, number>   charged and not yet in the store, by scope
----@field earlier table<number, table<string, number>>  the same by the end of its window: of those
---- that are over, and what is about to be saved
----@field ends table<string, number>      of windows from the first use on, by scope
+---@field flush_seconds number
+---@field charged table<string, integer>  scopes since the last flush, with their marks
+---@field saving table<string, integer>   those that are about to be saved
 ---@field store Store?
 local Quota = {}
 Quota.__index = Quota
@@ -51,33 +51,6 @@ local function point_to(self, scope)
   keys[1].start, keys[1].length = scope, #scope
 end
 
-local function put_earlier(self, stop, scope, amount)
-  local amounts = self.earlier[stop]
-  if not amounts then
-    amounts = {}
-    self.earlier[stop] = amounts
-  end
-  amounts[scope] = (amounts[scope] or 0) + amount
-end
-
--- Moves what is pending to `earlier`.
-local function set_aside(self)
-  local pending, ends, stop = self.pending, self.ends, self.stop
-  if not next(pending) then return end
-  self.pending, self.ends = {}, {}
-  if self.kind ~= "first-use" and not self.earlier[stop] then
-    self.earlier[stop] = pending
-    return
-  end
-  for scope, amount in pairs(pending) do put_earlier(self, ends[scope] or stop, scope, amount) end
-end
-
--- What has been charged in a window belongs to it, also when it is over.
-local function set_window(self, start, stop)
-  set_aside(self)
-  self.start, self.stop = start, stop
-end
-
 -- A window from the first use on has its end in shared memory; what is current begins now.
 local function find_window(self)
   local now = C.moon_now(bridge.generation)
@@ -86,10 +59,10 @@ local function find_window(self)
     self.stop = self.start + self.length
   elseif now < self.start or now >= self.stop then
     if self.kind == "calendar" then
-      set_window(self, self.zone:window(self.unit, now))
+      self.start, self.stop = self.zone:window(self.unit, now)
     else
-      local start = floor(now / self.length) * self.length
-      set_window(self, start, start + self.length)
+      self.start = floor(now / self.length) * self.length
+      self.stop = self.start + self.length
     end
   end
   return now
@@ -136,22 +109,6 @@ local function ask(self, scope, cost, flags)
   return outcome
 end
 
--- Counts what goes to the store, under the end of its window.
-local function note(self, scope, cost, now)
-  if not self.store or cost == 0 then return end
-  local pending = self.pending
-  if self.kind == "first-use" then
-    local stop = floor(now + numbers[2] + 0.5)
-    local known = self.ends[scope]
-    if known and known ~= stop then
-      put_earlier(self, known, scope, pending[scope])
-      pending[scope] = nil
-    end
-    self.ends[scope] = stop
-  end
-  pending[scope] = (pending[scope] or 0) + cost
-end
-
 local function take(self, scope, cost, flags)
   local now = find_window(self)
   local outcome = ask(self, scope, cost, flags + C.MOON_WINDOW_MUST_EXIST)
@@ -159,8 +116,11 @@ local function take(self, scope, cost, flags)
     restore(self, scope, now)
     outcome = ask(self, scope, cost, flags)
   end
-  if outcome == 0 then note(self, scope, cost, now) end
-  return outcome == 0, numbers[0], numbers[1], numbers[2]
+  local left, wait, reset = numbers[0], numbers[1], numbers[2]
+  if outcome == 0 and cost ~= 0 and self.store and not self.charged[scope] then
+    self.charged[scope] = marks.put(self.name, scope, self.flush_seconds)
+  end
+  return outcome == 0, left, wait, reset
 end
 
 --- Takes from what a scope may use; a cost of 0 only looks.
@@ -181,39 +141,76 @@ function Quota:take(scope, cost) return take(self, scope, cost, 0) end
 ---@return number reset
 function Quota:charge(scope, cost) return take(self, scope, cost, C.MOON_WINDOW_MAY_EXCEED) end
 
--- A batch of at most BATCH_MAX that were set aside, which are no longer so, and what is in it. The
--- rest stays where whoever ends the generation finds it.
-local function take_batch(self)
-  local batch, inside, now = self.store:batch(), {}, C.moon_now(bridge.generation)
-  for stop, amounts in pairs(self.earlier) do
-    local rest = max(1, stop - now)
-    for scope, amount in pairs(amounts) do
-      if #inside == BATCH_MAX then return batch, inside end
-      batch:add(key_of(self, scope, stop), amount, rest + KEPT_SECONDS + (self.length or 0))
-      if self.kind == "first-use" then
-        batch:put(end_key_of(self, scope), ("%d"):format(stop), rest)
-      end
-      inside[#inside + 1] = { stop = stop, scope = scope, amount = amount }
-      amounts[scope] = nil
-    end
-    self.earlier[stop] = nil
+-- Has a window's number in the store raised to that in shared memory. What is over by now is
+-- nobody's; a window from the first use on says itself when it ends.
+local function save_window(self, batch, scope, start, stop, now)
+  point_to(self, scope)
+  if not C.moon_window_used(bridge.generation, keys, self.how, start, stop, numbers) then return end
+  local used, ends = numbers[0], numbers[1]
+  local rest = max(1, ends - now)
+  batch:raise(key_of(self, scope, ends), used, rest + KEPT_SECONDS + (self.length or 0))
+  if self.kind == "first-use" then
+    batch:put(end_key_of(self, scope), ("%d"):format(ends), rest)
   end
-  return batch, inside
 end
 
---- Adds what was charged to the store, and waits until it is there. What could not be added stays
---- for the next time, as one number for each scope and window.
+-- A batch of at most BATCH_MAX scopes that were set aside, which are no longer so. The rest stays
+-- where whoever ends the generation finds it.
+local function take_batch(self)
+  local batch, inside, count, now = self.store:batch(), {}, 0, find_window(self)
+  for scope, mark in pairs(self.saving) do
+    if count == BATCH_MAX then break end
+    save_window(self, batch, scope, self.start, self.stop, now)
+    if self.kind == "rolling" then
+      save_window(self, batch, scope, self.start - self.length, self.start, now)
+    end
+    inside[scope], self.saving[scope], count = mark, nil, count + 1
+  end
+  return count > 0 and batch or nil, inside
+end
+
+local function set_aside(self)
+  local charged, saving = self.charged, self.saving
+  self.charged = {}
+  if not next(saving) then
+    self.saving = charged
+    return
+  end
+  for scope, mark in pairs(charged) do
+    if saving[scope] then marks.remove(saving[scope]) end
+    saving[scope] = mark
+  end
+end
+
+local function keep_for_next(self, inside)
+  for scope, mark in pairs(inside) do
+    if self.charged[scope] then
+      marks.remove(mark)
+    else
+      self.charged[scope] = mark
+    end
+  end
+end
+
+local function is_done(batch)
+  if #batch.operations == 0 then return true end
+  return batch:commit()
+end
+
+--- Saves what was charged, and waits until it is in the store. What could not be saved stays for
+--- the next time, as one scope, however often that is.
 function Quota:flush()
   if not self.store then return end
   set_aside(self)
   local batch, inside = take_batch(self)
-  while #inside > 0 do
-    local done, why = batch:commit()
+  while batch do
+    local done, why = is_done(batch)
     if not done then
-      for _, one in ipairs(inside) do put_earlier(self, one.stop, one.scope, one.amount) end
+      keep_for_next(self, inside)
       log.error("quota %q is not saved: %s", self.name, tostring(why))
       return
     end
+    for _, mark in pairs(inside) do marks.remove(mark) end
     batch, inside = take_batch(self)
   end
 end
@@ -222,14 +219,21 @@ end
 function Quota:leave()
   if not self.store then return end
   set_aside(self)
-  local batch, inside = take_batch(self)
-  while #inside > 0 do
-    if not batch:post() then
+  local batch = take_batch(self)
+  while batch do
+    if #batch.operations > 0 and not batch:post() then
       log.error("quota %q is not saved: too much waits", self.name)
       return
     end
-    batch, inside = take_batch(self)
+    batch = take_batch(self)
   end
+end
+
+--- Takes over what the worker that was here before, and was killed, has not saved; when the
+--- generation starts.
+function Quota:inherit()
+  if not self.store then return end
+  for scope, mark in pairs(marks.take(self.name)) do self.charged[scope] = mark end
 end
 
 ---@class moongate.quota
@@ -243,6 +247,7 @@ local quota = {}
 ---@field zone TimeZone?
 ---@field length integer?  seconds, of the others
 ---@field persist boolean  false: shared memory alone
+---@field flush number?    seconds between two flushes
 
 --- A quota; made when a plugin is loaded.
 ---@param options QuotaOptions
@@ -253,7 +258,8 @@ function quota.new(options)
   return setmetatable({
     name = options.name, full_name = "quota:" .. options.name, limit = options.limit,
     kind = options.kind, unit = options.unit, zone = options.zone, length = options.length,
-    how = hows[options.kind], start = 0, stop = 0, pending = {}, earlier = {}, ends = {},
+    how = hows[options.kind], start = 0, stop = 0, charged = {}, saving = {},
+    flush_seconds = options.flush or 0,
     store = options.persist and open_store "quota" or nil,
   }, Quota)
 end

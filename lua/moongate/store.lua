@@ -30,8 +30,8 @@ local range = bridge.new "struct slice[2]"
 local serial = bridge.new "double[1]"
 
 local DONE, MISSING, LOST = C.MOON_STORE_DONE, C.MOON_STORE_MISSING, C.MOON_STORE_LOST
-local PUT, DELETE, ADD, CHECK =
-  C.MOON_STORE_PUT, C.MOON_STORE_DELETE, C.MOON_STORE_ADD, C.MOON_STORE_CHECK
+local PUT, DELETE, CHECK = C.MOON_STORE_PUT, C.MOON_STORE_DELETE, C.MOON_STORE_CHECK
+local ADD, RAISE = C.MOON_STORE_ADD, C.MOON_STORE_RAISE
 local IF_ABSENT, IF_EQUAL = C.MOON_STORE_IF_ABSENT, C.MOON_STORE_IF_EQUAL
 
 local WHY = {
@@ -99,8 +99,8 @@ local SECONDS_MAX = 2 ^ 53
 
 local function check_numbers(operation)
   local amount, seconds = operation.amount, operation.seconds
-  if operation.change == ADD and not is_whole(amount) then
-    error(("a whole number is added, not %s"):format(tostring(amount)), 4)
+  if (operation.change == ADD or operation.change == RAISE) and not is_whole(amount) then
+    error(("expected a whole number, not %s"):format(tostring(amount)), 4)
   end
   if seconds and not (type(seconds) == "number" and seconds > 0 and seconds <= SECONDS_MAX) then
     error(("a value lives for a number of seconds above 0, not %s"):format(tostring(seconds)), 4)
@@ -146,6 +146,15 @@ end
 ---@return StoreBatch
 function Batch:add(key, amount, seconds)
   return put_into(self, { change = ADD, key = key, amount = amount, seconds = seconds })
+end
+
+--- Raises a whole number, which begins at 0, unless it is that large: done twice, it is as once.
+---@param key string
+---@param least integer
+---@param seconds number?  to live, when it begins
+---@return StoreBatch
+function Batch:raise(key, least, seconds)
+  return put_into(self, { change = RAISE, key = key, amount = least, seconds = seconds })
 end
 
 --- The batch is a conflict unless the key has that value; nil: none.

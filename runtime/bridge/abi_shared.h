@@ -93,6 +93,10 @@ void moon_window_give(struct generation *generation, struct slice *name_and_scop
  * are out of range. */
 bool moon_window_begin(struct generation *generation, struct slice *name_and_scope, int how,
                        double limit, double start, double end, double used);
+/* numbers[0]: what was used in a window, however it counts now; [1]: the end of it, which is
+ * another one's when the one that was asked for is over. False: there is none. */
+bool moon_window_used(struct generation *generation, struct slice *name_and_scope, int how,
+                      double start, double end, double *numbers);
 
 /*
  * One of `limit` slots for the scope, which the exchange has until it ends. 0: taken, 1: none is
@@ -136,7 +140,13 @@ enum moon_store {
     MOON_STORE_LOST,
     MOON_STORE_FAILED
 };
-enum moon_store_change { MOON_STORE_PUT, MOON_STORE_DELETE, MOON_STORE_ADD, MOON_STORE_CHECK };
+enum moon_store_change {
+    MOON_STORE_PUT,
+    MOON_STORE_DELETE,
+    MOON_STORE_ADD,
+    MOON_STORE_RAISE,
+    MOON_STORE_CHECK
+};
 enum moon_store_condition {
     MOON_STORE_ALWAYS,
     MOON_STORE_IF_ABSENT,

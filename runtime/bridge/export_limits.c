@@ -119,6 +119,20 @@ bool moon_window_begin(struct generation *generation, struct slice *name_and_sco
            limiter_window_begin(&shared_of(generation)->limiter, &window, whole(used));
 }
 
+bool moon_window_used(struct generation *generation, struct slice *name_and_scope, int how,
+                      double start, double end, double *numbers)
+{
+    struct limiter_window window;
+    uint64_t used, end_s;
+
+    if (!window_of(generation, name_and_scope, how, 1, start, end, 0, &window) ||
+        !limiter_window_used(&shared_of(generation)->limiter, &window, &used, &end_s))
+        return false;
+    numbers[0] = (double)used;
+    numbers[1] = (double)end_s;
+    return true;
+}
+
 /* NOLINTEND(readability-function-size) */
 
 struct held_slot {

@@ -40,7 +40,9 @@ static int push_result(lua_State *thread, const struct store_batch *batch)
     lua_pushinteger(thread, (lua_Integer)batch->failed_at + 1);
     lua_createtable(thread, 0, 1);
     for (size_t i = 0; i < batch->count; i++) {
-        if (batch->operations[i].change != STORE_ADD || batch->outcome != STORE_DONE)
+        enum store_change change = batch->operations[i].change;
+        bool is_sum = change == STORE_ADD || change == STORE_RAISE;
+        if (!is_sum || batch->outcome != STORE_DONE)
             continue;
         lua_pushnumber(thread, (double)batch->operations[i].sum);
         lua_rawseti(thread, -2, (int)i + 1);

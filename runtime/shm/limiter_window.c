@@ -285,3 +285,17 @@ bool limiter_window_begin(const struct limiter *limiter, const struct limiter_wi
     }
     return false;
 }
+
+bool limiter_window_used(const struct limiter *limiter, const struct limiter_window *window,
+                         uint64_t *used, uint64_t *end_s)
+{
+    struct count count = find(limiter, tag_of(window, false), window->now_ns);
+
+    if (count.used == 0)
+        return false;
+    *used = count.used;
+    *end_s = count.until_s;
+    if (window->kind == LIMITER_WINDOW_SLIDING)
+        *end_s -= length_s(window);
+    return true;
+}

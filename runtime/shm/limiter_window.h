@@ -54,3 +54,8 @@ void limiter_window_give(const struct limiter *limiter, const struct limiter_win
 /* Makes the key's window with so much used, unless there is one. False: the table is full. */
 bool limiter_window_begin(const struct limiter *limiter, const struct limiter_window *window,
                           uint64_t used);
+
+/* What was charged in the key's window, and when that ends: another one than `window` where that is
+ * over, or has its end from the first take. False: there is none, or nothing was used. */
+bool limiter_window_used(const struct limiter *limiter, const struct limiter_window *window,
+                         uint64_t *used, uint64_t *end_s);

@@ -134,12 +134,23 @@ static bool read_number(struct slice text, int64_t *number)
     return errno == 0 && end == digits + text.length;
 }
 
+static bool is_of_numbers(const struct store_operation *operation)
+{
+    return operation->change == STORE_ADD || operation->change == STORE_RAISE;
+}
+
 /* False when there is no sum; the number of what is not there is 0. */
-static bool add_up(bool is_there, MDB_val found, int64_t amount, int64_t *sum)
+static bool add_up(const struct store_operation *operation, bool is_there, MDB_val found,
+                   int64_t *sum)
 {
     int64_t before = 0;
-    return (!is_there || read_number(lmdb_value_of(found), &before)) &&
-           !__builtin_add_overflow(before, amount, sum);
+
+    if (is_there && !read_number(lmdb_value_of(found), &before))
+        return false;
+    if (operation->change == STORE_ADD)
+        return !__builtin_add_overflow(before, operation->amount, sum);
+    *sum = before > operation->amount ? before : operation->amount;
+    return true;
 }
 
 static int add(struct writing *writing, struct store_operation *operation)
@@ -152,7 +163,7 @@ static int add(struct writing *writing, struct store_operation *operation)
     if (error != 0 && error != MDB_NOTFOUND)
         return error;
     /* Twice to the same number in one batch: beyond what fits, all of it fails. */
-    if (!add_up(is_there, found, operation->amount, &operation->sum))
+    if (!add_up(operation, is_there, found, &operation->sum))
         return EINVAL;
     int length = snprintf(digits, sizeof(digits), "%" PRId64, operation->sum);
     return put(writing, operation->key, slice_of(digits, (size_t)length),
@@ -182,14 +193,14 @@ static int look_at(struct writing *writing, const struct store_operation *operat
     int64_t sum;
 
     *outcome = STORE_DONE;
-    if (operation->condition == STORE_ALWAYS && operation->change != STORE_ADD)
+    if (operation->condition == STORE_ALWAYS && !is_of_numbers(operation))
         return 0;
     int error = find(writing, operation->key, &found);
     if (error != 0 && error != MDB_NOTFOUND)
         return error;
     if (!holds(operation, error == 0, found))
         *outcome = STORE_CONFLICT;
-    else if (operation->change == STORE_ADD && !add_up(error == 0, found, operation->amount, &sum))
+    else if (is_of_numbers(operation) && !add_up(operation, error == 0, found, &sum))
         *outcome = STORE_NOT_NUMBER;
     return 0;
 }
@@ -202,6 +213,7 @@ static int do_one(struct writing *writing, struct store_operation *operation)
     case STORE_DELETE:
         return delete (writing, operation->key);
     case STORE_ADD:
+    case STORE_RAISE:
         return add(writing, operation);
     case STORE_CHECK:
     default:

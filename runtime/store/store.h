@@ -42,6 +42,7 @@ enum store_change {
     STORE_PUT,
     STORE_DELETE, /* what is not there, too */
     STORE_ADD,    /* to a whole number in decimal digits; nothing counts as 0 */
+    STORE_RAISE,  /* such a number to `amount`, unless it is that much: as often as one likes */
     STORE_CHECK   /* changes nothing: for its condition */
 };
 
@@ -58,8 +59,8 @@ struct store_operation {
     struct slice key;               /* 1 to STORE_KEY_BYTES_MAX bytes */
     struct slice value;             /* of a put; at most STORE_VALUE_BYTES_MAX */
     struct slice expected;
-    uint64_t expires_ms; /* since the epoch, 0: never. An add keeps what was there. */
-    int64_t amount, sum; /* of an add */
+    uint64_t expires_ms; /* since the epoch, 0: never. What is added to keeps what was there. */
+    int64_t amount, sum; /* of an add and a raise */
 };
 
 /* Its owner's, with all that it points to, until `done`. */

@@ -124,6 +124,37 @@ describe("quota", function()
     assert.is_true(seen <= 37 and seen >= 30, tostring(seen))
   end)
 
+  it("has what a killed worker has not saved saved by its successor", function()
+    local text = config [[
+      workers(1)
+      route "/a" { upstream = "users", plugins = {
+        { "quota", by = "route", limit = 100, flush = 3600, period = "year" } } }
+      route "/b" { upstream = "users", plugins = {
+        { "quota", by = "route", limit = 100, flush = 3600, kind = "rolling", period = "900d" } } }
+      route "/c" { upstream = "users", plugins = {
+        { "quota", by = "query:key", limit = 100, flush = 3600, kind = "first-use",
+          period = "30d" } } }
+    ]]
+    local self = gateway.start { config = text }
+    for _, path in ipairs { "/a", "/b", "/c?key=a%00b", "/c?key=2" } do
+      assert.equal("200 200 200", statuses(self, 3, path))
+    end
+    local before = self:worker_pids()[1]
+    system.kill(before, system.SIGKILL)
+    wait.that(function()
+      local pids = self:worker_pids()
+      return pids[1] and pids[1] ~= before and pcall(get, self, "/a")
+    end)
+    -- What is charged meanwhile is counted, and saved, once.
+    local expected = left(self, "/a") - 1
+    self:stop()
+    self = gateway.start { config = text }
+    assert.equal(expected, left(self, "/a"))
+    assert.equal(96, left(self, "/b"))
+    assert.equal(96, left(self, "/c?key=a%00b"))
+    assert.equal(96, left(self, "/c?key=2"))
+  end)
+
   it("counts to the unit over all workers and connections, and what it saves is that", function()
     local text = limited("limit = 157", "workers(2)\n")
     local self = gateway.start { config = text }

@@ -67,6 +67,8 @@ ffi.cdef [[
                           struct limiter_verdict *);
   void limiter_window_give(const struct limiter *, const struct limiter_window *);
   bool limiter_window_begin(const struct limiter *, const struct limiter_window *, uint64_t used);
+  bool limiter_window_used(const struct limiter *, const struct limiter_window *, uint64_t *used,
+    uint64_t *end_s);
   uint64_t limiter_full(const struct limiter *);
   uint64_t limiter_reused(const struct limiter *);
 

@@ -108,7 +108,7 @@ describe("moongate.store", function()
       "put?key=n&value=1&seconds=nan", "put?key=n&value=1&seconds=-1" } do
       assert.equal(500, http.request(moongate.port, { path = "/" .. query }).status)
     end
-    for _, text in ipairs { "a whole number is added, not 1.5",
+    for _, text in ipairs { "expected a whole number, not 1.5",
       "a number of seconds above 0, not -1" } do
       wait.that(function() return moongate:log():find(text, 1, true) end)
     end

@@ -205,6 +205,31 @@ describe("limiter_window", function()
     assert.equal(10, admitted(12))
   end)
 
+  it("tells what was used, and when that window ends", function()
+    local found = ffi.new "uint64_t[2]"
+    local function used()
+      if not C.limiter_window_used(limiter, window, found, found + 1) then return nil end
+      return { tonumber(found[0]), tonumber(found[1]) }
+    end
+    for kind, ends in pairs { [FIXED] = 1100, [SLIDING] = 1100, [FROM_FIRST] = 1140 } do
+      make(1024)
+      limit(kind, 10)
+      at(1040, 100)
+      assert.is_nil(used())
+      assert.equal(3, admitted(3))
+      at(1050, 100)
+      assert.same({ 3, ends }, used(), NAMES[kind])
+    end
+    limit(SLIDING, 10)
+    make(1024)
+    at(1040, 100)
+    admitted(3)
+    at(1150, 100)
+    assert.is_nil(used())
+    window.start_s, window.end_s = 1000, 1100
+    assert.same({ 3, 1100 }, used())
+  end)
+
   it("denies when every place is in use, and gives one away when its window is over", function()
     make(8)
     limit(FIXED, 1)

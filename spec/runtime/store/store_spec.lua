@@ -171,6 +171,21 @@ describe("store", function()
     assert.equal("9223372036854775807", get(store, "largest"))
   end)
 
+  it("raises whole numbers, as often as one likes", function()
+    local store = open()
+    local function raise(key, amount)
+      local outcome, one = commit(store, { { change = C.STORE_RAISE, key = key, amount = amount } })
+      return outcome == C.STORE_DONE and tonumber(one.operations[0].sum) or outcome
+    end
+    assert.equal(5, raise("n", 5))
+    assert.equal(5, raise("n", 5))
+    assert.equal(5, raise("n", 3))
+    assert.equal("5", get(store, "n"))
+    assert.equal(9, raise("n", 9))
+    put(store, "text", "12 apples")
+    assert.equal(C.STORE_NOT_NUMBER, raise("text", 1))
+  end)
+
   it("forgets what has expired, and takes it out of the file", function()
     local store = open()
     local soon = os.time() * 1000 + 1200
