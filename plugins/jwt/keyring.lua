@@ -4,7 +4,7 @@ local consumer_keys = require "moongate.consumer_keys"
 local given = require "moongate.jwt.given"
 local jwt_keys = require("moongate").jwt.keys
 local provider = require "moongate.jwt.provider"
-local tokens = require("moongate").jwt
+local tokens, uri = require("moongate").jwt, require("moongate").uri
 
 local keyring = {}
 
@@ -54,13 +54,19 @@ local function fault_of_sources(options)
     .. "signed it"
 end
 
+-- With a password in it, which logs and metrics would tell, it is no URL here.
+local function is_url(text)
+  local parsed = uri.parse(text)
+  return parsed and (parsed.scheme == "http" or parsed.scheme == "https") and not parsed.fragment
+end
+
 --- What is wrong with the options.
 ---@param options table
 ---@return string?
 function keyring.fault(options)
   local jwks, fault = options.jwks, fault_of_sources(options)
   if fault then return fault end
-  if jwks and not jwks:find "^https?://[^/]" and not jwks:find "^%s*{" then
+  if jwks and not is_url(jwks) and not jwks:find "^%s*{" then
     return "jwks is neither a URL nor a JSON Web Key Set"
   end
   for i, key in ipairs(options.keys) do

@@ -375,6 +375,8 @@ describe("jwt", function()
         'algorithm is "none"; expected one of "HS256"',
       ['"jwt", keys = { { jwk = { kty = "RSA" } } }'] = "keys[1]: it has no n and e",
       ['"jwt", jwks = "ftp://x/"'] = "jwks is neither a URL nor a JSON Web Key Set",
+      ['"jwt", jwks = "http://user:password@a/"'] = "jwks is neither a URL nor a JSON Web Key Set",
+      ['"jwt", jwks = "http://a:b/"'] = "jwks is neither a URL nor a JSON Web Key Set",
       ['"jwt", jwks = "{}"'] = "jwks: it is no JSON Web Key Set",
       ['"jwt", jwks = "http://a/", issuer = 7'] = "issuer is 7; expected a text or a list",
       ['"jwt", jwks = "http://a/", scopes = { "a b" }'] = 'scopes: "a b" is not a scope',
