@@ -1,7 +1,7 @@
 --- quota_count: what 64 connections to two workers use of a quota, to the requests that were under
 --- way when a worker was killed, reloads meanwhile.
 --
--- MOONGATE_QUOTA_COUNT=1000000 counts as far as that.
+-- MOONGATE_QUOTA_COUNT=1000000 counts as far as that, as `./dev soak` does.
 
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
