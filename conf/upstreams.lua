@@ -27,6 +27,9 @@ upstream "payments" {
   tls = { server_name = "payments.internal", ca = "/etc/ssl/certs/ca-certificates.crt" },
   connections = 256,
   retry_budget = 0.1,
+  -- With half of its requests failed, or eight of ten that took longer than a second, it is left
+  -- alone for ten seconds, then tried with five.
+  breaker = { failures = 0.5, slow = "1s", slow_share = 0.8, open = "10s", probes = 5 },
 }
 
 -- Over a unix socket.

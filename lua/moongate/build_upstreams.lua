@@ -53,6 +53,21 @@ local function add_target(builder, target)
   builder:number(C.MOON_BUILD_TARGET_TLS, target.tls)
 end
 
+--- The circuit breaker of an upstream or a route.
+---@param builder table  of build.lua
+---@param breaker ModelBreaker?
+function build_upstreams.describe_breaker(builder, breaker)
+  if not breaker then return end
+  builder:number(C.MOON_BUILD_BREAKER_WINDOW, breaker.window)
+  builder:number(C.MOON_BUILD_BREAKER_OPEN, breaker.open)
+  builder:number(C.MOON_BUILD_BREAKER_MINIMUM, breaker.minimum)
+  builder:number(C.MOON_BUILD_BREAKER_PROBES, breaker.probes)
+  builder:number(C.MOON_BUILD_BREAKER_FAILURES, breaker.failures)
+  builder:number(C.MOON_BUILD_BREAKER_SLOW, breaker.slow)
+  builder:number(C.MOON_BUILD_BREAKER_SLOW_SHARE, breaker.slow_share)
+  builder:number(C.MOON_BUILD_BREAKER_REPORT_ONLY, breaker.report_only)
+end
+
 --- Adds an upstream that the configuration has, checked.
 ---@param builder table  of build.lua
 ---@param upstream ModelUpstream
@@ -74,6 +89,7 @@ function build_upstreams.add(builder, upstream)
   builder:number(C.MOON_BUILD_CONNECTIONS, upstream.connections)
   builder:number(C.MOON_BUILD_RETRY_BUDGET, upstream.retry_budget)
   builder:number(C.MOON_BUILD_RETRY_BUDGET_MIN, upstream.retry_budget_min)
+  build_upstreams.describe_breaker(builder, upstream.breaker)
   builder.clusters[upstream.name] = builder:finish_or_report("upstream " .. upstream.name)
 end
 

@@ -83,7 +83,18 @@
 ---@field set_aside_max number
 ---@field retry_budget number
 ---@field retry_budget_min integer
+---@field breaker ModelBreaker?
 ---@field at string
+
+---@class ModelBreaker
+---@field failures number            share; 0: not judged by them
+---@field slow number?               seconds; nil: none is slow
+---@field slow_share number
+---@field window number              seconds
+---@field minimum integer
+---@field open number                seconds
+---@field probes integer
+---@field report_only boolean
 
 ---@class ModelTarget
 ---@field host string                "/path" of a unix socket
@@ -138,6 +149,7 @@
 ---@field upstream_host string?      Host sent upstream; nil: the client's
 ---@field timeout { connect: number, response: number, idle: number, total: number } total 0: none
 ---@field retries integer
+---@field breaker ModelBreaker?
 ---@field body_limit integer
 ---@field upgrade boolean            lets tunnels (WebSocket) through
 ---@field plugins ModelStep[]        `use`, then the groups', then its own

@@ -32,6 +32,7 @@
     X(  UPSTREAM_DNS_TIMEOUT,      504, true,  "upstream-dns-timeout",        "dns_timeout",                     "The name of the upstream did not resolve in time.") \
     X(  UPSTREAM_UNAVAILABLE,      503, false, "upstream-unavailable",        "destination_unavailable",         "No target of the upstream is available.") \
     X(  UPSTREAM_LIMIT,            503, false, "upstream-limit",              "connection_limit_reached",        "The upstream is at its limit of connections.") \
+    X(  CIRCUIT_OPEN,              503, false, "circuit-open",                "destination_unavailable",         "The upstream has failed too often lately; it is left alone for a while.") \
     X(  UPSTREAM_REFUSED,          502, true,  "upstream-refused",            "connection_refused",              "The upstream refused the connection.") \
     X(  UPSTREAM_UNROUTABLE,       502, true,  "upstream-unroutable",         "destination_ip_unroutable",       "The upstream cannot be reached.") \
     X(  UPSTREAM_CONNECT_TIMEOUT,  504, true,  "upstream-connect-timeout",    "connection_timeout",              "The upstream did not accept the connection in time.") \

@@ -172,6 +172,15 @@ enum moon_build_number {
     MOON_BUILD_PROBE_FALL,
     MOON_BUILD_RETRY_BUDGET,
     MOON_BUILD_RETRY_BUDGET_MIN,
+    /* circuit breakers, of clusters and routes: there is one when its window (seconds) is given */
+    MOON_BUILD_BREAKER_WINDOW,
+    MOON_BUILD_BREAKER_OPEN,
+    MOON_BUILD_BREAKER_MINIMUM,
+    MOON_BUILD_BREAKER_PROBES,
+    MOON_BUILD_BREAKER_FAILURES,
+    MOON_BUILD_BREAKER_SLOW,
+    MOON_BUILD_BREAKER_SLOW_SHARE,
+    MOON_BUILD_BREAKER_REPORT_ONLY,
     /* consumers; of the credential given last, seconds since the epoch */
     MOON_BUILD_CREDENTIAL_EXPIRES,
     /* listeners; client certificates: 0 none, 1 optional, 2 required; version: 2 or 3 for

@@ -216,6 +216,13 @@ bool moon_plugin_cost_next(struct generation *generation, int which, size_t *cur
  * none. */
 bool moon_notice(struct generation *generation, struct slice *text);
 
+/* Circuit breakers, in no order; walks as moon_counter_next(). Numbers: 0 closed, 1 open, 2 half
+ * open; how often it was opened; requests refused. */
+bool moon_breaker_next(struct generation *generation, size_t *cursor, struct slice *name,
+                       double *numbers);
+/* Closes the one of that name, in all workers; false when there is none. */
+bool moon_breaker_reset(struct generation *generation, const char *name, size_t length);
+
 /* Targets of the generation's upstreams: texts[0] the upstream, [1] the target, [2] its URL. */
 enum moon_target_number {
     MOON_TARGET_WEIGHT,

@@ -74,6 +74,10 @@ bool draft_pem(struct generation *generation, struct slice given, struct tls_pem
 const struct address_block *draft_blocks(struct generation *generation, int which, size_t *count);
 
 /* Each: the object's index, or -1 with draft->error. */
+/* The circuit breaker of the object, in `options`; NULL: it has none. */
+const struct call_breaker_options *draft_breaker(const struct draft *draft,
+                                                 struct call_breaker_options *options);
+
 double draft_finish_settings(struct generation *generation);
 double draft_finish_cluster(struct generation *generation);
 double draft_finish_listener(struct generation *generation);

@@ -155,6 +155,12 @@ static void finish_balance(const struct draft *draft, struct cluster_options *op
     memcpy(&options->sticky_key, digest, sizeof(options->sticky_key));
 }
 
+static const struct call_breaker_options *finish_breaker(struct generation *generation)
+{
+    struct call_breaker_options *options = arena_alloc(&generation->arena, sizeof(*options));
+    return draft_breaker(generation->draft, options);
+}
+
 static struct generation_cluster *add_cluster(struct generation *generation)
 {
     struct draft *draft = generation->draft;
@@ -193,6 +199,7 @@ double draft_finish_cluster(struct generation *generation)
     finish_health(draft, &options);
     finish_balance(draft, &options);
     finish_probes(generation, &options.probes);
+    options.breaker = finish_breaker(generation);
     if (!finish_tls(generation, &options))
         return -1;
     add_cluster(generation)->options = options;

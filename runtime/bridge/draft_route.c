@@ -56,6 +56,19 @@ static struct call_options call_options(const struct draft *draft)
     };
 }
 
+/* The route's own, besides its upstream's; lives as long as the generation. */
+static struct call_breaker *finish_breaker(struct generation *generation, struct slice name)
+{
+    struct call_breaker_options options;
+
+    if (draft_breaker(generation->draft, &options) == NULL)
+        return NULL;
+    struct call_breaker *breaker = arena_zeroed(&generation->arena, sizeof(*breaker));
+    breaker->options = options;
+    breaker->name = arena_format(&generation->arena, "route:%.*s", SLICE_FORMAT(name)).start;
+    return breaker;
+}
+
 static bool finish_rewrite(struct generation *generation, struct generation_route *route)
 {
     struct draft *draft = generation->draft;
@@ -166,6 +179,7 @@ double draft_finish_route(struct generation *generation)
     };
     route.route.cache = draft_cache_policy(generation, route.route.name);
     route.route.is_cache_asked = draft_number(draft, MOON_BUILD_CACHE_ASKED, 0) != 0;
+    route.route.call.breaker = finish_breaker(generation, route.route.name);
     if (!finish_rewrite(generation, &route) || !add_pattern(generation))
         return -1;
     if (draft->has_number[MOON_BUILD_CHAIN])

@@ -113,6 +113,25 @@ bool moon_plugin_cost_next(struct generation *generation, int which, size_t *cur
     return true;
 }
 
+bool moon_breaker_next(struct generation *generation, size_t *cursor, struct slice *name,
+                       double *numbers)
+{
+    struct breaker_view view;
+
+    if (!breakers_next(&generation->services->shared->breakers, cursor, &view))
+        return false;
+    *name = view.name;
+    numbers[0] = view.state;
+    numbers[1] = (double)view.opened;
+    numbers[2] = (double)view.refused;
+    return true;
+}
+
+bool moon_breaker_reset(struct generation *generation, const char *name, size_t length)
+{
+    return breaker_reset(&generation->services->shared->breakers, exports_slice(name, length));
+}
+
 bool moon_notice(struct generation *generation, struct slice *text)
 {
     *text = notice_read(&generation->services->shared->notice);

@@ -10,6 +10,7 @@
 enum dress { DRESS_JSON, DRESS_HTML, DRESS_TEXT };
 
 #define HEADERS_OF_OURS_MAX 4
+#define FIELDS_OF_FAULT_MAX 2
 
 /* What follows "q=", in thousandths (RFC 9110, 12.4.2). */
 static unsigned thousandths(struct slice text)
@@ -183,22 +184,36 @@ struct reply problem_reply(struct exchange *exchange, const struct problem *prob
     return (struct reply){problem->status, headers, count, body};
 }
 
+/* What the fields of an answer to a fault are, FIELDS_OF_FAULT_MAX at most; how many. */
+static size_t fields_of_fault(struct exchange *exchange, enum fault fault, struct header *fields)
+{
+    const char *error = fault_proxy_status(fault);
+    size_t count = 0;
+
+    if (error != NULL)
+        fields[count++] = (struct header){
+            .name = SLICE("proxy-status"),
+            .id = HEADER_PROXY_STATUS,
+            .value = arena_format(&exchange->arena, "%.*s; error=%s",
+                                  SLICE_FORMAT(gateway_options(exchange->gateway)->via), error)};
+    if (fault == FAULT_CIRCUIT_OPEN)
+        fields[count++] = (struct header){
+            .name = SLICE("retry-after"),
+            .id = HEADER_RETRY_AFTER,
+            .value = arena_format(&exchange->arena, "%u", exchange->record.retry_after_seconds)};
+    return count;
+}
+
 struct reply problem_reply_of_fault(struct exchange *exchange, enum fault fault)
 {
-    struct header proxy_status = {.name = SLICE("proxy-status"), .id = HEADER_PROXY_STATUS};
-    const char *error = fault_proxy_status(fault);
+    struct header fields[FIELDS_OF_FAULT_MAX];
     struct problem problem = {
         .status = fault_status(fault),
         .type = slice_from_string(fault_type(fault)),
         .detail = slice_from_string(fault_text(fault)),
+        .headers = fields,
     };
 
-    if (error != NULL) {
-        proxy_status.value =
-            arena_format(&exchange->arena, "%.*s; error=%s",
-                         SLICE_FORMAT(gateway_options(exchange->gateway)->via), error);
-        problem.headers = &proxy_status;
-        problem.header_count = 1;
-    }
+    problem.header_count = fields_of_fault(exchange, fault, fields);
     return problem_reply(exchange, &problem);
 }

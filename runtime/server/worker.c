@@ -236,6 +236,7 @@ static bool make_services(struct worker *worker)
     gateway_count_in(worker->gateway, &options->shared->counters);
     worker->prober = prober_create(worker->clusters, &gateway->limits);
     clusters_share(worker->clusters, &options->shared->counters, &options->shared->targets);
+    clusters_break_in(worker->clusters, &options->shared->breakers);
     generations_init(&worker->generations);
     worker->generations.on_freed = on_generation_freed;
     worker->generations.data = worker;

@@ -97,7 +97,7 @@ static size_t total_bytes(const struct division *division)
            worker_board_bytes(division->lanes) + plugin_accounts_bytes(division->lanes) +
            slots_bytes(division->lanes) +
            object_store_bytes(division->object_bytes, division->lanes) +
-           target_board_bytes(division->lanes);
+           target_board_bytes(division->lanes) + breakers_bytes();
 }
 
 /* False when a region is there with another size or layout. */
@@ -116,7 +116,8 @@ static bool allot(struct shared *shared, const struct division *division)
         slots_init(&shared->slots, segment, "slots", division->lanes) &&
         object_store_init(&shared->objects, segment, "objects", division->object_bytes,
                           division->lanes) &&
-        target_board_init(&shared->targets, segment, division->lanes);
+        target_board_init(&shared->targets, segment, division->lanes) &&
+        breakers_init(&shared->breakers, segment, "breakers");
     if (is_allotted)
         dict_give_way(&shared->cache);
     if (is_allotted)

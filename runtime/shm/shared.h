@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "shm/breakers.h"
 #include "shm/counter.h"
 #include "shm/dict.h"
 #include "shm/histogram.h"
@@ -62,6 +63,7 @@ struct shared {
     struct slots slots;
     struct object_store objects; /* answers that the HTTP cache keeps */
     struct target_board targets;
+    struct breakers breakers;
 };
 
 /* NULL with errno set when the system refuses, EINVAL for numbers out of bounds. */

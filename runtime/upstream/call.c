@@ -67,6 +67,7 @@ static void settle_failure(struct call *call)
         return;
     }
     call->is_over = true;
+    call_breakers_report(call, call->fault, 0);
     timeout_clear(&call->total);
     buffer_clear(&call->body);
     call->stream.events->on_failed(call->stream.data, call->fault);
@@ -96,7 +97,10 @@ static void send_request(struct http_stream *stream, const struct request *reque
     call->has_request = true;
     call->request = *request;
     retry_budget_count(&call->cluster->retry_budget, loop_monotonic(call_loop(call)));
-    call_attempt_start(call);
+    if (call_breakers_admit(call))
+        call_attempt_start(call);
+    else
+        call_attempt_fail(call, FAULT_CIRCUIT_OPEN, NULL);
 }
 
 /* For a connection that is still being made, or for the next attempt. */
@@ -175,6 +179,7 @@ static void release(struct http_stream *stream)
     struct call *call = call_of(stream);
 
     call_attempt_end(call);
+    call_breakers_report(call, FAULT_CLIENT_GONE, 0);
     list_remove(&call->deferred.node);
     timeout_release(&call->progress);
     timeout_stop(&call->total);

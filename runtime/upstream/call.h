@@ -11,6 +11,7 @@
 #pragma once
 
 #include "http/http_stream.h"
+#include "upstream/call_breaker.h"
 #include "upstream/cluster.h"
 
 #define CALL_REPLAY_BYTES_MAX 65536
@@ -34,6 +35,7 @@ struct call_options {
     double total_seconds;
     unsigned retries; /* further attempts; default 2 */
     struct call_aim aim;
+    struct call_breaker *breaker; /* besides the cluster's; borrowed, NULL: none */
 };
 
 /* All defaults. */
@@ -50,6 +52,7 @@ struct call_record {
     double response_seconds;             /* from start to the response's head; 0 before it */
     enum fault fault;                    /* of the last attempt */
     const char *detail;                  /* text for the log, or NULL; in the arena */
+    unsigned retry_after_seconds;        /* of FAULT_CIRCUIT_OPEN: when to ask again */
     uint64_t bytes_sent, bytes_received; /* of bodies */
 };
 

@@ -51,6 +51,8 @@ struct call {
     bool is_untouched; /* when it failed */
     bool is_over;      /* on_failed was told */
 
+    struct call_passes *passes; /* of circuit breakers; NULL: there are none */
+
     struct timeout *progress;
     struct timeout total;   /* armed for the calls that have one, which are few */
     uint64_t progress_mark; /* of acknowledged bytes, when sending was last looked at */
@@ -72,6 +74,11 @@ void call_attempt_fail(struct call *call, enum fault fault, const char *detail);
 struct cluster_answer call_answer(const struct call *call);
 /* Sets the deadline for what the call is waiting for now. */
 void call_watch(struct call *call);
+/* Whether all circuit breakers let it go; otherwise the record says when to ask again. */
+bool call_breakers_admit(struct call *call);
+/* What became of it: a fault, or with FAULT_NONE the status of the answer. The first word counts.
+ */
+void call_breakers_report(struct call *call, enum fault fault, int status);
 /* The user is told something as soon as he is not calling us. */
 void call_wake(struct call *call);
 void call_tell_writable(struct call *call);

@@ -47,6 +47,7 @@ static void take_numbers(struct cluster *cluster, const struct cluster_options *
     cluster->hash_bound = options->hash_bound;
     retry_budget_configure(&cluster->retry_budget, options->retry_budget,
                            options->retry_budget_min);
+    call_breaker_configure(&cluster->breaker, "upstream:", cluster->name, options->breaker);
 }
 
 static bool is_outlier_rule_same(const struct outlier_rules *one, const struct outlier_rules *other)
@@ -83,7 +84,8 @@ static bool has_numbers(const struct cluster *cluster, const struct cluster_opti
            cluster->ejection_rules.seconds == ejection.seconds &&
            cluster->ejection_rules.seconds_max == ejection.seconds_max &&
            has_rules(cluster, options) && cluster->retry_budget.ratio == options->retry_budget &&
-           cluster->retry_budget.per_second_min == options->retry_budget_min;
+           cluster->retry_budget.per_second_min == options->retry_budget_min &&
+           call_breaker_is(&cluster->breaker, options->breaker);
 }
 
 static const struct http_protocol *protocol_of(const struct cluster_options *options)
@@ -225,6 +227,7 @@ void cluster_clear(struct cluster *cluster)
         tls_context_release(&cluster->tls);
     free(cluster->server_name);
     cluster->server_name = NULL;
+    call_breaker_clear(&cluster->breaker);
 }
 
 struct slice cluster_name(const struct cluster *cluster)

@@ -12,6 +12,7 @@
 #include "http/http_session.h"
 #include "net/resolver.h"
 #include "net/tls_context.h"
+#include "upstream/call_breaker.h"
 #include "upstream/lineup_rules.h"
 #include "upstream/outliers.h"
 #include "upstream/probe_options.h"
@@ -19,6 +20,7 @@
 #define CLUSTER_TARGETS_MAX 1024
 #define CLUSTER_WEIGHT_MAX  1000
 
+struct breakers;
 struct cluster;
 struct counter_table;
 struct target_board;
@@ -69,6 +71,7 @@ struct cluster_options {
     bool is_unshared;
     double retry_budget;       /* retries as a share of requests; 0.2 is sensible */
     unsigned retry_budget_min; /* retries per second that are always allowed; 3 is sensible */
+    const struct call_breaker_options *breaker; /* copied; NULL: none */
 };
 
 /* `limits` is copied. */
@@ -78,6 +81,8 @@ struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
  * what workers know of targets they know together. */
 void clusters_share(struct clusters *clusters, const struct counter_table *counters,
                     const struct target_board *board);
+/* Likewise: where circuit breakers keep their states; without, none is ever open. */
+void clusters_break_in(struct clusters *clusters, const struct breakers *breakers);
 /* Other limits for all connections, those that are open too. */
 void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits);
 /* After all clusters and calls have been released, and a turn of the loop. */

@@ -18,6 +18,7 @@ struct clusters {
     struct http_session_limits limits;
     const struct counter_table *counters; /* NULL: nobody shares any */
     const struct target_board *board;     /* likewise */
+    const struct breakers *breakers;      /* NULL: there are none */
     uint64_t random;                      /* the state of the generator; never 0 */
     struct list all;                      /* struct cluster, in order of creation */
     struct cluster **buckets;             /* by name */
@@ -47,6 +48,7 @@ struct cluster {
     struct lineup lineup;
     struct ring ring; /* empty unless they are balanced by hash */
     struct retry_budget retry_budget;
+    struct call_breaker breaker; /* of no name: there is none */
 
     /* What all workers know of it, as struct target has it. */
     const struct target_board *board; /* NULL: they do not */

@@ -33,6 +33,12 @@ void clusters_share(struct clusters *clusters, const struct counter_table *count
     clusters->board = board;
 }
 
+void clusters_break_in(struct clusters *clusters, const struct breakers *breakers)
+{
+    assert(clusters->count == 0);
+    clusters->breakers = breakers;
+}
+
 void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits)
 {
     clusters->limits = *limits;

@@ -1,5 +1,6 @@
 --- status: what /status shows: the gateway at one look.
 
+local breakers = require "moongate.admin.breakers"
 local bridge = require "moongate.ffi"
 local json = require "moongate.json"
 local plugin_costs = require "moongate.admin.plugin_costs"
@@ -87,6 +88,7 @@ function status.read(facts)
     consumers = facts.consumers,
     memory = memory(),
     upstreams = targets.upstreams(),
+    breakers = breakers.list(),
     prober = targets.prober(),
   }
 end

@@ -3,6 +3,7 @@
 -- Series come from shared memory in no order and are gathered by family in buffers, without a Lua
 -- string for each. After some hundred of them the loop has its turn.
 
+local breakers = require "moongate.admin.breakers"
 local bridge = require "moongate.ffi"
 local buffer = require "string.buffer"
 local metrics = require "moongate.metrics"
@@ -172,19 +173,31 @@ local function put_head(into, name, kind, help)
   into:put("# TYPE ", name, " ", kind, "\n")
 end
 
-local function put_plugin_costs(into)
+-- Families of one set of labels, which C counts itself: their numbers come side by side.
+local function put_rows(into, families, each)
   local lines = {}
-  for i in ipairs(PLUGIN_COSTS) do lines[i] = buffer.new() end
-  plugin_costs.each(function(plugin, route, numbers)
-    local labels = PLUGIN_COSTS[1]:label_text(plugin, route)
-    for i, family in ipairs(PLUGIN_COSTS) do
+  for i in ipairs(families) do lines[i] = buffer.new() end
+  each(function(labels, numbers)
+    for i, family in ipairs(families) do
       lines[i]:put(family.name, "{", labels, "} ", number_text(numbers[i - 1]), "\n")
     end
   end)
-  for i, family in ipairs(PLUGIN_COSTS) do
+  for i, family in ipairs(families) do
     put_head(into, family.name, family.type, family.help)
     into:put(lines[i])
   end
+end
+
+local function each_plugin_cost(visit)
+  plugin_costs.each(function(plugin, route, numbers)
+    visit(PLUGIN_COSTS[1]:label_text(plugin, route), numbers)
+  end)
+end
+
+local function each_breaker(visit)
+  breakers.each(function(name, numbers)
+    visit(breakers.FAMILIES[1]:label_text(name), numbers)
+  end)
 end
 
 local function put_news(into)
@@ -243,7 +256,8 @@ function text_format.write()
     put_head(text, name, family.kind, known and known.help or OWN_HELP[name] or "")
     text:put(family.lines)
   end
-  put_plugin_costs(text)
+  put_rows(text, PLUGIN_COSTS, each_plugin_cost)
+  put_rows(text, breakers.FAMILIES, each_breaker)
   put_news(text)
   put_own(text)
   put_cache(text)

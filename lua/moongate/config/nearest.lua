@@ -21,19 +21,25 @@ local function distance(one, other)
   return row[#other]
 end
 
+-- The same, where it is at most `most`; nil: it is more.
+local function distance_within(one, other, most)
+  -- As many edits at least as one is longer than the other.
+  if math.abs(#one - #other) > most then return nil end
+  local count = distance(one, other)
+  return count <= most and count or nil
+end
+
 --- The most similar of `names` (a list, or a table by name); nil when none is similar enough.
 ---@param name string
 ---@param names table
 ---@return string?
 function nearest.of(name, names)
-  local best, edits = nil, (#name < 4 and 1 or math.max(2, math.floor(#name / 3))) + 1
+  local best, most = nil, #name < 4 and 1 or math.max(2, math.floor(#name / 3))
   for key, value in pairs(names) do
     local candidate = type(key) == "number" and value or key
-    -- As many edits at least as one is longer than the other.
-    local count = math.abs(#name - #candidate)
-    if count <= edits then count = distance(name, candidate) end
-    if count < edits or (count == edits and best and candidate < best) then
-      best, edits = candidate, count
+    local count = distance_within(name, candidate, most)
+    if count and (count < most or not best or candidate < best) then
+      best, most = candidate, count
     end
   end
   return best

@@ -200,6 +200,7 @@ schema.route = {
   upstream_host = { type = "string", help = "Host sent upstream; default: the client's" },
   timeout = { type = "any", help = "a duration for the whole, or a table" },
   retries = { type = "integer", default = 2, min = 0, max = 9, help = "further attempts" },
+  breaker = upstream_schema.breaker "a circuit breaker for this route alone; default: none",
   body_limit = { type = "size", help = "of a request; default: limits.body" },
   upgrade = { type = "boolean", default = true, help = "let tunnels (WebSocket) through" },
   plugins = { type = "list", default = {}, help = "plugins with their options, in their order" },

@@ -48,6 +48,33 @@ local OUTLIERS = {
       .. "is, whatever the share" },
 }
 
+local BREAKER = {
+  failures = { type = "number", default = 0.5, min = 0, max = 1,
+    help = "share of requests that failed (no answer, or a status from 500 on) which opens it; "
+      .. "0: not judged by them" },
+  slow = { type = "duration", min = 0.001,
+    help = "a request is slow when the head of its answer takes longer; default: none is" },
+  slow_share = { type = "number", default = 0.8, min = 0.01, max = 1,
+    help = "share of slow requests that opens it" },
+  window = { type = "duration", default = "10s", min = 0.1, max = 3600,
+    help = "of the requests that are judged" },
+  minimum = { type = "integer", default = 20, min = 1, max = 60000,
+    help = "requests in the window before they are judged" },
+  open = { type = "duration", default = "5s", min = 0.05, max = 3600,
+    help = "for which requests are refused, with 503, before it is tried again" },
+  probes = { type = "integer", default = 3, min = 1, max = 1000,
+    help = "requests that are then let through, and have to go well for it to close" },
+  report_only = { type = "boolean", default = false,
+    help = "refuse nothing; log and count what would be" },
+}
+
+--- A circuit breaker of what `help` says.
+---@param help string
+---@return table option
+function upstream_schema.breaker(help)
+  return { type = "table", fields = BREAKER, help = help }
+end
+
 upstream_schema.upstream = {
   balance = { type = "string", default = "round_robin",
     values = { "round_robin", "least_conn", "ewma", "hash", "random" },
@@ -96,6 +123,7 @@ upstream_schema.upstream = {
     help = "share of requests that may be tried again" },
   retry_budget_min = { type = "integer", default = 3, min = 0,
     help = "retries a second always allowed" },
+  breaker = upstream_schema.breaker "a circuit breaker for all that is asked of it; default: none",
 }
 
 upstream_schema.target = {
