@@ -183,9 +183,10 @@ local function text_of(value)
   return kind == "string" and not headers.fault("x", value) and value or nil
 end
 
--- Those of a list with blanks between them; nil when one of them cannot be told.
+-- Those of a list with blanks between them; nil when one of them cannot be told, and of an object.
 local function texts_of(list)
   local all = {}
+  if list[1] == nil and next(list) ~= nil then return nil end
   for i, item in ipairs(list) do
     all[i] = text_of(item)
     if not all[i] then return nil end

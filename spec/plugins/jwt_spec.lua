@@ -312,6 +312,8 @@ describe("jwt", function()
       assert.is_nil(request.headers["x-odd"])
       assert.equal("mobile", request.headers["x-consumer-name"])
     end
+    token = hmac:token(claims { client = "mobile", groups = { a = 1 } })
+    assert.is_nil(forwarded("/told/", token).headers["x-groups"])
   end)
 
   it("admits tokens of known consumers alone, where it is to", function()
