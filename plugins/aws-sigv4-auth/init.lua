@@ -105,7 +105,8 @@ local function is_complete(self, req, covers)
     if not covers[name] then return false end
   end
   for _, field in ipairs(req.headers:list()) do
-    if field[1]:sub(1, 6) == "x-amz-" and not covers[field[1]] then return false end
+    -- Many programs make no difference between "_" and "-".
+    if field[1]:find "^x[_-]amz[_-]" and not covers[field[1]] then return false end
   end
   return true
 end
