@@ -27,6 +27,8 @@ local BODY_BYTES_MAX = 65536
 local LIST_DEFAULT, LIST_MAX = 100, 1000
 local TIME_MAX = 253402300799 -- the last second of year 9999
 local NAME_PATTERN, NAME_BYTES_MAX = "^[%w._~@+-]+$", 128
+-- No path has these as a segment of their own, so nobody could ask for them.
+local IS_NO_NAME = { ["."] = true, [".."] = true }
 
 local NO_STORE = reply.problem(503, "no-store",
   "Consumers are kept in the store, and the configuration has none.", HEADERS)
@@ -103,8 +105,8 @@ local function create(_, req)
   local given, refusal = body_of(req, fields.CONSUMER)
   if not given then return refusal end
   local name = given.name
-  if not name or #name > NAME_BYTES_MAX or not name:find(NAME_PATTERN) then
-    return bad "A name has 1 to 128 letters, digits and characters of . _ ~ @ + -."
+  if not name or #name > NAME_BYTES_MAX or not name:find(NAME_PATTERN) or IS_NO_NAME[name] then
+    return bad "A name has 1 to 128 letters, digits and characters of . _ ~ @ + -; not . or .."
   end
   refusal = plan_fault(given)
   if refusal then return refusal end

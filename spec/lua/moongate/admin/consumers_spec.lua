@@ -234,7 +234,9 @@ describe("consumers of the admin API", function()
       assert.is_true(status >= 400 and status < 500, status)
       return answer.detail
     end
-    assert.matches("A name has 1 to 128", why("/consumers", { name = "a/b" }))
+    for _, name in ipairs { "a/b", ".", ".." } do
+      assert.matches("A name has 1 to 128", why("/consumers", { name = name }), name)
+    end
     assert.matches("A name has 1 to 128", why("/consumers", {}))
     assert.matches('group is not known here; did you mean "groups"', why("/consumers",
       { name = "x", group = {} }))
