@@ -17,6 +17,7 @@
 --       return auth.admit(self, req, consumer)
 --     end
 
+local bridge = require "moongate.ffi"
 local consumers = require "moongate.consumers"
 local headers = require "moongate.headers"
 local log = require "moongate.log"
@@ -25,8 +26,8 @@ local reply = require "moongate.reply"
 ---@class moongate.auth
 local auth = {}
 
--- A local: compiled code has functions of this file's own for constants, globals it looks up.
-local type = type
+-- Locals: compiled code has functions of this file's own for constants, globals it looks up.
+local type, C = type, bridge.C
 
 -- What the upstream takes as said by the gateway.
 local OURS = "x-consumer-"
@@ -139,7 +140,8 @@ function auth.hide(self, req)
   if self.cookie and req.cookies[self.cookie] then auth.hide_cookie(req, self.cookie) end
 end
 
---- The caller is known: it becomes `req.consumer`, and the upstream is told.
+--- The caller is known: it becomes `req.consumer`, and the upstream is told. From here on the cache
+--- takes the answer for one of this caller alone, as it does beside Authorization (RFC 9111, 3.5).
 ---@param self table          the plugin's instance
 ---@param req Request
 ---@param consumer Consumer|integer|nil  nil: admitted, but nobody that the configuration or the
@@ -149,7 +151,10 @@ function auth.admit(self, req, consumer)
   local name = self.consumer_header
   auth.strip(req, name)
   consumer = consumer or req.consumer
-  if not consumer then return nil end
+  if not consumer then
+    C.moon_set_authenticated(req.handle)
+    return nil
+  end
   req.consumer = consumer
   if not name then return nil end
   if type(consumer) == "number" then

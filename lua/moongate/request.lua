@@ -173,7 +173,6 @@ function getters.params(self) return lookup.params(alive(self), self[SERIAL]) en
 function getters.tls(self) return tls.of(alive(self), self[SERIAL]) end
 
 function getters.consumer(self) return (consumers.in_state(state_of(self))) end
-
 function getters.consumer_name(self) return (consumers.name_in_state(state_of(self))) end
 
 function getters.claims(self) return (state_of(self)[CONTEXT] or NONE).claims end
@@ -232,7 +231,10 @@ function setters.upstream(self, name)
   end
 end
 
-function setters.consumer(self, consumer) state_of(self)[CONSUMER] = consumer or false end
+function setters.consumer(self, consumer)
+  C.moon_set_authenticated(alive(self))
+  state_of(self)[CONSUMER] = consumer or false
+end
 
 --- Waits for the whole body. With a body larger than the limit the request is refused (413).
 ---@param limit integer? bytes; nil: the route's own limit

@@ -6,6 +6,8 @@
 
 /* ---- one exchange ---- */
 
+/* It has been found out who asks: the answer may be for that caller alone. */
+void moon_set_authenticated(struct exchange *exchange);
 /* The cache takes part in this request, on a route whose plugin `cache` has a `when`. */
 void moon_cache_use(struct exchange *exchange);
 /* Who asks, for the cache of a route whose keys have it. */

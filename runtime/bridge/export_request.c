@@ -294,6 +294,11 @@ bool moon_set_upstream(struct exchange *exchange, const char *name, size_t name_
     return true;
 }
 
+void moon_set_authenticated(struct exchange *exchange)
+{
+    exchange->is_authenticated = true;
+}
+
 void moon_cache_use(struct exchange *exchange)
 {
     exchange->cache = exchange->route != NULL ? exchange->route->cache : NULL;

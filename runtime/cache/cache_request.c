@@ -67,7 +67,7 @@ void cache_request_read(struct cache_request *asked, const struct cache_policy *
 {
     *asked = (struct cache_request){.request = request, .policy = policy, .range = SLICE_NONE};
     asked->way = way_of(request->method);
-    asked->has_authorization = has(request, HEADER_AUTHORIZATION);
+    asked->has_authorization = (request->headers.ids & HEADERS_BIT(HEADER_AUTHORIZATION)) != 0;
     asked->is_origins = (request->headers.ids & ORIGIN_CONDITIONS) != 0 &&
                         (has(request, HEADER_IF_MATCH) || has(request, HEADER_IF_UNMODIFIED_SINCE));
     asked->is_bypassed = policy->bypass_count > 0 &&

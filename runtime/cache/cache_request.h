@@ -21,15 +21,16 @@ struct cache_request {
     enum cache_way way;
     bool is_bypassed; /* CACHE_WAY_PASS by a condition of the policy */
     bool may_store;   /* the answer to this very request may be: of GET, or POST (RFC 9111, 3) */
-    bool has_authorization;
-    bool is_conditional; /* If-None-Match or If-Modified-Since: may be answered 304 */
-    bool is_origins;     /* If-Match or If-Unmodified-Since: only the origin may answer it */
-    struct slice range;  /* Range of a GET; start NULL: none */
+    bool has_authorization; /* it came with one, even if policy has taken it off */
+    bool is_conditional;    /* If-None-Match or If-Modified-Since: may be answered 304 */
+    bool is_origins;        /* If-Match or If-Unmodified-Since: only the origin may answer it */
+    struct slice range;     /* Range of a GET; start NULL: none */
     /* Set by the caller before the key is made; empty: as the route says. */
     struct cache_context {
         struct slice consumer;    /* name of who asks, for is_key_by_consumer */
         struct slice upstream;    /* of another cluster than the route's, chosen by a plugin */
         struct slice path, query; /* that a plugin has set to be sent upstream */
+        bool is_authenticated;    /* a plugin has found out who asks: as good as Authorization */
     } context;
     struct cache_control control; /* Pragma: no-cache among it where there is no Cache-Control */
 };

@@ -260,10 +260,12 @@ static void take_request(struct fill *fill, const struct fill_options *options)
 
     fill->outbound = copy_request(options->outbound, arena);
     cache_request_read(&fill->asked, options->policy, copy_request(options->request, arena), arena);
-    fill->asked.context = (struct cache_context){.consumer = copy(arena, options->context.consumer),
-                                                 .upstream = copy(arena, options->context.upstream),
-                                                 .path = copy(arena, options->context.path),
-                                                 .query = copy(arena, options->context.query)};
+    fill->asked.context =
+        (struct cache_context){.consumer = copy(arena, options->context.consumer),
+                               .upstream = copy(arena, options->context.upstream),
+                               .path = copy(arena, options->context.path),
+                               .query = copy(arena, options->context.query),
+                               .is_authenticated = options->context.is_authenticated};
 }
 
 struct fill *fill_start(const struct fill_options *options)

@@ -63,18 +63,27 @@ static enum storability directives_of(const struct cache_control *control, int s
     return cache_control_has(control, CACHE_PRIVATE) ? UNSTORABLE_PRIVATE : STORABLE;
 }
 
-/* Whoever else asks with other credentials has another key. */
+/* Whoever else asks with other credentials has another key. What a plugin has taken off the
+ * request is in no key. */
 static bool is_keyed_by_credentials(const struct cache_request *asked)
 {
     const struct cache_policy *policy = asked->policy;
 
     if (policy->is_key_by_consumer && asked->context.consumer.length > 0)
         return true;
+    if (headers_find_known(&asked->request->headers, HEADER_AUTHORIZATION) == NULL)
+        return false;
     for (size_t i = 0; i < policy->key_header_count; i++) {
         if (policy->key_headers[i].id == HEADER_AUTHORIZATION)
             return true;
     }
     return false;
+}
+
+/* The answer may be meant for one caller alone. */
+static bool is_of_caller(const struct cache_request *asked)
+{
+    return asked->has_authorization || asked->context.is_authenticated;
 }
 
 /* RFC 9111, 3.5. */
@@ -106,7 +115,7 @@ static enum storability head_of(const struct cache_request *asked, const struct 
         return UNSTORABLE_STATUS;
     if (directives != STORABLE)
         return directives;
-    if (asked->has_authorization && !permits_authorization(asked, &storable->control))
+    if (is_of_caller(asked) && !permits_authorization(asked, &storable->control))
         return UNSTORABLE_AUTHORIZATION;
     if (asked->policy->set_cookie == CACHE_SET_COOKIE_PASS && has_set_cookie(response))
         return UNSTORABLE_SET_COOKIE;

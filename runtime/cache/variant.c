@@ -61,14 +61,23 @@ static struct slice join(const struct slice *names, size_t count, struct arena *
     return slice_of(text, (size_t)(at - text));
 }
 
-/* False for "*", for what no field can be named, and for too many. */
+/* What the gateway itself says of the client's address upstream: requests do not have it here. */
+static bool is_of_address(struct slice name)
+{
+    return (HEADERS_BIT(header_id_of(name)) &
+            (HEADERS_BIT(HEADER_X_FORWARDED_FOR) | HEADERS_BIT(HEADER_X_REAL_IP) |
+             HEADERS_BIT(HEADER_FORWARDED))) != 0;
+}
+
+/* False for "*", for what no field can be named, for the client's address, and for too many. */
 static bool read_names(struct slice line, uint64_t without, struct arena *arena,
                        struct slice *names, size_t *count)
 {
     struct slice element;
 
     while (slice_next_element(&line, &element)) {
-        if (slice_equals(element, SLICE("*")) || !headers_is_name(element))
+        if (slice_equals(element, SLICE("*")) || !headers_is_name(element) ||
+            is_of_address(element))
             return false;
         if ((without & HEADERS_BIT(header_id_of(element))) == 0 &&
             !insert(names, count, lowered(element, arena)))

@@ -16,7 +16,7 @@
 enum variant_result {
     VARIANT_NONE,      /* no Vary: one answer for all */
     VARIANT_BY_FIELDS, /* `names` */
-    VARIANT_ALWAYS     /* "*", no list of names, or too many of them: not stored */
+    VARIANT_ALWAYS     /* "*", the client's address, no list of names, or too many: not stored */
 };
 
 /*

@@ -89,6 +89,7 @@ static struct cache_context context_of(const struct exchange *exchange)
         .path = exchange->forward_path,
         .query = exchange->forward_query,
         .upstream = exchange->is_rerouted ? cluster_name(exchange->cluster) : SLICE_NONE,
+        .is_authenticated = exchange->is_authenticated,
     };
 }
 

@@ -66,6 +66,7 @@ struct exchange {
     const struct cache_policy *cache; /* route->cache; NULL: the cache has no part in it */
     struct slice cache_consumer;      /* for policies whose keys have it; set by policy */
     bool is_rerouted;                 /* `cluster` was set by policy */
+    bool is_authenticated;            /* policy has found out who asks */
     uint64_t body_bytes_max;
 
     enum fault fault;          /* why it failed; FAULT_NONE */

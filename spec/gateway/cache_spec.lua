@@ -173,7 +173,7 @@ describe("a route with a cache", function()
   end)
 
   it("asks for keys before it answers from the cache", function()
-    local path, key = "/private/a?Cache-Control=max-age=60", { ["x-api-key"] = "secret" }
+    local path, key = "/private/a?Cache-Control=public,max-age=60", { ["x-api-key"] = "secret" }
     assert.equal(200, get(path, key).status)
     assert.equal(401, get(path).status)
     assert.matches("hit", get(path, key).headers["cache-status"])

@@ -1,3 +1,4 @@
+local ffi = require "ffi"
 local caching = require "spec.support.caching"
 local runtime = require "spec.support.runtime"
 
@@ -89,11 +90,29 @@ describe("storability", function()
     assert.is_nil(why_not(request, { FRESH }, { key_headers = { "authorization" } }))
   end)
 
+  it("needs it beside credentials that a plugin has taken off, too, or knows by itself", function()
+    local keyed = { key_headers = { "authorization" } }
+    local asked = caching.ask({ "Authorization: Basic eA==" }, keyed)
+    local headers = ffi.cast("struct headers *", asked.request.headers) -- not const
+    caching.C.headers_remove(headers, caching.slice "authorization")
+    assert.equal("authorization", (caching.judge(asked, { FRESH })))
+    asked = caching.ask {}
+    asked.context.is_authenticated = true
+    assert.equal("authorization", (caching.judge(asked, { FRESH })))
+    assert.is_nil((caching.judge(asked, { FRESH .. ", public" })))
+  end)
+
   it("takes a consumer in the key for permission, once there is one", function()
     local asked = caching.ask({ "Authorization: Bearer x" }, { is_key_by_consumer = true })
     assert.equal("authorization", (caching.judge(asked, { FRESH })))
     asked.context.consumer = caching.slice "mobile"
     assert.is_nil((caching.judge(asked, { FRESH })))
+  end)
+
+  it("stores nothing that varies by what the gateway says of the client's address", function()
+    for _, name in ipairs { "X-Forwarded-For", "x-real-ip", "Forwarded" } do
+      assert.equal("vary", why_not({}, { FRESH, "Vary: Accept, " .. name }), name)
+    end
   end)
 
   it("stores nothing that varies by everything (RFC 9111, 4.1)", function()
