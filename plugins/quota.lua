@@ -150,15 +150,6 @@ function quota.new(options, context)
   return options
 end
 
--- The part for whom the request is from.
-local function part_for(self, req)
-  local by_plan = self.by_plan
-  if not by_plan then return self.own end
-  local consumer = req.consumer
-  local plan = consumer and consumer.plan
-  return plan and by_plan[plan.name] or self.own
-end
-
 function quota.phases(instance)
   local has_response = fields.FORMS[instance.headers] ~= nil or instance.charge == "response"
   return { request = true, response = has_response }
@@ -204,7 +195,7 @@ function quota:request(req)
   local scope = self.by(req)
   if not scope and self.missing == "deny" then return UNIDENTIFIED end
   scope = scope and tostring(scope) or ""
-  local part = part_for(self, req)
+  local part = plans.choose(self.by_plan, req, self.own)
   if self.charge == "response" then return look(self, part, req, scope) end
   local allowed, left, wait, reset = part.gate:take(scope, costs.of(self.cost, req))
   fields.tell(self.headers, req, part.rule, left, ceil(allowed and reset or wait))
@@ -215,7 +206,7 @@ end
 ---@param req Request
 ---@param res Response
 function quota:response(req, res)
-  local scope, part = note.get(req, self), part_for(self, req)
+  local scope, part = note.get(req, self), plans.chosen(self.by_plan, req, self.own)
   if scope then
     local _, left, _, reset = part.gate:charge(scope, costs.of(self.cost, req, res))
     fields.tell(self.headers, req, part.rule, left, ceil(reset))

@@ -7,8 +7,8 @@
 -- A consumer whose plan has a limit may have that one: what it has used stays its own.
 
 local costs = require "moongate.cost"
-local plans = require "moongate.plans"
 local moongate = require "moongate"
+local plans = require "moongate.plans"
 local told = require "moongate.limit_fields"
 
 local limit, reply = moongate.limit, moongate.reply
@@ -168,15 +168,6 @@ function rate_limit.new(options, context)
   return options
 end
 
--- The rules for whom the request is from.
-local function rules_of(self, req)
-  local by_plan = self.by_plan
-  if not by_plan then return self.rules end
-  local consumer = req.consumer
-  local plan = consumer and consumer.plan
-  return plan and by_plan[plan.name] or self.rules
-end
-
 local SILENT, TELLING = { request = true }, { request = true, response = true }
 
 function rate_limit.phases(instance)
@@ -285,7 +276,7 @@ end
 ---@param req Request
 ---@return Reply?  ends the request when present
 function rate_limit:request(req)
-  local rules = rules_of(self, req)
+  local rules = plans.choose(self.by_plan, req, self.rules)
   local cost = costs.of(self.cost, req)
   if #rules == 1 then return ask_one(self, req, rules[1], cost) end
   return ask_all(self, req, rules, cost)
@@ -294,7 +285,8 @@ end
 ---@param req Request
 ---@param res Response
 function rate_limit:response(req, res)
-  told.write(self.headers, req, res, rules_of(self, req))
+  local rules = plans.chosen(self.by_plan, req, self.rules)
+  told.write(self.headers, req, res, rules)
 end
 
 return rate_limit

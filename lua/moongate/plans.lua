@@ -8,6 +8,8 @@
 ---@field period string?    "day", "month" and so on
 ---@field routes table<string, true>?  names of the routes that it allows; nil: all
 
+local note = require "moongate.note"
+
 local plans = {}
 
 local by_name = {}
@@ -34,5 +36,29 @@ function plans.all() return by_name end
 ---@param name string
 ---@return Plan?
 function plans.by_name(name) return by_name[name] end
+
+--- What a plugin has for the plan of whom the request is from, as far as that is known by now; it
+--- is noted, so that the answer goes by the same.
+---@param by_plan table<string, any>?  nil: plans have no part in it
+---@param req Request
+---@param default any  of who has no plan, or one that says nothing of it
+---@return any
+function plans.choose(by_plan, req, default)
+  if not by_plan then return default end
+  local consumer = req.consumer
+  local plan = consumer and consumer.plan
+  local chosen = plan and by_plan[plan.name] or default
+  note.set(req, by_plan, chosen)
+  return chosen
+end
+
+--- What was chosen before.
+---@param by_plan table<string, any>?
+---@param req Request
+---@param default any
+---@return any
+function plans.chosen(by_plan, req, default)
+  return by_plan and note.get(req, by_plan) or default
+end
 
 return plans

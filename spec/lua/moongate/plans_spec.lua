@@ -36,6 +36,12 @@ describe("plans", function()
       .. route("/changed", '"rate-limit", limit = 4, window = "1h", by = "consumer", plan = true')
       .. route("/quota", '"quota", limit = 4, period = "year", plan = true')
       .. route("/charged", '"quota", limit = 4, period = "year", plan = true, charge = "response"')
+      .. [[
+      route "/limit-first" { plugins = { { "rate-limit", limit = 4, window = "1h", plan = true },
+        "key-auth", "mock" } }
+      route "/quota-first" { plugins = { { "quota", limit = 4, period = "year", by = "address",
+        plan = true, charge = "response" }, "key-auth", "mock" } }
+      ]]
     }
   end)
 
@@ -68,6 +74,17 @@ describe("plans", function()
       assert.equal(of_quota and 6 or 5, admitted(path, "k-large"))
       assert.equal(4, admitted(path, "k-none"))
       assert.equal(4, admitted(path, "k-other")) -- a plan that says nothing of it
+    end)
+  end
+
+  for _, path in ipairs { "/limit-first", "/quota-first" } do
+    it("have no part in what came before who it is was known: " .. path, function()
+      for left = 3, 2, -1 do
+        local answer = ask(path, "k-large")
+        assert.equal(200, answer.status)
+        assert.matches(";q=4", answer.headers["ratelimit-policy"] or "")
+        assert.matches((";r=%d;"):format(left), answer.headers["ratelimit"] or "")
+      end
     end)
   end
 
