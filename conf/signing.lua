@@ -1,4 +1,5 @@
--- Requests signed as those to AWS are: verified here, and made for an upstream that wants them so.
+-- Signed requests: as those to AWS are, verified here or made for an upstream that wants them so,
+-- and by HTTP Message Signatures (RFC 9421).
 --
 -- By a client that signs, and by others:
 --   curl -i --aws-sigv4 aws:amz:eu:orders -u try-me:of-the-two http://localhost:8080/orders # 200
@@ -7,6 +8,9 @@
 -- Signed by the gateway on the way to a bucket, which takes nothing else:
 --   curl -i http://localhost:8080/files/report.txt # 200
 --   curl -i http://localhost:8081/bucket/report.txt # 401
+--
+-- Messages signed by RFC 9421 alone, each once: without a signature there is no way in.
+--   curl -i -d a http://localhost:8080/messages # 401
 --
 -- Secrets of your own do not stand in a configuration: secret = env "AWS_SECRET_ACCESS_KEY", or
 -- file "secrets/aws", which is read again when it changes.
@@ -21,6 +25,15 @@ route "/orders" {
   plugins = {
     { "aws-sigv4-auth", region = "eu", service = "orders" },
     { "mock", json = { { id = 1, item = "lamp" } } },
+  },
+}
+
+-- keyid="try-me", alg="hmac-sha256", created; over "@method", "@authority", "@path", "@query", and
+-- with a body "content-digest".
+route "POST /messages" {
+  plugins = {
+    { "hmac-auth", max_age = "1m", signed = { "content-type" } },
+    { "mock", status = 202 },
   },
 }
 

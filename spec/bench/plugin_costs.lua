@@ -30,10 +30,12 @@ local SESSION = 'name = "session", secure = false, secrets = { ("bench "):rep(8)
 -- over which route it stands.
 local ROWS = {
   { "access-log", 'path = "/dev/null"' },
+  { "authenticate", 'any = { { "key-auth" } }' },
   { "aws-sigv4-auth", 'clock_skew = 100 * 365 * 86400', name = "presigned", path = "/signed",
     query = PRESIGNED, header = "Host: bench" },
   { "aws-sigv4-sign", [[access_key_id = "bench", secret_access_key = "of-the-bench",
       region = "us-east-1", service = "execute-api"]] },
+  { "basic-auth", "", header = "authorization: Basic YmVuY2g6b3Blbg==" },
   { "bot-filter", 'deny = { "masscan", "zgrab", "python-requests/1." }' },
   { "concurrency", "limit = 1000000" },
   { "cors", 'origins = { "*" }' },
@@ -106,7 +108,7 @@ local function routes_of(subjects, folder)
   local lines = {
     PROVIDER:gsub("%%s", folder),
     ('store { path = "%s" }'):format(folder),
-    [[consumer "bench" { keys = { "secret" }, groups = { "bench" },
+    [[consumer "bench" { keys = { "secret" }, groups = { "bench" }, passwords = { "open" },
       hmac_secrets = { { "of-the-bench", id = "bench" } } }]],
     'route "/{rest*}" { upstream = "origin" }',
     ([[route "/login" { upstream = "origin", rewrite = "/small",
