@@ -33,6 +33,8 @@ local UNKNOWN = 3
 ---@field start number      of the window that is current, 0 before one was
 ---@field stop number
 ---@field flush_seconds number
+---@field saved_from number    start of the window that was current at the last flush: what was used
+--- in the one before is saved
 ---@field charged table<string, integer>  scopes since the last flush, with their marks
 ---@field saving table<string, integer>   those that are about to be saved
 ---@field store Store?
@@ -161,7 +163,7 @@ local function take_batch(self)
   for scope, mark in pairs(self.saving) do
     if count == BATCH_MAX then break end
     save_window(self, batch, scope, self.start, self.stop, now)
-    if self.kind == "rolling" then
+    if self.kind == "rolling" and self.saved_from ~= self.start then
       save_window(self, batch, scope, self.start - self.length, self.start, now)
     end
     inside[scope], self.saving[scope], count = mark, nil, count + 1
@@ -203,6 +205,7 @@ function Quota:flush()
   if not self.store then return end
   set_aside(self)
   local batch, inside = take_batch(self)
+  local start = self.start
   while batch do
     local done, why = is_done(batch)
     if not done then
@@ -213,6 +216,7 @@ function Quota:flush()
     for _, mark in pairs(inside) do marks.remove(mark) end
     batch, inside = take_batch(self)
   end
+  self.saved_from = start
 end
 
 --- The same without waiting, when the generation ends.
@@ -258,7 +262,7 @@ function quota.new(options)
   return setmetatable({
     name = options.name, full_name = "quota:" .. options.name, limit = options.limit,
     kind = options.kind, unit = options.unit, zone = options.zone, length = options.length,
-    how = hows[options.kind], start = 0, stop = 0, charged = {}, saving = {},
+    how = hows[options.kind], start = 0, stop = 0, saved_from = 0, charged = {}, saving = {},
     flush_seconds = options.flush or 0,
     store = options.persist and open_store "quota" or nil,
   }, Quota)
