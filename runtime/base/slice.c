@@ -67,6 +67,17 @@ bool slice_to_uint64(struct slice slice, uint64_t *number)
     return true;
 }
 
+struct slice slice_of_uint64(uint64_t number, char digits[SLICE_DIGITS_MAX])
+{
+    size_t count = 0;
+
+    do {
+        digits[SLICE_DIGITS_MAX - ++count] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return slice_of(digits + SLICE_DIGITS_MAX - count, count);
+}
+
 bool slice_next_element(struct slice *rest, struct slice *element)
 {
     while (rest->length > 0) {

@@ -105,6 +105,10 @@ size_t slice_find(struct slice slice, char c);
 /* Digits and nothing else, at least one; false on anything else or beyond 2^64 - 1. */
 bool slice_to_uint64(struct slice slice, uint64_t *number);
 
+#define SLICE_DIGITS_MAX 20
+/* The decimal digits of a number, written at the end of `digits`. */
+struct slice slice_of_uint64(uint64_t number, char digits[SLICE_DIGITS_MAX]);
+
 /*
  * The next element of a comma-separated list (RFC 9110, 5.6.1), trimmed, empty
  * elements skipped: takes it off `*rest`. False when there is none left.

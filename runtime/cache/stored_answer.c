@@ -86,14 +86,8 @@ static void begin(struct stored_answer *answer, const struct stored_head *head, 
 
 static struct slice number_text(uint64_t number, struct arena *arena)
 {
-    char digits[20];
-    size_t count = 0;
-
-    do {
-        digits[sizeof(digits) - ++count] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return arena_copy(arena, slice_of(digits + sizeof(digits) - count, count));
+    char digits[SLICE_DIGITS_MAX];
+    return arena_copy(arena, slice_of_uint64(number, digits));
 }
 
 /* Whole seconds, rounded down; every answer that was stored has it (RFC 9111, 5.1). */

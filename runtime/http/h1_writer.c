@@ -8,7 +8,6 @@
 /* Of a head beside method, target, reason, upgrade and fields. */
 #define FIXED_BYTES_MAX    128
 #define HEX_DIGITS_MAX     16
-#define DECIMAL_DIGITS_MAX 20
 
 static char *put(char *at, struct slice slice)
 {
@@ -19,13 +18,8 @@ static char *put(char *at, struct slice slice)
 
 static char *put_number(char *at, uint64_t number)
 {
-    char digits[DECIMAL_DIGITS_MAX];
-    size_t count = 0;
-    do {
-        digits[sizeof(digits) - ++count] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
-    return put(at, slice_of(digits + sizeof(digits) - count, count));
+    char digits[SLICE_DIGITS_MAX];
+    return put(at, slice_of_uint64(number, digits));
 }
 
 /* Lines that follow one another in the message that they came with go in one piece. */

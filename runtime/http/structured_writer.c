@@ -32,17 +32,11 @@ static void put_byte(struct output *out, char byte)
 
 static void put_number(struct output *out, int64_t number)
 {
-    char digits[24];
-    size_t count = 0;
-    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    char digits[SLICE_DIGITS_MAX];
 
-    do {
-        digits[sizeof(digits) - ++count] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest > 0);
     if (number < 0)
-        digits[sizeof(digits) - ++count] = '-';
-    put(out, slice_of(digits + sizeof(digits) - count, count));
+        put(out, SLICE("-"));
+    put(out, slice_of_uint64(number < 0 ? 0 - (uint64_t)number : (uint64_t)number, digits));
 }
 
 static void put_integer(struct output *out, int64_t number)

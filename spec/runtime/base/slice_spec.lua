@@ -28,6 +28,15 @@ local function to_number(digits)
 end
 
 describe("slice", function()
+  it("is the digits of a number, and back", function()
+    local digits = ffi.new "char[20]"
+    for _, number in ipairs { 0ULL, 7ULL, 10ULL, 4294967296ULL, 0xffffffffffffffffULL } do
+      local written = text(C.slice_of_uint64(number, digits))
+      assert.equal((tostring(number):gsub("ULL", "")), written)
+      assert.equal(number, to_number(written))
+    end
+  end)
+
   it("compares bytes, case and all", function()
     assert.is_true(C.slice_equals(slice "Host", slice "Host"))
     assert.is_false(C.slice_equals(slice "Host", slice "host"))
