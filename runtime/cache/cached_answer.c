@@ -155,6 +155,14 @@ static bool is_told_by_fill(const struct cached_call *call)
     return call->fill != NULL && call->fill->step == FILL_WRITING;
 }
 
+/* Whether the next bytes of the answer are among so many: a part that has not begun yet begins
+ * further on. */
+static bool has_come(const struct cached_call *call, uint64_t bytes)
+{
+    return call->is_part_begun ? bytes > call->cursor.offset
+                               : bytes >= call->answer.parts[call->part].first;
+}
+
 /* False: what it waits for has come already. */
 static bool wait_for_more(struct cached_call *call)
 {
@@ -163,7 +171,7 @@ static bool wait_for_more(struct cached_call *call)
     if (is_told_by_fill(call))
         return true;
     object_store_progress(cached_store(call), &call->object, &call->wait.seen);
-    if (call->wait.seen.bytes > call->cursor.offset || call->wait.seen.state != OBJECT_IS_FILLING)
+    if (has_come(call, call->wait.seen.bytes) || call->wait.seen.state != OBJECT_IS_FILLING)
         return false;
     call->wait.hold = call->object;
     if (object_store_wait(cached_store(call), &call->wait, &is_different))

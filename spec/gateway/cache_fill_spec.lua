@@ -104,6 +104,25 @@ describe("a cache that is being filled", function()
     close_all(clients)
   end)
 
+  it("lets a range wait for what has not come yet", function()
+    local clients = connect(2)
+    local path = "/range?Cache-Control=max-age=60&bytes=32000&pause=0.5"
+    clients[1].client:send(http.format { path = path })
+    assert.equal(200, clients[1].client:read_head().status)
+    assert.equal(16000, #clients[1].client:receive(16000))
+    for i = 2, 3 do -- of the same worker, and of the other
+      clients[i].client:send(http.format { path = path, headers = { range = "bytes=20000-20099" } })
+    end
+    assert.equal(16000, #clients[1].client:receive(16000))
+    for i = 2, 3 do
+      local answer = clients[i].client:read_response()
+      assert.equal(206, answer.status)
+      assert.equal(100, #answer.body)
+    end
+    assert.equal(1, #origin:requests())
+    close_all(clients)
+  end)
+
   it("lets all who wait go at once when an answer is not for them", function()
     local clients = connect(10)
     ask_all(clients, "/unfit?Cache-Control=private&delay=0.3")
