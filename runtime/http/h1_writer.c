@@ -6,8 +6,8 @@
 #include <assert.h>
 
 /* Of a head beside method, target, reason, upgrade and fields. */
-#define FIXED_BYTES_MAX    128
-#define HEX_DIGITS_MAX     16
+#define FIXED_BYTES_MAX 128
+#define HEX_DIGITS_MAX  16
 
 static char *put(char *at, struct slice slice)
 {

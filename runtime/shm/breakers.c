@@ -103,6 +103,7 @@ static uint64_t load(const uint64_t *word)
     return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the builtin writes through both. */
 static bool swap(uint64_t *word, uint64_t *seen, uint64_t wanted)
 {
     return __atomic_compare_exchange_n(word, seen, wanted, false, __ATOMIC_ACQ_REL,
