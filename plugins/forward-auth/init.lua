@@ -18,6 +18,7 @@ local reply, time = moongate.reply, moongate.time
 
 ---@class ForwardAuth: Plugin
 ---@field url string
+---@field service_name string          its URL without a query
 ---@field method "GET"|"POST"
 ---@field timeout number
 ---@field answer_limit integer
@@ -80,6 +81,7 @@ function forward_auth.new(options)
   self.consumer_from = options.consumer_from and options.consumer_from:lower() or false
   for i, text in ipairs(options.cache_by) do self.callers[i] = by.parse(text) end
   self.used = used_of(self)
+  self.service_name = service.name(options.url)
   self.has_response = next(self.for_response) ~= nil
   self.fingerprint = decisions.fingerprint(options)
   self.down = reply.with_headers(auth.refused(503, "authorization-unavailable",

@@ -141,19 +141,26 @@ function service.question(self, parts, body)
     timeout = self.timeout, connect_timeout = self.timeout, limit = self.answer_limit }
 end
 
--- No final answer to a question without conditions, or none by the service.
+-- No final answer to a question without conditions, or none by the service: 407 is a proxy's on the
+-- way there, and no client's business.
 local function is_failure(status)
-  return status < 200 or status == 304 or status >= 500
+  return status < 200 or status == 304 or status == 407 or status >= 500
 end
+
+--- What logs and metrics call it: a query may have a secret in it.
+---@param url string
+---@return string
+function service.name(url) return (url:gsub("%?.*", "")) end
 
 local told = {}
 
 local function failed(self, outcome, why)
-  asked:with(self.url, outcome):add()
+  local name = self.service_name
+  asked:with(name, outcome):add()
   local now = time.monotonic()
-  if now - (told[self.url] or 0) >= TELL_AGAIN then
-    told[self.url] = now
-    log.error("%s does not decide: %s", self.url, tostring(why))
+  if now - (told[name] or 0) >= TELL_AGAIN then
+    told[name] = now
+    log.error("%s does not decide: %s", name, tostring(why))
   end
   return nil
 end
@@ -168,7 +175,7 @@ function service.ask(self, question)
   if is_failure(answer.status) then
     return failed(self, "status-" .. answer.status, "It answered " .. answer.status .. ".")
   end
-  asked:with(self.url, answer.status < 300 and "allowed" or "refused"):add()
+  asked:with(self.service_name, answer.status < 300 and "allowed" or "refused"):add()
   return answer
 end
 

@@ -75,7 +75,7 @@ describe("forward-auth", function()
       consumer "mobile" { keys = { "key-of-mobile" } }
       use { { "metrics" } }
       local function plugin(more)
-        local options = { "forward-auth", url = "%s/decide", timeout = "250ms",
+        local options = { "forward-auth", url = "%s/decide?key=hidden", timeout = "250ms",
           upstream_headers = { "X-Auth-User", "x-auth-groups" } }
         for name, value in pairs(more or {}) do options[name] = value end
         return options
@@ -142,7 +142,7 @@ describe("forward-auth", function()
       { "X-Forwarded-Method", "HEAD" }, { "Connection", "x-hop" }, { "X-Hop", "1" } }, "DELETE")
     local request = asked()[1]
     assert.equal("GET", request.method)
-    assert.equal("/decide", request.target)
+    assert.equal("/decide?key=hidden", request.target)
     assert.equal(service.address, request.headers.host)
     assert.equal("DELETE", request.headers["x-forwarded-method"])
     assert.equal("/plain/b?q=%20&q", request.headers["x-forwarded-uri"])
@@ -262,6 +262,7 @@ describe("forward-auth", function()
     local cases = {
       ["a fault of the service"] = { "/plain/", "deny 500", "status-500" },
       ["its own absence"] = { "/plain/", "deny 503", "status-503" },
+      ["what a proxy before it wants"] = { "/plain/", "deny 407", "status-407" },
       ["an answer to conditions"] = { "/plain/", "bare 304", "status-304" },
       ["what is too large"] = { "/small/", "bytes 101", "upstream-body-too-large" },
       ["silence"] = { "/plain/", "silence", "timeout" },

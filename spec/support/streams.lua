@@ -21,7 +21,7 @@ ffi.cdef [[
   struct net_timer { int active, pending, priority; void *data; void *callback; double at, again; };
   struct net_loop {
     void *ev, *blocks[2], *scratch, *lists[4], *watchers[12]; struct net_timer clock;
-    double monotonic, *turn, own_turn; void (*on_turn)(void *, double); void *on_turn_data;
+    double monotonic, created, *turn, own_turn; void (*on_turn)(void *, double); void *on_turn_data;
   };
   struct net_timeout {
     struct net_timer timer; void *loop; double deadline, fires; void (*on_timeout)(void *);
