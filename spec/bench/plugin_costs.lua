@@ -26,16 +26,18 @@ local PRESIGNED = "?X-Amz-Algorithm=AWS4-HMAC-SHA256"
 local SESSION = 'name = "session", secure = false, secrets = { ("bench "):rep(8) }, '
   .. 'renew_after = "1h", idle_timeout = "2h"'
 
--- Of each plugin that has no endpoint of its own: options that let everything pass, as text, and
--- over which route it stands.
+-- Of each plugin options that let everything pass, as text. Those that answer themselves do so in
+-- place of the upstream, and are shown over it all the same.
 local ROWS = {
   { "access-log", 'path = "/dev/null"' },
+  { "aggregate", 'parts = { one = { "http://origin/small" } }', answers = true },
   { "authenticate", 'any = { { "key-auth" } }' },
   { "aws-sigv4-auth", 'clock_skew = 100 * 365 * 86400', name = "presigned", path = "/signed",
     query = PRESIGNED, header = "Host: bench" },
   { "aws-sigv4-sign", [[access_key_id = "bench", secret_access_key = "of-the-bench",
       region = "us-east-1", service = "execute-api"]] },
   { "basic-auth", "", header = "authorization: Basic YmVuY2g6b3Blbg==" },
+  { "cache", 'ttl = "1h", max_object = "64k"', name = "a hit" },
   { "bot-filter", 'deny = { "masscan", "zgrab", "python-requests/1." }' },
   { "concurrency", "limit = 1000000" },
   { "cors", 'origins = { "*" }' },
@@ -48,6 +50,7 @@ local ROWS = {
     header = BEARER },
   { "key-auth", "" },
   { "metrics", "" },
+  { "mock", 'json = { hello = "world" }', answers = true },
   { "oauth2-introspection", 'endpoint = "http://provider/introspect", client_id = "bench", '
     .. 'client_secret = "secret", cache = "1h"', header = "authorization: Bearer opaque" },
   { "quota", 'limit = 1000000000, by = "address"' },
@@ -56,6 +59,7 @@ local ROWS = {
   { "rate-limit", 'limit = 1000000000, window = "1s", algorithm = "sliding"', name = "sliding" },
   { "rate-limit", [[limits = { { limit = 1000000000, window = "1s" },
       { limit = 1000000000, window = "1h", algorithm = "fixed" } }]], name = "two limits" },
+  { "redirect", 'to = "/elsewhere"', answers = true },
   { "request-id", "" },
   { "session", SESSION, cookie = "/login" },
   { "size-limit", 'body = "1m", target = "4k", headers = "8k"' },
@@ -75,7 +79,8 @@ end
 local function subject_of(row, number, over)
   local label = row.name and ("%s (%s)"):format(row[1], row.name) or row[1]
   return { name = label, plugin = row[1], options = row[2], path = row.path or "/p" .. number,
-    over = over, header = row.header, query = row.query, cookie = row.cookie }
+    over = over, header = row.header, query = row.query, cookie = row.cookie,
+    answers = row.answers }
 end
 
 -- Subjects in their order; those whose plugin is not in this tree are left out.
@@ -117,8 +122,9 @@ local function routes_of(subjects, folder)
   for i = 2, #subjects do
     local subject = subjects[i]
     local plugins = ('%s{ "%s", %s }'):format(subject.before or "", subject.plugin, subject.options)
-    lines[#lines + 1] = ('route "GET %s" { upstream = "origin", rewrite = "/small", '
-      .. 'plugins = { %s } }'):format(subject.path, plugins)
+    local upstream = subject.answers and "" or 'upstream = "origin", rewrite = "/small", '
+    lines[#lines + 1] = ('route "GET %s" { %splugins = { %s } }'):format(subject.path, upstream,
+      plugins)
   end
   return table.concat(lines, "\n") .. "\n"
 end
