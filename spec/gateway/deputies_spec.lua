@@ -154,6 +154,6 @@ describe("a worker that does not accept", function()
     for i = 1, CONNECTIONS do clients[i]:send(http.format {}) end
     for i = 1, CONNECTIONS do assert.equal(200, clients[i]:read_response().status) end
     system.kill(pids[1], system.SIGCONT)
-    assert.equal(0, self.process:wait(10))
+    assert.equal(0, self.process:wait(60))
   end)
 end)
