@@ -1,6 +1,7 @@
 --- build_cache: tells C how routes want their answers to be cached.
 
 local bridge = require "moongate.ffi"
+local has = require("moongate.list").has
 
 local C = bridge.C
 
@@ -49,17 +50,10 @@ local function add_key(builder, key)
   builder:number(C.MOON_BUILD_CACHE_BY_CONSUMER, key.consumer)
 end
 
-local function has(list, wanted)
-  for _, one in ipairs(list) do
-    if one == wanted then return 1 end
-  end
-  return 0
-end
-
 local function add_admission(builder, policy)
-  builder:number(C.MOON_BUILD_CACHE_GETS, has(policy.methods, "GET"))
-  builder:number(C.MOON_BUILD_CACHE_HEADS, has(policy.methods, "HEAD"))
-  builder:number(C.MOON_BUILD_CACHE_POSTS, has(policy.methods, "POST"))
+  builder:number(C.MOON_BUILD_CACHE_GETS, has(policy.methods, "GET") and 1 or 0)
+  builder:number(C.MOON_BUILD_CACHE_HEADS, has(policy.methods, "HEAD") and 1 or 0)
+  builder:number(C.MOON_BUILD_CACHE_POSTS, has(policy.methods, "POST") and 1 or 0)
   add_conditions(builder, C.MOON_BUILD_BYPASS_HEADER, policy.bypass)
   add_conditions(builder, C.MOON_BUILD_NO_STORE_HEADER, policy.no_store)
   builder:number(C.MOON_BUILD_CACHE_SET_COOKIE, SET_COOKIE[policy.set_cookie])

@@ -140,6 +140,16 @@ static void forget_window(struct breaker_words *words)
         __atomic_store_n(&words->pieces[i], 0, __ATOMIC_RELEASE);
 }
 
+static bool has_failed(enum breaker_outcome outcome)
+{
+    return outcome == BREAKER_FAILED || outcome == BREAKER_FAILED_SLOWLY;
+}
+
+static bool was_slow(enum breaker_outcome outcome)
+{
+    return outcome == BREAKER_WAS_SLOW || outcome == BREAKER_FAILED_SLOWLY;
+}
+
 static void count(struct breaker_words *words, uint64_t number, enum breaker_outcome outcome)
 {
     uint64_t *word = &words->pieces[number % BREAKER_BUCKETS];
@@ -156,8 +166,8 @@ static void count(struct breaker_words *words, uint64_t number, enum breaker_out
             tally.slow /= 2;
         }
         tally.requests++;
-        tally.failed += outcome == BREAKER_FAILED || outcome == BREAKER_FAILED_SLOWLY;
-        tally.slow += outcome == BREAKER_WAS_SLOW || outcome == BREAKER_FAILED_SLOWLY;
+        tally.failed += has_failed(outcome);
+        tally.slow += was_slow(outcome);
     } while (!swap(word, &seen, word_of_tally(&tally)));
 }
 
@@ -245,10 +255,8 @@ static enum breaker_change open_now(struct breaker_words *words, uint64_t *seen,
 /* Whether a probe that went so opens it again. */
 static bool is_bad(const struct breaker_options *options, enum breaker_outcome outcome)
 {
-    bool has_failed = outcome == BREAKER_FAILED || outcome == BREAKER_FAILED_SLOWLY;
-    bool was_slow = outcome == BREAKER_WAS_SLOW || outcome == BREAKER_FAILED_SLOWLY;
-
-    return (has_failed && options->failed_share <= 1) || (was_slow && options->slow_share <= 1);
+    return (has_failed(outcome) && options->failed_share <= 1) ||
+           (was_slow(outcome) && options->slow_share <= 1);
 }
 
 /* What it is after a probe that is not bad. */
