@@ -7,6 +7,7 @@
 local certificates = require "spec.support.certificates"
 local configurations = require "spec.bench.configurations"
 local http = require "spec.support.http"
+local ports = require "spec.support.ports"
 local process = require "spec.support.process"
 local socket = require "spec.support.socket"
 local system = require "spec.support.system"
@@ -25,13 +26,6 @@ local NGINX = "/usr/sbin/nginx"
 ---@field directory string
 local Programs = {}
 Programs.__index = Programs
-
-local function free_port()
-  local listener = socket.listen("127.0.0.1")
-  local port = listener:port()
-  listener:close()
-  return port
-end
 
 local function is_open(port)
   local ok, connection = pcall(socket.connect, "127.0.0.1", port)
@@ -64,7 +58,7 @@ end
 
 -- nginx as a proxy. `options`: `http`, `location`, `modules`: more text; `tls`.
 local function proxy(self, name, options)
-  local port = free_port()
+  local port = ports.free()
   local certificate = options.tls and self:certificate()
   local tls = certificate
     and configurations.nginx_tls:format(certificate.certificate, certificate.key) or ""
@@ -88,7 +82,7 @@ end
 
 -- `before`: words of the command line before the program, of what it runs under.
 local function gateway(self, name, routes, with_tls, before)
-  local port, tls_port = free_port(), free_port()
+  local port, tls_port = ports.free(), ports.free()
   local directory = ("%s/%s"):format(self.directory, name)
   os.execute(("mkdir -p '%s/plugins'"):format(directory))
   system.write_file(directory .. "/plugins/hmac.lua", configurations.hmac_plugin)
@@ -112,7 +106,7 @@ end
 local makers = {}
 
 function makers.relay(self)
-  local port = free_port()
+  local port = ports.free()
   local child = start(self, "relay", port, { RELAY, tostring(port), tostring(self:origin()) })
   return { pid = child.pid, port = port }
 end
@@ -148,7 +142,7 @@ makers["gateway-cached"] = function(self)
 end
 
 function makers.haproxy(self)
-  local port, path = free_port(), self.directory .. "/haproxy.conf"
+  local port, path = ports.free(), self.directory .. "/haproxy.conf"
   system.write_file(path, configurations.haproxy:format(port, self:origin()))
   local child = start(self, "haproxy", port, { "/usr/sbin/haproxy", "-db", "-f", path })
   return { pid = child.pid, port = port }
@@ -187,7 +181,7 @@ end
 ---@return integer
 function Programs:origin()
   if not self.origin_port then
-    self.origin_port = free_port()
+    self.origin_port = ports.free()
     for name, bytes in pairs { ["100k"] = 102400, ["10m"] = 10485760 } do
       system.write_file(self.directory .. "/" .. name, ("x"):rep(bytes))
     end

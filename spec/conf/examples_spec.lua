@@ -1,23 +1,19 @@
 -- The configurations of conf/, and the tour through the first of them, as they are printed.
 
 local gateway = require "spec.support.gateway"
+local free_port = require("spec.support.ports").free
 local process = require "spec.support.process"
-local socket = require "spec.support.socket"
 local system = require "spec.support.system"
 
 local PORTS = { "8080", "8081", "8001" }
 
 local function read(path) return assert(system.read_file(path), path) end
 
--- Ports that are free now, by those that the example has.
+-- Free ports, by those that the example has.
 local function free_ports()
-  local sockets, ports = {}, {}
-  for _, port in ipairs(PORTS) do
-    local server = socket.listen "127.0.0.1"
-    sockets[#sockets + 1], ports[port] = server, tostring(server:port())
-  end
-  for _, server in ipairs(sockets) do server:close() end
-  return ports
+  local free = {}
+  for _, port in ipairs(PORTS) do free[port] = tostring(free_port()) end
+  return free
 end
 
 local function with_ports(text, ports)

@@ -3,6 +3,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local peer = require "spec.support.peer"
+local ports = require "spec.support.ports"
 local process = require "spec.support.process"
 local socket = require "spec.support.socket"
 local system = require "spec.support.system"
@@ -59,12 +60,12 @@ describe("a gateway whose master is killed", function()
     for directory in pairs(directories) do process.remove(directory) end
   end)
 
-  local function config(ports, more)
-    return CONFIG:format(ports[1], ports[2], ports[3], origin.url, more or "")
+  local function config(numbers, more)
+    return CONFIG:format(numbers[1], numbers[2], numbers[3], origin.url, more or "")
   end
 
   local function start(more)
-    return gateway.start { config = config({ 0, 0, 0 }, more),
+    return gateway.start { config = config({ ports.free(), ports.free(), ports.free() }, more),
       files = { ["plugins/hang.lua"] = HANG } }
   end
 

@@ -3,6 +3,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local peer = require "spec.support.peer"
+local ports = require "spec.support.ports"
 local reloading = require "spec.support.reloading"
 local socket = require "spec.support.socket"
 local system = require "spec.support.system"
@@ -27,13 +28,6 @@ describe("a reload", function()
 
   local function listen(port) return ('listen "127.0.0.1:%d"'):format(port) end
 
-  -- A port that nobody uses right now.
-  local function free_port()
-    local port, keeper = socket.refusing()
-    keeper:close()
-    return port
-  end
-
   local function answers(port)
     local ok, response = pcall(http.request, port, { path = "/bytes/1" })
     return ok and response.status == 200
@@ -41,7 +35,7 @@ describe("a reload", function()
 
   it("adds a listener", function()
     local self = reloading.start { config = config 'listen "127.0.0.1:0"' }
-    local port = free_port()
+    local port = ports.free()
     self:reload { ["gateway.lua"] = config('listen "127.0.0.1:0"', listen(port)) }
     for _ = 1, 10 do
       assert.is_true(answers(port))
@@ -50,7 +44,7 @@ describe("a reload", function()
   end)
 
   it("removes a listener, and its connections stay", function()
-    local port = free_port()
+    local port = ports.free()
     local self = reloading.start { config = config('listen "127.0.0.1:0"', listen(port)) }
     local clients = {}
     for i = 1, 10 do
@@ -66,7 +60,7 @@ describe("a reload", function()
   end)
 
   it("moves a listener, and those who connect meanwhile are served", function()
-    local old, new = free_port(), free_port()
+    local old, new = ports.free(), ports.free()
     local self = reloading.start { config = config(listen(old)) }
     for _ = 1, 3 do
       local waiting = {}
@@ -116,7 +110,7 @@ describe("a reload", function()
 
   it("takes a socket on to a worker that is started later", function()
     local self = reloading.start { config = config 'listen "127.0.0.1:0"' }
-    local port = free_port()
+    local port = ports.free()
     self:reload { ["gateway.lua"] = config('listen "127.0.0.1:0"', listen(port)) }
     self:kill_workers()
     for _ = 1, 20 do
@@ -127,7 +121,7 @@ describe("a reload", function()
 
   it("leaves clients from afar a moment to finish connecting to what goes", function()
     local self = reloading.start { config = config 'listen "127.0.0.1:0"' }
-    local port = free_port()
+    local port = ports.free()
     self:reload { ["gateway.lua"] = config('listen "127.0.0.1:0"\n'
       .. ('listen "0.0.0.0:%d"'):format(port)) }
     assert.is_true(answers(port))
@@ -142,9 +136,9 @@ describe("a reload", function()
   end)
 
   it("that wants a port in use changes nothing", function()
-    local taken = socket.listen "127.0.0.1"
+    local port, other = ports.free(), ports.free()
+    local taken = socket.listen("127.0.0.1", port)
     local self = reloading.start { config = config 'listen "127.0.0.1:0"' }
-    local port, other = taken:port(), free_port()
     local why = self:refuse {
       ["gateway.lua"] = config(listen(other), listen(port)),
     }

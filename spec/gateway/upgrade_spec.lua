@@ -6,6 +6,7 @@ local http = require "spec.support.http"
 local json = require "cjson"
 local load = require "spec.support.load"
 local peer = require "spec.support.peer"
+local ports = require "spec.support.ports"
 local process = require "spec.support.process"
 local socket = require "spec.support.socket"
 local system = require "spec.support.system"
@@ -283,9 +284,7 @@ describe("an upgrade", function()
   end)
 
   it("closes what is not listened on any more, and listens on what is new", function()
-    local removed = start() -- for a port that is free afterwards
-    local port = removed.port
-    removed:stop()
+    local port = ports.free()
     local self = start(('listen "127.0.0.1:%d"'):format(port))
     assert.equal(200, http.request(port, { path = "/bytes/1" }).status)
     edit(self, ("127.0.0.1:%d"):format(port), "127.0.0.1:0")

@@ -1,6 +1,7 @@
 local certificates = require "spec.support.certificates"
 local dns_server = require "spec.support.dns_server"
 local peer = require "spec.support.peer"
+local ports = require "spec.support.ports"
 local socket = require "spec.support.socket"
 local system = require "spec.support.system"
 local tls = require "spec.support.tls"
@@ -32,13 +33,11 @@ describe("dial", function()
 
     -- `api.test` has the addresses 127.0.0.X; some of them take connections, on one port.
     local function name(addresses, listening, backlog)
-      local bytes, port = {}, nil
+      local bytes, port = {}, ports.free()
       for i, last in ipairs(addresses) do bytes[i] = "\127\0\0" .. string.char(last) end
       dns.zone["api.test"] = { A = bytes, ttl = 60 }
       for _, last in ipairs(listening) do
-        local listener = socket.listen("127.0.0." .. last, port, backlog)
-        port = port or listener:port()
-        sockets[#sockets + 1] = listener
+        sockets[#sockets + 1] = socket.listen("127.0.0." .. last, port, backlog)
       end
       return port
     end
