@@ -5,6 +5,7 @@ local http = require "spec.support.http"
 local json = require "cjson"
 local peer = require "spec.support.peer"
 local reloading = require "spec.support.reloading"
+local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
 -- Answers with the version that its file, its module and its options have.
@@ -13,8 +14,7 @@ local ANSWER = [[
   local words = require "words"
   local plugin = { summary = "Answers.", options = { option = { type = "string", default = "" } } }
   function plugin:respond(req)
-    local seconds = tonumber(req.headers["x-sleep"])
-    if seconds then moongate.sleep(seconds) end
+    while io.open(req.headers["x-while"] or "") do moongate.sleep(0.02) end
     return moongate.reply.text(200, "CODE " .. words.word .. " " .. self.option)
   end
   return plugin
@@ -44,8 +44,7 @@ local LIFE = [[
         moongate.log.info "life VERSION task done"
       end)
     end
-    local seconds = tonumber(req.headers["x-sleep"])
-    if seconds then moongate.sleep(seconds) end
+    while io.open(req.headers["x-while"] or "") do moongate.sleep(0.02) end
     return moongate.reply.text(200, "VERSION")
   end
   return life
@@ -54,6 +53,14 @@ local LIFE = [[
 local function answer(code) return (ANSWER:gsub("CODE", code)) end
 local function life(version) return (LIFE:gsub("VERSION", version)) end
 local function words(word) return ("return { word = %q }"):format(word) end
+
+-- Sends a request that is under way until the function is called that this returns.
+local function hold(self, client)
+  local path = self.directory .. "/held"
+  system.write_file(path, "")
+  client:send(http.format { path = "/", headers = { ["x-while"] = path } })
+  return function() os.remove(path) end
+end
 
 describe("a reload", function()
   local origin
@@ -169,12 +176,13 @@ describe("a reload", function()
         files = { ["plugins/answer.lua"] = answer "one", ["plugins/words.lua"] = words "one" },
       }
       local client = http.connect(self.port)
-      client:send(http.format { path = "/", headers = { ["x-sleep"] = "0.5" } })
+      local let_go = hold(self, client)
       self:reload {
         ["plugins/answer.lua"] = answer "two", ["plugins/words.lua"] = words "two",
         ["gateway.lua"] = text:gsub('"one"', '"two"'),
       }
       assert.equal("two two two", get(self, "/").body)
+      let_go()
       assert.equal("one one one", client:read_response().body)
       assert.equal("two two two", client:request({ path = "/" }).body)
     end)
@@ -220,12 +228,13 @@ describe("a reload", function()
     it("with the last request that began on it", function()
       local self = start "one"
       local client = http.connect(self.port)
-      client:send(http.format { path = "/", headers = { ["x-sleep"] = "0.5" } })
+      local let_go = hold(self, client)
       self:wait_for_log "life one loops"
       self:reload { ["plugins/life.lua"] = life "two" }
       assert.equal(0, count(self:log(), "life one stops"))
       local before = #self:log()
       wait.that(function() return logged(self, "one", "ticks", before) > 0 end)
+      let_go()
       assert.equal("one", client:read_response().body)
       self:wait_for_log "life one stops"
       assert.equal(1, count(self:log(), "life one stops"))
