@@ -244,11 +244,11 @@ describe("oauth2-introspection", function()
   end)
 
   it("asks again once an answer is no longer kept, or the token has expired", function()
-    for path, more in pairs { ["/briefly/"] = {}, ["/strict/"] = { exp = os.time() + 2,
-      iss = "https://id", aud = "a", jti = "1", tenant = "core", scope = "read write",
-      iat = os.time() } } do
+    for _, path in ipairs { "/briefly/", "/strict/" } do
       provider:forget()
-      local bearer = active(more)
+      local bearer = active(path == "/briefly/" and {} or { exp = os.time() + 4,
+        iss = "https://id", aud = "a", jti = "1", tenant = "core", scope = "read write",
+        iat = os.time() })
       assert.equal(200, get(path, bearer).status)
       wait.that(function()
         local status = get(path, bearer).status
