@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "cache/cached_call_state.h"
+#include "shm/object_flow.h"
 
 /* At most so much is told at once. */
 #define PIECE_BYTES_MAX 65536
@@ -13,7 +14,6 @@ enum next {
     NEXT_PIECE,
     NEXT_END,
     NEXT_LATER, /* there is no more yet */
-    NEXT_SPILL, /* the rest passes */
     NEXT_NEVER
 };
 
@@ -77,14 +77,18 @@ static void end_part(struct cached_call *call)
     call->is_part_begun = false;
 }
 
-static bool is_spilling(const struct cached_call *call)
+/* It outgrew the store; the rest is elsewhere. */
+static bool follow(struct cached_call *call)
 {
-    return call->fill != NULL && call->fill->step == FILL_SPILLING &&
-           call->asked.range.start == NULL;
+    if (call->left != MESSAGE_LENGTH_UNKNOWN ||
+        !object_flow_follow(cached_store(call), &call->object, &call->cursor))
+        return false;
+    call->is_flowing = true;
+    return true;
 }
 
 /* Nothing is left to be read: whether there will be more. */
-static enum next next_of_state(const struct cached_call *call)
+static enum next next_of_state(struct cached_call *call)
 {
     struct object_progress progress;
 
@@ -95,7 +99,7 @@ static enum next next_of_state(const struct cached_call *call)
         return NEXT_LATER;
     if (progress.state == OBJECT_IS_COMPLETE)
         return call->left == MESSAGE_LENGTH_UNKNOWN ? NEXT_END : NEXT_NEVER;
-    return is_spilling(call) ? NEXT_SPILL : NEXT_NEVER;
+    return progress.state == OBJECT_IS_CONTINUED && follow(call) ? NEXT_PIECE : NEXT_NEVER;
 }
 
 /* The next bytes of the part; empty: none now. */
@@ -124,7 +128,7 @@ static enum next next_of_part(struct cached_call *call, struct slice *bytes)
     if (bytes->length > 0)
         return NEXT_PIECE;
     enum next next = next_of_state(call);
-    if (next == NEXT_PIECE) { /* it has come in this moment */
+    if (next == NEXT_PIECE) { /* it has come in this moment, or follows elsewhere */
         *bytes = read_part(call);
         return bytes->length > 0 ? NEXT_PIECE : NEXT_LATER;
     }
@@ -152,7 +156,8 @@ static enum next next_piece(struct cached_call *call, struct slice *bytes)
 
 static bool is_told_by_fill(const struct cached_call *call)
 {
-    return call->fill != NULL && call->fill->step == FILL_WRITING;
+    return call->fill != NULL &&
+           (call->fill->step == FILL_WRITING || call->fill->step == FILL_FLOWING);
 }
 
 /* Whether the next bytes of the answer are among so many: a part that has not begun yet begins
@@ -209,10 +214,6 @@ static bool tell_next(struct cached_call *call)
         return !wait_for_more(call);
     case NEXT_END:
         tell_end(call, FAULT_NONE);
-        break;
-    case NEXT_SPILL:
-        call->step = CACHED_FILL_PASSING;
-        fill_pass(call->fill);
         break;
     case NEXT_NEVER:
         tell_end(call, fault_of(call));

@@ -10,6 +10,7 @@
 #include "cache/cache_key.h"
 #include "cache/cached_call_state.h"
 #include "cache/cached_tee.h"
+#include "shm/object_flow.h"
 
 static struct cached_call *call_of(struct http_stream *stream)
 {
@@ -19,9 +20,11 @@ static struct cached_call *call_of(struct http_stream *stream)
 void cached_call_let_go(struct cached_call *call)
 {
     object_store_wait_cancel(&call->wait);
-    if (call->is_held)
+    if (call->is_held && call->is_flowing)
+        object_flow_leave(cached_store(call), &call->object);
+    else if (call->is_held)
         object_store_release(cached_store(call), &call->object);
-    call->is_held = call->has_head = false;
+    call->is_held = call->has_head = call->is_flowing = false;
 }
 
 void cached_call_wake(struct cached_call *call)

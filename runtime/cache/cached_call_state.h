@@ -53,6 +53,7 @@ struct cached_call {
     bool is_held, has_marker;
     bool has_head;      /* `head` is the object's */
     bool is_refreshing; /* it waits for the end of a refresh */
+    bool is_flowing;    /* what is held is a window: shm/object_flow.h */
     bool is_teeing;
     bool is_part_begun, is_head_told, is_after_told;
     bool has_record;          /* there is no call any more */

@@ -143,7 +143,8 @@ static void look_at_filling(struct cached_call *call)
     if (progress.state == OBJECT_IS_MOVED) {
         cached_call_let_go(call);
         cached_call_look_up(call);
-    } else if (progress.state == OBJECT_IS_ABORTED || progress.state == OBJECT_IS_UNCACHED) {
+    } else if (progress.state == OBJECT_IS_ABORTED || progress.state == OBJECT_IS_UNCACHED ||
+               progress.state == OBJECT_IS_CONTINUED) {
         go_alone(call, progress.state == OBJECT_IS_ABORTED);
     } else if (progress.is_removed) {
         go_alone(call, true);

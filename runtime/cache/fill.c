@@ -8,7 +8,9 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/fill_answer.h"
+#include "cache/fill_flow.h"
 #include "cache/validation.h"
+#include "shm/object_flow.h"
 
 /* So much of an answer that nobody wants is read, so that its connection can be kept. */
 #define DRAINED_BYTES_MAX 65536
@@ -35,6 +37,8 @@ void fill_end(struct fill *fill)
     fill->step = FILL_ENDED;
     list_remove(&fill->node);
     fill->cache->background_count -= is_alone(fill);
+    http_cache_rest(fill->cache);
+    fill_flow_clear(fill);
     object_fill_abort(fill->cache->store, &fill->object);
     fill_give_up_refresh(fill);
     fill->record = *call_record(fill->call);
@@ -49,17 +53,26 @@ void fill_break_off(struct fill *fill)
     fill_end(fill);
 }
 
+/* Without its client: who reads along is not broken off, however many such fills there are. */
+static bool goes_on_alone(const struct fill *fill)
+{
+    bool is_stored = fill->step == FILL_WRITING || fill->step == FILL_FLOWING;
+
+    if (is_stored && object_flow_is_read(fill->cache->store, &fill->object))
+        return true;
+    return fill->step != FILL_PASSING && fill->step != FILL_FLOWING &&
+           fill_may_be_alone(fill->cache);
+}
+
 void fill_leave(struct fill *fill)
 {
     if (fill->step == FILL_ENDED || is_alone(fill))
         return;
-    bool is_useful =
-        fill->step == FILL_ASKING || fill->step == FILL_WRITING || fill->step == FILL_DRAINING;
-    bool may_go_on = fill_may_be_alone(fill->cache);
+    bool goes_on = goes_on_alone(fill);
 
     fill->events = NULL;
     fill->cache->background_count++;
-    if (!is_useful || !may_go_on)
+    if (!goes_on)
         fill_end(fill);
 }
 
@@ -93,19 +106,15 @@ static void drain(struct fill *fill, struct slice bytes)
         fill_end(fill);
 }
 
-/* The store takes no more: who reads along has the rest from the upstream, others have to begin
- * anew. */
-static void spill(struct fill *fill, struct slice bytes)
+/* Nobody may read along; else all go on without the store, as far as they were told. */
+static void outgrow(struct fill *fill, struct slice bytes)
 {
-    fill_uncache(fill, FILL_PASSED_SECONDS);
-    if (is_alone(fill)) {
-        fill_end(fill);
+    if (object_flow_is_read(fill->cache->store, &fill->object)) {
+        fill_flow_begin(fill, bytes);
         return;
     }
-    fill->step = FILL_SPILLING;
-    fill->spill = arena_copy(&fill->arena, bytes);
-    http_stream_pause(fill->call);
-    fill->events->on_progress(fill->data);
+    fill_uncache(fill, FILL_PASSED_SECONDS);
+    fill_end(fill);
 }
 
 static void store_data(struct fill *fill, struct slice bytes)
@@ -115,17 +124,28 @@ static void store_data(struct fill *fill, struct slice bytes)
     if (bytes.length > fill->asked.policy->object_bytes_max - fill->object.bytes ||
         object_fill_append(store, &fill->object, bytes, http_cache_ns(fill->cache, 0)) !=
             OBJECT_DONE)
-        spill(fill, bytes);
+        outgrow(fill, bytes);
     else if (!is_alone(fill))
         fill->events->on_progress(fill->data);
+}
+
+/* It went on for the sake of readers who have left, too. */
+static bool is_too_many(const struct fill *fill)
+{
+    return is_alone(fill) && fill->cache->background_count > HTTP_CACHE_BACKGROUND_MAX &&
+           !object_flow_is_read(fill->cache->store, &fill->object);
 }
 
 static void on_data(void *data, struct slice bytes)
 {
     struct fill *fill = data;
 
-    if (fill->step == FILL_WRITING)
+    if (fill->step == FILL_WRITING && is_too_many(fill))
+        fill_end(fill);
+    else if (fill->step == FILL_WRITING)
         store_data(fill, bytes);
+    else if (fill->step == FILL_FLOWING)
+        fill_flow_data(fill, bytes);
     else if (fill->step == FILL_PASSING)
         fill->events->on_data(fill->data, bytes);
     else
@@ -139,6 +159,10 @@ static void on_end(void *data)
     void *client = fill->data;
     enum fill_step step = fill->step;
 
+    if (step == FILL_FLOWING) {
+        fill_flow_end(fill);
+        return;
+    }
     if (step == FILL_WRITING)
         object_fill_complete(fill->cache->store, &fill->object);
     fill->references++; /* the client may leave */
@@ -179,17 +203,6 @@ static const struct http_stream_events CALL_EVENTS = {
     .on_end = on_end,
     .on_failed = on_failed,
 };
-
-void fill_pass(struct fill *fill)
-{
-    struct slice spilt = fill->spill;
-    assert(fill->step == FILL_SPILLING && !is_alone(fill));
-
-    fill->step = FILL_PASSING;
-    fill->spill = SLICE_NONE;
-    http_stream_resume(fill->call);
-    fill->events->on_data(fill->data, spilt);
-}
 
 /* ---- the beginning ---- */
 

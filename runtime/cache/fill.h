@@ -2,10 +2,11 @@
  * fill — one request to the upstream for the cache's sake: its answer is stored as it comes.
  *
  * Has memory of its own, and goes on when the client for which it was begun has gone, at most
- * HTTP_CACHE_BACKGROUND_MAX of a worker's; how long, the call's timeouts and the largest size of
- * what is stored say. The upstream is never held back by who reads: what comes is stored at once,
- * and each reads it from there at a pace of his own. Only what turns out not to be for the cache
- * passes at the pace of the client, if there still is one.
+ * HTTP_CACHE_BACKGROUND_MAX of a worker's and those that somebody reads along with; how long, the
+ * call's timeouts and the largest size of what is stored say. The upstream is not held back by who
+ * reads: what comes is stored at once, and each reads it from there at a pace of his own. Only what
+ * turns out not to be for the cache passes at the pace of the client, if there still is one, and
+ * what outgrows the store at that of the slowest reader.
  *
  * Whoever waits in other workers is told of its end, whatever that is, by the store.
  */
@@ -47,7 +48,7 @@ struct fill_events {
 enum fill_step {
     FILL_ASKING,   /* no final head yet */
     FILL_WRITING,  /* into the store */
-    FILL_SPILLING, /* the store takes no more: on_progress told, fill_pass() is awaited */
+    FILL_FLOWING,  /* the store takes no more: fill_flow.h */
     FILL_PASSING,  /* to the client alone */
     FILL_DRAINING, /* nobody wants the rest of it */
     FILL_ENDED
@@ -76,8 +77,10 @@ struct fill {
     struct stored_head stored;
     struct slice rules; /* of the marker under which it was claimed; start NULL: by key */
     double requested;
-    uint64_t drained;                 /* bytes */
-    struct slice spill;               /* what the store did not take */
+    uint64_t drained;  /* bytes */
+    struct slice rest; /* FLOWING: what found no room yet, in `rest_memory` */
+    char *rest_memory;
+    bool has_all, is_finished;        /* ... the upstream's end came; and was told */
     const struct fill_events *events; /* NULL: in the background */
     void *data;
 };
@@ -107,9 +110,6 @@ struct fill *fill_start(const struct fill_options *options);
 void fill_leave(struct fill *fill);
 /* Likewise; what is left of an answer that passes is of no interest. */
 void fill_drain(struct fill *fill);
-/* SPILLING: all that is stored has been read; the rest passes from now on, beginning with what the
- * store did not take. May end in on_end or on_failed. */
-void fill_pass(struct fill *fill);
 /* Its memory is not looked at any more. */
 void fill_forget(void *fill);
 /* At once, whoever waits. */

@@ -235,7 +235,7 @@ void fill_fail(struct fill *fill, enum fault fault)
 {
     const struct fill_events *events = fill->events;
     void *client = fill->data;
-    bool was_writing = fill->step == FILL_WRITING;
+    bool was_writing = fill->step == FILL_WRITING || fill->step == FILL_FLOWING;
     enum fault told = fault_of_client(fill, fault);
 
     fill->references++; /* the client may forget it */

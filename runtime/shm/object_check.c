@@ -10,6 +10,9 @@
 static void add_object(const struct object_store *store, uint32_t page, uint64_t state,
                        struct object_usage *usage)
 {
+    if (object_page_kind(state) == OBJECT_PAGE_FILLING &&
+        (object_record(store, page)->flags & OBJECT_FLAG_WINDOW) != 0)
+        return;
     usage->objects++;
     usage->filling += object_page_kind(state) == OBJECT_PAGE_FILLING;
     usage->removed += object_page_kind(state) == OBJECT_PAGE_REMOVED;
@@ -84,16 +87,16 @@ static void check_object(struct walk *walk, uint64_t state)
     struct object_hold object = {walk->object, object_page_generation(state)};
     uint64_t word = object_load(&record->metadata);
     uint32_t chain = object_metadata_chain(word, walk->object);
-    uint64_t in_first = word != 0 ? OBJECT_PAGE_BYTES - record->body_at : 0;
+    bool has_body = word != 0 || (record->flags & OBJECT_FLAG_WINDOW) != 0;
+    uint64_t in_first = has_body ? OBJECT_PAGE_BYTES - record->body_at : 0;
     bool is_complete = object_page_kind(state) == OBJECT_PAGE_COMPLETE;
 
     if (chain != OBJECT_PAGE_NONE)
         walk_chain(walk, chain, pages_for(object_metadata_bytes(word)), false);
     uint64_t behind = record->bytes > in_first ? record->bytes - in_first : 0;
-    /* Who was killed while it appended had linked more than it told of. */
-    bool was_aborted = object_page_kind(state) == OBJECT_PAGE_REMOVED;
+    /* Who fills has taken room for what will come. */
     if (walk->problem == NULL)
-        walk_chain(walk, object_page_next(store, walk->object), pages_for(behind), was_aborted);
+        walk_chain(walk, object_page_next(store, walk->object), pages_for(behind), !is_complete);
     if (walk->problem != NULL)
         return;
     if (object_page_kind(state) == OBJECT_PAGE_REMOVED && !object_lanes_hold(store, walk->object))

@@ -6,6 +6,7 @@
 #include <assert.h>
 
 #include "shm/object_eviction.h"
+#include "shm/object_flow.h"
 #include "shm/object_lanes.h"
 #include "shm/object_lookup.h"
 #include "shm/object_metadata.h"
@@ -111,6 +112,55 @@ static bool is_too_large(const struct object_store *store, const struct object_h
            (head->body_bytes != OBJECT_BYTES_UNKNOWN && head->body_bytes > store->object_bytes_max);
 }
 
+/* The page behind the tail, taken before or now; false when there is no room. */
+static bool extend(struct object_store *store, struct object_fill *fill, uint64_t now_ns)
+{
+    uint64_t state =
+        object_page_word(OBJECT_PAGE_BODY, store->lane, fill->object.generation, fill->object.page);
+    uint32_t page = object_page_next(store, fill->tail);
+
+    if (page == OBJECT_PAGE_NONE) {
+        page = object_eviction_take(store, state, now_ns);
+        if (page == OBJECT_PAGE_NONE)
+            return false;
+        object_page_link(store, fill->tail, page);
+    }
+    fill->tail = page;
+    fill->tail_at = 0;
+    return true;
+}
+
+/* Pages behind the tail of before, which nobody has read. */
+static void take_back(struct object_store *store, struct object_fill *fill, uint32_t tail,
+                      uint32_t tail_at)
+{
+    uint32_t behind = object_page_next(store, tail);
+
+    object_page_link(store, tail, OBJECT_PAGE_NONE);
+    object_pages_free_chain(store, behind, fill->object.page, fill->object.generation);
+    fill->tail = tail;
+    fill->tail_at = tail_at;
+}
+
+/* All that a body of known length needs, so that it cannot fail halfway, when others read along. */
+static bool reserve(struct object_store *store, struct object_fill *fill, uint64_t now_ns)
+{
+    uint32_t tail = fill->tail, tail_at = fill->tail_at;
+    uint64_t room = OBJECT_PAGE_BYTES - tail_at;
+
+    if (fill->body_bytes == OBJECT_BYTES_UNKNOWN)
+        return object_flow_prepare(store, fill, now_ns);
+    for (; room < fill->body_bytes; room += OBJECT_PAGE_BYTES) {
+        if (!extend(store, fill, now_ns)) {
+            take_back(store, fill, tail, tail_at);
+            return false;
+        }
+    }
+    fill->tail = tail;
+    fill->tail_at = tail_at;
+    return true;
+}
+
 enum object_filled object_fill_head(struct object_store *store, struct object_fill *fill,
                                     const struct object_head *head, uint64_t now_ns)
 {
@@ -125,33 +175,22 @@ enum object_filled object_fill_head(struct object_store *store, struct object_fi
     size_t body_at = object_record_text_end(record);
     if (object_metadata_chain(word, fill->object.page) == OBJECT_PAGE_NONE)
         body_at = record->metadata_at + object_metadata_bytes(word);
+    fill->body_bytes = head->body_bytes;
+    fill->tail = fill->object.page;
+    fill->tail_at = (uint32_t)body_at;
+    if (!reserve(store, fill, now_ns)) {
+        object_metadata_free(store, &fill->object, word);
+        return OBJECT_NO_ROOM;
+    }
     record->body_at = (uint16_t)body_at;
     object_store_word(&record->useful_until_ns, head->useful_until_ns);
     object_store_word(&record->body_bytes, head->body_bytes);
     object_store_word(&record->metadata, word);
     object_store_word(&record->checked, OBJECT_UNCHECKED);
     fill->has_head = true;
-    fill->body_bytes = head->body_bytes;
-    fill->tail = fill->object.page;
-    fill->tail_at = (uint32_t)body_at;
     take_place(store, fill, now_ns);
     object_wait_tell(store, record);
     return OBJECT_DONE;
-}
-
-/* The page behind the tail; false when there is no room. */
-static bool extend(struct object_store *store, struct object_fill *fill, uint64_t now_ns)
-{
-    uint64_t state =
-        object_page_word(OBJECT_PAGE_BODY, store->lane, fill->object.generation, fill->object.page);
-    uint32_t page = object_eviction_take(store, state, now_ns);
-
-    if (page == OBJECT_PAGE_NONE)
-        return false;
-    object_page_link(store, fill->tail, page);
-    fill->tail = page;
-    fill->tail_at = 0;
-    return true;
 }
 
 static bool copy_in(struct object_store *store, struct object_fill *fill, struct slice bytes,
@@ -169,18 +208,6 @@ static bool copy_in(struct object_store *store, struct object_fill *fill, struct
     return true;
 }
 
-/* Pages behind the tail of before, which nobody has read. */
-static void take_back(struct object_store *store, struct object_fill *fill, uint32_t tail,
-                      uint32_t tail_at)
-{
-    uint32_t behind = object_page_next(store, tail);
-
-    object_page_link(store, tail, OBJECT_PAGE_NONE);
-    object_pages_free_chain(store, behind, fill->object.page, fill->object.generation);
-    fill->tail = tail;
-    fill->tail_at = tail_at;
-}
-
 enum object_filled object_fill_append(struct object_store *store, struct object_fill *fill,
                                       struct slice bytes, uint64_t now_ns)
 {
@@ -189,7 +216,7 @@ enum object_filled object_fill_append(struct object_store *store, struct object_
         fill->body_bytes != OBJECT_BYTES_UNKNOWN ? fill->body_bytes : store->object_bytes_max;
     uint32_t tail = fill->tail, tail_at = fill->tail_at;
 
-    assert(fill->has_head);
+    assert(fill->has_head && fill->flow == OBJECT_FLOW_NONE);
     if (bytes.length > most - fill->bytes)
         return OBJECT_TOO_LARGE;
     if (!copy_in(store, fill, bytes, now_ns)) {
@@ -206,6 +233,7 @@ enum object_filled object_fill_append(struct object_store *store, struct object_
 static void forget(struct object_store *store, struct object_fill *fill)
 {
     object_fill_refresh_give_up(store, &fill->refresh);
+    object_flow_clear(store, fill);
     *fill = (struct object_fill){0};
 }
 
@@ -251,7 +279,8 @@ void object_fill_abort(struct object_store *store, struct object_fill *fill)
     if (fill->object.generation == 0)
         return;
     object_removal_end(store, &fill->object, OBJECT_IS_ABORTED);
-    object_lane_count(store, OBJECT_COUNT_ABORTED, 1);
+    if (fill->flow == OBJECT_FLOW_NONE)
+        object_lane_count(store, OBJECT_COUNT_ABORTED, 1);
     forget(store, fill);
 }
 

@@ -27,6 +27,14 @@ struct object_refresh {
     uint64_t stamp;            /* purges after it apply */
 };
 
+/* Of a fill whose object takes no more. */
+enum object_flow {
+    OBJECT_FLOW_NONE,
+    OBJECT_FLOW_FIRST,  /* goes on in the first window, */
+    OBJECT_FLOW_SECOND, /* or in the second one, while some still read the object, */
+    OBJECT_FLOW_ROUND   /* from one to the other; the object has gone */
+};
+
 /* An object being written: plain data of the process that claimed it. */
 struct object_fill {
     struct object_hold object;     /* generation 0: there is none. Not to be released */
@@ -34,6 +42,9 @@ struct object_fill {
     uint64_t bytes;                /* of the body, so far */
     uint64_t body_bytes;           /* as the head said */
     uint32_t tail, tail_at;        /* the page that is written to, and where */
+    struct object_hold windows[2]; /* of one of unknown length: shm/object_flow.h */
+    uint32_t window;               /* the one that is written to */
+    enum object_flow flow;
     bool has_head;
 };
 
@@ -72,7 +83,8 @@ enum object_filled object_fill_claim_variant(struct object_store *store,
  */
 enum object_filled object_fill_vary(struct object_store *store, struct object_fill *fill,
                                     struct slice rules, struct slice variant, uint64_t now_ns);
-/* Once, before the body. Not DONE: the fill is as before. */
+/* Once, before the body. All room that a body of known length needs is taken now; one of unknown
+ * length may find none later: see shm/object_flow.h. Not DONE: the fill is as before. */
 enum object_filled object_fill_head(struct object_store *store, struct object_fill *fill,
                                     const struct object_head *head, uint64_t now_ns);
 /* All of `bytes`, or nothing. */

@@ -29,7 +29,8 @@ struct object_record {
     uint32_t refresher;              /* lane + 1 of who validates it */
     uint32_t refreshes;              /* as in object_progress */
     uint32_t account, route;         /* the route's place among the stamps; OBJECT_STAMP_NONE */
-    uint32_t variants;               /* of a marker: how many ever came */
+    uint32_t variants;               /* of a marker: how many ever came; else page + 1 of what
+                                        follows: shm/object_flow.h */
     uint16_t flags;
     uint16_t key_length, url_at, variant_length;
     uint16_t metadata_at; /* in the first page, if it is there */
@@ -41,6 +42,7 @@ _Static_assert(sizeof(struct object_record) == 128, "two cache lines");
 #define OBJECT_FLAG_MARKER  1
 #define OBJECT_FLAG_PASSED  2
 #define OBJECT_FLAG_EVICTED 4
+#define OBJECT_FLAG_WINDOW  8
 #define OBJECT_STAMP_NONE   UINT32_MAX
 /* Instead of an epoch. */
 #define OBJECT_UNCHECKED UINT64_MAX

@@ -136,12 +136,22 @@ void object_store_on_freed(struct object_store *store, object_store_freed *on_fr
     store->on_freed_data = data;
 }
 
+/* A window has a length when there is no more to come. */
+static enum object_state state_of_filling(const struct object_record *record)
+{
+    if ((record->flags & OBJECT_FLAG_WINDOW) != 0 &&
+        object_load(&record->body_bytes) != OBJECT_BYTES_UNKNOWN)
+        return OBJECT_IS_COMPLETE;
+    return __atomic_load_n(&record->variants, __ATOMIC_SEQ_CST) != 0 ? OBJECT_IS_CONTINUED
+                                                                     : OBJECT_IS_FILLING;
+}
+
 static enum object_state state_of(uint64_t state, const struct object_record *record)
 {
     enum object_page_kind kind = object_page_kind(state);
 
     if (kind == OBJECT_PAGE_FILLING)
-        return OBJECT_IS_FILLING;
+        return state_of_filling(record);
     if ((record->flags & OBJECT_FLAG_PASSED) != 0)
         return OBJECT_IS_UNCACHED;
     return kind == OBJECT_PAGE_COMPLETE ? OBJECT_IS_COMPLETE : object_page_end(state);
@@ -154,10 +164,11 @@ void object_store_progress(const struct object_store *store, const struct object
     uint64_t state = object_page_state(store, hold->page);
     const struct object_record *record = object_record(store, hold->page);
     uint64_t stamp = object_load(&record->stamp);
+    enum object_state is = state_of(state, record);
 
     assert(object_page_generation(state) == hold->generation);
     *progress = (struct object_progress){
-        .state = state_of(state, record),
+        .state = is,
         .has_head = object_load(&record->metadata) != 0,
         .is_stale = object_load(&record->soft_stamp) > stamp,
         .is_refreshing = __atomic_load_n(&record->refresher, __ATOMIC_SEQ_CST) != 0,

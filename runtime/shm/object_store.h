@@ -139,7 +139,8 @@ enum object_state {
     OBJECT_IS_COMPLETE,
     OBJECT_IS_ABORTED,  /* there will never be more: its filler failed or died */
     OBJECT_IS_UNCACHED, /* likewise: the filler found that it must not be stored or shared */
-    OBJECT_IS_MOVED     /* likewise: find it anew, the key has variants now */
+    OBJECT_IS_MOVED,    /* likewise: find it anew, the key has variants now */
+    OBJECT_IS_CONTINUED /* likewise: it is not stored; who reads follows: shm/object_flow.h */
 };
 
 struct object_progress {

@@ -14,11 +14,14 @@
 
 #define WAITER_BITS 64
 
-static void tell_lane(int fd)
+void object_wait_tell_lane(const struct object_store *store, uint32_t lane)
 {
     const uint64_t one = 1;
+    int fd = store->wake_fds != NULL ? store->wake_fds[lane] : -1;
     ssize_t written;
 
+    if (fd < 0)
+        return;
     do
         written = write(fd, &one, sizeof(one));
     while (written < 0 && errno == EINTR); /* EAGAIN: it has been told so often already */
@@ -32,10 +35,8 @@ void object_wait_tell(const struct object_store *store, struct object_record *re
     uint64_t waiters = __atomic_exchange_n(&record->waiters, 0, __ATOMIC_SEQ_CST);
     for (; waiters != 0; waiters &= waiters - 1) {
         uint32_t lane = (uint32_t)__builtin_ctzll(waiters);
-        for (; lane < store->lane_count; lane += WAITER_BITS) {
-            if (store->wake_fds[lane] >= 0)
-                tell_lane(store->wake_fds[lane]);
-        }
+        for (; lane < store->lane_count; lane += WAITER_BITS)
+            object_wait_tell_lane(store, lane);
     }
 }
 

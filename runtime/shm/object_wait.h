@@ -11,3 +11,5 @@
 
 /* After a change: tells all that wait for it. */
 void object_wait_tell(const struct object_store *store, struct object_record *record);
+/* Makes the wake descriptor of that lane readable, if it has one. */
+void object_wait_tell_lane(const struct object_store *store, uint32_t lane);

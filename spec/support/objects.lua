@@ -9,13 +9,13 @@ local ffi = require "ffi"
 local runtime = require "spec.support.runtime"
 
 local C = runtime.include("shm/object_store.h", "shm/object_fill.h", "shm/object_purge.h",
-  "shm/object_pages.h", "shm/object_record.h", "shm/object_lanes.h")
+  "shm/object_pages.h", "shm/object_record.h", "shm/object_lanes.h", "shm/object_flow.h")
 local slice, text = runtime.slice, runtime.text
 
 local objects = { C = C, LANES = 8, now = 1000000000000 }
 
 objects.FOUND = { [0] = "missing", "complete", "filling", "varies", "passed" }
-objects.STATE = { [0] = "filling", "complete", "aborted", "uncached", "moved" }
+objects.STATE = { [0] = "filling", "complete", "aborted", "uncached", "moved", "continued" }
 objects.FILLED = { [0] = "done", "taken", "too large", "no room" }
 
 local segment, views

@@ -42,7 +42,7 @@ describe("an object store", function()
   end
 
   it("reads pages that lie together as one", function()
-    objects.put(store, "a", "", ("x"):rep(100000))
+    objects.put(store, "a", "", ("x"):rep(100000), { bytes = 100000 })
     local _, hold = objects.find(store, "a")
     local body, pieces = objects.body(store, hold)
     assert.equal(100000, #body)
