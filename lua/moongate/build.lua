@@ -125,6 +125,12 @@ local function add_clusters(builder)
   end
 end
 
+local function add_discovery(model)
+  for _, upstream in ipairs(model.upstreams) do
+    if upstream.discover then return require("moongate.discovery").expect(model) end
+  end
+end
+
 local function add_conditions(builder, which, conditions)
   for name, value in pairs(conditions) do
     builder:pair(which, name, value ~= true and value or nil)
@@ -222,6 +228,7 @@ local function start(builder, model)
   add_settings(builder, model)
   for _, listener in ipairs(model.listeners) do add_listener(builder, listener) end
   add_clusters(builder)
+  add_discovery(model)
   add_use(builder, model.use)
   if has_admin(model) and C.moon_config_is_wanted(builder.generation) then
     builder.shown = require("moongate.admin.configuration").writer(model)

@@ -76,6 +76,7 @@ function build_upstreams.add(builder, upstream)
   builder:begin(C.MOON_OBJECT_CLUSTER, upstream.at)
   builder:text(C.MOON_BUILD_CLUSTER_NAME, upstream.name)
   for _, target in ipairs(upstream.targets) do add_target(builder, target) end
+  builder:number(C.MOON_BUILD_DISCOVERED, upstream.discover and 1)
   add_balance(builder, upstream)
   add_health(builder, upstream.health)
   builder:text(C.MOON_BUILD_CLUSTER_PROTOCOL, upstream.protocol)

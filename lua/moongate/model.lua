@@ -63,7 +63,9 @@
 
 ---@class ModelUpstream
 ---@field name string
----@field targets ModelTarget[]
+---@field targets ModelTarget[]          none where they are discovered
+---@field discover table?              as discover_schema.lua has it, with `kind`; of dns `host` and
+--- `port`, of file `path`
 ---@field balance "round_robin"|"least_conn"|"ewma"|"hash"|"random"
 ---@field by (fun(req: Request): string?)?  of hash
 ---@field bound number                 of hash; 0: none

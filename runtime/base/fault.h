@@ -31,6 +31,7 @@
     X(  UPSTREAM_DNS,              502, true,  "upstream-dns-error",          "dns_error",                       "The name of the upstream does not resolve.") \
     X(  UPSTREAM_DNS_TIMEOUT,      504, true,  "upstream-dns-timeout",        "dns_timeout",                     "The name of the upstream did not resolve in time.") \
     X(  UPSTREAM_UNAVAILABLE,      503, false, "upstream-unavailable",        "destination_unavailable",         "No target of the upstream is available.") \
+    X(  UPSTREAM_EMPTY,            503, false, "upstream-empty",              "destination_unavailable",         "The upstream has no target: none has been discovered yet, or there is none now.") \
     X(  UPSTREAM_LIMIT,            503, false, "upstream-limit",              "connection_limit_reached",        "The upstream is at its limit of connections.") \
     X(  CIRCUIT_OPEN,              503, false, "circuit-open",                "destination_unavailable",         "The upstream has failed too often lately; it is left alone for a while.") \
     X(  UPSTREAM_REFUSED,          502, true,  "upstream-refused",            "connection_refused",              "The upstream refused the connection.") \

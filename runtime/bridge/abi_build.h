@@ -148,6 +148,7 @@ enum moon_build_number {
     MOON_BUILD_TARGET_BACKUP,
     MOON_BUILD_TARGET_REMOTE,
     MOON_BUILD_TARGET_TLS,
+    MOON_BUILD_DISCOVERED, /* 1: targets come at run time, see moon_upstream_take() */
     MOON_BUILD_TLS_VERIFY,
     MOON_BUILD_IDLE_CONNECTIONS,
     MOON_BUILD_IDLE_SECONDS,

@@ -257,6 +257,29 @@ enum moon_target_change {
 };
 int moon_target_change(struct generation *generation, const struct slice *texts, double weight,
                        struct slice *nearest);
+/* What has been discovered: numbers of each target. */
+enum moon_take_number {
+    MOON_TAKE_PORT,
+    MOON_TAKE_WEIGHT,
+    MOON_TAKE_PRIORITY,
+    MOON_TAKE_TLS,
+    MOON_TAKE_BACKUP,
+    MOON_TAKE_REMOTE,
+    MOON_TAKE_NUMBERS
+};
+enum moon_take {
+    MOON_TAKE_DONE,
+    MOON_TAKE_SAME /* nothing has changed */,
+    MOON_TAKE_NOT_DISCOVERED /* there is no such upstream */,
+    MOON_TAKE_RETIRED /* the generation serves no more */
+};
+/*
+ * The targets of an upstream whose targets are discovered: at once in the generation that serves,
+ * with its entry in one that is being started. `hosts`: names, addresses or "/path" of unix
+ * sockets; `numbers`: MOON_TAKE_NUMBERS for each. At most 1024, no two alike, weights 1 to 1000.
+ */
+int moon_upstream_take(struct generation *generation, const char *name, size_t length,
+                       const struct slice *hosts, const double *numbers, uint32_t count);
 /* The worker that probes for all, from 0; -1: none does. */
 int moon_prober(struct generation *generation);
 

@@ -33,8 +33,11 @@ static const struct cluster_target_options *finish_targets(struct generation *ge
     return targets;
 }
 
+/* Or may have one. */
 static bool has_tls_target(const struct cluster_options *options)
 {
+    if (options->is_discovered)
+        return true;
     for (size_t i = 0; i < options->target_count; i++) {
         if (options->targets[i].is_tls)
             return true;
@@ -195,6 +198,7 @@ double draft_finish_cluster(struct generation *generation)
         return -1;
     }
     options.targets = finish_targets(generation, &options.target_count);
+    options.is_discovered = draft_number(draft, MOON_BUILD_DISCOVERED, 0) != 0;
     finish_numbers(draft, &options);
     finish_health(draft, &options);
     finish_balance(draft, &options);

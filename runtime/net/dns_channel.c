@@ -3,24 +3,15 @@
  */
 #include "net/dns_channel.h"
 
-#include <ares.h>
 #include <assert.h>
 #include <math.h>
 
-#include "base/list.h"
 #include "base/mem.h"
+#include "net/dns_channel_internal.h"
 
 #define TRY_SECONDS 2
 /* Per server; each round waits twice as long as the one before. */
 #define TRIES 2
-
-struct dns_channel {
-    struct loop *loop;
-    ares_channel ares;
-    ev_timer deadline;
-    struct list sockets; /* struct dns_socket */
-    bool is_closing;
-};
 
 /* A descriptor that c-ares opened. */
 struct dns_socket {
@@ -35,8 +26,7 @@ struct dns_lookup {
     void *data;
 };
 
-/* After each call into c-ares: its next deadline may have changed. */
-static void set_deadline(struct dns_channel *channel)
+void dns_channel_set_deadline(struct dns_channel *channel)
 {
     struct timeval left;
 
@@ -52,7 +42,7 @@ static void on_deadline(struct ev_loop *ev, ev_timer *watcher, int events)
     struct dns_channel *channel = watcher->data;
 
     ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    set_deadline(channel);
+    dns_channel_set_deadline(channel);
 }
 
 /* The socket's watcher may be gone when c-ares returns. */
@@ -64,7 +54,7 @@ static void on_socket(struct ev_loop *ev, ev_io *watcher, int events)
 
     ares_process_fd(channel->ares, (events & EV_READ) != 0 ? fd : ARES_SOCKET_BAD,
                     (events & EV_WRITE) != 0 ? fd : ARES_SOCKET_BAD);
-    set_deadline(channel);
+    dns_channel_set_deadline(channel);
 }
 
 static struct dns_socket *find_socket(struct dns_channel *channel, ares_socket_t fd)
@@ -144,7 +134,7 @@ void dns_channel_destroy(struct dns_channel **channel)
     free(gone);
 }
 
-static enum dns_outcome outcome_of(int status)
+enum dns_outcome dns_channel_outcome(int status)
 {
     switch (status) {
     case ARES_SUCCESS:
@@ -181,7 +171,7 @@ static void on_looked_up(void *data, int status, int timeouts, struct ares_addri
     struct dns_result result;
 
     free(data);
-    result.outcome = outcome_of(status);
+    result.outcome = dns_channel_outcome(status);
     result.ttl = 0;
     result.count = 0;
     if (info != NULL) {
@@ -203,5 +193,5 @@ void dns_channel_lookup(struct dns_channel *channel, const char *host, dns_looke
 
     *lookup = (struct dns_lookup){.channel = channel, .done = done, .data = data};
     ares_getaddrinfo(channel->ares, host, NULL, &HINTS, on_looked_up, lookup);
-    set_deadline(channel);
+    dns_channel_set_deadline(channel);
 }

@@ -346,3 +346,8 @@ void resolver_cancel(struct resolver_query **query)
     query_free(*query);
     *query = NULL;
 }
+
+struct dns_channel *resolver_channel(const struct resolver *resolver)
+{
+    return resolver->channel;
+}

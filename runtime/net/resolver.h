@@ -17,6 +17,7 @@
 #define RESOLVER_NAMES_MAX     4096
 #define RESOLVER_ADDRESSES_MAX 32
 
+struct dns_channel;
 struct resolver;
 struct resolver_query;
 
@@ -54,3 +55,6 @@ struct resolver_query *resolver_ask(struct resolver *resolver, const char *host,
                                     resolver_answered *answered, void *data);
 /* Clears `*query`, which may be NULL. */
 void resolver_cancel(struct resolver_query **query);
+/* What names are asked through now, for who keeps what it finds by itself: until
+ * resolver_configure(). */
+struct dns_channel *resolver_channel(const struct resolver *resolver);

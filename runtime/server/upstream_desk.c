@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "base/mem.h"
+#include "server/upstream_sources.h"
 #include "upstream/roster.h"
 
 #define WORDS_MAX  4
@@ -18,6 +19,7 @@
 
 struct question {
     const struct target_board *board;
+    const struct dict *dict;
     struct slice words[WORDS_MAX];
     size_t word_count; /* more than WORDS_MAX: too many */
     bool wants_json;
@@ -127,11 +129,12 @@ static void print_rows(struct buffer *text, const struct roster_row *rows, size_
     }
 }
 
-static void print_rows_json(struct buffer *text, const struct roster_row *rows, size_t count)
+static void print_rows_json(const struct question *question, struct slice upstream,
+                            const struct roster_row *rows, size_t count)
 {
     struct json_writer writer;
 
-    json_writer_init(&writer, text);
+    json_writer_init(&writer, question->text);
     json_writer_open_object(&writer, NULL);
     json_writer_put_flag(&writer, "ok", true);
     json_writer_open_array(&writer, "targets");
@@ -147,8 +150,9 @@ static void print_rows_json(struct buffer *text, const struct roster_row *rows, 
         json_writer_close_object(&writer);
     }
     json_writer_close_array(&writer);
+    upstream_sources_put(question->dict, question->board, upstream, &writer);
     json_writer_close_object(&writer);
-    buffer_append(text, SLICE("\n"));
+    buffer_append(question->text, SLICE("\n"));
 }
 
 static bool answer_list(struct question *question)
@@ -162,10 +166,12 @@ static bool answer_list(struct question *question)
         return refuse_name(question, ROSTER_NO_UPSTREAM, near);
     }
     struct roster_row *rows = rows_of(question, upstream, &count);
-    if (question->wants_json)
-        print_rows_json(question->text, rows, count);
-    else
+    if (question->wants_json) {
+        print_rows_json(question, upstream, rows, count);
+    } else {
         print_rows(question->text, rows, count);
+        upstream_sources_print(question->dict, question->board, upstream, question->text);
+    }
     free(rows);
     return true;
 }
@@ -207,10 +213,11 @@ static void split(struct question *question, struct slice words)
     }
 }
 
-bool upstream_desk_answer(const struct target_board *board, struct slice words, bool wants_json,
-                          struct buffer *text)
+bool upstream_desk_answer(const struct target_board *board, const struct dict *dict,
+                          struct slice words, bool wants_json, struct buffer *text)
 {
-    struct question question = {.board = board, .wants_json = wants_json, .text = text};
+    struct question question = {
+        .board = board, .dict = dict, .wants_json = wants_json, .text = text};
     enum roster_action action;
 
     split(&question, words);

@@ -199,15 +199,20 @@ static void begin_on(struct call *call, struct target *target)
     call->attempt_started = loop_monotonic(call_loop(call));
 }
 
+static enum fault fault_without_target(const struct cluster *cluster)
+{
+    if (cluster->target_count == 0)
+        return FAULT_UPSTREAM_EMPTY;
+    return cluster->lineup.count > 0 ? FAULT_UPSTREAM_LIMIT : FAULT_UPSTREAM_UNAVAILABLE;
+}
+
 void call_attempt_start(struct call *call)
 {
     struct target *target = pick(call);
 
     assert(call->inner == NULL && !call->is_active);
     if (target == NULL) {
-        bool has_targets = call->cluster->lineup.count > 0;
-        call_attempt_fail(call, has_targets ? FAULT_UPSTREAM_LIMIT : FAULT_UPSTREAM_UNAVAILABLE,
-                          NULL);
+        call_attempt_fail(call, fault_without_target(call->cluster), NULL);
         return;
     }
     begin_on(call, target);

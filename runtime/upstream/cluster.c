@@ -122,16 +122,18 @@ static bool take_manners(struct cluster *cluster, const struct cluster_options *
     return is_changed;
 }
 
-/* Takes that target out of the old list, or makes one. It is looked for at its old index first. */
-static struct target *take_target(struct cluster *cluster, size_t index,
+/* Takes that target out of the old list, or makes one. It is looked for first where the last one
+ * was, since they mostly come in the same order. */
+static struct target *take_target(struct cluster *cluster, size_t *next,
                                   const struct cluster_target_options *options)
 {
     for (size_t i = 0; i < cluster->target_count; i++) {
-        size_t at = (index + i) % cluster->target_count;
+        size_t at = (*next + i) % cluster->target_count;
         struct target *target = cluster->targets[at];
         if (target == NULL || !target_is(target, options))
             continue;
         cluster->targets[at] = NULL;
+        *next = at + 1;
         target_take_options(target, options);
         pool_set_limits(target->pool, &cluster->pool_limits);
         return target;
@@ -167,19 +169,21 @@ static void drop_targets(struct cluster *cluster)
     cluster->target_count = 0;
 }
 
-static void take_targets(struct cluster *cluster, const struct cluster_options *options)
+static void take_targets(struct cluster *cluster, const struct cluster_target_options *options,
+                         size_t count)
 {
-    struct target **targets = mem_zeroed_array(options->target_count + 1, sizeof(struct target *));
+    struct target **targets = mem_zeroed_array(count + 1, sizeof(struct target *));
+    size_t next = 0;
 
-    for (size_t i = 0; i < options->target_count; i++) {
-        assert(options->targets[i].weight <= CLUSTER_WEIGHT_MAX);
-        assert(options->tls != NULL || !options->targets[i].is_tls);
-        targets[i] = take_target(cluster, i, &options->targets[i]);
+    for (size_t i = 0; i < count; i++) {
+        assert(options[i].weight <= CLUSTER_WEIGHT_MAX);
+        assert(cluster->tls != NULL || !options[i].is_tls);
+        targets[i] = take_target(cluster, &next, &options[i]);
         name_target(cluster, targets[i]);
     }
     drop_targets(cluster);
     cluster->targets = targets;
-    cluster->target_count = options->target_count;
+    cluster->target_count = count;
     lineup_init(&cluster->lineup, cluster->target_count);
     if (cluster->balance == CLUSTER_HASH)
         ring_make(&cluster->ring, targets, cluster->target_count);
@@ -187,32 +191,78 @@ static void take_targets(struct cluster *cluster, const struct cluster_options *
         ring_clear(&cluster->ring);
 }
 
-static bool has_targets(const struct cluster *cluster, const struct cluster_options *options)
+/* Those that it has, by what they are made from: to be freed. */
+static struct cluster_target_options *targets_of(const struct cluster *cluster)
 {
-    if (cluster->target_count != options->target_count)
+    struct cluster_target_options *options =
+        mem_zeroed_array(cluster->target_count + 1, sizeof(*options));
+
+    for (size_t i = 0; i < cluster->target_count; i++) {
+        const struct target *target = cluster->targets[i];
+        options[i] = (struct cluster_target_options){
+            .host = slice_from_string(target->host),
+            .port = target->port,
+            .weight = target->weight,
+            .is_tls = target->is_tls,
+            .is_backup = target->is_backup,
+            .is_remote = target->is_remote,
+            .priority = target->priority,
+        };
+    }
+    return options;
+}
+
+static bool has_targets(const struct cluster *cluster, const struct cluster_target_options *options,
+                        size_t count)
+{
+    if (cluster->target_count != count)
         return false;
-    for (size_t i = 0; i < options->target_count; i++) {
-        if (!target_is(cluster->targets[i], &options->targets[i]) ||
-            !target_has_options(cluster->targets[i], &options->targets[i]))
+    for (size_t i = 0; i < count; i++) {
+        if (!target_is(cluster->targets[i], &options[i]) ||
+            !target_has_options(cluster->targets[i], &options[i]))
             return false;
     }
     return true;
 }
 
+bool cluster_set_targets(struct cluster *cluster, const struct cluster_target_options *targets,
+                         size_t count)
+{
+    assert(count <= CLUSTER_TARGETS_MAX);
+    if (has_targets(cluster, targets, count))
+        return false;
+    take_targets(cluster, targets, count);
+    return true;
+}
+
+/* Whether those that it has stay, whichever they are. */
+static bool leaves_targets(const struct cluster_options *options)
+{
+    return options->is_discovered && options->target_count == 0;
+}
+
 bool cluster_is(const struct cluster *cluster, const struct cluster_options *options)
 {
     return has_numbers(cluster, options) && has_manners(cluster, options) &&
-           has_targets(cluster, options);
+           (leaves_targets(options) ||
+            has_targets(cluster, options->targets, options->target_count));
 }
 
 void cluster_configure(struct cluster *cluster, const struct cluster_options *options)
 {
     assert(options->target_count <= CLUSTER_TARGETS_MAX);
+    assert(options->tls != NULL || !options->is_discovered);
     take_numbers(cluster, options);
     cluster->sticky_key = options->sticky_key;
     cluster_take_probes(cluster, &options->probes);
     bool is_changed = take_manners(cluster, options);
-    take_targets(cluster, options);
+    if (leaves_targets(options)) {
+        struct cluster_target_options *kept = targets_of(cluster);
+        take_targets(cluster, kept, cluster->target_count);
+        free(kept);
+    } else {
+        take_targets(cluster, options->targets, options->target_count);
+    }
     for (size_t i = 0; is_changed && i < cluster->target_count; i++)
         pool_renew(cluster->targets[i]->pool);
 }

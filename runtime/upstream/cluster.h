@@ -49,6 +49,9 @@ struct cluster_options {
     struct slice name;
     const struct cluster_target_options *targets;
     size_t target_count;
+    /* They come and go at run time, see cluster_set_targets(): where there are none here, those
+     * that the cluster has stay. `tls` is there. */
+    bool is_discovered;
     enum cluster_balance balance;
     const struct http_protocol *protocol; /* NULL: HTTP/1.1 */
     /* For targets with is_tls; acquired. Another context than before: kept connections are not used
@@ -101,6 +104,13 @@ struct cluster *clusters_acquire(struct clusters *clusters, const struct cluster
 struct cluster *clusters_prepare(struct clusters *clusters, const struct cluster_options *options,
                                  bool *is_outdated);
 void cluster_configure(struct cluster *cluster, const struct cluster_options *options);
+/*
+ * Other targets, and nothing else of it changes: those that stay keep pools and health, those that
+ * go finish what they have begun, and new ones start slowly where that is wanted. For one whose
+ * options are discovered. False when they are as they were.
+ */
+bool cluster_set_targets(struct cluster *cluster, const struct cluster_target_options *targets,
+                         size_t count);
 /* One more reference. */
 struct cluster *cluster_acquire(struct cluster *cluster);
 void cluster_release(struct cluster **cluster);

@@ -52,6 +52,18 @@ bool roster_next(const struct target_board *board, size_t *cursor, struct roster
     return true;
 }
 
+bool roster_next_upstream(const struct target_board *board, size_t *cursor, struct slice *upstream)
+{
+    struct name_view name;
+
+    do {
+        if (!next_in_use(board, cursor, &name))
+            return false;
+    } while (name.labels.length > 0);
+    *upstream = name.name;
+    return true;
+}
+
 static struct slice without_scheme(struct slice url)
 {
     for (size_t i = 0; i + 1 < url.length; i++) {

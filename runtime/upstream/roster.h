@@ -20,6 +20,9 @@ struct roster_row {
 /* In no order; `*cursor` begins at 0. False when there are no more. */
 bool roster_next(const struct target_board *board, size_t *cursor, struct roster_row *row);
 
+/* Likewise the upstreams. */
+bool roster_next_upstream(const struct target_board *board, size_t *cursor, struct slice *upstream);
+
 enum roster_action {
     ROSTER_DRAIN,
     ROSTER_DISABLE,

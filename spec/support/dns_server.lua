@@ -1,15 +1,20 @@
 --- dns_server: a name server over UDP on a free port of 127.0.0.1, served when asked to.
 
 local bit = require "bit"
+local process = require "spec.support.process"
+local select = require("socket").select
+local system = require "spec.support.system"
 local udp = require("socket").udp
 
-local TYPES = { [1] = "A", [28] = "AAAA" }
+local TYPES = { [1] = "A", [28] = "AAAA", [33] = "SRV" }
+local NUMBERS = { A = 1, AAAA = 28, SRV = 33 }
 local NXDOMAIN = 3
 local POINTER_TO_QUESTION = "\192\12"
 
 ---@class DnsServer
 ---@field zone table<string, table> by name: `A` and `AAAA` are lists of addresses as four or
---- sixteen bytes, `ttl` their seconds, `alias` the name they really have, `code` an error code
+--- sixteen bytes, `SRV` one of `{ priority, weight, port, host }`, or of texts that are sent as
+--- they are; `ttl` their seconds, `alias` the name they really have, `code` an error code
 ---@field asked string[] "NAME TYPE" of each question, in order
 ---@field is_silent boolean reads, but does not answer
 local DnsServer = {}
@@ -53,8 +58,11 @@ local function answers_of(entry, kind)
     owner = wire_name(entry.alias)
     records[1] = record(POINTER_TO_QUESTION, 5, entry.alias_ttl or entry.ttl, owner)
   end
-  for _, address in ipairs(entry[kind] or {}) do
-    records[#records + 1] = record(owner, kind == "A" and 1 or 28, entry.ttl, address)
+  for _, data in ipairs(entry[kind] or {}) do
+    if type(data) == "table" then
+      data = number(data[1], 2) .. number(data[2], 2) .. number(data[3], 2) .. wire_name(data[4])
+    end
+    records[#records + 1] = record(owner, NUMBERS[kind], entry.ttl, data)
   end
   return records
 end
@@ -89,7 +97,25 @@ function DnsServer:serve()
   end
 end
 
+--- Serves from now on in a process of its own; what is in the zone by then is answered from it, and
+--- `file`, when it is there, is read for each question: a Lua table that takes the zone's place.
+---@param file string?
+---@return DnsServer
+function DnsServer:serve_aside(file)
+  self.aside = process.fork(function()
+    while true do
+      if select({ self.socket }, nil, 1)[1] then
+        local text = file and system.read_file(file)
+        if text then self.zone = assert(loadstring("return " .. text))() end
+        self:serve()
+      end
+    end
+  end)
+  return self
+end
+
 function DnsServer:close()
+  if self.aside then self.aside:kill() end
   self.socket:close()
 end
 

@@ -27,6 +27,7 @@ void driver_forget_targets(struct driver *driver);
 struct cluster *driver_acquire(struct driver *driver, const char *name);
 struct cluster *driver_prepare(struct driver *driver, const char *name, bool *is_outdated);
 void driver_configure(struct driver *driver, struct cluster *cluster);
+bool driver_discover(struct driver *driver, struct cluster *cluster);
 void driver_release(struct cluster *cluster);
 struct cluster *driver_find(struct driver *driver, const char *name);
 bool driver_run(struct driver *driver, double seconds);

@@ -7,6 +7,7 @@
 
 local bridge = require "moongate.ffi"
 local dict = require "moongate.dict" "moongate.admin"
+local discovery = require "moongate.admin.discovery"
 local every = require "moongate.every"
 local metrics = require "moongate.metrics"
 local sleep = require "moongate.sleep"
@@ -132,6 +133,7 @@ function published.publish()
     row[2]:add(C.moon_worker_growth(bridge.generation, row[1]))
   end
   published.each_target(publish_target)
+  discovery.publish(speaks_for_all() and 1 or 0)
 end
 
 -- The labels of all targets that there are.
@@ -156,6 +158,7 @@ local function clear_gone_targets()
   for _, family in pairs(TARGET) do
     if family.type == "gauge" then gauges[family.name] = true end
   end
+  for _, name in ipairs(discovery.gauges(there)) do gauges[name] = true end
   local cursor, series, count = bridge.new "size_t[1]", bridge.new "struct slice[2]", 0
   while C.moon_counter_next(bridge.generation, cursor, series, numbers) do
     local name, labels = text(series[0]), text(series[1])

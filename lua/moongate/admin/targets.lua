@@ -10,6 +10,7 @@
 
 local bridge = require "moongate.ffi"
 local check = require "moongate.config.check"
+local discovery = require "moongate.admin.discovery"
 local json = require "moongate.json"
 local published = require "moongate.admin.published"
 local reply = require "moongate.reply"
@@ -90,6 +91,14 @@ function targets.upstreams()
   for _, upstream in ipairs(list) do
     for _, row in ipairs(upstream.targets) do add_sums(upstream.name, row) end
   end
+  discovery.each(function(name, shown)
+    local upstream = by_name[name]
+    if not upstream then -- it has no target
+      upstream = { name = name, targets = json.array {}, panic = false }
+      list[#list + 1] = upstream
+    end
+    upstream.discovery = shown
+  end)
   return list
 end
 

@@ -1,5 +1,7 @@
 --- upstream_schema: what `upstream` and its targets may be given, in the form of plugins' options.
 
+local DISCOVER = require "moongate.config.discover_schema"
+
 local upstream_schema = {}
 
 local STICKY = {
@@ -76,6 +78,8 @@ function upstream_schema.breaker(help)
 end
 
 upstream_schema.upstream = {
+  discover = { type = "table", fields = DISCOVER,
+    help = "where its targets are learned at run time, instead of being written" },
   balance = { type = "string", default = "round_robin",
     values = { "round_robin", "least_conn", "ewma", "hash", "random" },
     help = "how the target of a request is chosen" },

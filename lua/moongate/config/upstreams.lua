@@ -1,43 +1,25 @@
 --- upstreams: what `upstream` declares, and URLs that routes name instead.
 
 local check = require "moongate.config.check"
+local discover = require "moongate.config.discover"
 local listeners = require "moongate.config.listeners"
 local schema = require "moongate.config.schema"
+local target_url = require "moongate.target_url"
 local values = require "moongate.config.values"
 
 local upstreams = {}
 
-local EXPECTED = '"http://host:port", "https://host:port" or "unix:/path"'
 -- As PROBE_STATUSES_MAX of runtime/upstream/probe_options.h.
 local RANGES_MAX = 16
-local PORTS = { http = 80, https = 443 }
-
-local function host_and_port(authority, scheme)
-  local host, port = authority:match "^(.-):(%d+)$"
-  if not host then host, port = authority, PORTS[scheme] end
-  host, port = host:match "^%[(.+)%]$" or host, tonumber(port)
-  if host == "" or host:find "[%s%z]" or port < 1 or port > 65535 then return nil end
-  return host, port
-end
 
 --- Takes a target's URL apart.
 ---@param url any
 ---@return { host: string, port: integer, tls: boolean }?
 ---@return string? message
 function upstreams.target(url)
-  local function wrong(why)
-    return nil, ("the target is %s; expected %s"):format(values.show(url), EXPECTED .. (why or ""))
-  end
-  if type(url) ~= "string" then return wrong() end
-  local path = url:match "^unix:(/.+)$"
-  if path then return { host = path, port = 0, tls = false } end
-  local scheme, authority, rest = url:match "^(https?)://([^/?#]+)(.*)$"
-  if not scheme then return wrong() end
-  if rest ~= "" and rest ~= "/" then return wrong ", without a path" end
-  if authority:find "@" then return wrong ", without a user" end
-  local host, port = host_and_port(authority, scheme)
-  if not host then return wrong() end
-  return { host = host, port = port, tls = scheme == "https" }
+  local target, expected = target_url.parse(url)
+  if target then return target end
+  return nil, ("the target is %s; expected %s"):format(values.show(url), expected)
 end
 
 local function without_first(entry)
@@ -63,12 +45,16 @@ local function target_of(entry, i, report)
 end
 
 local function targets_of(fields, report)
-  local targets, count = {}, 0
+  local targets, count, is_discovered = {}, 0, fields.discover ~= nil
   for key in pairs(fields) do
     if type(key) == "number" then count = count + 1 end
   end
   for i = 1, count do targets[#targets + 1] = target_of(fields[i], i, report) end
-  if count == 0 then report("it has no target; expected " .. EXPECTED) end
+  if count == 0 and not is_discovered then
+    report("it has no target; expected " .. target_url.EXPECTED)
+  elseif count > 0 and is_discovered then
+    report "it has targets and discover; expected one of them: a list that is discovered is whole"
+  end
   return targets
 end
 
@@ -144,18 +130,29 @@ local function check_health(health, report)
   health.ranges = ranges_of(health.status or {}, report)
 end
 
+-- Of addresses that come from a name, certificates have the name.
+local function tls_of(upstream, folder, report)
+  local tls, discovered = upstream.tls or {}, upstream.discover or {}
+  if tls.cert and not tls.key then report "tls.key is missing; tls.cert needs it" end
+  return {
+    verify = tls.verify,
+    ca = listeners.absolute(folder, tls.ca),
+    cert = listeners.absolute(folder, tls.cert),
+    key = listeners.absolute(folder, tls.key),
+    server_name = tls.server_name or discovered.host,
+  }
+end
+
 local function make(name, fields, at, folder, report)
   local upstream = check.options(schema.upstream, options_of(fields), report)
   upstream.targets = targets_of(fields, report)
   upstream.name, upstream.at = name, at
   check_balance(upstream, report)
   if upstream.health then check_health(upstream.health, report) end
-  local tls = upstream.tls or {}
-  if tls.cert and not tls.key then report "tls.key is missing; tls.cert needs it" end
-  tls.ca = listeners.absolute(folder, tls.ca)
-  tls.cert = listeners.absolute(folder, tls.cert)
-  tls.key = listeners.absolute(folder, tls.key)
-  upstream.tls = tls
+  if type(upstream.discover) == "table" then
+    upstream.discover = discover.of(fields.discover, upstream.discover, folder, report)
+  end
+  upstream.tls = tls_of(upstream, folder, report)
   return upstream
 end
 

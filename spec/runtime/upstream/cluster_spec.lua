@@ -112,6 +112,26 @@ describe("cluster", function()
     assert.equal(1, C.fake_sessions_alive())
   end)
 
+  it("changes its targets alone when they are discovered", function()
+    local port = driver:listen()
+    local cluster = driver:cluster({ port }, { failures_max = 1 })
+    answer(driver:called(cluster))
+    local function discover(targets)
+      driver:describe(targets, { failures_max = 9 })
+      return C.driver_discover(driver.driver, cluster)
+    end
+    assert.is_false(discover { port })
+    assert.is_true(discover { driver:listen(), { port, weight = 2 } })
+    assert.is_truthy(driver:status(cluster):find("127.0.0.1:" .. port .. " w2 busy 0 idle 1", 1,
+      true))
+    C.driver_fail(cluster, 1, upstream.fault "upstream-refused", false, 0)
+    assert.is_truthy(driver:status(cluster):find "failures 1 aside")
+    assert.is_true(discover {})
+    assert.equal("", driver:status(cluster))
+    driver:run()
+    assert.equal(0, C.fake_sessions_alive())
+  end)
+
   it("closes the idle connections of a target that left", function()
     local cluster = driver:cluster { (driver:listen()) }
     answer(driver:called(cluster))

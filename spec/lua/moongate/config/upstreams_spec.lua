@@ -37,6 +37,57 @@ describe("config.upstreams", function()
     assert.is_true(upstream.tls.verify)
   end)
 
+  describe("discovers", function()
+    local function discovered(discover)
+      local upstream, wrong = of("users", { discover = discover })
+      return upstream.discover, wrong, upstream
+    end
+
+    it("by one source, with what belongs to it", function()
+      local options, wrong, upstream = discovered { dns = "orders.internal:8443", scheme = "https" }
+      assert.equal("", wrong)
+      assert.same({ "dns", "orders.internal", 8443, 1, 300 }, { options.kind, options.host,
+        options.port, options.ttl_min, options.ttl_max })
+      assert.equal("orders.internal", upstream.tls.server_name)
+      assert.same({}, upstream.targets)
+      options = discovered { file = "targets.json" }
+      assert.same({ "conf/targets.json", 1 }, { options.path, options.interval })
+      for _, good in ipairs { { srv = "_http._tcp.a" }, { http = "http://a/b?c=d" },
+        { consul = "https://a:8501", service = "b", tag = "c", token = "d" },
+        { eureka = "http://a/eureka", app = "B" }, { dns = "a", ttl_max = "1h" } } do
+        assert.equal("", (select(2, discovered(good))))
+      end
+    end)
+
+    it("and says all that is wrong with it", function()
+      for message, discover in pairs {
+        ["discover is \"a\"; expected a table"] = "a",
+        ["discover has no source; expected one of dns, srv, file"] = {},
+        ["discover has dns and http; expected one of them"] = { dns = "a", http = "http://b" },
+        ["discover.interval is for file, http, eureka, not for dns"] = { dns = "a",
+          interval = 1 },
+        ["discover.service is missing; consul needs it"] = { consul = "http://a" },
+        ["discover.app is missing; eureka needs it"] = { eureka = "http://a" },
+        ["discover.tag is for consul, not for eureka"] = { eureka = "http://a", app = "b",
+          tag = "c" },
+        ['discover.dns is "http://a"; expected "name:port"'] = { dns = "http://a" },
+        ['discover.srv is "a:80"; expected a name'] = { srv = "a:80" },
+        ['discover.http is "ftp://a"; expected a URL'] = { http = "ftp://a" },
+        ["discover.http has a user in its URL"] = { http = "http://a:b@c" },
+        ["discover.consl is not known here; did you mean"] = { consl = "http://a" },
+        ["discover.targets is 2000; expected between 1 and 1024"] = { dns = "a",
+          targets = 2000 },
+        ["discover.ttl_min is more than ttl_max"] = { dns = "a", ttl_min = 9, ttl_max = 3 },
+        ["discover.headers.a b is no field"] = { http = "http://a", headers = { ["a b"] = "c" } },
+      } do
+        local _, wrong = discovered(discover)
+        assert.truthy(wrong:find(message, 1, true), message .. ": " .. wrong)
+      end
+      local _, wrong = of("users", { "http://a", discover = { dns = "a" } })
+      assert.truthy(wrong:find "has targets and discover; expected one of them")
+    end)
+  end)
+
   local function wrong_of(fields)
     fields[1] = fields[1] or "http://a"
     return (select(2, of("users", fields)))
