@@ -235,13 +235,16 @@ bool stream_is_quiet(struct stream *stream)
 
 uint64_t stream_bytes_acknowledged(const struct stream *stream)
 {
+    bool is_reset = stream->has_failed || stream->ending == STREAM_BROKEN;
     struct tcp_info info;
     socklen_t length = sizeof(info);
 
     if (getsockopt(stream->readable.fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
-        length < offsetof(struct tcp_info, tcpi_bytes_acked) + sizeof(info.tcpi_bytes_acked))
+        length < offsetof(struct tcp_info, tcpi_bytes_sent) + sizeof(info.tcpi_bytes_sent))
         return UINT64_MAX;
-    return info.tcpi_bytes_acked;
+    /* The kernel counts the SYN among what was acknowledged, not among what was sent. */
+    return is_reset && info.tcpi_bytes_sent > info.tcpi_bytes_acked ? info.tcpi_bytes_sent
+                                                                    : info.tcpi_bytes_acked;
 }
 
 int stream_fd(const struct stream *stream)

@@ -78,6 +78,9 @@ bool stream_is_quiet(struct stream *stream);
 /*
  * Bytes of ours the peer's TCP has acknowledged so far, or UINT64_MAX where that cannot be known
  * (unix sockets). Works on a socket that has failed: equal before and after means nothing arrived.
+ * So after a reset all that was sent counts: a program may read what its kernel has not
+ * acknowledged yet, and then reset. A peer that had closed before sends its end first, and is no
+ * such case.
  */
 uint64_t stream_bytes_acknowledged(const struct stream *stream);
 
