@@ -200,10 +200,15 @@ static bool is_over(const struct standing *standing, const struct breaker_option
 }
 
 /* The first probe, or one in the place of others that gave no verdict. */
-static struct standing probing_from(const struct breaker_options *options, uint64_t now_ms)
+static struct standing probing_from(struct standing standing,
+                                    const struct breaker_options *options, uint64_t now_ms)
 {
-    return (struct standing){
-        .state = BREAKER_HALF_OPEN, .sent = 1, .until_ms = now_ms + options->open_ms};
+    uint32_t well = standing.state == BREAKER_HALF_OPEN ? standing.well : 0;
+
+    return (struct standing){.state = BREAKER_HALF_OPEN,
+                             .sent = well + 1,
+                             .well = well,
+                             .until_ms = now_ms + options->open_ms};
 }
 
 static struct breaker_pass refusal(struct breaker_words *words, const struct standing *standing,
@@ -218,7 +223,7 @@ struct breaker_pass breaker_admit(const struct breakers *breakers, uint32_t numb
                                   const struct breaker_options *options, uint64_t now_ms)
 {
     struct breaker_words *words = &breakers->words[number];
-    uint64_t seen = load(&words->state);
+    uint64_t seen = load(&words->state), episode;
     struct standing standing;
 
     assert(number <= BREAKERS_MAX && options->probes > 0);
@@ -228,14 +233,19 @@ struct breaker_pass breaker_admit(const struct breakers *breakers, uint32_t numb
         standing = standing_of(seen);
         if (standing.state == BREAKER_CLOSED)
             return (struct breaker_pass){.number = number};
+        /* Not that of a later opening: then the state is another one, too, and is read again. */
+        episode = load(&words->opened);
         if (is_over(&standing, options, now_ms))
-            standing = probing_from(options, now_ms);
+            standing = probing_from(standing, options, now_ms);
         else if (standing.state == BREAKER_HALF_OPEN && standing.sent < options->probes)
             standing.sent++;
         else
             return refusal(words, &standing, now_ms);
     } while (!swap(&words->state, &seen, word_of(&standing)));
-    return (struct breaker_pass){.number = number, .is_probe = true, .episode = standing.until_ms};
+    return (struct breaker_pass){.number = number,
+                                 .is_probe = true,
+                                 .episode = episode,
+                                 .until_ms = standing.until_ms};
 }
 
 /* ---- reports ---- */
@@ -261,10 +271,10 @@ static bool is_bad(const struct breaker_options *options, enum breaker_outcome o
 
 /* What it is after a probe that is not bad. */
 static struct standing after_probe(struct standing standing, const struct breaker_options *options,
-                                   enum breaker_outcome outcome)
+                                   const struct breaker_pass *pass, enum breaker_outcome outcome)
 {
     if (outcome == BREAKER_UNKNOWN)
-        standing.sent -= standing.sent > standing.well;
+        standing.sent -= standing.until_ms == pass->until_ms && standing.sent > standing.well;
     else if (++standing.well >= options->probes)
         return (struct standing){.state = BREAKER_CLOSED};
     return standing;
@@ -280,12 +290,12 @@ static enum breaker_change report_probe(struct breaker_words *words,
     bool is_settled = false;
 
     while (!is_settled && standing.state == BREAKER_HALF_OPEN &&
-           standing.until_ms == pass->episode) {
+           load(&words->opened) == pass->episode) {
         if (is_bad(options, outcome)) {
             if (open_now(words, &seen, options, now_ms) == BREAKER_OPENED)
                 return BREAKER_OPENED;
         } else {
-            next = after_probe(standing, options, outcome);
+            next = after_probe(standing, options, pass, outcome);
             is_settled = swap(&words->state, &seen, word_of(&next));
         }
         standing = standing_of(seen);

@@ -12,7 +12,8 @@
  * is tried at once.
  *
  * Repair: none is needed. A probe whose worker was killed gives no verdict, so that `open_ms` after
- * the first one others are let through in its place.
+ * the first one others are let through in the place of those that have given none. Those count
+ * all the same when they do in the end: an upstream may take longer to answer than `open_ms`.
  */
 #pragma once
 
@@ -54,7 +55,8 @@ struct breaker_pass {
     uint32_t number; /* of the breaker */
     bool is_refused;
     bool is_probe;
-    uint64_t episode;        /* of the probe: another one is over by then */
+    uint64_t episode;        /* of the probe: how often it had opened; otherwise it is over */
+    uint64_t until_ms;       /* of the probe: for which it has its place */
     uint32_t retry_after_ms; /* when refused: until there may be a probe */
 };
 

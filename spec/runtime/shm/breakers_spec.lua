@@ -1,25 +1,6 @@
+local breakers_of = require "spec.support.breakers"
 local ffi = require "ffi"
 local shared = require "spec.support.shared"
-
-ffi.cdef [[
-  struct breakers { struct name_table names; void *words; };
-  struct breaker_options {
-    uint32_t window_ms, open_ms, minimum, probes; double failed_share, slow_share;
-  };
-  struct breaker_pass {
-    uint32_t number; bool is_refused, is_probe; uint64_t episode; uint32_t retry_after_ms;
-  };
-  struct breaker_view { struct slice name; int state; uint64_t opened, refused; };
-  bool breakers_init(struct breakers *, struct segment *, const char *);
-  uint32_t breaker_number(const struct breakers *, struct slice);
-  struct breaker_pass breaker_admit(const struct breakers *, uint32_t,
-                                    const struct breaker_options *, uint64_t now_ms);
-  int breaker_report(const struct breakers *, const struct breaker_options *,
-                     const struct breaker_pass *, int outcome, uint64_t now_ms);
-  bool breaker_reset(const struct breakers *, struct slice);
-  void breaker_view(const struct breakers *, uint32_t, struct breaker_view *);
-  bool breakers_next(const struct breakers *, size_t *, struct breaker_view *);
-]]
 
 local C = shared.C
 local WELL, SLOW, FAILED, FAILED_SLOWLY, UNKNOWN = 0, 1, 2, 3, 4
@@ -30,9 +11,8 @@ describe("a breaker", function()
   local segment, breakers, number, options, now
 
   before_each(function()
-    segment = shared.segment(tonumber(C.breakers_bytes()) + 65536)
-    breakers = ffi.new "struct breakers"
-    assert.is_true(C.breakers_init(breakers, segment, "breakers"))
+    segment = breakers_of.segment()
+    breakers = breakers_of.view(segment)
     number = C.breaker_number(breakers, shared.slice "upstream:orders")
     options = ffi.new("struct breaker_options", { 8000, 5000, 10, 3, 0.5, 2 })
     now = 4000000000000 -- in 2096
@@ -170,6 +150,42 @@ describe("a breaker", function()
     now = now + 1
     for _ = 1, 3 do assert.equal(false, admit().is_refused) end
     assert.is_true(admit().is_refused)
+  end)
+
+  it("closes though its probes take longer than it is open", function()
+    open()
+    now = now + 5000
+    local slow = { admit(), admit(), admit() }
+    now = now + 5000
+    local later = admit()
+    assert.is_true(later.is_probe)
+    assert.equal(UNCHANGED, report(slow[1], WELL))
+    assert.equal(UNCHANGED, report(slow[2], WELL))
+    assert.equal(CLOSED_AGAIN, report(slow[3], WELL))
+    assert.equal(UNCHANGED, report(later, FAILED))
+    assert.equal(CLOSED, view().state)
+  end)
+
+  it("closes though there are fewer requests than probes in the time for which it is open",
+    function()
+      open()
+      local last
+      for _ = 1, 3 do
+        now = now + 6000
+        last = request(WELL)
+      end
+      assert.equal(CLOSED_AGAIN, last)
+    end)
+
+  it("lets no more through for a probe that was given up after its place was taken", function()
+    open()
+    now = now + 5000
+    local passes = { admit(), admit(), admit() }
+    now = now + 5000
+    for _ = 1, 3 do assert.is_true(admit().is_probe) end
+    report(passes[1], UNKNOWN)
+    assert.is_true(admit().is_refused)
+    assert.equal(OPENED, report(passes[2], FAILED))
   end)
 
   it("does not stay open for ever when the clock is set back", function()
