@@ -10,6 +10,7 @@ local C = native.C
 
 native.declare [[
 struct driver;
+struct shared;
 struct cluster;
 struct driven_call;
 int fault_status(int fault);
@@ -39,7 +40,7 @@ int driver_pick(struct cluster *cluster, double now, int tried);
 int driver_pick_by(struct cluster *cluster, double now, uint64_t key, uint64_t sticky);
 bool driver_is_trial(struct cluster *cluster);
 void driver_seed(struct driver *driver, uint64_t seed);
-void driver_share(struct driver *driver, void *shared);
+void driver_share(struct driver *driver, const struct shared *shared, unsigned worker);
 void driver_begin(struct cluster *cluster, int target);
 void driver_fail(struct cluster *cluster, int target, int fault, bool is_trial, double now);
 int driver_answer(struct cluster *cluster, int target, int status, double seconds, double now);

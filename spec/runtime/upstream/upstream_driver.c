@@ -31,6 +31,7 @@ struct driver {
     struct call_options call;
     struct cluster_target_options targets[1024];
     char hosts[1024][128];
+    struct shared shared; /* see driver_share() */
     bool is_timed_out;
     char text[131072];
 };
@@ -68,7 +69,7 @@ void driver_close(int fd);
 
 int driver_crowd(const char *host, int port);
 void driver_seed(struct driver *driver, uint64_t seed);
-void driver_share(struct driver *driver, struct shared *shared);
+void driver_share(struct driver *driver, const struct shared *shared, unsigned worker);
 void driver_believe_probes(struct driver *driver, bool believes);
 void driver_place(struct driver *driver, int priority, bool is_backup, bool is_remote);
 int driver_decide(enum fault fault, const char *facts);
@@ -199,10 +200,13 @@ void driver_seed(struct driver *driver, uint64_t seed)
     driver->clusters->random = seed;
 }
 
-/* With what other workers know; before there are clusters. */
-void driver_share(struct driver *driver, struct shared *shared)
+/* With what other workers know, as the one of that number; before there are clusters. The shared
+ * memory stays the caller's, and outlives the driver. */
+void driver_share(struct driver *driver, const struct shared *shared, unsigned worker)
 {
-    clusters_share(driver->clusters, &shared->counters, &shared->targets);
+    driver->shared = *shared;
+    shared_attach(&driver->shared, worker);
+    clusters_share(driver->clusters, &driver->shared.counters, &driver->shared.targets);
 }
 
 /* Of the target that was described last. */
