@@ -68,6 +68,18 @@ function build_upstreams.describe_breaker(builder, breaker)
   builder:number(C.MOON_BUILD_BREAKER_REPORT_ONLY, breaker.report_only)
 end
 
+--- The hedging of an upstream or a route.
+---@param builder table  of build.lua
+---@param hedge ModelHedge?
+function build_upstreams.describe_hedge(builder, hedge)
+  if not hedge then return end
+  builder:number(C.MOON_BUILD_HEDGE_ATTEMPTS, hedge.attempts)
+  builder:number(C.MOON_BUILD_HEDGE_SECONDS, hedge.seconds)
+  builder:number(C.MOON_BUILD_HEDGE_QUANTILE, hedge.quantile)
+  builder:number(C.MOON_BUILD_HEDGE_SHARE, hedge.share)
+  builder:number(C.MOON_BUILD_HEDGE_REPORT_ONLY, hedge.report_only)
+end
+
 --- Adds an upstream that the configuration has, checked.
 ---@param builder table  of build.lua
 ---@param upstream ModelUpstream
@@ -91,6 +103,7 @@ function build_upstreams.add(builder, upstream)
   builder:number(C.MOON_BUILD_RETRY_BUDGET, upstream.retry_budget)
   builder:number(C.MOON_BUILD_RETRY_BUDGET_MIN, upstream.retry_budget_min)
   build_upstreams.describe_breaker(builder, upstream.breaker)
+  build_upstreams.describe_hedge(builder, upstream.hedge)
   builder.clusters[upstream.name] = builder:finish_or_report("upstream " .. upstream.name)
 end
 

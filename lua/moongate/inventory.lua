@@ -18,7 +18,7 @@ local inventory = {}
 -- In this order.
 local ROUTE_FIELDS = {
   "path", "methods", "hosts", "headers", "query", "sni", "when", "priority", "upstream", "rewrite",
-  "upstream_host", "timeout", "retries", "breaker", "upgrade",
+  "upstream_host", "timeout", "retries", "breaker", "hedge", "upgrade",
 }
 local SETTINGS = {
   "workers", "memory", "store", "plans", "log", "resolver", "limits", "trusted_proxies",

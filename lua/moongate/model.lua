@@ -86,7 +86,16 @@
 ---@field retry_budget number
 ---@field retry_budget_min integer
 ---@field breaker ModelBreaker?
+---@field hedge ModelHedge?
 ---@field at string
+
+---@class ModelHedge
+---@field after number|string        as it was written
+---@field seconds number?            that it is, or
+---@field quantile number?           below 1
+---@field attempts integer           0: none
+---@field share number
+---@field report_only boolean
 
 ---@class ModelBreaker
 ---@field failures number            share; 0: not judged by them
@@ -152,6 +161,7 @@
 ---@field timeout { connect: number, response: number, idle: number, total: number } total 0: none
 ---@field retries integer
 ---@field breaker ModelBreaker?
+---@field hedge ModelHedge?
 ---@field body_limit integer
 ---@field upgrade boolean            lets tunnels (WebSocket) through
 ---@field plugins ModelStep[]        `use`, then the groups', then its own

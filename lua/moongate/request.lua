@@ -5,6 +5,7 @@
 -- working when its exchange ends: use after that raises an error and never reads what is there by
 -- then.
 
+local attempt = require "moongate.attempt"
 local bridge = require "moongate.ffi"
 local consumers = require "moongate.consumers"
 local headers = require "moongate.headers"
@@ -63,15 +64,6 @@ local Request = {}
 ---@class RequestTiming
 ---@field total number         seconds from the request's head to the last byte (or until now)
 ---@field response number?     seconds to the response's head
-
----@class RequestAttempt
----@field target string        "host:port"
----@field attempts integer
----@field connect number       seconds; 0 over a pooled connection
----@field response number?     seconds to the response's head; nil without one
----@field reused boolean
----@field fault string?        "upstream-refused"
----@field detail string?       for the log, never for a client
 
 local getters, setters, meta, NONE = {}, {}, {}, {}
 local HANDLE, SERIAL, STATE = parts.HANDLE, parts.SERIAL, parts.STATE
@@ -146,10 +138,6 @@ getters.bytes_out = number_of(C.MOON_NUMBER_BYTES_OUT)
 getters.aborted = flag_of(C.MOON_NUMBER_IS_ABORTED)
 
 local responded_after = number_of(C.MOON_NUMBER_RESPONDED_AFTER)
-local response_seconds = number_of(C.MOON_NUMBER_RESPONSE_SECONDS)
-local target_address = text_of(C.MOON_TEXT_TARGET_ADDRESS)
-local target_fault = text_of(C.MOON_TEXT_TARGET_FAULT)
-local target_detail = text_of(C.MOON_TEXT_TARGET_DETAIL)
 local other_method = text_of(C.MOON_TEXT_METHOD)
 
 function getters.handle(self) return self[HANDLE] end -- for modules that call C themselves
@@ -192,20 +180,7 @@ function getters.timing(self)
     response = responded_after(self) }
 end
 
-function getters.attempt(self)
-  local handle = alive(self)
-  local attempts = C.moon_number(handle, C.MOON_NUMBER_ATTEMPTS)
-  if attempts <= 0 then return nil end
-  return {
-    target = target_address(self),
-    attempts = attempts,
-    connect = C.moon_number(handle, C.MOON_NUMBER_CONNECT_SECONDS),
-    response = response_seconds(self),
-    reused = C.moon_number(handle, C.MOON_NUMBER_IS_REUSED) == 1,
-    fault = target_fault(self),
-    detail = target_detail(self),
-  }
-end
+function getters.attempt(self) return attempt.of(alive(self)) end
 
 function setters.path(self, path)
   if not C.moon_set_path(alive(self), path, #path) then

@@ -14,7 +14,8 @@ local JSON = {
   "time", "id", "trace_id", "address", "consumer", "method", "scheme", "host", "path", "query",
   "version", "route", "status", "bytes", "bytes_in", "duration", "response_after", "upstream",
   "upstream_target", "upstream_attempts", "upstream_connect", "upstream_response",
-  "upstream_reused", "upstream_fault", "fault", "aborted", "user_agent", "referer",
+  "upstream_reused", "upstream_hedges", "upstream_hedge_won", "upstream_overtaken",
+  "upstream_fault", "fault", "aborted", "user_agent", "referer",
 }
 
 local function without_query(get)

@@ -44,7 +44,8 @@ enum moon_text {
     MOON_TEXT_SERVER_NAME,
     MOON_TEXT_UPGRADE,
     MOON_TEXT_OUTBOUND_PATH,
-    MOON_TEXT_OUTBOUND_HOST
+    MOON_TEXT_OUTBOUND_HOST,
+    MOON_TEXT_OVERTAKEN
 };
 /* False when there is no such text (no route, no query, nothing forwarded). */
 bool moon_text(struct exchange *exchange, int which, struct slice *text);
@@ -77,7 +78,9 @@ enum moon_number {
     MOON_NUMBER_ATTEMPTS,
     MOON_NUMBER_CONNECT_SECONDS,
     MOON_NUMBER_RESPONSE_SECONDS,
-    MOON_NUMBER_IS_REUSED
+    MOON_NUMBER_IS_REUSED,
+    MOON_NUMBER_HEDGES,
+    MOON_NUMBER_IS_HEDGE
 };
 /* -1 when there is no such number. Times are seconds, flags 0 or 1. */
 double moon_number(struct exchange *exchange, int which);

@@ -182,6 +182,12 @@ enum moon_build_number {
     MOON_BUILD_BREAKER_SLOW,
     MOON_BUILD_BREAKER_SLOW_SHARE,
     MOON_BUILD_BREAKER_REPORT_ONLY,
+    /* hedging, of clusters and routes: there are rules when its attempts are given */
+    MOON_BUILD_HEDGE_ATTEMPTS,
+    MOON_BUILD_HEDGE_SECONDS,
+    MOON_BUILD_HEDGE_QUANTILE,
+    MOON_BUILD_HEDGE_SHARE,
+    MOON_BUILD_HEDGE_REPORT_ONLY,
     /* consumers; of the credential given last, seconds since the epoch */
     MOON_BUILD_CREDENTIAL_EXPIRES,
     /* listeners; client certificates: 0 none, 1 optional, 2 required; version: 2 or 3 for

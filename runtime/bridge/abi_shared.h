@@ -243,6 +243,7 @@ enum moon_target_number {
     MOON_TARGET_ACTIVE,
     MOON_TARGET_LATENCY /* seconds; 0: not known */,
     MOON_TARGET_PANIC /* of its upstream */,
+    MOON_TARGET_HEDGED /* of its upstream: 1: requests may be sent twice */,
     MOON_TARGET_NUMBERS
 };
 bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,

@@ -78,6 +78,9 @@ const struct address_block *draft_blocks(struct generation *generation, int whic
 const struct call_breaker_options *draft_breaker(const struct draft *draft,
                                                  struct call_breaker_options *options);
 
+/* Its rules for hedging; false: it has none, and they are zero. */
+bool draft_hedge(const struct draft *draft, struct hedge_rules *rules);
+
 double draft_finish_settings(struct generation *generation);
 double draft_finish_cluster(struct generation *generation);
 double draft_finish_listener(struct generation *generation);

@@ -204,6 +204,7 @@ double draft_finish_cluster(struct generation *generation)
     finish_balance(draft, &options);
     finish_probes(generation, &options.probes);
     options.breaker = finish_breaker(generation);
+    draft_hedge(draft, &options.hedge);
     if (!finish_tls(generation, &options))
         return -1;
     add_cluster(generation)->options = options;

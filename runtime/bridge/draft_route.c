@@ -122,6 +122,18 @@ static bool add_pattern(struct generation *generation)
     return false;
 }
 
+/* Likewise, instead of its upstream's. */
+static const struct hedge_rules *finish_hedge(struct generation *generation)
+{
+    struct hedge_rules rules;
+
+    if (!draft_hedge(generation->draft, &rules))
+        return NULL;
+    struct hedge_rules *kept = arena_alloc(&generation->arena, sizeof(*kept));
+    *kept = rules;
+    return kept;
+}
+
 static struct generation_route *add_route(struct generation *generation)
 {
     struct draft *draft = generation->draft;
@@ -180,6 +192,7 @@ double draft_finish_route(struct generation *generation)
     route.route.cache = draft_cache_policy(generation, route.route.name);
     route.route.is_cache_asked = draft_number(draft, MOON_BUILD_CACHE_ASKED, 0) != 0;
     route.route.call.breaker = finish_breaker(generation, route.route.name);
+    route.route.call.hedge = finish_hedge(generation);
     if (!finish_rewrite(generation, &route) || !add_pattern(generation))
         return -1;
     if (draft->has_number[MOON_BUILD_CHAIN])

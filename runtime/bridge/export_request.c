@@ -83,6 +83,8 @@ static struct slice outcome_text(struct exchange *exchange, int which)
         return fault_slice(record->fault);
     case MOON_TEXT_TARGET_DETAIL:
         return record->detail != NULL ? slice_from_string(record->detail) : SLICE_NONE;
+    case MOON_TEXT_OVERTAKEN:
+        return record->overtaken;
     default:
         return SLICE_NONE;
     }
@@ -119,6 +121,7 @@ static struct slice (*const TEXTS[])(struct exchange *exchange, int which) = {
     [MOON_TEXT_TARGET_ADDRESS] = outcome_text, [MOON_TEXT_TARGET_FAULT] = outcome_text,
     [MOON_TEXT_TARGET_DETAIL] = outcome_text,  [MOON_TEXT_UPGRADE] = request_text,
     [MOON_TEXT_OUTBOUND_PATH] = request_text,  [MOON_TEXT_OUTBOUND_HOST] = request_text,
+    [MOON_TEXT_OVERTAKEN] = outcome_text,
 };
 
 bool moon_text(struct exchange *exchange, int which, struct slice *text)
@@ -228,6 +231,10 @@ static double attempt_number(const struct exchange *exchange, int which)
         return record->response_seconds > 0 ? record->response_seconds : -1;
     case MOON_NUMBER_IS_REUSED:
         return record->is_reused;
+    case MOON_NUMBER_HEDGES:
+        return record->hedges;
+    case MOON_NUMBER_IS_HEDGE:
+        return record->is_hedge;
     default:
         return -1;
     }

@@ -57,6 +57,7 @@ bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t t
     texts[0] = cluster_name(cluster);
     cluster_inspect(cluster, on_target, &search);
     numbers[MOON_TARGET_PANIC] = cluster_is_panicking(cluster);
+    numbers[MOON_TARGET_HEDGED] = cluster_is_hedged(cluster);
     return search.is_found;
 }
 

@@ -217,12 +217,15 @@ struct target *balancer_pick(struct cluster *cluster, const struct balancer_choi
         return lineup->entries[0].target;
     if (choice->sticky != 0 && (target = find_sticky(cluster, choice)) != NULL)
         return target;
-    if (choice->now >= lineup->trial_at && (target = claim_trial(cluster, choice)) != NULL) {
+    if (!choice->is_extra && choice->now >= lineup->trial_at &&
+        (target = claim_trial(cluster, choice)) != NULL) {
         *is_trial = true;
         return target;
     }
     if (lineup->count == 0)
         return NULL;
     target = pick_by_method(cluster, choice);
-    return can_be_had(target, choice) ? target : find_stand_in(cluster, target, choice);
+    if (!can_be_had(target, choice))
+        target = find_stand_in(cluster, target, choice);
+    return choice->is_extra && target != NULL && was_tried(target, choice) ? NULL : target;
 }

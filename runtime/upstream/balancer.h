@@ -16,12 +16,14 @@ struct balancer_choice {
     /* By the same call: again only if there is no other. Compared, not looked into. */
     struct target *const *tried;
     size_t tried_count;
+    bool is_extra;   /* only one that was not tried, and none that is set aside */
     uint64_t key;    /* of consistent hashing; 0: none, then they take turns */
     uint64_t sticky; /* which target a cookie has named; 0: none */
 };
 
 /*
- * NULL only when no target may take another connection, or is in service. `*is_trial`: the attempt
+ * NULL only when no target may take another connection, or is in service; for an extra one also
+ * when there is no other. `*is_trial`: the attempt
  * is the one that tries whether the target, which is set aside, is well again.
  */
 struct target *balancer_pick(struct cluster *cluster, const struct balancer_choice *choice,

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "upstream/call_state.h"
+#include "upstream/hedged_call.h"
 
 /* More than this cannot wait for a connection: who sends on after "enough for now" is broken off.
  */
@@ -41,6 +42,12 @@ static enum retry_verdict verdict(const struct call *call)
     return retry_decide(&facts);
 }
 
+void call_note_tried(struct call *call, struct target *target)
+{
+    if (call->tried_count < ARRAY_LENGTH(call->tried))
+        call->tried[call->tried_count++] = target;
+}
+
 static bool may_retry(struct call *call)
 {
     switch (verdict(call)) {
@@ -53,9 +60,9 @@ static bool may_retry(struct call *call)
     case RETRY_COUNTED:
         break;
     }
-    call->tried[call->tried_count++] = call->target;
-    return call->record.attempts <= call->options->retries &&
-           call->record.attempts < CALL_ATTEMPTS_MAX &&
+    call_note_tried(call, call->target);
+    return !call->has_rival && call_attempts(call) <= call->options->retries &&
+           call_attempts(call) < CALL_ATTEMPTS_MAX &&
            retry_budget_take(&call->cluster->retry_budget, loop_monotonic(call_loop(call)));
 }
 
@@ -67,7 +74,8 @@ static void settle_failure(struct call *call)
         return;
     }
     call->is_over = true;
-    call_breakers_report(call, call->fault, 0);
+    if (!call->has_rival)
+        call_breakers_report(call, call->fault, 0);
     timeout_clear(&call->total);
     buffer_clear(&call->body);
     call->stream.events->on_failed(call->stream.data, call->fault);
@@ -198,9 +206,8 @@ static const struct http_stream_codec CODEC = {
     .release = release,
 };
 
-struct http_stream *call_start(struct cluster *cluster, const struct call_options *options,
-                               const struct http_stream_events *events, void *data,
-                               struct arena *arena)
+struct call *call_create(struct cluster *cluster, const struct call_options *options,
+                         const struct http_stream_events *events, void *data, struct arena *arena)
 {
     struct loop *loop = cluster->clusters->loop;
     struct call *call = arena_zeroed(arena, sizeof(*call));
@@ -218,10 +225,24 @@ struct http_stream *call_start(struct cluster *cluster, const struct call_option
     timeout_init(&call->total, loop, on_total, call);
     if (options->total_seconds > 0)
         timeout_set(&call->total, options->total_seconds);
-    return &call->stream;
+    return call;
+}
+
+struct http_stream *call_start(struct cluster *cluster, const struct call_options *options,
+                               const struct http_stream_events *events, void *data,
+                               struct arena *arena)
+{
+    const struct hedge_rules *rules =
+        options->hedge != NULL ? options->hedge : &cluster->hedge_rules;
+
+    if (rules->attempts > 0)
+        return hedged_call_start(cluster, options, events, data, arena);
+    return &call_create(cluster, options, events, data, arena)->stream;
 }
 
 const struct call_record *call_record(const struct http_stream *stream)
 {
+    if (stream->codec != &CODEC)
+        return hedged_call_record(stream);
     return &CONTAINER_OF(stream, struct call, stream)->record;
 }

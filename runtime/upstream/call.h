@@ -6,7 +6,9 @@
  * request can be replayed (all of its body sent so far is at most CALL_REPLAY_BYTES_MAX), the
  * budget allows it, and either the method is idempotent or nothing can have been processed: the
  * connection was never made, or the pooled one had died (no byte of ours was acknowledged).
- * Failures of pooled connections before any answer do not count as attempts.
+ * Failures of pooled connections before any answer do not count as attempts. Where the upstream or
+ * the options have rules for hedging, there may be a second attempt beside one that is slow, see
+ * hedged_call.h.
  */
 #pragma once
 
@@ -35,7 +37,8 @@ struct call_options {
     double total_seconds;
     unsigned retries; /* further attempts; default 2 */
     struct call_aim aim;
-    struct call_breaker *breaker; /* besides the cluster's; borrowed, NULL: none */
+    struct call_breaker *breaker;    /* besides the cluster's; borrowed, NULL: none */
+    const struct hedge_rules *hedge; /* borrowed, NULL: the cluster's */
 };
 
 /* All defaults. */
@@ -46,13 +49,16 @@ struct call_record {
     struct slice target; /* "host:port" of the last attempt; empty before the first */
     uint64_t sticky;     /* ... as cookies name it; 0 before the first */
     unsigned attempts;
-    bool is_reused;                      /* the last attempt went over a pooled connection */
-    double started;                      /* loop time */
-    double connect_seconds;              /* of the last attempt; 0 when reused */
-    double response_seconds;             /* from start to the response's head; 0 before it */
-    enum fault fault;                    /* of the last attempt */
-    const char *detail;                  /* text for the log, or NULL; in the arena */
-    unsigned retry_after_seconds;        /* of FAULT_CIRCUIT_OPEN: when to ask again */
+    unsigned hedges;              /* of these, begun beside one that was slow */
+    bool is_hedge;                /* `target` is that of one of these */
+    struct slice overtaken;       /* "host:port" of an attempt that another one was faster than */
+    bool is_reused;               /* the last attempt went over a pooled connection */
+    double started;               /* loop time */
+    double connect_seconds;       /* of the last attempt; 0 when reused */
+    double response_seconds;      /* from start to the response's head; 0 before it */
+    enum fault fault;             /* of the last attempt */
+    const char *detail;           /* text for the log, or NULL; in the arena */
+    unsigned retry_after_seconds; /* of FAULT_CIRCUIT_OPEN: when to ask again */
     uint64_t bytes_sent, bytes_received; /* of bodies */
 };
 

@@ -174,12 +174,13 @@ static void dial(struct call *call)
     dial_start(call->dial, &options, on_dialled, call);
 }
 
-static struct target *pick(struct call *call)
+struct target *call_pick_target(struct call *call)
 {
     struct balancer_choice choice = {
         .now = loop_uptime(call_loop(call)),
         .tried = call->tried,
         .tried_count = call->tried_count,
+        .is_extra = call->is_twin && call->record.attempts == 0,
         .key = call->options->aim.key,
         .sticky = call->options->aim.sticky,
     };
@@ -199,22 +200,9 @@ static void begin_on(struct call *call, struct target *target)
     call->attempt_started = loop_monotonic(call_loop(call));
 }
 
-static enum fault fault_without_target(const struct cluster *cluster)
+void call_attempt_start_on(struct call *call, struct target *target)
 {
-    if (cluster->target_count == 0)
-        return FAULT_UPSTREAM_EMPTY;
-    return cluster->lineup.count > 0 ? FAULT_UPSTREAM_LIMIT : FAULT_UPSTREAM_UNAVAILABLE;
-}
-
-void call_attempt_start(struct call *call)
-{
-    struct target *target = pick(call);
-
     assert(call->inner == NULL && !call->is_active);
-    if (target == NULL) {
-        call_attempt_fail(call, fault_without_target(call->cluster), NULL);
-        return;
-    }
     begin_on(call, target);
     call->record.target = target->text;
     call->record.sticky = target->sticky;
@@ -229,4 +217,21 @@ void call_attempt_start(struct call *call)
         send_all(call, connection);
     else
         dial(call);
+}
+
+static enum fault fault_without_target(const struct cluster *cluster)
+{
+    if (cluster->target_count == 0)
+        return FAULT_UPSTREAM_EMPTY;
+    return cluster->lineup.count > 0 ? FAULT_UPSTREAM_LIMIT : FAULT_UPSTREAM_UNAVAILABLE;
+}
+
+void call_attempt_start(struct call *call)
+{
+    struct target *target = call_pick_target(call);
+
+    if (target != NULL)
+        call_attempt_start_on(call, target);
+    else
+        call_attempt_fail(call, fault_without_target(call->cluster), NULL);
 }

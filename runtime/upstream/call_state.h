@@ -1,6 +1,6 @@
 /*
- * call_state — a call while it lasts: shared by call.c, which faces the user, and call_attempt.c
- * with call_answer.c, which face the upstream.
+ * call_state — a call while it lasts: shared by call.c, which faces the user, call_attempt.c with
+ * call_answer.c, which face the upstream, and call_twin.c, which makes another one like it.
  */
 #pragma once
 
@@ -35,9 +35,14 @@ struct call {
     bool is_trial;
     bool was_sent; /* at least the head */
 
-    struct target *tried[CALL_ATTEMPTS_MAX + 1];
+    struct target *tried[CALL_ATTEMPTS_MAX + HEDGE_ATTEMPTS_MAX + 1];
     size_t tried_count;
     bool needs_fresh; /* a pooled connection had died: no more of them for this call */
+
+    /* Of calls that are for one request, see call_twin.h. */
+    bool has_rival; /* another one is under way: this one fails at once */
+    bool is_twin;
+    unsigned attempts_before; /* retries of the one whose twin it is */
 
     bool is_paused;  /* by the user */
     bool is_blocked; /* the inner stream takes no more body for now */
@@ -63,7 +68,20 @@ static inline struct loop *call_loop(const struct call *call)
     return call->cluster->clusters->loop;
 }
 
-/* Begins the next attempt. Never tells the user anything before it returns. */
+/* Those that count for how many there may be. */
+static inline unsigned call_attempts(const struct call *call)
+{
+    return call->attempts_before + call->record.attempts;
+}
+
+/* A call that has sent nothing yet, and counts nothing. */
+struct call *call_create(struct cluster *cluster, const struct call_options *options,
+                         const struct http_stream_events *events, void *data, struct arena *arena);
+/* NULL: none may take another connection, or for a twin: none that was not tried. */
+struct target *call_pick_target(struct call *call);
+/* Begins an attempt. Neither of them tells the user anything before it returns. */
+void call_attempt_start_on(struct call *call, struct target *target);
+/* ... at a target of the cluster's choice. */
 void call_attempt_start(struct call *call);
 /* Ends the attempt, if one is under way, without a verdict: the connection goes back or is broken
  * off. */
@@ -74,6 +92,8 @@ void call_attempt_fail(struct call *call, enum fault fault, const char *detail);
 struct cluster_answer call_answer(const struct call *call);
 /* Sets the deadline for what the call is waiting for now. */
 void call_watch(struct call *call);
+/* A target that is not to be chosen any more while there is another one. */
+void call_note_tried(struct call *call, struct target *target);
 /* Whether all circuit breakers let it go; otherwise the record says when to ask again. */
 bool call_breakers_admit(struct call *call);
 /* What became of it: a fault, or with FAULT_NONE the status of the answer. The first word counts.

@@ -48,6 +48,7 @@ static void take_numbers(struct cluster *cluster, const struct cluster_options *
     retry_budget_configure(&cluster->retry_budget, options->retry_budget,
                            options->retry_budget_min);
     call_breaker_configure(&cluster->breaker, "upstream:", cluster->name, options->breaker);
+    cluster->hedge_rules = options->hedge;
 }
 
 static bool is_outlier_rule_same(const struct outlier_rules *one, const struct outlier_rules *other)
@@ -85,7 +86,8 @@ static bool has_numbers(const struct cluster *cluster, const struct cluster_opti
            cluster->ejection_rules.seconds_max == ejection.seconds_max &&
            has_rules(cluster, options) && cluster->retry_budget.ratio == options->retry_budget &&
            cluster->retry_budget.per_second_min == options->retry_budget_min &&
-           call_breaker_is(&cluster->breaker, options->breaker);
+           call_breaker_is(&cluster->breaker, options->breaker) &&
+           hedge_rules_are(&cluster->hedge_rules, &options->hedge);
 }
 
 static const struct http_protocol *protocol_of(const struct cluster_options *options)
@@ -278,6 +280,13 @@ void cluster_clear(struct cluster *cluster)
     free(cluster->server_name);
     cluster->server_name = NULL;
     call_breaker_clear(&cluster->breaker);
+    free(cluster->hedging);
+    cluster->hedging = NULL;
+}
+
+bool cluster_is_hedged(const struct cluster *cluster)
+{
+    return cluster->hedge_rules.attempts > 0 || cluster->hedging != NULL;
 }
 
 struct slice cluster_name(const struct cluster *cluster)

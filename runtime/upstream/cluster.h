@@ -13,6 +13,7 @@
 #include "net/resolver.h"
 #include "net/tls_context.h"
 #include "upstream/call_breaker.h"
+#include "upstream/hedging.h"
 #include "upstream/lineup_rules.h"
 #include "upstream/outliers.h"
 #include "upstream/probe_options.h"
@@ -75,6 +76,7 @@ struct cluster_options {
     double retry_budget;       /* retries as a share of requests; 0.2 is sensible */
     unsigned retry_budget_min; /* retries per second that are always allowed; 3 is sensible */
     const struct call_breaker_options *breaker; /* copied; NULL: none */
+    struct hedge_rules hedge;
 };
 
 /* `limits` is copied. */
@@ -149,5 +151,7 @@ void cluster_inspect(struct cluster *cluster,
                      void *data);
 /* Whether so few can be used that all are. */
 bool cluster_is_panicking(struct cluster *cluster);
+/* Whether it has rules for hedging, or a request of this worker was under those of a route. */
+bool cluster_is_hedged(const struct cluster *cluster);
 void clusters_inspect(struct clusters *clusters, void (*each)(void *data, struct cluster *cluster),
                       void *data);

@@ -74,6 +74,16 @@ enum cluster_news cluster_note_answer(struct cluster *cluster, struct target *ta
     return news;
 }
 
+/* As what is slower than the average counts at once, and what is faster may not have been. */
+void cluster_note_overtaken(struct cluster *cluster, struct target *target,
+                            const struct cluster_answer *answer)
+{
+    uint64_t *word = &target->words->latency;
+
+    if (cluster->balance == CLUSTER_LATENCY && answer->seconds > latency_read(word, answer->now))
+        latency_observe(word, answer->seconds, answer->now);
+}
+
 enum cluster_news cluster_note_failure(struct cluster *cluster, struct target *target,
                                        enum fault fault, const struct cluster_answer *answer)
 {

@@ -49,6 +49,8 @@ struct cluster {
     struct ring ring; /* empty unless they are balanced by hash */
     struct retry_budget retry_budget;
     struct call_breaker breaker; /* of no name: there is none */
+    struct hedge_rules hedge_rules;
+    struct hedging *hedging; /* NULL: nothing was ever to be hedged */
 
     /* What all workers know of it, as struct target has it. */
     const struct target_board *board; /* NULL: they do not */
@@ -107,5 +109,8 @@ static inline bool cluster_expects_answer(const struct cluster *cluster,
 /* A head came. A target may be back, and out again for its share of bad answers: that is said. */
 enum cluster_news cluster_note_answer(struct cluster *cluster, struct target *target,
                                       const struct cluster_answer *answer);
+/* Another attempt has answered before it: it took at least so long. No fault of the target's. */
+void cluster_note_overtaken(struct cluster *cluster, struct target *target,
+                            const struct cluster_answer *answer);
 enum cluster_news cluster_note_failure(struct cluster *cluster, struct target *target,
                                        enum fault fault, const struct cluster_answer *answer);

@@ -11,6 +11,7 @@
 local bridge = require "moongate.ffi"
 local check = require "moongate.config.check"
 local discovery = require "moongate.admin.discovery"
+local hedges = require "moongate.admin.hedges"
 local json = require "moongate.json"
 local published = require "moongate.admin.published"
 local reply = require "moongate.reply"
@@ -83,7 +84,8 @@ function targets.upstreams()
     local upstream = by_name[name]
     if not upstream then
       upstream = { name = name, targets = json.array {},
-        panic = numbers[C.MOON_TARGET_PANIC] == 1 }
+        panic = numbers[C.MOON_TARGET_PANIC] == 1,
+        hedges = numbers[C.MOON_TARGET_HEDGED] == 1 and hedges.of(name) or nil }
       by_name[name], list[#list + 1] = upstream, upstream
     end
     upstream.targets[#upstream.targets + 1] = row_of(address, numbers, url)

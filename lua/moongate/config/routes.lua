@@ -5,6 +5,7 @@
 
 local aim = require "moongate.aim"
 local check = require "moongate.config.check"
+local hedges = require "moongate.config.hedges"
 local nearest = require "moongate.config.nearest"
 local path_pattern = require "moongate.path_pattern"
 local router = require "moongate.router"
@@ -198,6 +199,7 @@ function Reader:describe(declaration, fields, groups)
   route.at, route.methods, route.path = declaration.at, methods, path
   route.hosts = hosts_of(inherited(groups, fields, "host"), report)
   route.timeout = timeout_of(inherited(groups, fields, "timeout"), report)
+  hedges.complete(route.hedge, report)
   route.name = route.name or router.name(route)
   route.body_limit = route.body_limit or self.model.limits.body
   route.host = nil

@@ -201,6 +201,7 @@ schema.route = {
   timeout = { type = "any", help = "a duration for the whole, or a table" },
   retries = { type = "integer", default = 2, min = 0, max = 9, help = "further attempts" },
   breaker = upstream_schema.breaker "a circuit breaker for this route alone; default: none",
+  hedge = upstream_schema.hedge "instead of what the upstream has; default: that",
   body_limit = { type = "size", help = "of a request; default: limits.body" },
   upgrade = { type = "boolean", default = true, help = "let tunnels (WebSocket) through" },
   plugins = { type = "list", default = {}, help = "plugins with their options, in their order" },

@@ -70,6 +70,26 @@ local BREAKER = {
     help = "refuse nothing; log and count what would be" },
 }
 
+-- As HEDGE_ATTEMPTS_MAX of runtime/upstream/hedging.h.
+local HEDGE = {
+  after = { type = "any", default = "p95",
+    help = 'what the head of an answer may take before the request is sent to another target, too: '
+      .. 'a duration, or a percentile of what answers took in the last minute, as "p95"' },
+  attempts = { type = "integer", default = 1, min = 0, max = 3,
+    help = "beside the first one, each after that time; 0: none" },
+  share = { type = "number", default = 0.1, min = 0, max = 1,
+    help = "of the requests that may be sent again so, besides one a second and worker" },
+  report_only = { type = "boolean", default = false,
+    help = "send none; count those that would be" },
+}
+
+--- Hedging of what `help` says.
+---@param help string
+---@return table option
+function upstream_schema.hedge(help)
+  return { type = "table", fields = HEDGE, help = help }
+end
+
 --- A circuit breaker of what `help` says.
 ---@param help string
 ---@return table option
@@ -128,6 +148,8 @@ upstream_schema.upstream = {
   retry_budget_min = { type = "integer", default = 3, min = 0,
     help = "retries a second always allowed" },
   breaker = upstream_schema.breaker "a circuit breaker for all that is asked of it; default: none",
+  hedge = upstream_schema.hedge("idempotent requests that one target does not answer in time are "
+    .. "sent to a second one, and the first answer counts; default: none"),
 }
 
 upstream_schema.target = {

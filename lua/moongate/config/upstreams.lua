@@ -2,6 +2,7 @@
 
 local check = require "moongate.config.check"
 local discover = require "moongate.config.discover"
+local hedges = require "moongate.config.hedges"
 local listeners = require "moongate.config.listeners"
 local schema = require "moongate.config.schema"
 local target_url = require "moongate.target_url"
@@ -148,6 +149,7 @@ local function make(name, fields, at, folder, report)
   upstream.targets = targets_of(fields, report)
   upstream.name, upstream.at = name, at
   check_balance(upstream, report)
+  hedges.complete(upstream.hedge, report)
   if upstream.health then check_health(upstream.health, report) end
   if type(upstream.discover) == "table" then
     upstream.discover = discover.of(fields.discover, upstream.discover, folder, report)

@@ -1,0 +1,103 @@
+/*
+ * call_twin — copies what a call has sent, and what it has learned of targets.
+ */
+#include "upstream/call_twin.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "upstream/call_state.h"
+
+static struct call *call_of(struct http_stream *stream)
+{
+    return CONTAINER_OF(stream, struct call, stream);
+}
+
+static const struct call *seen_of(const struct http_stream *stream)
+{
+    return CONTAINER_OF(stream, struct call, stream);
+}
+
+/* Of the total time; meaningless without such a limit. */
+static double seconds_left(const struct call *call)
+{
+    double spent = loop_monotonic(call_loop(call)) - call->started;
+    return call->options->total_seconds - spent;
+}
+
+bool call_can_have_twin(const struct http_stream *stream)
+{
+    const struct call *call = seen_of(stream);
+
+    return call->is_ended && call->keeps_body && !call->has_answer && !call->is_over &&
+           (call->options->total_seconds <= 0 || seconds_left(call) > 0);
+}
+
+/* What the user has said. */
+static void repeat(struct call *twin, const struct call *source)
+{
+    twin->request = source->request;
+    twin->trailers = source->trailers;
+    twin->has_request = twin->is_ended = true;
+    twin->has_trailers = source->has_trailers;
+    twin->is_paused = source->is_paused;
+    twin->record.bytes_sent = source->record.bytes_sent;
+    bool fits = buffer_append(&twin->body, buffer_slice(&source->body));
+    assert(fits); /* into one of the same limit */
+    (void)fits;
+}
+
+struct http_stream *call_twin(const struct http_stream *stream,
+                              const struct http_stream_events *events, void *data)
+{
+    const struct call *source = seen_of(stream);
+    assert(call_can_have_twin(stream));
+    struct call *twin =
+        call_create(source->cluster, source->options, events, data, source->stream.arena);
+
+    twin->is_twin = true;
+    twin->attempts_before = call_attempts(source) > 0 ? call_attempts(source) - 1 : 0;
+    twin->record.started = source->record.started;
+    twin->started = source->started;
+    twin->passes = source->passes;
+    repeat(twin, source);
+    if (source->options->total_seconds > 0)
+        timeout_set(&twin->total, seconds_left(source));
+    return &twin->stream;
+}
+
+void call_twin_exclude(struct http_stream *stream, const struct http_stream *other)
+{
+    struct call *twin = call_of(stream);
+    const struct call *call = seen_of(other);
+
+    for (size_t i = 0; i < call->tried_count; i++)
+        call_note_tried(twin, call->tried[i]);
+    if (call->target != NULL)
+        call_note_tried(twin, call->target);
+}
+
+bool call_twin_send(struct http_stream *stream)
+{
+    struct call *twin = call_of(stream);
+    struct target *target = call_pick_target(twin);
+
+    if (target != NULL)
+        call_attempt_start_on(twin, target);
+    return target != NULL;
+}
+
+void call_set_rival(struct http_stream *stream, bool has_rival)
+{
+    call_of(stream)->has_rival = has_rival;
+}
+
+void call_overtake(const struct http_stream *stream)
+{
+    const struct call *call = seen_of(stream);
+
+    if (!call->is_active)
+        return;
+    struct cluster_answer answer = call_answer(call);
+    cluster_note_overtaken(call->cluster, call->target, &answer);
+}

@@ -1,0 +1,196 @@
+local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local json = require "cjson"
+local peer = require "spec.support.peer"
+local peer_answers = require "spec.support.peer_answers"
+local system = require "spec.support.system"
+local wait = require "spec.support.wait"
+
+-- The first attempt goes to the target that has nearly all of the weight.
+local TEXT = [[
+  workers(1)
+  listen "127.0.0.1:0"
+  admin "127.0.0.1:0"
+  upstream "orders" { { "%s", weight = 1000 }, { "%s", weight = 1 }, %s }
+  use { { "access-log", format = "{upstream_attempts} {upstream_hedges}"
+    .. " {upstream_hedge_won} {upstream_target} {upstream_overtaken}" } }
+  route "/{rest*}" { upstream = "orders", %s }
+]]
+
+local function answering(seconds, body)
+  return function(connection)
+    while connection:read_request() do
+      connection:sleep(seconds)
+      if not connection:send(("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#body,
+        body)) then return end
+    end
+  end
+end
+
+describe("hedging", function()
+  local silent, quick, moongate
+
+  setup(function() silent, quick = peer.start(peer_answers.silent), peer.start() end)
+  after_each(function()
+    gateway.stop_all()
+    silent:forget()
+    quick:forget()
+  end)
+  teardown(function() peer.stop_all() end)
+
+  local function start(first, second, hedge, route)
+    moongate = gateway.start { config = TEXT:format(first.url, second.url, hedge, route or "") }
+  end
+
+  local function ask(request)
+    if type(request) == "string" then request = { path = request } end
+    return http.request(moongate.port, request)
+  end
+  local function admin(path) return http.request(moongate.admin_port, { path = path }).body end
+  local function orders() return json.decode(admin "/upstreams")[1] end
+  local function wait_for_line(...)
+    local text = ("%s %s %s %s %s\n"):format(...)
+    wait.that(function() return system.read_file(moongate.directory .. "/stdout") == text end,
+      nil, text)
+  end
+
+  it("asks another target when the first one takes long, and breaks the first one off", function()
+    start(silent, quick, 'hedge = { after = "30ms" }')
+    local answer = ask "/bytes/5"
+    assert.same({ 200, "01234" }, { answer.status, answer.body })
+    assert.equal(1, #silent:requests())
+    wait.that(function() return #silent:ended() == 1 end)
+    local seen = orders()
+    assert.same({ sent = 1, won = 1, refused = 0, reported = 0 }, seen.hedges)
+    for _, target in ipairs(seen.targets) do
+      assert.same({ 0, 0, true }, { target.failures, target.errors, target.healthy })
+    end
+    local metrics = admin "/metrics"
+    assert.matches('moongate_hedges_total{upstream="orders"} 1', metrics, 1, true)
+    assert.matches('moongate_hedges_won_total{upstream="orders"} 1', metrics, 1, true)
+    wait_for_line(2, 1, "true", quick.address, silent.address)
+  end)
+
+  it("takes the first one's answer when that comes first after all", function()
+    local slow = peer.start(answering(0.1, "slow"))
+    start(slow, silent, 'hedge = { after = "10ms" }')
+    assert.equal("slow", ask("/").body)
+    assert.equal(1, #silent:requests())
+    wait.that(function() return #silent:ended() == 1 end)
+    assert.same({ sent = 1, won = 0, refused = 0, reported = 0 }, orders().hedges)
+    wait_for_line(2, 1, "-", slow.address, silent.address)
+    assert.equal("slow", ask("/").body) -- its connection was kept
+    assert.equal(1, slow:connections())
+  end)
+
+  it("sends the body again, and nothing twice that is not idempotent", function()
+    start(silent, quick, 'hedge = { after = "10ms" }', 'timeout = { response = "100ms" }')
+    local answer = ask { method = "PUT", path = "/echo", body = "what was sent" }
+    assert.equal("what was sent", json.decode(answer.body).body)
+    wait.that(function() return silent:requests()[1].body == "what was sent" end)
+    assert.equal(504, ask({ method = "POST", path = "/", body = "once" }).status)
+    assert.equal(1, #quick:requests())
+    assert.equal(2, #silent:requests())
+  end)
+
+  it("asks no target a second time", function()
+    moongate = gateway.start { config = ([[
+      workers(1)
+      listen "127.0.0.1:0"
+      upstream "orders" { "%s", hedge = { after = "10ms" } }
+      route "/" { upstream = "orders", timeout = { response = "60ms" } }
+    ]]):format(silent.url) }
+    assert.equal(504, ask("/").status)
+    assert.equal(1, #silent:requests())
+  end)
+
+  it("lets a failed attempt wait for the one that is under way", function()
+    local closing = peer.start(function(connection)
+      connection:read_request()
+      connection:sleep(0.05)
+    end)
+    local slow = peer.start(answering(0.12, "slow"))
+    start(closing, slow, 'hedge = { after = "10ms" }')
+    assert.equal("slow", ask("/").body)
+    assert.same({ 1, 1 }, { #closing:requests(), #slow:requests() })
+    wait_for_line(2, 1, "true", slow.address, closing.address)
+  end)
+
+  it("retries when both have failed, as one would", function()
+    local closing = peer.start(function(connection)
+      connection:read_request()
+      connection:sleep(0.05)
+    end)
+    start(closing, closing, 'hedge = { after = "10ms" }, breaker = { minimum = 20 }', "retries = 1")
+    assert.equal(502, ask("/").status)
+    assert.equal(3, #closing:requests())
+  end)
+
+  it("keeps to its share, or one a second", function()
+    start(peer.start(answering(0.05, "slow")), quick, 'hedge = { after = "10ms", share = 0 }')
+    for _ = 1, 4 do assert.equal(200, ask("/bytes/5").status) end
+    local hedges = orders().hedges
+    assert.is_true(hedges.sent >= 1 and hedges.refused >= 1, json.encode(hedges))
+    assert.equal(hedges.sent, #quick:requests())
+  end)
+
+  it("only counts where it is told to report", function()
+    start(peer.start(answering(0.05, "slow")), quick,
+      'hedge = { after = "10ms", report_only = true }')
+    assert.equal("slow", ask("/").body)
+    assert.same({ sent = 0, won = 0, refused = 0, reported = 1 }, orders().hedges)
+    assert.equal(0, #quick:requests())
+  end)
+
+  it("is a route's own matter where that says so", function()
+    start(silent, quick, 'hedge = { after = "10ms" }',
+      'hedge = { attempts = 0 }, timeout = { response = "60ms" }')
+    assert.equal(504, ask("/").status)
+    assert.equal(0, #quick:requests())
+  end)
+
+  it("learns from its answers what is long", function()
+    local kind = peer.start(function(connection)
+      while true do
+        local request = connection:read_request()
+        if not request then return end
+        if request.target == "/slow" then connection:sleep(3600) end
+        connection:sleep(0.001)
+        connection:send "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nkind"
+      end
+    end)
+    start(kind, quick, 'hedge = { after = "p90", share = 1 }')
+    local connection = http.connect(moongate.port)
+    for _ = 1, 20 do connection:request { path = "/" } end
+    assert.equal("/slow", json.decode(connection:request({ path = "/slow" }).body).target)
+  end)
+
+  it("ends all attempts when the client goes away", function()
+    local other = peer.start(peer_answers.silent)
+    start(silent, other, 'hedge = { after = "10ms" }')
+    local connection = http.connect(moongate.port)
+    connection:send "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    other:wait_for_requests(1)
+    connection:close()
+    wait.that(function() return #silent:ended() == 1 and #other:ended() == 1 end)
+  end)
+
+  it("is one request to a circuit breaker", function()
+    start(silent, quick,
+      'hedge = { after = "10ms", share = 1 }, breaker = { minimum = 3, open = "60s" }')
+    for _ = 1, 3 do assert.equal(500, ask("/status/500").status) end
+    assert.equal(503, ask("/bytes/5").status)
+  end)
+
+  it("says what is wrong with its options", function()
+    local code, _, why = gateway.run({ "check" }, { config = [[
+      upstream "orders" { "http://127.0.0.1:1", hedge = { after = "p100", atempts = 2 } }
+      route "/" { upstream = "orders", hedge = { after = 0 } }
+    ]] })
+    assert.equal(1, code)
+    assert.matches('upstream "orders": hedge.after is "p100"; expected a duration from 1ms on, or a'
+      .. ' percentile, as "p95"', why, 1, true)
+    assert.matches("hedge.atempts is not known here; did you mean \"attempts\"", why, 1, true)
+    assert.matches('route "/": hedge.after is 0', why, 1, true)
+  end)
+end)
