@@ -120,9 +120,12 @@ local function configuration_reference(table_of)
 end
 
 -- The objects that plugins are given, then the libraries as init.lua lists them.
-local OBJECTS = { "request", "response", "headers", "lookup", "tls", "session", "model" }
+local OBJECTS = {
+  "request", "attempt", "response", "headers", "lookup", "tls", "session", "model",
+}
 local TITLES = {
-  request = "The request", response = "The response", headers = "Headers",
+  request = "The request", attempt = "Its way upstream", response = "The response",
+  headers = "Headers",
   lookup = "Query, cookies and parameters", tls = "The client's TLS",
   session = "The client's session", model = "A plugin",
 }
