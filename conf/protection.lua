@@ -6,6 +6,10 @@ upstream "api" { "http://127.0.0.1:9000" }
 store { path = "state" } -- where quotas survive a restart
 consumer "mobile" { keys = { "try-me" } }
 
+-- When the loop is 20 ms late for half a second, what matters least is refused; at 200 ms all but
+-- what is critical.
+shed { lag = "20ms", full = "200ms" }
+
 group {
   upstream = "api",
   plugins = {
@@ -15,6 +19,7 @@ group {
   routes = function()
     -- Reports are slow: three at once for each address, twenty for all.
     route "GET /reports/{name}" {
+      criticality = "low",
       plugins = {
         { "concurrency", name = "all reports", limit = 20, by = "route", status = 503 },
         { "concurrency", name = "reports", limit = 3, by = "address" },
@@ -32,6 +37,7 @@ group {
     }
     -- What lies behind takes one order each 50 ms; up to ten of them wait for their turn.
     route "POST /orders" {
+      criticality = "critical",
       plugins = { { "spike-arrest", limit = 20, window = "1s", wait = "500ms" } },
     }
     -- Forms that browsers send.

@@ -87,6 +87,13 @@ local function add_settings(builder, model)
   builder:number(C.MOON_BUILD_LIMIT_PER_ADDRESS, limits.connections_per_address)
   builder:number(C.MOON_BUILD_DRAIN_TIMEOUT, limits.drain_timeout)
   builder:number(C.MOON_BUILD_TURN_TIMEOUT, limits.turn_timeout)
+  local shed = model.shed
+  if shed then
+    builder:number(C.MOON_BUILD_SHED_LAG, shed.lag)
+    builder:number(C.MOON_BUILD_SHED_FULL, shed.full)
+    builder:number(C.MOON_BUILD_SHED_WINDOW, shed.window)
+    builder:number(C.MOON_BUILD_SHED_REPORT_ONLY, shed.report_only)
+  end
   if model.store then
     builder:text(C.MOON_BUILD_STORE_PATH, model.store.path)
     builder:number(C.MOON_BUILD_STORE_SIZE, model.store.size)
@@ -174,6 +181,10 @@ local function describe_route(builder, route, shape)
   build_upstreams.describe_hedge(builder, route.hedge)
   builder:number(C.MOON_BUILD_BODY_MAX, route.body_limit)
   builder:number(C.MOON_BUILD_UPGRADE, route.upgrade)
+  local criticality = route.criticality
+  local is_asked = type(criticality) == "function"
+  builder:number(C.MOON_BUILD_CRITICALITY, not is_asked and criticality)
+  builder:number(C.MOON_BUILD_CRITICALITY_ASKED, is_asked)
   builder:number(C.MOON_BUILD_PHASES, shape.mask)
   builder:number(C.MOON_BUILD_CHAIN, shape.number)
 end
@@ -193,6 +204,9 @@ local function add_route(builder, pattern, is_admin)
   local index, message = builder:finish()
   if not index then return nil, message end
   dispatch.add_route(index, shape, array, route.when)
+  if type(route.criticality) == "function" then
+    dispatch.add_criticality(index, route.criticality)
+  end
   add_instances(builder, route.plugins)
   return true
 end

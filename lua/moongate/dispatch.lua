@@ -5,6 +5,7 @@
 -- a closure or a text for a request.
 
 local bridge = require "moongate.ffi"
+local criticality = require "moongate.criticality"
 local mark = require "moongate.mark"
 local parts = require "moongate.parts"
 local reply = require "moongate.reply"
@@ -20,7 +21,7 @@ local CONTEXT, CONSUMER = parts.CONTEXT, parts.CONSUMER
 local ASKED, ACTIVE = parts.ASKED, parts.ACTIVE
 
 -- As in enum generation_verdict.
-local GO_ON, ANSWER = 0, 1
+local GO_ON, ANSWER, SHED = 0, 1, 2
 
 local dispatch = {
   states = {}, -- of exchanges, by slot + 1 (parts.lua); C drops one that holds what may be large
@@ -29,6 +30,7 @@ local dispatch = {
 local states = dispatch.states
 local handles = {} -- pointers to the exchanges by slot + 1: they stay where they are for good
 local shapes, arrays, whens = {}, {}, {} -- by index of the route
+local criticalities = {} -- functions that tell it, likewise
 local use_shape, use_array -- of `use`, for what matches no route
 local instances, started_count = {}, 0 -- of plugins with start() or stop(), in written order
 
@@ -94,6 +96,19 @@ function dispatch.request(slot, route)
   return decide(request_of(slot), route)
 end
 
+-- Whether load is shed by refusing it.
+local function is_shed(req, route)
+  local f = criticalities[route]
+  return C.moon_request_is_shed(req[HANDLE], f and criticality.ask(f, req) or 0)
+end
+
+--- The same where a function tells the route's criticality.
+function dispatch.weigh(slot, route)
+  local req = request_of(slot)
+  if is_shed(req, route) then return SHED end
+  return decide(req, route)
+end
+
 --- The same where the best route has a predicate: asks until one of them says yes.
 function dispatch.choose(slot)
   local req = request_of(slot)
@@ -103,6 +118,7 @@ function dispatch.choose(slot)
     local when = whens[route]
     if not when or when(req) then
       C.moon_route_accept(handle)
+      if is_shed(req, route) then return SHED end
       return decide(req, route)
     end
     C.moon_route_reject(handle)
@@ -172,9 +188,11 @@ function dispatch.log(slot, route)
 end
 
 --- After something raised: the name of the plugin. In the response phase it is not called again.
-function dispatch.culprit(slot)
+function dispatch.culprit(slot, route)
   local state = states[slot + 1]
-  if not state or state[STEP] == 0 then return "(a route's when)" end
+  if not state or state[STEP] == 0 then
+    return criticalities[route] and "(a route's criticality)" or "(a route's when)"
+  end
   if state[RESPONDS] then
     state[BARRED] = state[BARRED] or {}
     state[BARRED][state[STEP]] = true
@@ -212,6 +230,10 @@ end
 function dispatch.add_route(index, shape, array, when)
   shapes[index], arrays[index], whens[index] = shape, array, when
 end
+
+--- For build.lua: what tells how critical a request of that route is.
+---@param f fun(req: Request): any
+function dispatch.add_criticality(index, f) criticalities[index] = f end
 
 --- For build.lua: the chain of `use`.
 function dispatch.set_use(shape, array)

@@ -18,10 +18,10 @@ local inventory = {}
 -- In this order.
 local ROUTE_FIELDS = {
   "path", "methods", "hosts", "headers", "query", "sni", "when", "priority", "upstream", "rewrite",
-  "upstream_host", "timeout", "retries", "breaker", "hedge", "upgrade",
+  "upstream_host", "timeout", "retries", "breaker", "hedge", "upgrade", "criticality",
 }
 local SETTINGS = {
-  "workers", "memory", "store", "plans", "log", "resolver", "limits", "trusted_proxies",
+  "workers", "memory", "store", "plans", "log", "resolver", "limits", "shed", "trusted_proxies",
   "forwarded", "via", "user", "watch",
 }
 

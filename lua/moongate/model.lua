@@ -12,6 +12,7 @@
 ---@field log { level: "debug"|"info"|"warning"|"error", format: "text"|"json" }
 ---@field resolver { servers: string?, timeout: number, stale: number }
 ---@field limits ModelLimits
+---@field shed ModelShed?            nil: no load is shed
 ---@field trusted_proxies string[]   CIDR blocks
 ---@field forwarded boolean          also write the Forwarded field (RFC 7239)
 ---@field watch boolean              reload when a file has changed
@@ -42,6 +43,12 @@
 ---@field connections_per_address integer per worker; 0: no limit
 ---@field drain_timeout number
 ---@field turn_timeout number        of a worker's loop; 0: none
+
+---@class ModelShed
+---@field lag number                 seconds
+---@field full number                seconds, more than lag
+---@field window number              seconds
+---@field report_only boolean
 
 ---@class ModelListener
 ---@field address string             "127.0.0.1:8080", ":8080", "[::1]:80", "unix:/path"
@@ -162,6 +169,7 @@
 ---@field retries integer
 ---@field breaker ModelBreaker?
 ---@field hedge ModelHedge?
+---@field criticality integer|fun(req: Request): any  1 to 100
 ---@field body_limit integer
 ---@field upgrade boolean            lets tunnels (WebSocket) through
 ---@field plugins ModelStep[]        `use`, then the groups', then its own

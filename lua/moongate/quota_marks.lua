@@ -59,7 +59,7 @@ local function read()
 end
 
 local function is_new_process()
-  local numbers = bridge.new "double[2]"
+  local numbers = bridge.new "double[4]"
   if not C.moon_worker_at(bridge.generation, worker(), bridge.found, numbers) then return false end
   local before = dict:get("process/" .. worker())
   if before == numbers[0] then return false end

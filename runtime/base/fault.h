@@ -26,6 +26,7 @@
     X(  METHOD_NOT_ALLOWED,        405, false, "method-not-allowed",          NULL,                              "The resource does not support the method.") \
     X(  LOOP_DETECTED,             508, false, "loop-detected",               "proxy_loop_detected",             "The request passed this gateway before.") \
     X(  OVERLOADED,                503, false, "overloaded",                  NULL,                              "The gateway is at its limit of connections.") \
+    X(  SHED,                      503, false, "load-shed",                   NULL,                              "The gateway has more to do than it can; what matters less is refused for a while.") \
     X(  PLUGIN_RAISED,             500, false, "internal-error",              NULL,                              "The request could not be processed.") \
     X(  INTERNAL,                  500, false, "internal-error",              "proxy_internal_error",            "The request could not be processed.") \
     X(  UPSTREAM_DNS,              502, true,  "upstream-dns-error",          "dns_error",                       "The name of the upstream does not resolve.") \

@@ -210,6 +210,9 @@ int moon_route_candidate(struct exchange *exchange);
 void moon_route_reject(struct exchange *exchange);
 /* The candidate it is. */
 void moon_route_accept(struct exchange *exchange);
+/* Whether load is shed by refusing the request, whose route has been found; to be asked once.
+ * `criticality` 0: the route's own. */
+bool moon_request_is_shed(struct exchange *exchange, int criticality);
 uint32_t moon_route_count(struct generation *generation);
 bool moon_route_text(struct generation *generation, uint32_t route, int which, struct slice *text);
 

@@ -140,6 +140,10 @@ enum moon_build_number {
     MOON_BUILD_LIMIT_PER_ADDRESS,
     MOON_BUILD_DRAIN_TIMEOUT,
     MOON_BUILD_TURN_TIMEOUT,
+    MOON_BUILD_SHED_LAG, /* seconds; nothing: nobody sheds */
+    MOON_BUILD_SHED_FULL,
+    MOON_BUILD_SHED_WINDOW,
+    MOON_BUILD_SHED_REPORT_ONLY,
     MOON_BUILD_STORE_SIZE,
     /* clusters; those of a target belong to the target named last */
     MOON_BUILD_TARGET_PORT,
@@ -210,6 +214,8 @@ enum moon_build_number {
     MOON_BUILD_PHASES,
     MOON_BUILD_CHAIN,
     MOON_BUILD_HAS_WHEN,
+    MOON_BUILD_CRITICALITY,       /* as gateway/triage.h has it */
+    MOON_BUILD_CRITICALITY_ASKED, /* a function tells it */
     MOON_BUILD_IS_ADMIN,
     MOON_BUILD_NUMBERS /* further ones: abi_cache.h */
 };

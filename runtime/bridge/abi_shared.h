@@ -200,8 +200,9 @@ enum moon_shared_count {
 };
 double moon_shared_number(struct generation *generation, int which);
 
-/* Of one of the workers, from 0: how far it has come, its process and the generation of its new
- * requests. False: there is nobody. */
+/* Of one of the workers, from 0: how far it has come, its process, the generation of its new
+ * requests, how many seconds its loop is late, and the share of requests that it refuses for that.
+ * False: there is nobody. */
 bool moon_worker_at(struct generation *generation, uint32_t worker, struct slice *state,
                     double *numbers);
 

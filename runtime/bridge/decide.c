@@ -115,6 +115,8 @@ static void on_request_ended(enum task_end end, lua_State *thread, void *data)
     if (end == TASK_RAISED) {
         log_raised(decision, thread, "request");
         exchange_fail(exchange, FAULT_PLUGIN_RAISED);
+    } else if (lua_tointeger(thread, 1) == GENERATION_SHED) {
+        exchange_fail(exchange, FAULT_SHED);
     } else if (lua_tointeger(thread, 1) == GENERATION_ANSWER) {
         struct reply reply = decision_reply(decision);
         exchange_reply(exchange, &reply);
@@ -138,6 +140,25 @@ static void run_request(struct exchange *exchange, enum generation_function whic
     start_task(decision, WORKER_PHASE_REQUEST, 2, on_request_ended);
 }
 
+static bool asks_criticality(const struct exchange *exchange)
+{
+    return exchange->route->is_criticality_asked &&
+           shedder_is_on(gateway_shedder(exchange->gateway));
+}
+
+/* Its route has been found, and nothing has been done for it yet: that is when it is refused. */
+static void begin_request(struct exchange *exchange)
+{
+    if (asks_criticality(exchange))
+        run_request(exchange, GENERATION_WEIGH, ROUTE_FOUND);
+    else if (decision_sheds(exchange, exchange->route->criticality))
+        exchange_fail(exchange, FAULT_SHED);
+    else if ((exchange->phases & (ROUTE_REQUEST | ROUTE_RESPOND)) != 0)
+        run_request(exchange, GENERATION_REQUEST, ROUTE_FOUND);
+    else
+        exchange_forward(exchange);
+}
+
 static void decide_request(struct exchange *exchange)
 {
     struct route_subject subject = decision_subject(exchange);
@@ -148,12 +169,11 @@ static void decide_request(struct exchange *exchange)
         run_request(exchange, GENERATION_CHOOSE, outcome);
         return;
     }
-    if (outcome == ROUTE_FOUND)
+    if (outcome == ROUTE_FOUND) {
         decision_accept_route(exchange);
-    if ((exchange->phases & (ROUTE_REQUEST | ROUTE_RESPOND)) != 0)
+        begin_request(exchange);
+    } else if ((exchange->phases & (ROUTE_REQUEST | ROUTE_RESPOND)) != 0)
         run_request(exchange, GENERATION_REQUEST, outcome);
-    else if (outcome == ROUTE_FOUND)
-        exchange_forward(exchange);
     else
         fail_unrouted(exchange, outcome);
 }

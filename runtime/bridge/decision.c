@@ -84,6 +84,16 @@ void decision_accept_route(struct exchange *exchange)
     exchange->body_bytes_max = route->body_bytes_max;
 }
 
+bool decision_sheds(struct exchange *exchange, unsigned criticality)
+{
+    struct shedder *shedder = gateway_shedder(exchange->gateway);
+
+    if (!shedder_refuses(shedder, criticality))
+        return false;
+    exchange->record.retry_after_seconds = shedder_retry_seconds(shedder);
+    return true;
+}
+
 static const struct generation_route *route_of(const struct exchange *exchange)
 {
     const struct route *route = exchange->route;

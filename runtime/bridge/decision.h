@@ -40,6 +40,8 @@ const struct route_matcher *decision_matcher(const struct exchange *exchange);
 struct route_subject decision_subject(struct exchange *exchange);
 /* The exchange goes by the route that exchange->match says. */
 void decision_accept_route(struct exchange *exchange);
+/* Whether load is shed by refusing it; notes when it may come again. To be asked once. */
+bool decision_sheds(struct exchange *exchange, unsigned criticality);
 /* SNI of the client's connection; empty without TLS. */
 struct slice decision_server_name(const struct exchange *exchange);
 

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "bridge/draft.h"
 #include "bridge/exports.h"
+#include "gateway/triage.h"
 
 /* What {name} and {name*} of the path are called, in order; in the generation's arena. */
 static const struct slice *capture_names(struct generation *generation, struct slice path,
@@ -188,6 +189,8 @@ double draft_finish_route(struct generation *generation)
         .body_bytes_max =
             draft_count(draft, MOON_BUILD_BODY_MAX, generation->gateway_options.body_bytes_max),
         .allows_upgrade = draft_number(draft, MOON_BUILD_UPGRADE, 0) != 0,
+        .criticality = (unsigned)draft_count(draft, MOON_BUILD_CRITICALITY, TRIAGE_CRITICAL),
+        .is_criticality_asked = draft_number(draft, MOON_BUILD_CRITICALITY_ASKED, 0) != 0,
     };
     route.route.cache = draft_cache_policy(generation, route.route.name);
     route.route.is_cache_asked = draft_number(draft, MOON_BUILD_CACHE_ASKED, 0) != 0;

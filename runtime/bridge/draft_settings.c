@@ -92,6 +92,16 @@ const struct address_block *draft_blocks(struct generation *generation, int whic
     return blocks;
 }
 
+static void finish_shed(struct generation *generation, const struct draft *draft)
+{
+    generation->gateway_options.shed = (struct shedder_options){
+        .lag_seconds = draft_number(draft, MOON_BUILD_SHED_LAG, 0),
+        .full_seconds = draft_number(draft, MOON_BUILD_SHED_FULL, 0),
+        .window_seconds = draft_number(draft, MOON_BUILD_SHED_WINDOW, 0),
+        .is_report_only = draft_number(draft, MOON_BUILD_SHED_REPORT_ONLY, 0) != 0,
+    };
+}
+
 double draft_finish_settings(struct generation *generation)
 {
     struct draft *draft = generation->draft;
@@ -101,6 +111,7 @@ double draft_finish_settings(struct generation *generation)
     finish_limits(generation, draft);
     finish_resolver(generation, draft);
     finish_store(generation, draft);
+    finish_shed(generation, draft);
     options->trusted_proxies =
         draft_blocks(generation, MOON_BUILD_TRUSTED_PROXY, &options->trusted_proxy_count);
     return options->trusted_proxies != NULL ? 0 : -1;

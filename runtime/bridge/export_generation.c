@@ -45,6 +45,14 @@ void moon_route_accept(struct exchange *exchange)
     decision_open_ledger(decision_of(exchange));
 }
 
+bool moon_request_is_shed(struct exchange *exchange, int criticality)
+{
+    unsigned own = exchange->route->criticality;
+
+    assert(criticality >= 0 && criticality <= TRIAGE_CRITICAL);
+    return decision_sheds(exchange, criticality > 0 ? (unsigned)criticality : own);
+}
+
 uint32_t moon_route_count(struct generation *generation)
 {
     return generation->route_count;

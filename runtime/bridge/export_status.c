@@ -91,6 +91,8 @@ bool moon_worker_at(struct generation *generation, uint32_t worker, struct slice
     *state = slice_from_string(worker_state_name(seen.state));
     numbers[0] = seen.pid;
     numbers[1] = (double)seen.generation;
+    numbers[2] = seen.delay_seconds;
+    numbers[3] = seen.shed_level;
     return true;
 }
 

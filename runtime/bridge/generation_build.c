@@ -15,7 +15,7 @@
 
 /* In the order of enum generation_function. */
 static const char *const FUNCTION_NAMES[GENERATION_FUNCTION_COUNT] = {
-    "request", "choose", "response", "chunk", "log", "culprit", "start", "stop",
+    "request", "choose", "weigh", "response", "chunk", "log", "culprit", "start", "stop",
 };
 
 static int on_build_raised(lua_State *vm)

@@ -43,6 +43,7 @@ struct generation_cluster_index {
 enum generation_function {
     GENERATION_REQUEST,  /* (slot, route) -> enum generation_verdict */
     GENERATION_CHOOSE,   /* (slot, -1): the same, where a route's `when` has to be asked first */
+    GENERATION_WEIGH,    /* (slot, route): the same, where its `criticality` is asked first */
     GENERATION_RESPONSE, /* (slot, route) */
     GENERATION_CHUNK,    /* (slot, route, bytes, last) -> bytes */
     GENERATION_LOG,      /* (slot, route) */
@@ -54,7 +55,7 @@ enum generation_function {
 };
 
 /* What a function of the dispatcher says. */
-enum generation_verdict { GENERATION_GO_ON, GENERATION_ANSWER };
+enum generation_verdict { GENERATION_GO_ON, GENERATION_ANSWER, GENERATION_SHED };
 
 struct draft;
 

@@ -38,6 +38,7 @@ struct gateway {
     void *phases_data;
     struct gateway_counts counts;
     struct gateway_totals totals;
+    struct shedder shedder;
     struct request_ids request_ids;
     struct http_cache *cache; /* NULL: there is none */
     struct list listenings, retiring, left, connections;
@@ -57,6 +58,7 @@ static void take_copy(struct gateway *gateway, const struct gateway_options *opt
 {
     gateway->options = gateway_options_copy(options);
     gateway->options_serial++;
+    shedder_configure(&gateway->shedder, &options->shed);
     gateway->late_limits = gateway->options.limits;
     gateway->late_limits.requests_max = 1;
     gateway->late_limits.idle_seconds = LATE_IDLE_SECONDS;
@@ -85,6 +87,7 @@ struct gateway *gateway_create(struct loop *loop, const struct gateway_options *
 {
     struct gateway *gateway = mem_zeroed(sizeof(*gateway));
     gateway->loop = loop;
+    shedder_init(&gateway->shedder);
     take_copy(gateway, options);
     gateway->phases = phases;
     gateway->phases_data = phases_data;
@@ -208,6 +211,11 @@ void gateway_configure(struct gateway *gateway, const struct gateway_options *op
 struct loop *gateway_loop(const struct gateway *gateway)
 {
     return gateway->loop;
+}
+
+struct shedder *gateway_shedder(struct gateway *gateway)
+{
+    return &gateway->shedder;
 }
 
 void *gateway_phases_data(const struct gateway *gateway)

@@ -54,6 +54,8 @@ void gateway_drain(struct gateway *gateway, bool with_admin, void (*drained)(voi
 bool gateway_is_draining(const struct gateway *gateway);
 const struct gateway_counts *gateway_counts(const struct gateway *gateway);
 struct loop *gateway_loop(const struct gateway *gateway);
+/* To be told of the loop's turns. */
+struct shedder *gateway_shedder(struct gateway *gateway);
 void *gateway_phases_data(const struct gateway *gateway);
 const struct gateway_options *gateway_options(const struct gateway *gateway);
 /* Exchanges in the pool by slot, for who keeps only the number; NULL beyond what was ever used. */

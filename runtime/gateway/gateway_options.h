@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "gateway/shedder.h"
 #include "http/http_session.h"
 
 struct address_block;
@@ -17,6 +18,7 @@ struct gateway_options {
     size_t trusted_proxy_count;
     bool adds_forwarded;     /* Forwarded as well as X-Forwarded-*; default false */
     uint64_t body_bytes_max; /* of requests that match no route */
+    struct shedder_options shed;
 };
 
 extern const struct gateway_options GATEWAY_OPTIONS;

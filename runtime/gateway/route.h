@@ -37,6 +37,8 @@ struct route {
     struct call_options call;
     const struct cache_policy *cache; /* NULL: its answers are not cached */
     uint64_t body_bytes_max;          /* of a request; 413 beyond */
+    unsigned criticality;             /* of its requests: gateway/triage.h */
+    bool is_criticality_asked;        /* a function in Lua tells it */
     bool allows_upgrade;              /* tunnels pass; otherwise Upgrade is ignored */
     bool is_cache_asked;              /* the cache takes part only where a plugin says so */
 };

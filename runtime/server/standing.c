@@ -75,6 +75,18 @@ static void put_restarts(struct buffer *into, const struct workforce *workforce)
     }
 }
 
+static void put_shedding(struct buffer *into, const struct workforce *workforce)
+{
+    for (unsigned i = 0; i < workforce->options.count; i++) {
+        struct worker_outline outline =
+            worker_place_outline(shared_place(workforce->options.worker.shared, i));
+        if (outline.shed_level > 0)
+            put_line(into,
+                     "shedding       worker %u refuses %.0f %% of requests, it is %.0f ms late",
+                     i + 1, outline.shed_level * 100, outline.delay_seconds * 1e3);
+    }
+}
+
 static const char *nursery_state_of(const struct nursery *nursery)
 {
     if (nursery->is_ready)
@@ -104,6 +116,7 @@ void standing_print(const struct standing *standing, struct buffer *into)
     put_line(into, "workers        %u of %u serve", workforce->ready_count,
              workforce->options.count);
     put_restarts(into, workforce);
+    put_shedding(into, workforce);
     put_nursery(into, workforce->options.nursery);
     if (standing->previous_pid != 0)
         put_line(into, "before         pid %d finishes its requests", (int)standing->previous_pid);
@@ -145,6 +158,8 @@ static void write_workers(struct json_writer *writer, const struct workforce *wo
         json_writer_put_string(writer, "state", worker_state_of(member, &outline));
         if (outline.generation > 0)
             json_writer_put_number(writer, "generation", (double)outline.generation);
+        json_writer_put_number(writer, "delay", outline.delay_seconds);
+        json_writer_put_number(writer, "shed_level", outline.shed_level);
         json_writer_put_number(writer, "restarts", (double)member->restarts);
         if (workforce_next_try(workforce, i) > 0)
             json_writer_put_number(writer, "next_try_in", workforce_next_try(workforce, i));

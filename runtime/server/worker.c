@@ -57,6 +57,8 @@ static void on_turn(void *data, double seconds)
 {
     const struct worker *worker = data;
     shared_observe_turn(worker->options->shared, seconds);
+    if (worker->gateway != NULL)
+        shedder_end_turn(gateway_shedder(worker->gateway), *worker->loop->turn, seconds);
 }
 
 static void on_generation_freed(void *data, uint64_t number)
@@ -234,6 +236,8 @@ static bool make_services(struct worker *worker)
     worker->cache->counters = &options->shared->counters;
     gateway_use_cache(worker->gateway, worker->cache);
     gateway_count_in(worker->gateway, &options->shared->counters);
+    shedder_show(gateway_shedder(worker->gateway), &options->shared->counters,
+                 options->shared->place);
     worker->prober = prober_create(worker->clusters, &gateway->limits);
     clusters_share(worker->clusters, &options->shared->counters, &options->shared->targets);
     clusters_break_in(worker->clusters, &options->shared->breakers);

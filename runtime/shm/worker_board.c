@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define LAYOUT 2
+#define LAYOUT 3
 
 size_t worker_board_bytes(uint32_t lanes)
 {
@@ -55,13 +55,22 @@ void worker_place_set_current(struct worker_place *place, uint64_t generation)
     __atomic_store_n(&place->current, generation, __ATOMIC_RELAXED);
 }
 
+void worker_place_set_load(struct worker_place *place, double delay_seconds, double shed_level)
+{
+    __atomic_store(&place->delay_seconds, &delay_seconds, __ATOMIC_RELAXED);
+    __atomic_store(&place->shed_level, &shed_level, __ATOMIC_RELAXED);
+}
+
 struct worker_outline worker_place_outline(const struct worker_place *place)
 {
-    return (struct worker_outline){
+    struct worker_outline outline = {
         .pid = __atomic_load_n(&place->pid, __ATOMIC_RELAXED),
         .state = (enum worker_state)__atomic_load_n(&place->state, __ATOMIC_RELAXED),
         .generation = __atomic_load_n(&place->current, __ATOMIC_RELAXED),
     };
+    __atomic_load(&place->delay_seconds, &outline.delay_seconds, __ATOMIC_RELAXED);
+    __atomic_load(&place->shed_level, &outline.shed_level, __ATOMIC_RELAXED);
+    return outline;
 }
 
 const char *worker_state_name(enum worker_state state)

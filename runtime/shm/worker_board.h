@@ -48,9 +48,11 @@ struct worker_place {
     uint32_t route_length, lines_length;
     int32_t pid;                          /* 0: nobody is there */
     uint32_t state;                       /* enum worker_state */
+    double delay_seconds;                 /* how late its loop is; 0 where nobody wants to know */
+    double shed_level;                    /* 0 to 1: the share that it refuses */
     char route[WORKER_PLACE_ROUTE_BYTES]; /* its name */
     char lines[WORKER_PLACE_LINES_BYTES]; /* where Lua is, the innermost first: once asked for */
-    char unused[72];                      /* no two places in one cache line */
+    char unused[56];                      /* no two places in one cache line */
 };
 _Static_assert(sizeof(struct worker_place) % 128 == 0, "places begin at cache lines");
 
@@ -88,6 +90,7 @@ static inline uint32_t worker_place_step(const struct worker_place *place)
 void worker_place_set_pid(struct worker_place *place, int pid);
 void worker_place_set_state(struct worker_place *place, enum worker_state state);
 void worker_place_set_current(struct worker_place *place, uint64_t generation);
+void worker_place_set_load(struct worker_place *place, double delay_seconds, double shed_level);
 /* `key` 0: no route. Copies the name only where it is another one than before. */
 void worker_place_set_route(struct worker_place *place, uint64_t key, struct slice name);
 void worker_place_set_lines(struct worker_place *place, struct slice lines);
@@ -98,6 +101,7 @@ struct worker_outline {
     int pid; /* 0: nobody is there, and nothing else is known */
     enum worker_state state;
     uint64_t generation; /* of new requests */
+    double delay_seconds, shed_level;
 };
 struct worker_outline worker_place_outline(const struct worker_place *place);
 /* "serving", and so on. */

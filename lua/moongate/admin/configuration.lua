@@ -96,6 +96,7 @@ local function frame_of(redaction, model)
     log = model.log,
     resolver = model.resolver,
     limits = model.limits,
+    shed = model.shed,
     trusted_proxies = redaction:list(model.trusted_proxies),
     forwarded = model.forwarded,
     watch = model.watch,
@@ -155,6 +156,10 @@ end
 
 local function as_it_is(_, value) return value end
 
+local function shown_criticality(given)
+  return type(given) == "function" and "function" or given
+end
+
 -- Field by field: a table for each of a hundred thousand routes would be the most of it.
 function Writer:put_route(route)
   local redaction = self.redaction
@@ -176,6 +181,7 @@ function Writer:put_route(route)
   self:put_field("retries", route.retries)
   self:put_field("breaker", route.breaker)
   self:put_field("hedge", route.hedge)
+  self:put_field("criticality", shown_criticality(route.criticality))
   self:put_field("body_limit", route.body_limit)
   self:put_field("upgrade", route.upgrade)
   self:put_steps(route.plugins)

@@ -2,14 +2,13 @@
 
 local breakers = require "moongate.admin.breakers"
 local bridge = require "moongate.ffi"
-local json = require "moongate.json"
 local plugin_costs = require "moongate.admin.plugin_costs"
 local published = require "moongate.admin.published"
 local reloads = require "moongate.admin.reloads"
 local targets = require "moongate.admin.targets"
+local workers = require "moongate.admin.workers"
 
-local C, found = bridge.C, bridge.found
-local pid_and_generation = bridge.new "double[2]"
+local C = bridge.C
 
 local status = {}
 
@@ -33,19 +32,6 @@ local function memory()
   }
 end
 
-local function workers()
-  local list = json.array {}
-  for i = 1, own(C.MOON_WORKER_COUNT) do
-    local row = { worker = i }
-    if C.moon_worker_at(bridge.generation, i - 1, found, pid_and_generation) then
-      row.state = bridge.text()
-      row.pid, row.generation = pid_and_generation[0], pid_and_generation[1]
-      list[#list + 1] = row
-    end
-  end
-  return list
-end
-
 --- Sums over all workers, at most a second old.
 ---@param facts { routes: integer, consumers: integer }
 ---@return table
@@ -65,7 +51,7 @@ function status.read(facts)
     last_failure = known.last_failure,
     generations = totals.moongate_generations,
     workers = { configured = own(C.MOON_WORKER_COUNT), serving = totals.moongate_workers,
-      restarts = known.restarts, list = workers() },
+      restarts = known.restarts, list = workers.list() },
     connections = {
       active = totals.moongate_connections,
       accepted = totals.moongate_connections_accepted_total,

@@ -11,6 +11,7 @@ local plugin_costs = require "moongate.admin.plugin_costs"
 local published = require "moongate.admin.published"
 local reloads = require "moongate.admin.reloads"
 local sleep = require "moongate.sleep"
+local workers = require "moongate.admin.workers"
 
 local C = bridge.C
 
@@ -27,6 +28,8 @@ local OWN_HELP = {
   moongate_cache_requests_collapsed_total = "Of these, those that waited for another's answer.",
   moongate_cache_answered_bytes_total = "Bytes of bodies that came from the cache.",
   moongate_loop_turn_seconds = "How long turns of the event loops took, all workers.",
+  moongate_shed_total =
+    "Requests that were refused, or would have been where it is only reported, to shed load.",
 }
 
 local SHARED = {
@@ -200,6 +203,12 @@ local function each_breaker(visit)
   end)
 end
 
+local function each_worker(visit)
+  workers.each(function(worker, numbers)
+    visit(workers.FAMILIES[1]:label_text(worker), numbers)
+  end)
+end
+
 local function put_news(into)
   local known = reloads.read()
   if not known then return end
@@ -258,6 +267,7 @@ function text_format.write()
   end
   put_rows(text, PLUGIN_COSTS, each_plugin_cost)
   put_rows(text, breakers.FAMILIES, each_breaker)
+  put_rows(text, workers.FAMILIES, each_worker)
   put_news(text)
   put_own(text)
   put_cache(text)

@@ -38,6 +38,18 @@ local function store_of(declared, report)
   return store
 end
 
+-- nil when nobody sheds.
+local function shed_of(declared, report)
+  local declaration = declared.settings.shed
+  if not declaration then return nil end
+  local shed = checked_table(declared, "shed", report)
+  if shed.lag and shed.full and shed.full <= shed.lag then
+    report(declaration.at, ("shed: full is %gs and lag is %gs; expected full to be more")
+      :format(shed.full, shed.lag))
+  end
+  return shed
+end
+
 local function resolver_of(declared, report)
   local resolver = checked_table(declared, "resolver", report)
   return {
@@ -70,6 +82,7 @@ function assemble.model(declared, loader, report, builder)
     log = checked_table(declared, "log", report),
     resolver = resolver_of(declared, report),
     limits = checked_table(declared, "limits", report),
+    shed = shed_of(declared, report),
     trusted_proxies = checked_value(declared, "trusted_proxies", schema.settings.trusted_proxies,
       report),
     forwarded = checked_value(declared, "forwarded", schema.settings.forwarded, report),

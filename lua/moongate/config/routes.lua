@@ -5,6 +5,7 @@
 
 local aim = require "moongate.aim"
 local check = require "moongate.config.check"
+local criticality = require "moongate.criticality"
 local hedges = require "moongate.config.hedges"
 local nearest = require "moongate.config.nearest"
 local path_pattern = require "moongate.path_pattern"
@@ -80,6 +81,14 @@ local function timeout_of(value, report)
     value = { total = total }
   end
   return check.options(schema.timeout, value, report, "timeout")
+end
+
+-- A number, or the function that tells it.
+local function criticality_of(value, report)
+  if type(value) == "function" then return value end
+  local number, message = criticality.number(value)
+  if message then report(message) end
+  return number
 end
 
 local function upstream_of(model, name, at, report)
@@ -200,6 +209,7 @@ function Reader:describe(declaration, fields, groups)
   route.hosts = hosts_of(inherited(groups, fields, "host"), report)
   route.timeout = timeout_of(inherited(groups, fields, "timeout"), report)
   hedges.complete(route.hedge, report)
+  route.criticality = criticality_of(inherited(groups, fields, "criticality"), report)
   route.name = route.name or router.name(route)
   route.body_limit = route.body_limit or self.model.limits.body
   route.host = nil

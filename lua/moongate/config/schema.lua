@@ -85,6 +85,17 @@ schema.limits = {
       .. "worker is replaced; 0: never" },
 }
 
+schema.shed = {
+  lag = { type = "duration", default = "20ms", min = 0.001, max = 10,
+    help = "how late the loop may be; later than that for the window, requests are refused" },
+  full = { type = "duration", default = "200ms", min = 0.002, max = 60,
+    help = "so late, all but the critical is refused; more than lag" },
+  window = { type = "duration", default = "500ms", min = 0.05, max = 60,
+    help = "how long it has to be late before anything is refused" },
+  report_only = { type = "boolean", default = false,
+    help = "refuse nothing; log and count what would be" },
+}
+
 local CERTIFICATE = {
   cert = { type = "string", required = true,
     help = "the certificate chain: a PEM file, or its text" },
@@ -202,6 +213,9 @@ schema.route = {
   retries = { type = "integer", default = 2, min = 0, max = 9, help = "further attempts" },
   breaker = upstream_schema.breaker "a circuit breaker for this route alone; default: none",
   hedge = upstream_schema.hedge "instead of what the upstream has; default: that",
+  criticality = { type = "any", help = 'how much it matters where load is shed: "critical" (is '
+    .. 'never refused), "high", "normal", "low", a number from 1 to 100, or a function of the '
+    .. 'request that returns one of them; default: its group\'s, else "normal"' },
   body_limit = { type = "size", help = "of a request; default: limits.body" },
   upgrade = { type = "boolean", default = true, help = "let tunnels (WebSocket) through" },
   plugins = { type = "list", default = {}, help = "plugins with their options, in their order" },
@@ -213,6 +227,7 @@ schema.group = {
   plugins = schema.route.plugins,
   upstream = schema.route.upstream,
   timeout = schema.route.timeout,
+  criticality = { type = "any", help = "of its routes that say nothing else" },
   routes = { type = "function", required = true, help = "declares the routes" },
 }
 

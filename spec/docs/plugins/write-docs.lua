@@ -97,6 +97,7 @@ local CONFIGURATION = {
   { "memory", "memory", "Shared by all workers." },
   { "store", "store", "What must survive a restart. Without it there is no store." },
   { "log", "log" }, { "limits", "limits" }, { "resolver", "resolver" },
+  { "shed", "shed", "Without it no load is shed." },
   { "listener", "listen" }, { "admin", "admin" }, { "upstream", "upstream" },
   { "target", "Targets of an upstream", "`{ \"http://10.0.0.12:9000\", weight = 2 }`" },
   { "consumer", "consumer" }, { "plan", "plan" }, { "route", "route" },

@@ -33,6 +33,15 @@ describe("a model", function()
     assert.same({}, model.trusted_proxies)
   end)
 
+  it("sheds load where it is told to", function()
+    assert.is_nil(load("").shed)
+    assert.same({ lag = 0.02, full = 0.2, window = 0.5, report_only = false },
+      load("shed {}").shed)
+    assert.equal("shed: full is 0.01s and lag is 0.02s; expected full to be more",
+      wrong 'shed { full = "10ms" }')
+    assert.matches("shed: lagg is not known here; did you mean \"lag\"", wrong "shed { lagg = 1 }")
+  end)
+
   it("has what was said, converted", function()
     local model = load [[
       workers(3)

@@ -41,6 +41,26 @@ local function wrong(text)
 end
 
 describe("a route of a configuration", function()
+  it("has a criticality: its own, its group's, the normal one", function()
+    local function of(text) return route(text).criticality end
+    assert.equal(50, of 'route "/a" { upstream = "users" }')
+    assert.equal(75, of 'route "/a" { upstream = "users", criticality = "high" }')
+    assert.equal(7, of 'route "/a" { upstream = "users", criticality = 7 }')
+    assert.equal("function", type(of [[
+      route "/a" { upstream = "users", criticality = function() return "low" end }]]))
+    assert.equal(25, of [[group { criticality = "low", upstream = "users", routes = function()
+      route "/a" {} end }]])
+    assert.equal(100, of [[group { criticality = "low", upstream = "users", routes = function()
+      route "/a" { criticality = "critical" } end }]])
+    for given, shown in pairs { ['"critcal"'] = '"critcal"', ["0"] = "0", ["101"] = "101",
+      ["1.5"] = "1.5", ["true"] = "true" } do
+      assert.matches("criticality is " .. shown .. '; expected "critical", "high", "normal", "low"',
+        wrong('route "/a" { upstream = "users", criticality = ' .. given .. " }"), 1, true)
+    end
+    assert.matches('did you mean "critical"',
+      wrong 'route "/a" { upstream = "users", criticality = "critcal" }', 1, true)
+  end)
+
   it("has methods, path, and the defaults", function()
     local one = route 'route "GET,POST /a/{id}" { upstream = "users" }'
     assert.same({ "GET", "POST" }, one.methods)
