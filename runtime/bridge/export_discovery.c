@@ -35,6 +35,7 @@ static void keep_for_entry(struct generation *generation, struct generation_clus
     one->is_outdated = true;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): of what Lua has, plain arguments are the cheapest. */
 int moon_upstream_take(struct generation *generation, const char *name, size_t length,
                        const struct slice *hosts, const double *numbers, uint32_t count)
 {

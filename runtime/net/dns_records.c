@@ -88,21 +88,30 @@ static void on_addresses(void *data, int status, int timeouts, struct ares_addri
     end(query);
 }
 
+static bool take_services(const unsigned char *answer, size_t bytes, struct dns_records *records)
+{
+    size_t room = bytes / SERVICE_BYTES_MIN;
+    struct dns_service_list list = {
+        .services_max = room < DNS_RECORDS_MAX ? room : DNS_RECORDS_MAX,
+    };
+
+    list.services = mem_zeroed_array(list.services_max + 1, sizeof(*list.services));
+    bool is_good = dns_services_read(answer, bytes, &list);
+    records->services = list.services;
+    records->count = is_good ? list.count : 0;
+    records->ttl = list.ttl;
+    return is_good;
+}
+
 static void on_services(void *data, int status, int timeouts, unsigned char *answer, int length)
 {
     struct dns_records_query *query = data;
     struct dns_records *records = &query->records;
     size_t bytes = answer != NULL && length > 0 ? (size_t)length : 0;
-    size_t room = bytes / SERVICE_BYTES_MIN;
 
     records->outcome = dns_channel_outcome(status);
-    if (records->outcome == DNS_FOUND) {
-        room = room < DNS_RECORDS_MAX ? room : DNS_RECORDS_MAX;
-        records->services = mem_zeroed_array(room + 1, sizeof(*records->services));
-        if (!dns_services_read(answer, bytes, records->services, room, &records->count,
-                               &records->ttl))
-            records->outcome = DNS_FAILED;
-    }
+    if (records->outcome == DNS_FOUND && !take_services(answer, bytes, records))
+        records->outcome = DNS_FAILED;
     end(query);
 }
 

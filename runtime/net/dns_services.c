@@ -95,35 +95,33 @@ static double seconds_at(const struct reader *reader, size_t at)
     return seconds <= TTL_MAX ? seconds : 0;
 }
 
-/* One record; `*count` grows when it is a service that is there. */
-static bool read_record(struct reader *reader, struct dns_service *services, size_t services_max,
-                        size_t *count, double *ttl)
+/* One record; the list grows when it is a service that is there. */
+static bool read_record(struct reader *reader, struct dns_service_list *list)
 {
     if (!skip_name(reader) || !has_room(reader, RECORD_BYTES))
         return false;
     unsigned type = number_at(reader, reader->at);
     size_t length = number_at(reader, reader->at + 8);
-    *ttl = fmin(*ttl, seconds_at(reader, reader->at + 4));
+    list->ttl = fmin(list->ttl, seconds_at(reader, reader->at + 4));
     reader->at += RECORD_BYTES;
     if (!has_room(reader, length))
         return false;
-    if (type == TYPE_SRV && *count < services_max) {
-        struct dns_service *service = &services[*count];
+    if (type == TYPE_SRV && list->count < list->services_max) {
+        struct dns_service *service = &list->services[list->count];
         if (length <= SERVICE_BYTES || !read_service(reader, service))
             return false;
-        *count += service->host[0] != '\0';
+        list->count += service->host[0] != '\0';
     }
     reader->at += length;
     return true;
 }
 
-bool dns_services_read(const unsigned char *answer, size_t length, struct dns_service *services,
-                       size_t services_max, size_t *count, double *ttl)
+bool dns_services_read(const unsigned char *answer, size_t length, struct dns_service_list *list)
 {
     struct reader reader = {answer, length, HEADER_BYTES};
 
-    *count = 0;
-    *ttl = INFINITY;
+    list->count = 0;
+    list->ttl = INFINITY;
     if (length < HEADER_BYTES)
         return false;
     unsigned questions = number_at(&reader, 4), records = number_at(&reader, 6);
@@ -133,10 +131,10 @@ bool dns_services_read(const unsigned char *answer, size_t length, struct dns_se
         reader.at += QUESTION_BYTES;
     }
     for (unsigned i = 0; i < records; i++) {
-        if (!read_record(&reader, services, services_max, count, ttl))
+        if (!read_record(&reader, list))
             return false;
     }
-    if (isinf(*ttl))
-        *ttl = 0;
+    if (isinf(list->ttl))
+        list->ttl = 0;
     return true;
 }

@@ -16,10 +16,14 @@ struct dns_service {
                                           of hosts have */
 };
 
+struct dns_service_list {
+    struct dns_service *services; /* room of the caller's for `services_max`; more are left out */
+    size_t services_max, count;
+    double ttl; /* the least of all records, in seconds */
+};
+
 /*
- * Reads the whole answer, aliases on the way included. At most `services_max`; what is said to be
- * not there (the host ".") is left out. `*ttl`: the least of all records, in seconds. False when it
- * is malformed, or a host is none.
+ * Reads the whole answer, aliases on the way included. What is said to be not there (the host ".")
+ * is left out. False when it is malformed, or a host is none.
  */
-bool dns_services_read(const unsigned char *answer, size_t length, struct dns_service *services,
-                       size_t services_max, size_t *count, double *ttl);
+bool dns_services_read(const unsigned char *answer, size_t length, struct dns_service_list *list);

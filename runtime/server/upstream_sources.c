@@ -29,15 +29,22 @@ static struct slice find(const struct dict *dict, const char *kind, struct slice
     return value.string;
 }
 
-/* The next upstream that is wanted and discovered, with what is kept of it under `kind`. */
-static bool next(const struct dict *dict, const struct target_board *board, const char *kind,
-                 struct slice wanted, size_t *cursor, struct slice *upstream, struct slice *found)
+/* Through the upstreams that are wanted and discovered. */
+struct walk {
+    const struct dict *dict;
+    const struct target_board *board;
+    struct slice wanted; /* SLICE_NONE: all */
+    size_t cursor;
+    struct slice upstream, found; /* where it is, and what is kept of it */
+};
+
+static bool go_on(struct walk *walk, const char *kind)
 {
-    while (roster_next_upstream(board, cursor, upstream)) {
-        if (wanted.length > 0 && !slice_equals(wanted, *upstream))
+    while (roster_next_upstream(walk->board, &walk->cursor, &walk->upstream)) {
+        if (walk->wanted.length > 0 && !slice_equals(walk->wanted, walk->upstream))
             continue;
-        *found = find(dict, kind, *upstream);
-        if (found->length > 0)
+        walk->found = find(walk->dict, kind, walk->upstream);
+        if (walk->found.length > 0)
             return true;
     }
     return false;
@@ -46,13 +53,12 @@ static bool next(const struct dict *dict, const struct target_board *board, cons
 void upstream_sources_print(const struct dict *dict, const struct target_board *board,
                             struct slice upstream, struct buffer *text)
 {
-    struct slice name, line;
-    size_t cursor = 0;
+    struct walk walk = {.dict = dict, .board = board, .wanted = upstream};
 
-    while (next(dict, board, "shown", upstream, &cursor, &name, &line)) {
-        buffer_append(text, name);
+    while (go_on(&walk, "shown")) {
+        buffer_append(text, walk.upstream);
         buffer_append(text, SLICE(" is discovered: "));
-        buffer_append(text, line);
+        buffer_append(text, walk.found);
         buffer_append(text, SLICE("\n"));
     }
 }
@@ -60,14 +66,13 @@ void upstream_sources_print(const struct dict *dict, const struct target_board *
 void upstream_sources_put(const struct dict *dict, const struct target_board *board,
                           struct slice upstream, struct json_writer *writer)
 {
-    struct slice name, state;
-    size_t cursor = 0;
+    struct walk walk = {.dict = dict, .board = board, .wanted = upstream};
 
     json_writer_open_array(writer, "discovery");
-    while (next(dict, board, "state", upstream, &cursor, &name, &state)) {
+    while (go_on(&walk, "state")) {
         json_writer_open_object(writer, NULL);
-        json_writer_put_text(writer, "upstream", name);
-        json_writer_put_raw(writer, "list", state);
+        json_writer_put_text(writer, "upstream", walk.upstream);
+        json_writer_put_raw(writer, "list", walk.found);
         json_writer_close_object(writer);
     }
     json_writer_close_array(writer);

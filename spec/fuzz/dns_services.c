@@ -15,13 +15,12 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     struct dns_service services[SERVICES_MAX];
-    size_t count = 0;
-    double ttl = 0;
+    struct dns_service_list list = {.services = services, .services_max = SERVICES_MAX};
 
-    if (!dns_services_read(data, size, services, SERVICES_MAX, &count, &ttl))
+    if (!dns_services_read(data, size, &list))
         return 0;
-    assert(count <= SERVICES_MAX && ttl >= 0);
-    for (size_t i = 0; i < count; i++) {
+    assert(list.count <= SERVICES_MAX && list.ttl >= 0);
+    for (size_t i = 0; i < list.count; i++) {
         size_t length = strnlen(services[i].host, DNS_SERVICE_HOST_BYTES);
         assert(length > 0 && length < DNS_SERVICE_HOST_BYTES);
         assert(strspn(services[i].host, "abcdefghijklmnopqrstuvwxyz0123456789-._") == length);

@@ -119,7 +119,7 @@ describe("discovery by", function()
     agent:say("orders", json.encode { instance("", "10.0.0.1", 80, 1),
       instance("10.0.0.2", "10.0.0.1", 81, 5000, "a") }, 200, 7)
     start(([[consul = "%s/", service = "orders", tag = "a b", datacenter = "dc1", token = "secret!",
-      wait = "20s", retry_max = "100ms"]]):format(agent.url))
+      wait = "20s", retry_max = "100ms"]]):format(agent.url), "workers(2)") -- and one asks
     assert.equal("http://10.0.0.1:80 1 0 other, http://10.0.0.2:81 1000 0", targets())
     local function asked(i)
       return wait.that(function() return agent:notes()[i] end, 20)

@@ -78,10 +78,11 @@ describe("discovery", function()
     if not ok then error(("waited for %q, saw %q; %s"):format(wanted, seen, self:log()), 2) end
   end
 
-  local function shown()
-    local body = http.request(self.admin_port, { path = "/upstreams/orders" }).body
-    return json.decode(body).discovery
+  local function upstream()
+    return json.decode(http.request(self.admin_port, { path = "/upstreams/orders" }).body)
   end
+
+  local function shown() return upstream().discovery end
 
   local function wait_for_error(pattern)
     return wait.that(function()
@@ -121,7 +122,8 @@ describe("discovery", function()
     slow:send "GET /slow/0.6 HTTP/1.1\r\nhost: a\r\n\r\n"
     wait.that(function() return #origins[1]:requests() == 1 end)
     system.write_file(self.directory .. "/targets.json", list_of(2))
-    wait_for "2"
+    wait.that(function() return upstream().targets[1].url == origins[2].url end)
+    assert.equal("2", answered())
     assert.equal("1", slow:read_response().body)
     slow:close()
     wait.that(function() return #origins[1]:ended() == 1 end)

@@ -74,8 +74,12 @@ local function give_up()
   end
 end
 
+-- Who wrote a list may have died before the change was counted: now and then all are looked at.
 local function look()
-  if looks % LOOKS_PER_CLAIM == 0 then claim_all() end
+  if looks % LOOKS_PER_CLAIM == 0 then
+    claim_all()
+    seen = -1
+  end
   looks = looks + 1
   apply_all()
 end

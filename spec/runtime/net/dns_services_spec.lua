@@ -33,14 +33,14 @@ describe("dns_services", function()
     local copy = ffi.new("unsigned char[?]", math.max(#bytes, 1))
     ffi.copy(copy, bytes, #bytes)
     local services = ffi.new("struct dns_service[?]", services_max)
-    local count, ttl = ffi.new "size_t[1]", ffi.new "double[1]"
-    if not C.dns_services_read(copy, #bytes, services, services_max, count, ttl) then return nil end
+    local list = ffi.new("struct dns_service_list", services, services_max)
+    if not C.dns_services_read(copy, #bytes, list) then return nil end
     local texts = {}
-    for i = 1, tonumber(count[0]) do
+    for i = 1, tonumber(list.count) do
       local one = services[i - 1]
       texts[i] = ("%d %d %d %s"):format(one.priority, one.weight, one.port, ffi.string(one.host))
     end
-    return table.concat(texts, ", "), ttl[0]
+    return table.concat(texts, ", "), list.ttl
   end
 
   it("reads services, whatever else is in the answer", function()
