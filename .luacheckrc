@@ -11,7 +11,7 @@ local configuration = {
     read_globals = {
       "workers", "memory", "store", "plan", "listen", "admin", "upstream", "consumer", "use",
       "group", "route",
-      "include", "env", "file", "log", "limits", "resolver", "plugins", "trusted_proxies",
+      "include", "env", "file", "log", "limits", "resolver", "shed", "plugins", "trusted_proxies",
       "forwarded", "via", "user", "store",
       "ipairs", "pairs", "next", "tostring", "tonumber", "type", "assert", "error", "pcall",
       "select", "unpack", "string", "table", "math", "os",

@@ -200,8 +200,8 @@ static bool is_over(const struct standing *standing, const struct breaker_option
 }
 
 /* The first probe, or one in the place of others that gave no verdict. */
-static struct standing probing_from(struct standing standing,
-                                    const struct breaker_options *options, uint64_t now_ms)
+static struct standing probing_from(struct standing standing, const struct breaker_options *options,
+                                    uint64_t now_ms)
 {
     uint32_t well = standing.state == BREAKER_HALF_OPEN ? standing.well : 0;
 
@@ -242,10 +242,8 @@ struct breaker_pass breaker_admit(const struct breakers *breakers, uint32_t numb
         else
             return refusal(words, &standing, now_ms);
     } while (!swap(&words->state, &seen, word_of(&standing)));
-    return (struct breaker_pass){.number = number,
-                                 .is_probe = true,
-                                 .episode = episode,
-                                 .until_ms = standing.until_ms};
+    return (struct breaker_pass){
+        .number = number, .is_probe = true, .episode = episode, .until_ms = standing.until_ms};
 }
 
 /* ---- reports ---- */

@@ -2,9 +2,9 @@
 --
 -- Who can let the kernel choose (port 0) does; but a configuration that names two listeners, or the
 -- same one again, needs a number first. The kernel's own choice, given back, is no such number: it
--- comes from the range that connections of everybody else take theirs from, a moment later. So these
--- are from below it, and kept from other spec files by the name of a socket, for as long as this
--- process lives.
+-- comes from the range that connections of everybody else take theirs from, a moment later. So
+-- these are from below it, and kept from other spec files by the name of a socket, for as long as
+-- this process lives.
 
 local bit = require "bit"
 local ffi = require "ffi"
