@@ -33,6 +33,9 @@ upstream "payments" {
   -- With half of its requests failed, or eight of ten that took longer than a second, it is left
   -- alone for ten seconds, then tried with five.
   breaker = { failures = 0.5, slow = "1s", slow_share = 0.8, open = "10s", probes = 5 },
+  -- No more at once than it takes well, which is learnt; what is beyond waits for half a second.
+  adaptive = { min = 8, max = 512 },
+  queue = { size = 200, deadline = "500ms" },
 }
 
 -- Over a unix socket.

@@ -13,6 +13,7 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field hedges integer       of the attempts: begun while another one took long
 ---@field hedge boolean        `target` is that of one of these
 ---@field overtaken string?    "host:port" of an attempt that another one was faster than
+---@field queue number?        seconds for which the request waited for a place; nil: it did not
 ---@field fault string?        "upstream-refused"
 ---@field detail string?       for the log, never for a client
 
@@ -43,6 +44,7 @@ function attempt.of(handle)
     hedges = C.moon_number(handle, C.MOON_NUMBER_HEDGES),
     hedge = C.moon_number(handle, C.MOON_NUMBER_IS_HEDGE) == 1,
     overtaken = text_of(handle, C.MOON_TEXT_OVERTAKEN),
+    queue = number_of(handle, C.MOON_NUMBER_QUEUE_SECONDS),
     fault = text_of(handle, C.MOON_TEXT_TARGET_FAULT),
     detail = text_of(handle, C.MOON_TEXT_TARGET_DETAIL),
   }

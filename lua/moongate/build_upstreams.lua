@@ -80,6 +80,23 @@ function build_upstreams.describe_hedge(builder, hedge)
   builder:number(C.MOON_BUILD_HEDGE_REPORT_ONLY, hedge.report_only)
 end
 
+-- How many requests it gets at once, and which wait.
+local function add_admission(builder, adaptive, queue)
+  if adaptive then
+    builder:number(C.MOON_BUILD_ADAPTIVE_MIN, adaptive.min)
+    builder:number(C.MOON_BUILD_ADAPTIVE_MAX, adaptive.max)
+    builder:number(C.MOON_BUILD_ADAPTIVE_INITIAL, adaptive.initial)
+    builder:number(C.MOON_BUILD_ADAPTIVE_WINDOW, adaptive.window)
+    builder:number(C.MOON_BUILD_ADAPTIVE_TOLERANCE, adaptive.tolerance)
+    builder:number(C.MOON_BUILD_ADAPTIVE_REPORT_ONLY, adaptive.report_only)
+  end
+  if not queue then return end
+  builder:number(C.MOON_BUILD_QUEUE_SIZE, queue.size)
+  builder:number(C.MOON_BUILD_QUEUE_DEADLINE, queue.deadline)
+  builder:text(C.MOON_BUILD_QUEUE_ORDER, queue.order)
+  builder:number(C.MOON_BUILD_QUEUE_REPORT_ONLY, queue.report_only)
+end
+
 --- Adds an upstream that the configuration has, checked.
 ---@param builder table  of build.lua
 ---@param upstream ModelUpstream
@@ -104,6 +121,7 @@ function build_upstreams.add(builder, upstream)
   builder:number(C.MOON_BUILD_RETRY_BUDGET_MIN, upstream.retry_budget_min)
   build_upstreams.describe_breaker(builder, upstream.breaker)
   build_upstreams.describe_hedge(builder, upstream.hedge)
+  add_admission(builder, upstream.adaptive, upstream.queue)
   builder.clusters[upstream.name] = builder:finish_or_report("upstream " .. upstream.name)
 end
 

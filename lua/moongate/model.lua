@@ -94,6 +94,8 @@
 ---@field retry_budget_min integer
 ---@field breaker ModelBreaker?
 ---@field hedge ModelHedge?
+---@field adaptive table?              as upstream_schema.lua has it, with its `initial`
+---@field queue table?                 likewise
 ---@field at string
 
 ---@class ModelHedge

@@ -15,7 +15,7 @@ local JSON = {
   "version", "route", "status", "bytes", "bytes_in", "duration", "response_after", "upstream",
   "upstream_target", "upstream_attempts", "upstream_connect", "upstream_response",
   "upstream_reused", "upstream_hedges", "upstream_hedge_won", "upstream_overtaken",
-  "upstream_fault", "fault", "aborted", "user_agent", "referer",
+  "upstream_queue", "upstream_fault", "fault", "aborted", "user_agent", "referer",
 }
 
 local function without_query(get)

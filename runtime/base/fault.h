@@ -34,6 +34,8 @@
     X(  UPSTREAM_UNAVAILABLE,      503, false, "upstream-unavailable",        "destination_unavailable",         "No target of the upstream is available.") \
     X(  UPSTREAM_EMPTY,            503, false, "upstream-empty",              "destination_unavailable",         "The upstream has no target: none has been discovered yet, or there is none now.") \
     X(  UPSTREAM_LIMIT,            503, false, "upstream-limit",              "connection_limit_reached",        "The upstream is at its limit of connections.") \
+    X(  UPSTREAM_OVERLOADED,       503, false, "upstream-overloaded",         "connection_limit_reached",        "The upstream has as many requests under way as it takes.") \
+    X(  UPSTREAM_QUEUE_TIMEOUT,    503, false, "upstream-queue-timeout",      "connection_limit_reached",        "The upstream was busy for as long as the request could wait.") \
     X(  CIRCUIT_OPEN,              503, false, "circuit-open",                "destination_unavailable",         "The upstream has failed too often lately; it is left alone for a while.") \
     X(  UPSTREAM_REFUSED,          502, true,  "upstream-refused",            "connection_refused",              "The upstream refused the connection.") \
     X(  UPSTREAM_UNROUTABLE,       502, true,  "upstream-unroutable",         "destination_ip_unroutable",       "The upstream cannot be reached.") \

@@ -80,7 +80,9 @@ enum moon_number {
     MOON_NUMBER_RESPONSE_SECONDS,
     MOON_NUMBER_IS_REUSED,
     MOON_NUMBER_HEDGES,
-    MOON_NUMBER_IS_HEDGE
+    MOON_NUMBER_IS_HEDGE,
+    /* of the whole call */
+    MOON_NUMBER_QUEUE_SECONDS
 };
 /* -1 when there is no such number. Times are seconds, flags 0 or 1. */
 double moon_number(struct exchange *exchange, int which);

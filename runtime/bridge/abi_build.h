@@ -71,6 +71,7 @@ enum moon_build_text {
     MOON_BUILD_TARGET,
     MOON_BUILD_BALANCE,
     MOON_BUILD_STICKY_KEY,
+    MOON_BUILD_QUEUE_ORDER, /* "fifo", "lifo", "adaptive" */
     MOON_BUILD_PROBE_PATH,
     MOON_BUILD_PROBE_HOST,
     MOON_BUILD_PROBE_BODY,
@@ -192,6 +193,17 @@ enum moon_build_number {
     MOON_BUILD_HEDGE_QUANTILE,
     MOON_BUILD_HEDGE_SHARE,
     MOON_BUILD_HEDGE_REPORT_ONLY,
+    /* clusters: their limit of requests at once when its maximum is given, and their queue when its
+       size is (deadline and window in seconds) */
+    MOON_BUILD_ADAPTIVE_MIN,
+    MOON_BUILD_ADAPTIVE_MAX,
+    MOON_BUILD_ADAPTIVE_INITIAL,
+    MOON_BUILD_ADAPTIVE_WINDOW,
+    MOON_BUILD_ADAPTIVE_TOLERANCE,
+    MOON_BUILD_ADAPTIVE_REPORT_ONLY,
+    MOON_BUILD_QUEUE_SIZE,
+    MOON_BUILD_QUEUE_DEADLINE,
+    MOON_BUILD_QUEUE_REPORT_ONLY,
     /* consumers; of the credential given last, seconds since the epoch */
     MOON_BUILD_CREDENTIAL_EXPIRES,
     /* listeners; client certificates: 0 none, 1 optional, 2 required; version: 2 or 3 for

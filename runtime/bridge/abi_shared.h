@@ -224,6 +224,26 @@ bool moon_breaker_next(struct generation *generation, size_t *cursor, struct sli
 /* Closes the one of that name, in all workers; false when there is none. */
 bool moon_breaker_reset(struct generation *generation, const char *name, size_t length);
 
+/* Limits of requests at once, and queues, by upstream; walks as moon_counter_next(). Seconds, all
+ * sums of all workers. */
+enum moon_gate_number {
+    MOON_GATE_LIMIT, /* 0: none, or nothing has been learnt */
+    MOON_GATE_ACTIVE,
+    MOON_GATE_LIMITED,
+    MOON_GATE_USUAL,
+    MOON_GATE_RECENT,
+    MOON_GATE_QUEUED,
+    MOON_GATE_WAITED,
+    MOON_GATE_WAITED_SECONDS,
+    MOON_GATE_EXPIRED,
+    MOON_GATE_OVERFLOWED,
+    MOON_GATE_NUMBERS
+};
+bool moon_gate_next(struct generation *generation, size_t *cursor, struct slice *name,
+                    double *numbers);
+/* Forgets what was learnt of that upstream, in all workers; false when there is none. */
+bool moon_gate_reset(struct generation *generation, const char *name, size_t length);
+
 /* Targets of the generation's upstreams: texts[0] the upstream, [1] the target, [2] its URL. */
 enum moon_target_number {
     MOON_TARGET_WEIGHT,

@@ -80,6 +80,8 @@ const struct call_breaker_options *draft_breaker(const struct draft *draft,
 
 /* Its rules for hedging; false: it has none, and they are zero. */
 bool draft_hedge(const struct draft *draft, struct hedge_rules *rules);
+/* The admission of the cluster, in the generation's arena; NULL: it has none. */
+const struct admission_options *draft_admission(struct generation *generation);
 
 double draft_finish_settings(struct generation *generation);
 double draft_finish_cluster(struct generation *generation);

@@ -205,6 +205,7 @@ double draft_finish_cluster(struct generation *generation)
     finish_probes(generation, &options.probes);
     options.breaker = finish_breaker(generation);
     draft_hedge(draft, &options.hedge);
+    options.admission = draft_admission(generation);
     if (!finish_tls(generation, &options))
         return -1;
     add_cluster(generation)->options = options;

@@ -235,6 +235,8 @@ static double attempt_number(const struct exchange *exchange, int which)
         return record->hedges;
     case MOON_NUMBER_IS_HEDGE:
         return record->is_hedge;
+    case MOON_NUMBER_QUEUE_SECONDS:
+        return record->queue_seconds > 0 ? record->queue_seconds : -1;
     default:
         return -1;
     }

@@ -134,6 +134,32 @@ bool moon_breaker_reset(struct generation *generation, const char *name, size_t 
     return breaker_reset(&generation->services->shared->breakers, exports_slice(name, length));
 }
 
+bool moon_gate_next(struct generation *generation, size_t *cursor, struct slice *name,
+                    double *numbers)
+{
+    struct gate_view view;
+
+    if (!gates_next(&generation->services->shared->gates, cursor, &view))
+        return false;
+    *name = view.name;
+    numbers[MOON_GATE_LIMIT] = view.limit;
+    numbers[MOON_GATE_ACTIVE] = (double)view.active;
+    numbers[MOON_GATE_LIMITED] = (double)view.limited;
+    numbers[MOON_GATE_USUAL] = view.usual_seconds;
+    numbers[MOON_GATE_RECENT] = view.recent_seconds;
+    numbers[MOON_GATE_QUEUED] = (double)view.queued;
+    numbers[MOON_GATE_WAITED] = (double)view.waited;
+    numbers[MOON_GATE_WAITED_SECONDS] = view.waited_seconds;
+    numbers[MOON_GATE_EXPIRED] = (double)view.expired;
+    numbers[MOON_GATE_OVERFLOWED] = (double)view.overflowed;
+    return true;
+}
+
+bool moon_gate_reset(struct generation *generation, const char *name, size_t length)
+{
+    return gate_reset(&generation->services->shared->gates, exports_slice(name, length));
+}
+
 bool moon_notice(struct generation *generation, struct slice *text)
 {
     *text = notice_read(&generation->services->shared->notice);

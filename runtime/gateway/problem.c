@@ -196,7 +196,7 @@ static size_t fields_of_fault(struct exchange *exchange, enum fault fault, struc
             .id = HEADER_PROXY_STATUS,
             .value = arena_format(&exchange->arena, "%.*s; error=%s",
                                   SLICE_FORMAT(gateway_options(exchange->gateway)->via), error)};
-    if (fault == FAULT_CIRCUIT_OPEN || fault == FAULT_SHED)
+    if (exchange->record.retry_after_seconds > 0)
         fields[count++] = (struct header){
             .name = SLICE("retry-after"),
             .id = HEADER_RETRY_AFTER,

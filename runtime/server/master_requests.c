@@ -51,8 +51,8 @@ static void answer_upstream(struct master *master, struct control_client *client
     struct buffer text;
 
     buffer_init(&text, UPSTREAM_DESK_BYTES_MAX, NULL);
-    bool is_done = upstream_desk_answer(&master->shared->targets, &master->shared->dict,
-                                        control_words(client), control_wants_json(client), &text);
+    bool is_done = upstream_desk_answer(master->shared, control_words(client),
+                                        control_wants_json(client), &text);
     control_answer(client, is_done, buffer_slice(&text));
     buffer_clear(&text);
 }

@@ -20,6 +20,7 @@
 struct question {
     const struct target_board *board;
     const struct dict *dict;
+    const struct gates *gates;
     struct slice words[WORDS_MAX];
     size_t word_count; /* more than WORDS_MAX: too many */
     bool wants_json;
@@ -112,14 +113,42 @@ static struct roster_row *rows_of(const struct question *question, struct slice 
     return rows;
 }
 
-static void print_rows(struct buffer *text, const struct roster_row *rows, size_t count)
+/* False: it has no limit and no queue, or nothing has come by. */
+static bool find_gate(const struct question *question, struct slice upstream,
+                      struct gate_view *view)
 {
+    size_t cursor = 0;
+
+    while (gates_next(question->gates, &cursor, view)) {
+        if (slice_equals(view->name, upstream))
+            return true;
+    }
+    return false;
+}
+
+static void print_upstream(const struct question *question, struct slice upstream)
+{
+    struct gate_view view;
+
+    print(question->text, "%.*s", SLICE_FORMAT(upstream));
+    if (find_gate(question, upstream, &view)) {
+        if (view.limit > 0)
+            print(question->text, ", limit %u", (unsigned)view.limit);
+        print(question->text, ", %llu under way, %llu waiting", (unsigned long long)view.active,
+              (unsigned long long)view.queued);
+    }
+    print(question->text, "\n");
+}
+
+static void print_rows(const struct question *question, const struct roster_row *rows, size_t count)
+{
+    struct buffer *text = question->text;
     struct slice upstream = SLICE_NONE;
 
     for (size_t i = 0; i < count; i++) {
         const struct roster_row *row = &rows[i];
         if (!slice_equals(row->upstream, upstream))
-            print(text, "%.*s\n", SLICE_FORMAT(row->upstream));
+            print_upstream(question, row->upstream);
         upstream = row->upstream;
         print(text, "  %-40.*s %-9s %6llu active", SLICE_FORMAT(row->url), state_of(row),
               (unsigned long long)row->active);
@@ -127,6 +156,27 @@ static void print_rows(struct buffer *text, const struct roster_row *rows, size_
             print(text, ", weight %u", row->overlay.weight);
         print(text, "\n");
     }
+}
+
+/* Of that upstream; of all when it has no name. */
+static void put_gates(const struct question *question, struct slice upstream,
+                      struct json_writer *writer)
+{
+    struct gate_view view;
+    size_t cursor = 0;
+
+    json_writer_open_array(writer, "concurrency");
+    while (gates_next(question->gates, &cursor, &view)) {
+        if (upstream.length > 0 && !slice_equals(view.name, upstream))
+            continue;
+        json_writer_open_object(writer, NULL);
+        json_writer_put_text(writer, "upstream", view.name);
+        json_writer_put_number(writer, "limit", (double)(unsigned)view.limit);
+        json_writer_put_number(writer, "active", (double)view.active);
+        json_writer_put_number(writer, "waiting", (double)view.queued);
+        json_writer_close_object(writer);
+    }
+    json_writer_close_array(writer);
 }
 
 static void print_rows_json(const struct question *question, struct slice upstream,
@@ -151,6 +201,7 @@ static void print_rows_json(const struct question *question, struct slice upstre
     }
     json_writer_close_array(&writer);
     upstream_sources_put(question->dict, question->board, upstream, &writer);
+    put_gates(question, upstream, &writer);
     json_writer_close_object(&writer);
     buffer_append(question->text, SLICE("\n"));
 }
@@ -169,7 +220,7 @@ static bool answer_list(struct question *question)
     if (question->wants_json) {
         print_rows_json(question, upstream, rows, count);
     } else {
-        print_rows(question->text, rows, count);
+        print_rows(question, rows, count);
         upstream_sources_print(question->dict, question->board, upstream, question->text);
     }
     free(rows);
@@ -213,11 +264,14 @@ static void split(struct question *question, struct slice words)
     }
 }
 
-bool upstream_desk_answer(const struct target_board *board, const struct dict *dict,
-                          struct slice words, bool wants_json, struct buffer *text)
+bool upstream_desk_answer(const struct shared *shared, struct slice words, bool wants_json,
+                          struct buffer *text)
 {
-    struct question question = {
-        .board = board, .dict = dict, .wants_json = wants_json, .text = text};
+    struct question question = {.board = &shared->targets,
+                                .dict = &shared->dict,
+                                .gates = &shared->gates,
+                                .wants_json = wants_json,
+                                .text = text};
     enum roster_action action;
 
     split(&question, words);

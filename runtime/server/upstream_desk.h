@@ -5,16 +5,14 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "shm/dict.h"
-#include "shm/target_board.h"
+#include "shm/shared.h"
 
 #define UPSTREAM_DESK_BYTES_MAX ((size_t)3 << 20)
 
 /*
  * `words` are those of the command line, with one blank between them: none, or a name, for a list;
- * else an action, an upstream, a target, and of "weight" a number. `dict` has what is known of
- * lists that are discovered. The answer, for people or as
+ * else an action, an upstream, a target, and of "weight" a number. The answer, for people or as
  * JSON, is appended to `text`. False: what was asked for cannot be, and why is the answer.
  */
-bool upstream_desk_answer(const struct target_board *board, const struct dict *dict,
-                          struct slice words, bool wants_json, struct buffer *text);
+bool upstream_desk_answer(const struct shared *shared, struct slice words, bool wants_json,
+                          struct buffer *text);

@@ -5,8 +5,8 @@
 
 #include <assert.h>
 
-#include "base/descriptor.h"
 #include "base/mem.h"
+#include "shm/bells.h"
 #include "shm/object_lanes.h"
 #include "shm/object_metadata.h"
 
@@ -113,9 +113,7 @@ bool object_store_init(struct object_store *store, struct segment *segment, cons
 
 void object_store_clear(struct object_store *store)
 {
-    for (uint32_t lane = 0; store->wake_fds != NULL && lane < store->lane_count; lane++)
-        descriptor_close(&store->wake_fds[lane]);
-    free(store->wake_fds);
+    bells_destroy(&store->wake_fds, store->lane_count);
     free(store->metadata_copy);
     *store = (struct object_store){0};
 }

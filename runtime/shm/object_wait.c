@@ -1,30 +1,20 @@
 /*
- * object_wait — bits for lanes, and an eventfd for each lane.
+ * object_wait — bits for lanes, and a bell for each lane.
  */
 #include "shm/object_wait.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
-#include "base/descriptor.h"
 #include "base/mem.h"
+#include "shm/bells.h"
 #include "shm/object_lanes.h"
 
 #define WAITER_BITS 64
 
 void object_wait_tell_lane(const struct object_store *store, uint32_t lane)
 {
-    const uint64_t one = 1;
-    int fd = store->wake_fds != NULL ? store->wake_fds[lane] : -1;
-    ssize_t written;
-
-    if (fd < 0)
-        return;
-    do
-        written = write(fd, &one, sizeof(one));
-    while (written < 0 && errno == EINTR); /* EAGAIN: it has been told so often already */
+    if (store->wake_fds != NULL)
+        bells_ring(store->wake_fds, lane);
 }
 
 void object_wait_tell(const struct object_store *store, struct object_record *record)
@@ -43,18 +33,9 @@ void object_wait_tell(const struct object_store *store, struct object_record *re
 bool object_store_open_wakes(struct object_store *store, uint32_t first_lane, uint32_t count)
 {
     assert(first_lane + count <= store->lane_count);
-    if (store->wake_fds == NULL) {
-        store->wake_fds = mem_zeroed_array(store->lane_count, sizeof(*store->wake_fds));
-        for (uint32_t i = 0; i < store->lane_count; i++)
-            store->wake_fds[i] = -1;
-    }
-    for (uint32_t lane = first_lane; lane < first_lane + count; lane++) {
-        if (store->wake_fds[lane] < 0)
-            store->wake_fds[lane] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (store->wake_fds[lane] < 0)
-            return false;
-    }
-    return true;
+    if (store->wake_fds == NULL)
+        store->wake_fds = bells_create(store->lane_count);
+    return bells_hang(store->wake_fds, first_lane, count);
 }
 
 static bool is_different(const struct object_progress *one, const struct object_progress *other)
@@ -118,9 +99,8 @@ int object_store_wake_fd(const struct object_store *store)
 void object_store_wake(struct object_store *store)
 {
     struct list waits;
-    uint64_t count;
 
-    if (read(object_store_wake_fd(store), &count, sizeof(count)) < 0 && errno != EAGAIN)
+    if (!bells_hear(object_store_wake_fd(store)))
         return;
     list_init(&waits);
     while (!list_is_empty(&store->waits)) {

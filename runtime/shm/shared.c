@@ -97,7 +97,7 @@ static size_t total_bytes(const struct division *division)
            worker_board_bytes(division->lanes) + plugin_accounts_bytes(division->lanes) +
            slots_bytes(division->lanes) +
            object_store_bytes(division->object_bytes, division->lanes) +
-           target_board_bytes(division->lanes) + breakers_bytes();
+           target_board_bytes(division->lanes) + breakers_bytes() + gates_bytes(division->lanes);
 }
 
 /* False when a region is there with another size or layout. */
@@ -117,7 +117,8 @@ static bool allot(struct shared *shared, const struct division *division)
         object_store_init(&shared->objects, segment, "objects", division->object_bytes,
                           division->lanes) &&
         target_board_init(&shared->targets, segment, division->lanes) &&
-        breakers_init(&shared->breakers, segment, "breakers");
+        breakers_init(&shared->breakers, segment, "breakers") &&
+        gates_init(&shared->gates, segment, division->lanes);
     if (is_allotted)
         dict_give_way(&shared->cache);
     if (is_allotted)
@@ -135,6 +136,7 @@ static void attach_lane(struct shared *shared, uint32_t lane)
     slots_attach(&shared->slots, lane);
     object_store_attach(&shared->objects, lane);
     target_board_attach(&shared->targets, lane);
+    gates_attach(&shared->gates, lane);
     shared->place = worker_board_place(&shared->board, lane);
 }
 
@@ -169,7 +171,9 @@ static struct shared_origin *allot_origin(struct shared *shared)
 /* Each worker is told by its own that what it waits for has come. */
 static bool open_wakes(struct shared *shared, unsigned workers)
 {
-    return object_store_open_wakes(&shared->objects, first_lane(shared) + 1, workers);
+    uint32_t first = first_lane(shared) + 1;
+    return object_store_open_wakes(&shared->objects, first, workers) &&
+           gates_hang_bells(&shared->gates, first, workers);
 }
 
 struct shared *shared_create(const struct shared_options *options)
@@ -227,6 +231,7 @@ static void forget_side(struct shared *shared, unsigned side)
             counter_lane_reset_gauges(&shared->counters, lane);
             slots_forget_lane(&shared->slots, lane);
             target_board_forget_lane(&shared->targets, lane);
+            gates_forget_lane(&shared->gates, lane);
         }
         object_store_forget_lane(&shared->objects, lane);
         worker_place_clear(worker_board_place(&shared->board, lane));
@@ -254,6 +259,7 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
     dict_clear(&shared->dict);
     dict_clear(&shared->cache);
     object_store_clear(&shared->objects);
+    gates_clear(&shared->gates);
     free(shared);
     return NULL;
 }
@@ -264,6 +270,7 @@ void shared_destroy(struct shared **shared)
     slots_clear(&(*shared)->slots);
     dict_clear(&(*shared)->cache);
     object_store_clear(&(*shared)->objects);
+    gates_clear(&(*shared)->gates);
     notice_clear(&(*shared)->notice);
     segment_clear(&(*shared)->segment);
     free(*shared);
@@ -282,6 +289,7 @@ void shared_forget_worker(struct shared *shared, unsigned worker)
     slots_forget_lane(&shared->slots, lane_of(shared, worker));
     object_store_forget_lane(&shared->objects, lane_of(shared, worker));
     target_board_forget_lane(&shared->targets, lane_of(shared, worker));
+    gates_forget_lane(&shared->gates, lane_of(shared, worker));
 }
 
 struct worker_place *shared_place(const struct shared *shared, unsigned worker)

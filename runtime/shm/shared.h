@@ -13,6 +13,7 @@
 #include "shm/breakers.h"
 #include "shm/counter.h"
 #include "shm/dict.h"
+#include "shm/gates.h"
 #include "shm/histogram.h"
 #include "shm/limiter.h"
 #include "shm/notice.h"
@@ -64,6 +65,7 @@ struct shared {
     struct object_store objects; /* answers that the HTTP cache keeps */
     struct target_board targets;
     struct breakers breakers;
+    struct gates gates;
 };
 
 /* NULL with errno set when the system refuses, EINVAL for numbers out of bounds. */
@@ -80,7 +82,7 @@ void shared_destroy(struct shared **shared);
 void shared_attach(struct shared *shared, unsigned worker);
 /* In the master, after that worker was reaped: its gauges are zeroed, its place is cleared, the
  * slots that it held are given back, what it was storing is aborted, and it has no attempts at
- * targets any more. */
+ * targets, and no requests at gates, any more. */
 void shared_forget_worker(struct shared *shared, unsigned worker);
 /* In the master, when nobody of the other side is left: all gauges there are zeroed, their
  * places are cleared, their slots are given back. */

@@ -74,8 +74,11 @@ static void settle_failure(struct call *call)
         return;
     }
     call->is_over = true;
-    if (!call->has_rival)
+    if (!call->has_rival) {
         call_breakers_report(call, call->fault, 0);
+        if (call->turn != NULL)
+            call_admission_report(call, call->fault, 0);
+    }
     timeout_clear(&call->total);
     buffer_clear(&call->body);
     call->stream.events->on_failed(call->stream.data, call->fault);
@@ -105,10 +108,12 @@ static void send_request(struct http_stream *stream, const struct request *reque
     call->has_request = true;
     call->request = *request;
     retry_budget_count(&call->cluster->retry_budget, loop_monotonic(call_loop(call)));
-    if (call_breakers_admit(call))
-        call_attempt_start(call);
-    else
+    if (!call_breakers_admit(call))
         call_attempt_fail(call, FAULT_CIRCUIT_OPEN, NULL);
+    else if (call->cluster->admission != NULL)
+        call_admission_start(call);
+    else
+        call_attempt_start(call);
 }
 
 /* For a connection that is still being made, or for the next attempt. */
@@ -156,6 +161,8 @@ static void send_end(struct http_stream *stream, const struct headers *trailers)
     call->has_trailers = trailers != NULL;
     if (trailers != NULL)
         call->trailers = *trailers;
+    if (call->turn != NULL)
+        call_admission_note_end(call);
     if (call->inner == NULL)
         return;
     http_stream_send_end(call->inner, trailers);
@@ -188,6 +195,8 @@ static void release(struct http_stream *stream)
 
     call_attempt_end(call);
     call_breakers_report(call, FAULT_CLIENT_GONE, 0);
+    if (call->turn != NULL)
+        call_admission_release(call);
     list_remove(&call->deferred.node);
     timeout_release(&call->progress);
     timeout_stop(&call->total);

@@ -58,7 +58,8 @@ struct call_record {
     double response_seconds;      /* from start to the response's head; 0 before it */
     enum fault fault;             /* of the last attempt */
     const char *detail;           /* text for the log, or NULL; in the arena */
-    unsigned retry_after_seconds; /* of FAULT_CIRCUIT_OPEN, FAULT_SHED: when to ask again */
+    unsigned retry_after_seconds; /* when it was refused: when to ask again; 0: no idea */
+    double queue_seconds;         /* for which it waited until it could be sent */
     uint64_t bytes_sent, bytes_received; /* of bodies */
 };
 

@@ -106,6 +106,8 @@ static void on_response(void *data, struct response *response)
     if (!cluster_expects_answer(call->cluster, call->target))
         praise_target(call, response->status);
     call_breakers_report(call, FAULT_NONE, response->status);
+    if (call->turn != NULL)
+        call_admission_report(call, FAULT_NONE, response->status);
     if (response->status == 101) { /* the request's end was one, the tunnel's is another */
         call->is_tunnel = true;
         call->is_ended = call->is_sent = call->told_sent = false;

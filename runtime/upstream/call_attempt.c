@@ -26,6 +26,8 @@ void call_attempt_end(struct call *call)
     target_end(call->target);
     if (call->is_counted)
         series_add(call->cluster->active, (uint64_t)-1);
+    if (call->cluster->admission != NULL)
+        admission_wake(call->cluster->admission);
 }
 
 /* Of what was sent in this attempt, the peer's kernel has nothing. */
@@ -230,8 +232,11 @@ void call_attempt_start(struct call *call)
 {
     struct target *target = call_pick_target(call);
 
-    if (target != NULL)
+    if (target != NULL) {
         call_attempt_start_on(call, target);
-    else
-        call_attempt_fail(call, fault_without_target(call->cluster), NULL);
+        return;
+    }
+    enum fault fault = fault_without_target(call->cluster);
+    if (fault != FAULT_UPSTREAM_LIMIT || !call_admission_wait(call))
+        call_attempt_fail(call, fault, NULL);
 }

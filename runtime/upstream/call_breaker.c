@@ -128,6 +128,7 @@ bool call_breakers_admit(struct call *call)
 static bool is_upstreams(enum fault fault)
 {
     return fault_proxy_status(fault) != NULL && fault != FAULT_CIRCUIT_OPEN &&
+           fault != FAULT_UPSTREAM_OVERLOADED && fault != FAULT_UPSTREAM_QUEUE_TIMEOUT &&
            fault != FAULT_INTERNAL;
 }
 

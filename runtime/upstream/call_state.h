@@ -5,6 +5,7 @@
 #pragma once
 
 #include "upstream/call.h"
+#include "upstream/call_admission.h"
 #include "upstream/cluster_parts.h"
 #include "upstream/dial.h"
 #include "upstream/retry.h"
@@ -57,6 +58,7 @@ struct call {
     bool is_over;      /* on_failed was told */
 
     struct call_passes *passes; /* of circuit breakers; NULL: there are none */
+    struct call_turn *turn;     /* among those of its upstream; NULL: all go at once */
 
     struct timeout *progress;
     struct timeout total;   /* armed for the calls that have one, which are few */

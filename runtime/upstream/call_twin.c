@@ -30,6 +30,7 @@ bool call_can_have_twin(const struct http_stream *stream)
     const struct call *call = seen_of(stream);
 
     return call->is_ended && call->keeps_body && !call->has_answer && !call->is_over &&
+           !call_admission_is_waiting(call) &&
            (call->options->total_seconds <= 0 || seconds_left(call) > 0);
 }
 
@@ -60,6 +61,8 @@ struct http_stream *call_twin(const struct http_stream *stream,
     twin->record.started = source->record.started;
     twin->started = source->started;
     twin->passes = source->passes;
+    twin->turn = source->turn;
+    twin->record.queue_seconds = source->record.queue_seconds;
     repeat(twin, source);
     if (source->options->total_seconds > 0)
         timeout_set(&twin->total, seconds_left(source));

@@ -1,15 +1,17 @@
 /*
  * call_twin — a second call for the request of one that is under way, to another target.
  *
- * What circuit breakers and the budget of retries count is the request, so a twin is none to them:
- * it shares the passes of its source, and whichever of the two is told first says how it went. What
- * fails while it has a rival is not tried again; the one that is left goes on as any call would.
+ * What circuit breakers, the budget of retries and the upstream's limit count is the request, so a
+ * twin is none to them: it shares the passes of its source, and its place, and whichever of the two
+ * is told first says how it went. What fails while it has a rival is not tried again; the one that
+ * is left goes on as any call would.
  */
 #pragma once
 
 #include "upstream/call.h"
 
-/* Whether all of its request has been sent, is still here, and no part of an answer has come. */
+/* Whether it is not waiting for a place, all of its request has been sent, is still here, and no
+ * part of an answer has come. */
 bool call_can_have_twin(const struct http_stream *stream);
 /* One that has not been sent yet; in the same arena. The head of `stream` is borrowed. */
 struct http_stream *call_twin(const struct http_stream *stream,

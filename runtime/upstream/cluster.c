@@ -49,6 +49,7 @@ static void take_numbers(struct cluster *cluster, const struct cluster_options *
                            options->retry_budget_min);
     call_breaker_configure(&cluster->breaker, "upstream:", cluster->name, options->breaker);
     cluster->hedge_rules = options->hedge;
+    admission_configure(&cluster->admission, cluster, options->admission);
 }
 
 static bool is_outlier_rule_same(const struct outlier_rules *one, const struct outlier_rules *other)
@@ -87,7 +88,8 @@ static bool has_numbers(const struct cluster *cluster, const struct cluster_opti
            has_rules(cluster, options) && cluster->retry_budget.ratio == options->retry_budget &&
            cluster->retry_budget.per_second_min == options->retry_budget_min &&
            call_breaker_is(&cluster->breaker, options->breaker) &&
-           hedge_rules_are(&cluster->hedge_rules, &options->hedge);
+           hedge_rules_are(&cluster->hedge_rules, &options->hedge) &&
+           admission_is(cluster->admission, options->admission);
 }
 
 static const struct http_protocol *protocol_of(const struct cluster_options *options)
@@ -280,6 +282,7 @@ void cluster_clear(struct cluster *cluster)
     free(cluster->server_name);
     cluster->server_name = NULL;
     call_breaker_clear(&cluster->breaker);
+    admission_destroy(&cluster->admission);
     free(cluster->hedging);
     cluster->hedging = NULL;
 }

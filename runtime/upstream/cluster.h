@@ -12,6 +12,7 @@
 #include "http/http_session.h"
 #include "net/resolver.h"
 #include "net/tls_context.h"
+#include "upstream/admission.h"
 #include "upstream/call_breaker.h"
 #include "upstream/hedging.h"
 #include "upstream/lineup_rules.h"
@@ -24,6 +25,7 @@
 struct breakers;
 struct cluster;
 struct counter_table;
+struct gates;
 struct target_board;
 struct clusters; /* all of one worker */
 
@@ -77,6 +79,7 @@ struct cluster_options {
     unsigned retry_budget_min; /* retries per second that are always allowed; 3 is sensible */
     const struct call_breaker_options *breaker; /* copied; NULL: none */
     struct hedge_rules hedge;
+    const struct admission_options *admission; /* copied; NULL: all go at once */
 };
 
 /* `limits` is copied. */
@@ -88,6 +91,8 @@ void clusters_share(struct clusters *clusters, const struct counter_table *count
                     const struct target_board *board);
 /* Likewise: where circuit breakers keep their states; without, none is ever open. */
 void clusters_break_in(struct clusters *clusters, const struct breakers *breakers);
+/* Likewise: where it stands how many requests go at once. They outlive the clusters. */
+void clusters_admit_in(struct clusters *clusters, const struct gates *gates);
 /* Other limits for all connections, those that are open too. */
 void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits);
 /* After all clusters and calls have been released, and a turn of the loop. */

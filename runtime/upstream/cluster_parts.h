@@ -19,6 +19,9 @@ struct clusters {
     const struct counter_table *counters; /* NULL: nobody shares any */
     const struct target_board *board;     /* likewise */
     const struct breakers *breakers;      /* NULL: there are none */
+    const struct gates *gates;            /* likewise */
+    struct list admissions;               /* struct admission in which some wait */
+    ev_io bell;                           /* others tell that a place is free */
     uint64_t random;                      /* the state of the generator; never 0 */
     struct list all;                      /* struct cluster, in order of creation */
     struct cluster **buckets;             /* by name */
@@ -50,7 +53,8 @@ struct cluster {
     struct retry_budget retry_budget;
     struct call_breaker breaker; /* of no name: there is none */
     struct hedge_rules hedge_rules;
-    struct hedging *hedging; /* NULL: nothing was ever to be hedged */
+    struct hedging *hedging;     /* NULL: nothing was ever to be hedged */
+    struct admission *admission; /* NULL: all requests go at once */
 
     /* What all workers know of it, as struct target has it. */
     const struct target_board *board; /* NULL: they do not */

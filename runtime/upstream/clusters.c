@@ -22,6 +22,7 @@ struct clusters *clusters_create(struct loop *loop, struct resolver *resolver,
     clusters->bucket_count = BUCKETS_MIN;
     clusters->buckets = mem_zeroed_array(BUCKETS_MIN, sizeof(struct cluster *));
     list_init(&clusters->all);
+    list_init(&clusters->admissions);
     return clusters;
 }
 
@@ -37,6 +38,12 @@ void clusters_break_in(struct clusters *clusters, const struct breakers *breaker
 {
     assert(clusters->count == 0);
     clusters->breakers = breakers;
+}
+
+void clusters_admit_in(struct clusters *clusters, const struct gates *gates)
+{
+    assert(clusters->count == 0);
+    admissions_listen(clusters, gates);
 }
 
 void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits)
@@ -179,6 +186,7 @@ void cluster_release(struct cluster **cluster)
 void clusters_destroy(struct clusters **clusters)
 {
     assert(list_is_empty(&(*clusters)->all));
+    admissions_unlisten(*clusters);
     free((*clusters)->buckets);
     free(*clusters);
     *clusters = NULL;

@@ -29,6 +29,7 @@ ffi.cdef [[
   uint64_t hash_pair(const struct hash_key *, struct slice, struct slice);
 
   size_t breakers_bytes(void);
+  size_t gates_bytes(uint32_t lanes);
   bool segment_init(struct segment *, size_t bytes);
   bool segment_init_from_fd(struct segment *, int fd);
   void segment_clear(struct segment *);

@@ -1,5 +1,5 @@
 --- admin: the routes of the admin listeners: /metrics, /status, /ready, /config, /reload,
--- /cache/purge, /upstreams, /breakers and /consumers.
+-- /cache/purge, /upstreams, /breakers, /concurrency and /consumers.
 --
 -- Endpoints in Lua like any other's; they are matched apart from the operator's routes, and none of
 -- the operator's plugins run on them. Most only read; what changes something is no GET.
@@ -7,6 +7,7 @@
 local breakers = require "moongate.admin.breakers"
 local bridge = require "moongate.ffi"
 local cache = require "moongate.admin.cache"
+local concurrency = require "moongate.admin.concurrency"
 local consumers = require "moongate.admin.consumers"
 local guard = require "moongate.admin.guard"
 local json = require "moongate.json"
@@ -27,7 +28,7 @@ local TIMEOUT = { connect = 5, response = 60, idle = 60, total = 0 }
 
 local UNKNOWN = reply.problem(404, "not-found",
   "There is no such endpoint; there are /metrics, /status, /ready, /config, /reload, "
-    .. "/cache/purge, /upstreams, /breakers and /consumers.")
+    .. "/cache/purge, /upstreams, /breakers, /concurrency and /consumers.")
 local WRITE_ONLY = reply.problem(405, "method-not-allowed", "This endpoint wants a POST.",
   { allow = "POST" })
 local READ_ONLY = reply.problem(405, "method-not-allowed", "This endpoint is only read.",
@@ -87,7 +88,9 @@ local ENDPOINTS = {
   ["/config"] = { GET = answer_config },
   ["/reload"] = { POST = answer_reload },
 }
-for _, endpoints in ipairs { breakers.endpoints, cache, consumers, targets.endpoints } do
+for _, endpoints in ipairs {
+  breakers.endpoints, cache, concurrency.endpoints, consumers, targets.endpoints,
+} do
   for path, methods in pairs(endpoints) do ENDPOINTS[path] = methods end
 end
 

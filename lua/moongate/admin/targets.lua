@@ -10,6 +10,7 @@
 
 local bridge = require "moongate.ffi"
 local check = require "moongate.config.check"
+local concurrency = require "moongate.admin.concurrency"
 local discovery = require "moongate.admin.discovery"
 local hedges = require "moongate.admin.hedges"
 local json = require "moongate.json"
@@ -79,11 +80,11 @@ end
 --- All upstreams with their targets.
 ---@return table[]
 function targets.upstreams()
-  local list, by_name = json.array {}, {}
+  local list, by_name, limits = json.array {}, {}, concurrency.by_upstream()
   published.each_target(function(name, address, numbers, url)
     local upstream = by_name[name]
     if not upstream then
-      upstream = { name = name, targets = json.array {},
+      upstream = { name = name, targets = json.array {}, concurrency = limits[name],
         panic = numbers[C.MOON_TARGET_PANIC] == 1,
         hedges = numbers[C.MOON_TARGET_HEDGED] == 1 and hedges.of(name) or nil }
       by_name[name], list[#list + 1] = upstream, upstream

@@ -6,6 +6,7 @@
 local breakers = require "moongate.admin.breakers"
 local bridge = require "moongate.ffi"
 local buffer = require "string.buffer"
+local concurrency = require "moongate.admin.concurrency"
 local metrics = require "moongate.metrics"
 local plugin_costs = require "moongate.admin.plugin_costs"
 local published = require "moongate.admin.published"
@@ -209,6 +210,12 @@ local function each_worker(visit)
   end)
 end
 
+local function each_concurrency(visit)
+  concurrency.each(function(upstream, numbers)
+    visit(concurrency.FAMILIES[1]:label_text(upstream), numbers)
+  end)
+end
+
 local function put_news(into)
   local known = reloads.read()
   if not known then return end
@@ -268,6 +275,7 @@ function text_format.write()
   put_rows(text, PLUGIN_COSTS, each_plugin_cost)
   put_rows(text, breakers.FAMILIES, each_breaker)
   put_rows(text, workers.FAMILIES, each_worker)
+  put_rows(text, concurrency.FAMILIES, each_concurrency)
   put_news(text)
   put_own(text)
   put_cache(text)

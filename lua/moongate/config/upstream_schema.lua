@@ -97,6 +97,33 @@ function upstream_schema.breaker(help)
   return { type = "table", fields = BREAKER, help = help }
 end
 
+local ADAPTIVE = {
+  min = { type = "integer", default = 4, min = 1, max = 65535,
+    help = "what it never falls below" },
+  max = { type = "integer", default = 1000, min = 1, max = 65535,
+    help = "what it never rises above" },
+  initial = { type = "integer", min = 1, max = 65535,
+    help = "what it begins with; default: 20, within min and max" },
+  tolerance = { type = "number", default = 1.25, min = 1.05, max = 10,
+    help = "answers may take so many times as long as usual before the limit shrinks" },
+  window = { type = "duration", default = "250ms", min = 0.01, max = 60,
+    help = "of the answers that are averaged; longer where there are less than twelve" },
+  report_only = { type = "boolean", default = false,
+    help = "limit nothing; learn, and count what would be" },
+}
+
+local QUEUE = {
+  size = { type = "integer", default = 100, min = 1, max = 1000000,
+    help = "requests that may wait, in all workers together" },
+  deadline = { type = "duration", default = "500ms", min = 0.001, max = 3600,
+    help = "for which one waits at most; then it is answered with 503" },
+  order = { type = "string", values = { "fifo", "lifo", "adaptive" }, default = "adaptive",
+    help = "who goes first in a worker: the oldest, the newest, or the oldest until some have been "
+      .. "waiting for longer than the deadline, and then the newest" },
+  report_only = { type = "boolean", default = false,
+    help = "let none wait; count those that would" },
+}
+
 upstream_schema.upstream = {
   discover = { type = "table", fields = DISCOVER,
     help = "where its targets are learned at run time, instead of being written" },
@@ -150,6 +177,11 @@ upstream_schema.upstream = {
   breaker = upstream_schema.breaker "a circuit breaker for all that is asked of it; default: none",
   hedge = upstream_schema.hedge("idempotent requests that one target does not answer in time are "
     .. "sent to a second one, and the first answer counts; default: none"),
+  adaptive = { type = "table", fields = ADAPTIVE,
+    help = "a limit of requests that wait for its answers, of all workers, learnt from how fast "
+      .. "they come; default: none" },
+  queue = { type = "table", fields = QUEUE,
+    help = "where requests wait while it is at its limit, or out of connections; default: none" },
 }
 
 upstream_schema.target = {

@@ -144,6 +144,20 @@ local function tls_of(upstream, folder, report)
   }
 end
 
+-- What it begins with when nobody says so.
+local INITIAL = 20
+
+local function check_adaptive(adaptive, report)
+  local min, max = adaptive.min, adaptive.max
+  if not min or not max then return end
+  if min > max then
+    report(("adaptive.min is %d; expected at most max, %d"):format(min, max))
+  elseif adaptive.initial and (adaptive.initial < min or adaptive.initial > max) then
+    report(("adaptive.initial is %d; expected %d to %d"):format(adaptive.initial, min, max))
+  end
+  adaptive.initial = adaptive.initial or math.max(min, math.min(max, INITIAL))
+end
+
 local function make(name, fields, at, folder, report)
   local upstream = check.options(schema.upstream, options_of(fields), report)
   upstream.targets = targets_of(fields, report)
@@ -151,6 +165,7 @@ local function make(name, fields, at, folder, report)
   check_balance(upstream, report)
   hedges.complete(upstream.hedge, report)
   if upstream.health then check_health(upstream.health, report) end
+  if upstream.adaptive then check_adaptive(upstream.adaptive, report) end
   if type(upstream.discover) == "table" then
     upstream.discover = discover.of(fields.discover, upstream.discover, folder, report)
   end

@@ -50,7 +50,7 @@ describe("shared", function()
         local bytes = tonumber(all.segment.bytes - C.worker_board_bytes(lanes)
           - C.plugin_accounts_bytes(lanes) - C.slots_bytes(lanes)
           - C.object_store_bytes(MIB, lanes) - C.target_board_bytes(lanes)
-          - C.breakers_bytes()) - 3 * MIB
+          - C.breakers_bytes() - C.gates_bytes(lanes)) - 3 * MIB
         assert.equal(lanes, all.counters.series.lanes)
         assert.is_true(bytes <= counters * lanes / (workers + 1) + 65536 + NOTICE_BYTES
           and bytes > counters * 0.5, ("%d workers, %d MiB: %d"):format(workers, size, bytes))
