@@ -24,7 +24,7 @@ local function usage()
 usage: ./dev bench [--rounds N] [--seconds N] [--json] [--markdown] [--syscalls] [--chart FILE]
                    [NAME...]
        ./dev bench reload [--quick] [full | half | live | many | kills | upgrade]...
-       ./dev bench plugins [--rounds N] [--seconds N] [--instructions]
+       ./dev bench plugins [--rounds N] [--seconds N] [--instructions] [PLUGIN...]
        ./dev bench hits [REQUESTS]
   names: scenarios, default all: %s
          subjects of "proxy": relay nginx haproxy plain four eight ...

@@ -109,6 +109,25 @@ backend origin
   server origin 127.0.0.1:%d
 ]]
 
+-- Passes on over TLS with a client's certificate; connections stay from one load to the next, so
+-- that no handshake is counted. `%s`: a file with the certificate and its key.
+configurations.tunnel = [[
+global
+  nbthread 1
+  maxconn 4000
+defaults
+  mode http
+  timeout connect 60s
+  http-reuse always
+  timeout client 60s
+  timeout server 60s
+frontend front
+  bind 127.0.0.1:%d
+  default_backend gateway
+backend gateway
+  server gateway 127.0.0.1:%d ssl verify none crt %s pool-purge-delay 1h
+]]
+
 configurations.gateway_head = [[
 workers(1)
 watch(false)

@@ -4,7 +4,9 @@
 -- tenths of a microsecond with what else the machine does. Instructions in user space are exact
 -- (callgrind), and the same on each machine: `--instructions` counts them.
 
+local identities = require "spec.bench.identities"
 local load = require "spec.bench.load"
+local ports = require "spec.support.ports"
 local process = require "spec.support.process"
 local programs = require "spec.bench.programs"
 local system = require "spec.support.system"
@@ -26,6 +28,12 @@ local PRESIGNED = "?X-Amz-Algorithm=AWS4-HMAC-SHA256"
 local SESSION = 'name = "session", secure = false, secrets = { ("bench "):rep(8) }, '
   .. 'renew_after = "1h", idle_timeout = "2h"'
 
+-- Loads that are not wrk's own: what a plain route costs under each is what its plugins go over.
+local LOADS = {
+  signed = { name = "plain, requests signed", script = identities.signing },
+  tls = { name = "plain, TLS and certificate", tls = true },
+}
+
 -- Of each plugin options that let everything pass, as text. Those that answer themselves do so in
 -- place of the upstream, and are shown over it all the same.
 local ROWS = {
@@ -45,12 +53,15 @@ local ROWS = {
   { "forward-auth", 'url = "http://provider/decide", upstream_headers = { "x-user" }, '
     .. 'cache = "1h", cache_by = { "header:authorization" }',
     header = "authorization: Basic YTpi" },
+  { "hmac-auth", 'max_age = "2s", clock_skew = 0', load = LOADS.signed },
+  { "hmac-auth", "replay = true", load = LOADS.signed, name = "may be repeated" },
   { "ip-filter", 'allow = { "127.0.0.0/8", "10.0.0.0/8" }' },
   { "jwt", ('keys = { { secret = %q } }, issuer = "https://id.example"'):format(SECRET),
     header = BEARER },
   { "key-auth", "" },
   { "metrics", "" },
   { "mock", 'json = { hello = "world" }', answers = true },
+  { "mtls-auth", "", load = LOADS.tls },
   { "oauth2-introspection", 'endpoint = "http://provider/introspect", client_id = "bench", '
     .. 'client_secret = "secret", cache = "1h"', header = "authorization: Bearer opaque" },
   { "quota", 'limit = 1000000000, by = "address"' },
@@ -71,29 +82,40 @@ local AFTER_KEY = { { "acl", 'groups = { "bench" }' } }
 local VALGRIND = { "valgrind", "--tool=callgrind", "--trace-children=yes",
   "--smc-check=all-non-file", "-q" }
 
-local function has_plugin(name)
-  return system.read_file(("plugins/%s.lua"):format(name))
-    or system.read_file(("plugins/%s/init.lua"):format(name))
-end
-
 local function subject_of(row, number, over)
   local label = row.name and ("%s (%s)"):format(row[1], row.name) or row[1]
   return { name = label, plugin = row[1], options = row[2], path = row.path or "/p" .. number,
     over = over, header = row.header, query = row.query, cookie = row.cookie,
-    answers = row.answers }
+    answers = row.answers, script = over.script, tls = over.tls }
 end
 
--- Subjects in their order; those whose plugin is not in this tree are left out.
-local function subjects_of()
+-- The plain route under a load of its own, once.
+local function plain_of(list, own)
+  for _, subject in ipairs(list) do
+    if subject.load == own then return subject end
+  end
+  list[#list + 1] = { name = own.name, path = "/small", load = own, script = own.script,
+    tls = own.tls }
+  return list[#list]
+end
+
+local function is_wanted(plugin, wanted)
+  return not next(wanted) or wanted[plugin]
+end
+
+-- Subjects in their order.
+local function subjects_of(wanted)
   local list = { { name = "plain", path = "/small" } }
   local key = nil
   for _, row in ipairs(ROWS) do
-    local subject = subject_of(row, #list, list[1])
-    list[#list + 1] = subject
-    if row[1] == "key-auth" then key = subject end
+    if is_wanted(row[1], wanted) or row[1] == "key-auth" and wanted.acl then
+      local over = row.load and plain_of(list, row.load) or list[1]
+      list[#list + 1] = subject_of(row, #list, over)
+      if row[1] == "key-auth" then key = list[#list] end
+    end
   end
   for _, row in ipairs(AFTER_KEY) do
-    if has_plugin(row[1]) then
+    if is_wanted(row[1], wanted) then
       list[#list + 1] = subject_of(row, #list, key)
       list[#list].before = '"key-auth", '
     end
@@ -109,18 +131,32 @@ route "POST /introspect" { plugins = { { "mock", json = { active = true, sub = "
 route "GET /decide" { plugins = { { "mock", status = 204, headers = { ["x-user"] = "a" } } } }
 ]]
 
-local function routes_of(subjects, folder)
+local function with_plugins(subjects)
+  local list = {}
+  for _, subject in ipairs(subjects) do
+    if subject.plugin then list[#list + 1] = subject end
+  end
+  return list
+end
+
+local TLS = [[
+listen { "127.0.0.1:%d", tls = { cert = "%s", key = file "%s", client = "required",
+  client_ca = "%s" } }
+]]
+
+local function routes_of(subjects, folder, tls)
   local lines = {
-    PROVIDER:gsub("%%s", folder),
+    (PROVIDER:gsub("%%s", folder)),
+    tls,
+    'memory { dict = "64m" }',
     ('store { path = "%s" }'):format(folder),
     [[consumer "bench" { keys = { "secret" }, groups = { "bench" }, passwords = { "open" },
-      hmac_secrets = { { "of-the-bench", id = "bench" } } }]],
+      certificates = { "CN=client" }, hmac_secrets = { { "of-the-bench", id = "bench" } } }]],
     'route "/{rest*}" { upstream = "origin" }',
     ([[route "/login" { upstream = "origin", rewrite = "/small",
       plugins = { { "session", action = "login", %s }, "key-auth" } }]]):format(SESSION),
   }
-  for i = 2, #subjects do
-    local subject = subjects[i]
+  for _, subject in ipairs(with_plugins(subjects)) do
     local plugins = ('%s{ "%s", %s }'):format(subject.before or "", subject.plugin, subject.options)
     local upstream = subject.answers and "" or 'upstream = "origin", rewrite = "/small", '
     lines[#lines + 1] = ('route "GET %s" { %splugins = { %s } }'):format(subject.path, upstream,
@@ -134,9 +170,19 @@ local function median(list)
   return list[math.ceil(#list / 2)]
 end
 
-local function job_of(set, program, subject)
-  return { name = subject.name, program = program, path = subject.path .. (subject.query or ""),
-    directory = set.directory, header = subject.header }
+-- A gateway with all subjects, under each of the loads: `before` as programs.lua has it.
+local function gateway_of(set, name, subjects, before)
+  local port, own = ports.free(), set:certificate()
+  local tls = TLS:format(port, own.certificate, own.key, own.authority)
+  local program = set:gateway(name, routes_of(subjects, set.directory .. "/" .. name .. ".state",
+    tls), before)
+  return { plain = program, tls = identities.tunnel(set, program, port), pid = program.pid }
+end
+
+local function job_of(set, gateway, subject)
+  return { name = subject.name, program = subject.tls and gateway.tls or gateway.plain,
+    path = subject.path .. (subject.query or ""), directory = set.directory,
+    header = subject.header, script = subject.script }
 end
 
 -- Cookies that the program itself gives.
@@ -153,14 +199,14 @@ local function sign_in(program, subjects)
 end
 
 local function measure_cpu(set, subjects, options)
-  local program = set:gateway("plugins", routes_of(subjects, set.directory .. "/state"))
-  sign_in(program, subjects)
-  for _, subject in ipairs(subjects) do load.run(job_of(set, program, subject), 1) end
+  local gateway = gateway_of(set, "plugins", subjects)
+  sign_in(gateway.plain, subjects)
+  for _, subject in ipairs(subjects) do load.run(job_of(set, gateway, subject), 1) end
   local added = {}
   for _ = 1, options.rounds do
     local round = {}
     for _, subject in ipairs(subjects) do
-      round[subject] = load.measure(job_of(set, program, subject), options.seconds).cpu_us
+      round[subject] = load.measure(job_of(set, gateway, subject), options.seconds).cpu_us
     end
     for _, subject in ipairs(subjects) do
       added[subject] = added[subject] or {}
@@ -184,15 +230,19 @@ end
 local function count_instructions(set, subjects)
   local before = { unpack(VALGRIND) }
   before[#before + 1] = ("--callgrind-out-file=%s/callgrind.%%p"):format(set.directory)
-  local program = set:gateway("callgrind", routes_of(subjects, set.directory .. "/counted"), before)
-  sign_in(program, subjects)
-  for i, subject in ipairs(subjects) do
-    local job = job_of(set, program, subject)
-    load.run(job, 2) -- compiled by then
-    control(program.pid, "-z")
-    local _, requests = load.run(job, 2)
-    control(program.pid, "-d")
-    subject.instructions = dumped(set.directory, program.pid, i) / requests
+  local gateway = gateway_of(set, "callgrind", subjects, before)
+  sign_in(gateway.plain, subjects)
+  local number = 0
+  for _, subject in ipairs(subjects) do
+    if not subject.tls then -- handshakes take too long under callgrind
+      local job = job_of(set, gateway, subject)
+      load.run(job, 2) -- compiled by then
+      control(gateway.pid, "-z")
+      local _, requests = load.run(job, 2)
+      control(gateway.pid, "-d")
+      number = number + 1
+      subject.instructions = dumped(set.directory, gateway.pid, number) / requests
+    end
   end
 end
 
@@ -209,24 +259,33 @@ local function instructions_text(subject)
 end
 
 local function print_rows(subjects)
-  print(("%-26s %10s %14s"):format("", "CPU us", "instructions"))
+  print(("%-28s %10s %14s"):format("", "CPU us", "instructions"))
   for _, subject in ipairs(subjects) do
     local is_after = subject.over and subject.over ~= subjects[1]
-    print(("%-26s %10s %14s%s"):format(subject.name, added_text(subject),
+    print(("%-28s %10s %14s%s"):format(subject.name, added_text(subject),
       instructions_text(subject), is_after and "   over " .. subject.over.name or ""))
   end
 end
 
 local function run(set, options)
-  local subjects = subjects_of()
+  local subjects = subjects_of(options.names)
   if options.rounds > 0 then measure_cpu(set, subjects, options) end
   if options.instructions then count_instructions(set, subjects) end
   print "what a request costs on a plain route, and what each plugin adds"
   print_rows(subjects)
 end
 
+local function has_row(name)
+  for _, rows in ipairs { ROWS, AFTER_KEY } do
+    for _, row in ipairs(rows) do
+      if row[1] == name then return true end
+    end
+  end
+  return false
+end
+
 local function parse(arguments)
-  local options = { rounds = 5, seconds = 1 }
+  local options = { rounds = 5, seconds = 1, names = {} }
   local i = 1
   while arguments[i] do
     local key = arguments[i]:match "^%-%-(%l+)$"
@@ -235,6 +294,7 @@ local function parse(arguments)
       i = i + 1
       options[key] = tonumber(arguments[i])
       if not options[key] then return nil end
+    elseif has_row(arguments[i]) then options.names[arguments[i]] = true
     else return nil end
     i = i + 1
   end
@@ -247,7 +307,8 @@ end
 function plugin_costs.main(arguments)
   local options = parse(arguments)
   if not options then
-    io.stderr:write "usage: ./dev bench plugins [--rounds N] [--seconds N] [--instructions]\n"
+    io.stderr:write("usage: ./dev bench plugins [--rounds N] [--seconds N] [--instructions]",
+      " [PLUGIN...]\n")
     return 2
   end
   local set = programs.new()

@@ -142,9 +142,9 @@ makers["gateway-cached"] = function(self)
 end
 
 function makers.haproxy(self)
-  local port, path = ports.free(), self.directory .. "/haproxy.conf"
-  system.write_file(path, configurations.haproxy:format(port, self:origin()))
-  local child = start(self, "haproxy", port, { "/usr/sbin/haproxy", "-db", "-f", path })
+  local port = ports.free()
+  local child = self:start_haproxy("haproxy", port,
+    configurations.haproxy:format(port, self:origin()))
   return { pid = child.pid, port = port }
 end
 
@@ -193,13 +193,32 @@ function Programs:origin()
   return self.origin_port
 end
 
---- A certificate for all TLS listeners.
-function Programs:certificate()
-  if not self.issued then
-    local authority = certificates.authority(self.directory, "authority")
-    self.issued = authority:issue { name = "localhost", alternatives = "DNS:localhost" }
+--- A certificate of the benchmark's own authority, one for each name.
+---@param name string?  default "localhost": that of all TLS listeners
+---@return { certificate: string, key: string, bundle: string, authority: string }  paths; bundle:
+--- both in one file
+function Programs:certificate(name)
+  name = name or "localhost"
+  self.authority = self.authority or certificates.authority(self.directory, "authority")
+  if not self.issued[name] then
+    local issued = self.authority:issue { name = name, alternatives = "DNS:" .. name }
+    issued.bundle, issued.authority = issued.key .. ".bundle", self.authority.certificate
+    system.write_file(issued.bundle,
+      system.read_file(issued.certificate) .. system.read_file(issued.key))
+    self.issued[name] = issued
   end
-  return self.issued
+  return self.issued[name]
+end
+
+--- HAProxy with a configuration that listens on the port.
+---@param name string
+---@param port integer
+---@param text string
+---@return Process
+function Programs:start_haproxy(name, port, text)
+  local path = ("%s/%s.conf"):format(self.directory, name)
+  system.write_file(path, text)
+  return start(self, name, port, { "/usr/sbin/haproxy", "-db", "-f", path })
 end
 
 --- A gateway of its own.
@@ -232,8 +251,8 @@ local programs = {}
 
 ---@return Programs
 function programs.new()
-  return setmetatable({ directory = system.temporary_directory(), processes = {}, programs = {} },
-    Programs)
+  return setmetatable({ directory = system.temporary_directory(), processes = {}, programs = {},
+    issued = {} }, Programs)
 end
 
 return programs
