@@ -198,7 +198,9 @@ function quota:request(req)
   local part = plans.choose(self.by_plan, req, self.own)
   if self.charge == "response" then return look(self, part, req, scope) end
   local allowed, left, wait, reset = part.gate:take(scope, costs.of(self.cost, req))
-  fields.tell(self.headers, req, part.rule, left, ceil(allowed and reset or wait))
+  -- No wait helps where a request costs more than there is in all.
+  local seconds = (allowed or wait == math.huge) and reset or wait
+  fields.tell(self.headers, req, part.rule, left, ceil(seconds))
   if allowed then return nil end
   return refuse(self, part, wait)
 end

@@ -4,50 +4,44 @@
 -- request `t` says when all of the allowance is back; in a 429 it says, as Retry-After does, when
 -- the next request may pass.
 
+local bridge = require "moongate.ffi"
 local json = require "moongate.json"
 local note = require "moongate.note"
 local reply = require "moongate.reply"
 
 local limit_fields = {}
 
--- Texts and replies are kept for numbers below KEPT_MAX, NOTES_MAX and DENIALS_MAX of them; beyond
--- they are made for each request.
-local KEPT_MAX, NOTES_MAX, DENIALS_MAX = 2 ^ 21, 4096, 3600
+local C = bridge.C
+
+-- Replies are kept for so many seconds; beyond they are made for each request.
+local DENIALS_MAX = 3600
 
 -- What is told of is a rule: { name, gate = { limit, window? }, told? }.
 
 ---@class RateLimitTold  what clients are told
 ---@field policy string              the RateLimit-Policy field
 ---@field subject string             how the RateLimit field begins
----@field notes table<number, any>   what was said before, by its numbers
----@field note_count integer
 ---@field denials table<number, Reply>
 
+-- What writes so many that may come now, and seconds, into an answer.
 local FORMS = {}
 limit_fields.FORMS = FORMS
 
-FORMS.draft = {
-  note = function(rule, left, seconds)
-    -- Whole numbers: faster than "..". No tail call: that would never be compiled.
-    return (("%s%d;t=%d"):format(rule.told.subject, left, seconds))
-  end,
-  write = function(rule, res, said)
-    local fields = res.headers
-    fields:add("ratelimit-policy", rule.told.policy)
-    fields:add("ratelimit", said)
-  end,
-}
+-- The numbers differ in each answer: C writes them, so that they are no texts of Lua, each of which
+-- would have to be found among all others and collected.
+function FORMS.draft(rule, req, res, left, seconds)
+  local subject = rule.told.subject
+  res.headers:add("ratelimit-policy", rule.told.policy)
+  C.moon_ratelimit_add(req.handle, subject, #subject, left, seconds)
+end
 
-FORMS.legacy = {
-  note = function(_, left, seconds) return { left = left, seconds = seconds } end,
-  write = function(rule, res, said)
-    local before = tonumber(res.headers["x-ratelimit-remaining"])
-    if before and before < said.left then return end -- of several limits the tightest
-    res.headers["x-ratelimit-limit"] = rule.gate.limit
-    res.headers["x-ratelimit-remaining"] = said.left
-    res.headers["x-ratelimit-reset"] = said.seconds
-  end,
-}
+function FORMS.legacy(rule, _, res, left, seconds)
+  local before = tonumber(res.headers["x-ratelimit-remaining"])
+  if before and before < left then return end -- of several limits the tightest
+  res.headers["x-ratelimit-limit"] = rule.gate.limit
+  res.headers["x-ratelimit-remaining"] = left
+  res.headers["x-ratelimit-reset"] = seconds
+end
 
 -- A String of RFC 9651, 3.3.3.
 local function quoted(text)
@@ -61,22 +55,8 @@ local function told_by(rule)
   return {
     policy = ("%s;q=%d%s"):format(name, rule.gate.limit, shown),
     subject = name .. ";r=",
-    notes = {}, note_count = 0, denials = {},
+    denials = {},
   }
-end
-
--- What to say of these numbers; the same text each time.
-local function note_of(rule, form, left, seconds)
-  if left >= KEPT_MAX or seconds >= KEPT_MAX then return form.note(rule, left, seconds) end
-  local kept, key = rule.told, seconds * KEPT_MAX + left
-  local said = kept.notes[key]
-  if said then return said end
-  said = form.note(rule, left, seconds)
-  if kept.note_count < NOTES_MAX then
-    kept.notes[key] = said
-    kept.note_count = kept.note_count + 1
-  end
-  return said
 end
 
 --- The reply to who may come again in so many seconds, once tell() has been called.
@@ -99,9 +79,8 @@ end
 ---@param left number     requests that may come now
 ---@param seconds number
 function limit_fields.tell(headers, req, rule, left, seconds)
-  local form = FORMS[headers]
   if not rule.told then rule.told = told_by(rule) end
-  if form then note.set(req, rule, note_of(rule, form, left, seconds)) end
+  if FORMS[headers] then note.set(req, rule, left, seconds) end
 end
 
 --- Writes what was noted of one limit.
@@ -110,8 +89,8 @@ end
 ---@param res Response
 ---@param rule RateLimitRule
 function limit_fields.write_one(headers, req, res, rule)
-  local said = note.get(req, rule)
-  if said then FORMS[headers].write(rule, res, said) end
+  local left, seconds = note.get(req, rule)
+  if left then FORMS[headers](rule, req, res, left, seconds) end
 end
 
 --- Writes what was noted of each.

@@ -6,8 +6,8 @@
 local parts = require "moongate.parts"
 
 local HANDLE = parts.HANDLE
--- Of a list; then keys and values take turns.
-local SERIAL, COUNT, KEY, VALUE = 1, 2, 3, 4
+-- Of a list; then a key and its two values follow, and the next.
+local SERIAL, COUNT, KEY, VALUE, SECOND, STEP = 1, 2, 3, 4, 5, 3
 
 local lists = {} -- by slot + 1
 
@@ -15,22 +15,23 @@ local note = {}
 
 local function index_of(list, key)
   for i = 0, list[COUNT] - 1 do
-    if list[KEY + 2 * i] == key then return i end
+    if list[KEY + STEP * i] == key then return i end
   end
   return list[COUNT]
 end
 
 local function new_list(slot)
-  local list = { 0, 0, false, false }
+  local list = { 0, 0, false, false, false }
   lists[slot + 1] = list
   return list
 end
 
---- Notes a value, in the place of what was noted under that key before.
+--- Notes a value or two, in the place of what was noted under that key before.
 ---@param req Request
 ---@param key table    the plugin's instance
 ---@param value any
-function note.set(req, key, value)
+---@param second any
+function note.set(req, key, value, second)
   local handle = req[HANDLE]
   local list = lists[handle.slot + 1] or new_list(handle.slot)
   if list[SERIAL] ~= handle.serial then
@@ -38,21 +39,23 @@ function note.set(req, key, value)
   end
   local index = 0
   if list[COUNT] > 0 and list[KEY] ~= key then index = index_of(list, key) end
-  list[KEY + 2 * index], list[VALUE + 2 * index] = key, value
+  local at = STEP * index
+  list[KEY + at], list[VALUE + at], list[SECOND + at] = key, value, second
   if index >= list[COUNT] then list[COUNT] = index + 1 end
 end
 
 ---@param req Request
 ---@param key table
 ---@return any value  nil when nothing was noted of this request
+---@return any second
 function note.get(req, key)
   local handle = req[HANDLE]
   local list = lists[handle.slot + 1]
   if not list or list[SERIAL] ~= handle.serial or list[COUNT] == 0 then return nil end
-  if list[KEY] == key then return list[VALUE] end
+  if list[KEY] == key then return list[VALUE], list[SECOND] end
   local index = index_of(list, key)
   if index == list[COUNT] then return nil end
-  return list[VALUE + 2 * index]
+  return list[VALUE + STEP * index], list[SECOND + STEP * index]
 end
 
 return note

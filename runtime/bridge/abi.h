@@ -111,6 +111,10 @@ int moon_header_add(struct exchange *exchange, int of, int id, const char *name,
                     const char *value, size_t value_length);
 int moon_header_remove(struct exchange *exchange, int of, int id, const char *name,
                        size_t name_length);
+/* Adds the field RateLimit to the response: `subject`, how many may come now, and the seconds of t.
+ */
+void moon_ratelimit_add(struct exchange *exchange, const char *subject, size_t subject_length,
+                        double left, double seconds);
 /* All whose names begin so, '_' being as good as '-'; those that frame a message stay. */
 int moon_header_remove_prefix(struct exchange *exchange, int of, const char *prefix, size_t length);
 /* All that are called so, '_' being as good as '-'. */

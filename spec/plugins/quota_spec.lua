@@ -74,6 +74,15 @@ describe("quota", function()
     assert.same({ "all" }, problem["violated-policies"])
   end)
 
+  it("tells of the period, and of no wait, who asks for more than there is in all", function()
+    local self = gateway.start { config = limited "limit = 2, cost = 3" }
+    local answer = get(self)
+    assert.equal(429, answer.status)
+    assert.is_nil(answer.headers["retry-after"])
+    local seconds = answer.headers["ratelimit"]:match '^"all";r=2;t=(%d+)$'
+    assert.is_true(tonumber(seconds) <= 31 * 86400, answer.headers["ratelimit"])
+  end)
+
   it("counts each consumer by itself, and refuses who is none", function()
     local self = gateway.start { config = config [[
       route "/a" { upstream = "users", plugins = { "key-auth",
