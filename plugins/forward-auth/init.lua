@@ -2,7 +2,8 @@
 --
 -- The service is told the method, the URI and the client of the request (X-Forwarded-Method,
 -- -Proto, -Host, -Uri, -For) and the headers that are chosen. Its 2xx lets the request through;
--- every other answer up to 499 goes to the client instead of the upstream's. No answer, or one of
+-- every other answer up to 499 goes to the client instead of the upstream's, a 401 never without a
+-- challenge (`challenge`; RFC 9110, 15.5.2). No answer, or one of
 -- 5xx, is a failure: 503, unless `unavailable` says otherwise. With `cache`, that a request was let
 -- through counts for others of which the service would be told the very same, by the same caller
 -- (`cache_by`); refusals and failures are asked about each time.
@@ -28,6 +29,7 @@ local reply, time = moongate.reply, moongate.time
 ---@field for_upstream table<string, true>
 ---@field for_response table<string, true>
 ---@field for_client table<string, true>
+---@field challenge string
 ---@field callers (fun(req: Request): string?)[]
 local forward_auth = {
   summary = "Admits requests that another service admits.",
@@ -139,8 +141,8 @@ local function admit(self, req, fields)
   return nil
 end
 
--- What the service says to a request that it does not let through, for the client.
-local function refusal(self, req, answer, has_credentials)
+-- The fields of a refusal that the client gets.
+local function fields_for_client(self, answer)
   local by_name, fields = {}, service.chosen(answer, self.for_client)
   for i = 1, #fields, 2 do
     local name, value = fields[i], fields[i + 1]
@@ -149,6 +151,15 @@ local function refusal(self, req, answer, has_credentials)
       table.insert(by_name[name], value)
     end
   end
+  if answer.status == 401 and not by_name["www-authenticate"] and self.challenge ~= "" then
+    by_name["www-authenticate"] = { self.challenge }
+  end
+  return by_name
+end
+
+-- What the service says to a request that it does not let through, for the client.
+local function refusal(self, req, answer, has_credentials)
+  local by_name = fields_for_client(self, answer)
   local said
   if answer.body == "" and answer.status >= 400 then
     said = reply.problem(answer.status, "refused", "The request was refused.", by_name)

@@ -37,6 +37,9 @@ local OPTIONS = {
   client_headers = names({ "www-authenticate", "location", "set-cookie", "content-type",
     "cache-control", "retry-after" },
     "of the service's answer, which the client gets with a refusal"),
+  challenge = { type = "string", default = "ForwardAuth",
+    help = 'WWW-Authenticate of a 401 for which none came from the service, as one is wanted; "": '
+      .. "none" },
   timeout = { type = "duration", default = "2s", min = 0.01, help = "for the service's answer" },
   answer_limit = { type = "size", default = "64k", max = 1048576,
     help = "bytes of the service's answer; a larger one counts as none" },
@@ -75,6 +78,8 @@ function service.fault(options)
     local wrong = fault_of_names(options[option], option ~= "request_headers")
     if wrong then return ("%s: %s"):format(option, wrong) end
   end
+  local wrong = headers.fault("www-authenticate", options.challenge)
+  if wrong then return "challenge: " .. wrong end
   if options.body > 0 and options.method ~= "POST" then
     return 'a body is sent with method = "POST"'
   end

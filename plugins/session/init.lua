@@ -4,6 +4,8 @@
 -- does; with an answer below 400 the client gets the cookie. Elsewhere the cookie admits it as that
 -- consumer, alone or as one of `authenticate`. `req.session` has the session for plugins. What
 -- has been changed, has expired or is of no consumer any more counts as no cookie, and is cleared.
+-- Whoever signs in gets a session with another id, and the one that was signed in before, if the
+-- cookie had one, has ended: for copies of it, too, unless `revocation` is "none".
 
 local cookie = require "session.cookie"
 local moongate = require "moongate"
@@ -151,12 +153,22 @@ local function put(res, field)
   res.headers["cache-control"] = "no-store"
 end
 
+-- What was signed in before has ended, and is not good in a copy either.
+local function log_in(self, one, consumer)
+  if one.consumer then
+    answer_to(revocation.revoke(self.revocation, one, self.absolute_timeout))
+  end
+  one:sign_in(consumer)
+end
+
 ---@param req Request
 ---@param res Response
 function session:response(req, res)
   local one = req.session
   if not one or one.plugin ~= self then return end
-  if self.action == "login" and req.consumer and res.status < 400 then one:sign_in(req.consumer) end
+  if self.action == "login" and req.consumer and res.status < 400 then
+    log_in(self, one, req.consumer)
+  end
   if one.is_changed or one.is_due and not one.is_destroyed then
     local now = math.floor(time.now() * 1000)
     put(res, cookie.seal(self.codec, one, now, seconds_of(self, one, now)))

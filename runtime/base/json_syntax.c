@@ -5,6 +5,11 @@
 
 #include <endian.h>
 
+#include "base/json_number.h"
+
+/* So long that one without an exponent may be larger than a double. */
+#define LARGE_BYTES 309
+
 /* The byte at the reader, or 0 at the end: a 0 within the text fits nowhere either. */
 static unsigned char peek(const struct json_syntax *reader)
 {
@@ -44,18 +49,27 @@ static bool take_digits(struct json_syntax *reader)
     return reader->at > before;
 }
 
+static bool take_exponent(struct json_syntax *reader)
+{
+    if (!take(reader, '+'))
+        take(reader, '-');
+    return take_digits(reader);
+}
+
 static bool take_number(struct json_syntax *reader)
 {
+    size_t start = reader->at;
+
     take(reader, '-');
     if (!take(reader, '0') && !take_digits(reader))
         return false;
     if (take(reader, '.') && !take_digits(reader))
         return false;
-    if (!take(reader, 'e') && !take(reader, 'E'))
-        return true;
-    if (!take(reader, '+'))
-        take(reader, '-');
-    return take_digits(reader);
+    bool has_exponent = take(reader, 'e') || take(reader, 'E');
+    if (has_exponent && !take_exponent(reader))
+        return false;
+    struct slice number = slice_of(reader->text.start + start, reader->at - start);
+    return (!has_exponent && number.length < LARGE_BYTES) || json_number_is_finite(number);
 }
 
 static bool take_escape(struct json_syntax *reader)

@@ -1,8 +1,8 @@
 /*
  * json_syntax — whether a text is JSON (RFC 8259), and not only nearly.
  *
- * lua-cjson takes what others refuse: "2.", "-012", raw line feeds in strings. What two parsers
- * could read differently is refused before it decodes.
+ * lua-cjson takes what others refuse: "2.", "-012", raw line feeds in strings, 1e400 as infinity.
+ * What two parsers could read differently is refused before it decodes.
  */
 #pragma once
 

@@ -98,6 +98,7 @@ int moon_header_add(struct exchange *exchange, int of, int id, const char *name,
 
 static char *append(char *at, struct slice text)
 {
+    assert(text.start != NULL);
     memcpy(at, text.start, text.length);
     return at + text.length;
 }

@@ -5,7 +5,9 @@ local free_port = require("spec.support.ports").free
 local process = require "spec.support.process"
 local system = require "spec.support.system"
 
-local PORTS = { "8080", "8081", "8001" }
+local PORTS = { "8080", "8081", "8443", "8001" }
+-- What has to be made before it runs; its comment says how.
+local CERTIFICATES = "conf/client-certificates.lua"
 
 local function read(path) return assert(system.read_file(path), path) end
 
@@ -72,7 +74,53 @@ local function check_answer(line, out, rows)
   for i = 3, #expected do assert.matches(expected[i], out) end
 end
 
+-- Commands of a comment, which a "\" carries on in the next line.
+local function commands(path, first)
+  local text = read(path):gsub("\\\n%-%- +", "")
+  return text:gmatch("\n%-%- +(" .. first .. " [^\n]+)")
+end
+
+-- Has a folder with what the comment says is to be made.
+local function make_certificates()
+  local directory = system.temporary_directory()
+  for _, first in ipairs { "mkdir", "openssl" } do
+    for line in commands(CERTIFICATES, first) do
+      local code, _, err = process.run { "sh", "-c", ("cd '%s' && %s"):format(directory, line) }
+      assert.equal(0, code, line .. "\n" .. err)
+    end
+  end
+  return directory
+end
+
+-- Of a folder, by their names below it.
+local function files_of(directory)
+  local files = {}
+  local _, listing = process.run { "find", directory, "-type", "f" }
+  for path in listing:gmatch "[^\n]+" do files[path:sub(#directory + 2)] = read(path) end
+  return files
+end
+
+-- Lines as `--   curl -i http://localhost:8080/ # 200`, one after the other.
+local function try(path, files)
+  local ports, count = free_ports(), 0
+  local self = gateway.start { config = with_ports(read(path), ports), files = files }
+  for command in commands(path, "curl") do
+    local line, status = command:match "^(.*) # (%d+)$"
+    count = count + 1
+    local out = run(("cd '%s' && %s"):format(self.directory, line), ports)
+    assert.equal(status, out:match "^HTTP/1.1 (%d+)", line .. "\n" .. out)
+  end
+  assert.is_true(count >= 4)
+end
+
 describe("conf/", function()
+  local certificates, files
+
+  setup(function()
+    certificates = make_certificates()
+    files = files_of(certificates)
+  end)
+  teardown(function() process.remove(certificates) end)
   after_each(gateway.stop_all)
 
   it("has examples that are good", function()
@@ -81,6 +129,10 @@ describe("conf/", function()
     local count = 0
     for path in listing:gmatch "[^\n]+" do
       count = count + 1
+      if path == CERTIFICATES then
+        path = certificates .. "/gateway.lua"
+        system.write_file(path, read(CERTIFICATES))
+      end
       local status, _, err = process.run { gateway.binary(), "check", "-c", path }
       assert.equal(0, status, err)
     end
@@ -100,19 +152,13 @@ describe("conf/", function()
     end)
   end
 
-  -- Lines as `--   curl -i http://localhost:8080/ # 200`, one after the other.
   for _, path in ipairs { "conf/session.lua", "conf/signing.lua" } do
-    it("has what does as it says in " .. path, function()
-      local ports, count = free_ports(), 0
-      local self = gateway.start { config = with_ports(read(path), ports) }
-      for line, status in read(path):gmatch "\n%-%- +(curl [^\n]+) # (%d+)" do
-        count = count + 1
-        local out = run(("cd '%s' && %s"):format(self.directory, line), ports)
-        assert.equal(status, out:match "^HTTP/1.1 (%d+)", line .. "\n" .. out)
-      end
-      assert.is_true(count >= 4)
-    end)
+    it("has what does as it says in " .. path, function() try(path) end)
   end
+
+  it("has what does as it says, once it is made, in " .. CERTIFICATES, function()
+    try(CERTIFICATES, files)
+  end)
 
   it("has decisions of others as conf/decisions.lua says", function()
     local ports = free_ports()

@@ -3,13 +3,13 @@
  * preferences, references.
  */
 #include <assert.h>
-#include <stdlib.h>
 
 #include "cache/accept_list.h"
 #include "cache/cache_control.h"
 #include "cache/cache_key.h"
 #include "cache/cache_tags.h"
 #include "cache/variant.h"
+#include "exact_text.h"
 #include "http/byte_ranges.h"
 #include "http/entity_tag.h"
 #include "http/http_date.h"
@@ -118,24 +118,18 @@ static void check_reference(struct slice text, struct arena *arena)
     assert(cache_key_origin(uri).length < uri.length);
 }
 
+static void check_all(struct slice text, struct arena *arena)
+{
+    check_control(text, arena);
+    check_date(text, arena);
+    check_tags(text, arena);
+    check_ranges(text);
+    check_preferences(text, arena);
+    check_variant(text, arena);
+    check_reference(text, arena);
+}
+
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
-    struct arena arena;
-    /* A block of exactly its size, so that the sanitizer sees reads beyond it. */
-    char *copy = malloc(size > 0 ? size : 1);
-    if (size > 0)
-        memcpy(copy, data, size);
-    struct slice text = slice_of(copy, size);
-
-    arena_init(&arena);
-    check_control(text, &arena);
-    check_date(text, &arena);
-    check_tags(text, &arena);
-    check_ranges(text);
-    check_preferences(text, &arena);
-    check_variant(text, &arena);
-    check_reference(text, &arena);
-    arena_clear(&arena);
-    free(copy);
-    return 0;
+    return exact_text_check(data, size, check_all);
 }

@@ -253,6 +253,20 @@ describe("session", function()
     assert.equal("ada", who(ask("/copied/", copied)))
   end)
 
+  it("ends when somebody signs in over it, for copies of the cookie, too", function()
+    for _, prefix in ipairs { "", "/kept" } do
+      local before = log_in(prefix)
+      local bobs = log_in(prefix, "bob", before)
+      refused(ask(prefix .. "/", before))
+      assert.equal("bob", who(ask(prefix .. "/", bobs)))
+      assert.equal("bob", who(ask(prefix .. "/", log_in(prefix, "bob", bobs))))
+      refused(ask(prefix .. "/", bobs))
+    end
+    local copied = log_in "/copied"
+    log_in("/copied", "ada", copied)
+    assert.equal("ada", who(ask("/copied/", copied)))
+  end)
+
   it("ends everywhere, by whom it is of", function()
     for _, prefix in ipairs { "", "/kept" } do
       local one, other, bobs = log_in(prefix), log_in(prefix), log_in(prefix, "bob")

@@ -53,7 +53,8 @@ describe("json", function()
 
   it("says what is wrong with a text", function()
     local deep = ("["):rep(200)
-    for _, text in ipairs { "", "{", "[1,]", "nul", "[] []", "[[]", '["[]', "[NaN]", deep } do
+    for _, text in ipairs { "", "{", "[1,]", "nul", "[] []", "[[]", '["[]', "[NaN]", deep,
+      "[1e400]", '{"a":-1e999}' } do
       local value, reason = json.decode(text)
       assert.is_nil(value)
       assert.is_string(reason)

@@ -36,6 +36,36 @@ describe("json_syntax", function()
     end)
   end
 
+  local LARGEST = "17976931348623157"
+  -- Half a unit above the largest double, which is the first number that is rounded to infinity.
+  local HALF = "179769313486231580793728971405303415079934132710037826936173778980444968292764"
+    .. "750946649017977587207096330286416692887910946555547851940402630657488671505820"
+    .. "681908902000708383676273854845817711531764475730270069855571366959622842914819"
+    .. "860834936475292719074168444365510704342711559699508093042880177904174497792"
+
+  for _, text in ipairs {
+    "1e308", "-1.7976931348623157e308", "1.7976931348623157E+308", "0e999999999999999999999",
+    LARGEST .. ("0"):rep(292), "-0." .. ("0"):rep(400) .. "1e700", "1e-400",
+    ("1"):rep(400) .. "e-100", HALF:sub(1, -2) .. "1." .. ("9"):rep(500),
+    "0." .. LARGEST .. "e309", "1e-99999999999999999999",
+  } do
+    it(("takes a number that a double can be: %.40s"):format(text), function()
+      assert.is_true((check("[" .. text .. ",1]")))
+      assert.is_true((check(text)))
+    end)
+  end
+
+  for _, text in ipairs {
+    "1e309", "-1e309", "1e400", "1.7976931348623159e308", ("1"):rep(310), HALF, HALF .. ".0",
+    "0." .. ("0"):rep(400) .. "1e800", "1e99999999999999999999", "18" .. ("0"):rep(307) .. "e0",
+    "0.18e309",
+  } do
+    it(("refuses a number that no double can be: %.40s"):format(text), function()
+      assert.is_false((check("[" .. text .. ",1]")))
+      assert.is_false((check(text)))
+    end)
+  end
+
   it("finds what does not fit wherever it is in a long string", function()
     for before = 0, 50 do
       local plain = ("a"):rep(before)
