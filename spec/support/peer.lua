@@ -25,8 +25,9 @@ local running = {}
 --- Starts a peer, listening when this returns.
 ---@param handler nil|string|fun(connection: PeerConnection) what to do with each connection; a
 --- string is the raw answer to every request; default: answers by path
----@param options { host: string?, port: integer?, backlog: integer?, tls: table? }?
---- host: "127.0.0.1", "::1" or "unix:/path"; tls: see spec.support.tls_socket
+---@param options { host: string?, port: integer?, backlog: integer?, tls: table?,
+--- forgets: boolean? }? host: "127.0.0.1", "::1" or "unix:/path"; tls: see
+--- spec.support.tls_socket; forgets: it writes nothing down, for millions of requests
 ---@return Peer
 function peer.start(handler, options)
   options = options or {}
@@ -40,7 +41,7 @@ function peer.start(handler, options)
     system.C.spec_dup2(listener.fd, 3)
     listener.fd = 3
     system.C.spec_close_range(4, 0xffffffff, 0)
-    require("spec.support.peer_loop").run(listener, handler, self.directory, options.tls)
+    require("spec.support.peer_loop").run(listener, handler, self.directory, options)
   end)
   self.pid = self.process.pid
   listener:close()

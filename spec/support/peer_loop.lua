@@ -27,6 +27,7 @@ Connection.__index = Connection
 local directory, request_count, events_file
 
 local function record(event)
+  if not events_file then return end
   event = json.encode(event) .. "\n"
   events_file:write(event)
   events_file:flush()
@@ -147,7 +148,7 @@ local function serve(stream, handler, number, tls)
   record { event = "accepted", connection = number }
   local ok, problem = pcall(function()
     if tls then connection.stream = require("spec.support.tls_socket").server(stream, tls) end
-    connection.stream.recorder = recorder(number)
+    connection.stream.recorder = events_file and recorder(number)
     handler(connection)
   end)
   record {
@@ -189,14 +190,14 @@ end
 ---@param listener Socket
 ---@param handler nil|string|fun(connection: PeerConnection)
 ---@param where string directory for what is written down
----@param tls table|nil
-function peer_loop.run(listener, handler, where, tls)
+---@param options { tls: table?, forgets: boolean? }
+function peer_loop.run(listener, handler, where, options)
   directory, request_count = where, 0
   local answers = require "spec.support.peer_answers"
   if type(handler) == "string" then handler = answers.always(handler) end
   socket.use_waiter(coroutine.yield)
-  events_file = assert(io.open(where .. "/events", "ab"))
-  resume(coroutine.create(accept), listener, handler or answers.by_path, tls)
+  events_file = not options.forgets and assert(io.open(where .. "/events", "ab")) or nil
+  resume(coroutine.create(accept), listener, handler or answers.by_path, options.tls)
   while true do turn() end
 end
 
