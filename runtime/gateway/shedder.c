@@ -17,6 +17,8 @@
 
 /* A delay that is below so much of what it was at most is of a queue that drains. */
 #define DRAINING_SHARE 0.85
+/* So many windows, and it stands even though it seems to drain. */
+#define LATE_WINDOWS_MAX 3
 /* Of the settled part: in a second as late as `full`, and in one without any delay. */
 #define RISE_PER_SECOND 1.0
 #define FALL_PER_SECOND 1.0
@@ -94,21 +96,30 @@ static void end(struct shedder *shedder)
     tell_ended(shedder);
 }
 
-/* Whether it has been too late for a window. One that is catching up is given another window. */
+static void watch(struct shedder *shedder, double now)
+{
+    shedder->is_watching = true;
+    shedder->watched_since = now;
+    shedder->late_most = 0;
+    triage_forget(&shedder->triage, now);
+}
+
+/* Whether it has been too late for a window. One that is catching up is given another window, but
+ * not for ever: turns may be so different that it looks as if it were. */
 static bool stands(struct shedder *shedder, double now)
 {
-    double delay = shedder->delay.seconds;
+    double delay = shedder->delay.seconds, window = shedder->options.window_seconds;
 
     if (!shedder->is_watching)
-        triage_forget(&shedder->triage, now);
-    if (!shedder->is_watching || delay < shedder->late_most * DRAINING_SHARE) {
+        watch(shedder, now);
+    if (shedder->late_most == 0 || delay < shedder->late_most * DRAINING_SHARE) {
         shedder->late_since = now;
         shedder->late_most = delay;
     } else if (delay > shedder->late_most) {
         shedder->late_most = delay;
     }
-    shedder->is_watching = true;
-    return now - shedder->late_since >= shedder->options.window_seconds;
+    return now - shedder->late_since >= window ||
+           now - shedder->watched_since >= LATE_WINDOWS_MAX * window;
 }
 
 /* What lies between in time and all too late: 0 to 1. */
@@ -161,11 +172,11 @@ static void judge(struct shedder *shedder, struct loop_delay_step step, double n
         begin(shedder, now);
 }
 
-void shedder_end_turn(struct shedder *shedder, double began, double seconds)
+void shedder_end_turn(struct shedder *shedder, double began, double seconds, double behind)
 {
     if (!shedder_is_on(shedder))
         return;
-    struct loop_delay_step step = loop_delay_end_turn(&shedder->delay, began, seconds);
+    struct loop_delay_step step = loop_delay_end_turn(&shedder->delay, began, seconds, behind);
     judge(shedder, step, shedder->delay.ended);
     if (shedder->place != NULL)
         worker_place_set_load(shedder->place, shedder->delay.seconds, shedder->level);

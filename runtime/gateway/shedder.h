@@ -3,9 +3,9 @@
  *
  * Told of each turn, it answers for each request; while it is late it looks at a clock now and
  * then. Nothing is refused for one long turn: the loop has to be late for a whole window without
- * catching up. From then on a level, the share that is refused of all that is not critical, follows
- * the delay: it rises for as long as the loop is later than `lag_seconds`, falls when it is not,
- * and is the whole at `full_seconds`. Whom it meets: triage.h.
+ * catching up, or three of them. From then on a level, the share that is refused of all that is not
+ * critical, follows the delay: it rises for as long as the loop is later than `lag_seconds`, falls
+ * when it is not, and is the whole at `full_seconds`. Whom it meets: triage.h.
  *
  * One for each worker, as a connection cannot be moved to another one: what a worker has to do is
  * its own, so is what it refuses, and a sibling with time to spare is no help. All see the level
@@ -44,6 +44,7 @@ struct shedder {
     double level;
     double settled;               /* the part of it that stays when the loop is just in time */
     double late_since, late_most; /* while it watches: since when, and how late it was at most */
+    double watched_since;         /* ... without beginning anew */
     double calm_since;            /* while it sheds: since when it refuses nothing */
     double logged;                /* when a line of the log said that it begins */
     bool is_told;                 /* ... and none has said yet that it ends */
@@ -69,8 +70,9 @@ static inline bool shedder_is_on(const struct shedder *shedder)
     return shedder->options.lag_seconds > 0;
 }
 
-/* A turn of the loop has ended, which began then, on the clock of all processes. */
-void shedder_end_turn(struct shedder *shedder, double began, double seconds);
+/* A turn of the loop has ended, which began then, on the clock of all processes; `behind`: see
+ * loop_turns_behind(). */
+void shedder_end_turn(struct shedder *shedder, double began, double seconds, double behind);
 
 /* The rest of shedder_refuses(). */
 bool shedder_weigh(struct shedder *shedder, unsigned criticality);

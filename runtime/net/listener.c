@@ -195,6 +195,20 @@ static void accept_last(struct listener *listener)
     stop_accepting(listener);
 }
 
+/* A whole batch has been accepted. Asked for only then; a unix socket does not tell. */
+static void tell_waiting(const struct listener *listener)
+{
+    struct loop *loop = listener->arrivals.loop;
+    struct tcp_info info;
+    socklen_t length = sizeof(info);
+
+    if (getsockopt(listener->readable.fd, IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+        return;
+    double turns = (double)info.tcpi_unacked / LISTENER_ACCEPTS_PER_EVENT;
+    if (turns > loop->turns_behind)
+        loop->turns_behind = turns;
+}
+
 /* May free it. */
 static void accept_now(struct listener *listener)
 {
@@ -202,8 +216,8 @@ static void accept_now(struct listener *listener)
 
     if (listener->retired != NULL)
         accept_last(listener);
-    else
-        accept_some(listener);
+    else if (accept_some(listener))
+        tell_waiting(listener);
     loop_flush(loop);
 }
 

@@ -80,6 +80,7 @@ static void on_after_wait(struct ev_loop *ev, ev_check *watcher, int events)
     struct loop *loop = watcher->data;
 
     loop->monotonic = CLOCK_SECONDS - ev_timer_remaining(loop->ev, &loop->clock);
+    loop->turns_behind = 0;
     if (loop->on_turn != NULL)
         set_turn(loop, clock_monotonic());
 }

@@ -74,6 +74,7 @@ struct loop {
         const struct loop_kind *kind; /* NULL: none from here on */
         void *thing;
     } kept[LOOP_KEPT_MAX];
+    double turns_behind; /* see loop_turns_behind(); listeners write it */
 };
 
 /* Descriptors that are not for connections, but at most an eighth of all. */
@@ -108,6 +109,13 @@ static inline double loop_monotonic(const struct loop *loop)
 static inline double loop_uptime(const struct loop *loop)
 {
     return loop->created + loop->monotonic;
+}
+
+/* So many turns more it takes to accept what waits in the fullest queue of connections, as this
+ * turn has found it; 0: it has accepted all. */
+static inline double loop_turns_behind(const struct loop *loop)
+{
+    return loop->turns_behind;
 }
 
 /*

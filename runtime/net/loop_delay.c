@@ -32,14 +32,16 @@ struct loop_delay_step loop_delay_look(struct loop_delay *delay, double began, d
     if (seconds <= delay->looked)
         return step; /* nothing is believed of a clock */
     step.worked = seconds - delay->looked;
-    double kept = weight_after(step.worked), late = (delay->before + seconds) / 2;
+    double kept = weight_after(step.worked), late = (delay->before + seconds) / 2 + delay->queued;
     delay->seconds = delay->seconds * kept + late * (1 - kept);
     delay->looked = seconds;
     return step;
 }
 
-struct loop_delay_step loop_delay_end_turn(struct loop_delay *delay, double began, double seconds)
+struct loop_delay_step loop_delay_end_turn(struct loop_delay *delay, double began, double seconds,
+                                           double behind)
 {
+    delay->queued = seconds > 0 ? behind * seconds : 0;
     struct loop_delay_step step = loop_delay_look(delay, began, seconds);
 
     delay->turn = delay->looked;

@@ -58,7 +58,8 @@ static void on_turn(void *data, double seconds)
     const struct worker *worker = data;
     shared_observe_turn(worker->options->shared, seconds);
     if (worker->gateway != NULL)
-        shedder_end_turn(gateway_shedder(worker->gateway), *worker->loop->turn, seconds);
+        shedder_end_turn(gateway_shedder(worker->gateway), *worker->loop->turn, seconds,
+                         loop_turns_behind(worker->loop));
 }
 
 static void on_generation_freed(void *data, uint64_t number)

@@ -70,7 +70,7 @@ function Worker:turn(more)
   for _, came in ipairs(queue) do serve(self, came) end
   self.now = self.now + (more or 0)
   arrive(self)
-  C.shedder_end_turn(self.shedder, began, self.now - began)
+  C.shedder_end_turn(self.shedder, began, self.now - began, self.behind)
   self.delay_max = math.max(self.delay_max, self.shedder.delay.seconds)
 end
 
@@ -109,6 +109,7 @@ function overload.worker(options)
   for name, value in pairs(options or {}) do given[name] = value end
   local self = setmetatable({
     shedder = ffi.new "struct shedder", now = 1000, next = 1000, queue = {}, seed = 1, rate = 1,
+    behind = 0,
     mixture = { [overload.LOW] = 0.3, [overload.NORMAL] = 0.4, [overload.HIGH] = 0.2,
       [overload.CRITICAL] = 0.1 },
   }, Worker)

@@ -98,6 +98,12 @@ describe("a shedder", function()
     between(0, 0.01, worker:share(60))
   end)
 
+  it("refuses for connections that wait to be accepted, too", function()
+    worker.behind = 100
+    worker:run(3, 0.9)
+    assert.is_true(refused() > 100)
+  end)
+
   it("never refuses what is critical, however late it is", function()
     worker.mixture = { [CRITICAL] = 1 }
     worker:run(3, 3)
@@ -119,9 +125,9 @@ describe("a shedder", function()
     worker:run(3, 3)
     worker.queue, worker.next = {}, math.huge
     worker.now = worker.now + 3
-    C.shedder_end_turn(worker.shedder, worker.now, 1e-5)
+    C.shedder_end_turn(worker.shedder, worker.now, 1e-5, 0)
     assert.equal(0, worker.shedder.level)
-    C.shedder_end_turn(worker.shedder, worker.now + 2, 1e-5)
+    C.shedder_end_turn(worker.shedder, worker.now + 2, 1e-5, 0)
     assert.is_false(worker.shedder.is_shedding)
   end)
 

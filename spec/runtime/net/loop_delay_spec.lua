@@ -11,10 +11,10 @@ describe("the delay of a loop", function()
   before_each(function() delay, now = ffi.new "struct loop_delay", 1000 end)
 
   -- Turns one after the other, with a wait before each.
-  local function turns(count, seconds, waited)
+  local function turns(count, seconds, waited, behind)
     local step
     for _ = 1, count do
-      step = C.loop_delay_end_turn(delay, now + (waited or 0), seconds)
+      step = C.loop_delay_end_turn(delay, now + (waited or 0), seconds, behind or 0)
       now = now + (waited or 0) + seconds
     end
     return step
@@ -41,6 +41,13 @@ describe("the delay of a loop", function()
     assert.is_true(delay.seconds > 0.0145 and delay.seconds < 0.0155)
   end)
 
+  it("is longer by the turns that it takes to accept what waits", function()
+    turns(100, 0.01, 0, 5)
+    near(0.06, delay.seconds)
+    turns(100, 0.01)
+    near(0.01, delay.seconds)
+  end)
+
   it("goes while the loop waits", function()
     turns(100, 0.03)
     local step = turns(1, 0.00001, 1)
@@ -62,7 +69,7 @@ describe("the delay of a loop", function()
     assert.is_true(delay.seconds > 0.04)
     step = C.loop_delay_look(delay, now, 0.1)
     assert.equal(0, step.worked)
-    step = C.loop_delay_end_turn(delay, now, 0.15)
+    step = C.loop_delay_end_turn(delay, now, 0.15, 0)
     near(0.05, step.worked)
     near(0.15, delay.turn)
     assert.equal(now + 0.15, delay.ended)
@@ -71,7 +78,7 @@ describe("the delay of a loop", function()
   it("does not believe a clock that goes back", function()
     turns(10, 0.03)
     local before = delay.seconds
-    C.loop_delay_end_turn(delay, now - 5, -1)
+    C.loop_delay_end_turn(delay, now - 5, -1, 1)
     assert.equal(before, delay.seconds)
     turns(1, 0)
     assert.is_true(delay.seconds <= before)
