@@ -76,6 +76,10 @@ local cache = {
     obey_clients = { type = "boolean", default = true,
       help = "clients may ask for more than is stored: no-cache, max-age, min-fresh and Pragma; "
         .. "and for less: max-stale" },
+    ranges = { type = "string", values = { "whole", "pass" }, default = "whole",
+      help = "requests for a part of what is not stored ask the upstream for all of it, and get "
+        .. "the part out of what comes, which is stored for all; or ask for the part, which is "
+        .. "not stored" },
     max_object = { type = "size", min = 1, help = "larger bodies are not stored" },
     targeted = names "fields of answers that come before Cache-Control, in this order (RFC 9213)",
     tags = { type = "string", default = "surrogate-key",

@@ -50,14 +50,21 @@ local function add_key(builder, key)
   builder:number(C.MOON_BUILD_CACHE_BY_CONSUMER, key.consumer)
 end
 
+local RANGE_PASSED = { whole = 0, pass = 1 }
+
+local function add_methods(builder, methods)
+  builder:number(C.MOON_BUILD_CACHE_GETS, has(methods, "GET") and 1 or 0)
+  builder:number(C.MOON_BUILD_CACHE_HEADS, has(methods, "HEAD") and 1 or 0)
+  builder:number(C.MOON_BUILD_CACHE_POSTS, has(methods, "POST") and 1 or 0)
+end
+
 local function add_admission(builder, policy)
-  builder:number(C.MOON_BUILD_CACHE_GETS, has(policy.methods, "GET") and 1 or 0)
-  builder:number(C.MOON_BUILD_CACHE_HEADS, has(policy.methods, "HEAD") and 1 or 0)
-  builder:number(C.MOON_BUILD_CACHE_POSTS, has(policy.methods, "POST") and 1 or 0)
+  add_methods(builder, policy.methods)
   add_conditions(builder, C.MOON_BUILD_BYPASS_HEADER, policy.bypass)
   add_conditions(builder, C.MOON_BUILD_NO_STORE_HEADER, policy.no_store)
   builder:number(C.MOON_BUILD_CACHE_SET_COOKIE, SET_COOKIE[policy.set_cookie])
   builder:number(C.MOON_BUILD_CACHE_OBEYS_CLIENTS, policy.obey_clients and 1 or 0)
+  builder:number(C.MOON_BUILD_CACHE_RANGE_PASSED, RANGE_PASSED[policy.ranges])
   builder:number(C.MOON_BUILD_CACHE_OBJECT_MAX, policy.max_object)
 end
 

@@ -35,6 +35,13 @@ explain.MISSES = {
 ---@field misses string[]            for each route, what did not fit first: one of MISSES
 ---@field chain table<string, string[]>?  phase to names of plugins, in the order in which they run
 ---@field forward_path string?       what goes upstream instead of the path
+---@field cache ExplanationCache?    nil: the route has none
+
+---@class ExplanationCache
+---@field way "lookup"|"pass"|"write"  write: what is stored of it is forgotten
+---@field conditional boolean?       only where the plugin's `when` says so
+---@field key string?                by which it is looked up, beside what the answer's Vary says
+---@field reason string?             why it is not: "bypass", "method", "request"
 
 ---@class ExplainedRequest
 ---@field method string
@@ -54,6 +61,7 @@ explain.MISSES = {
 ---@field upstream string?
 ---@field forward_path string?
 ---@field chain table<string, string[]>
+---@field cache ExplanationCache?
 ---@field near ExplanationRoute[]    the nearest first, at most NEAR_MAX
 
 ---@class ExplanationRoute
@@ -208,12 +216,20 @@ function explain.table(given)
     upstream = winner and winner.upstream,
     forward_path = winner and given.forward_path,
     chain = given.chain or {},
+    cache = winner and given.cache,
     near = find_near(given),
   }
 end
 
 local function add(lines, label, text)
   if text then lines[#lines + 1] = ("%-10s %s"):format(label, text) end
+end
+
+local function cache_text(cache)
+  local text = "what is stored of it is forgotten"
+  if cache.way == "lookup" then text = "looked up as " .. cache.key end
+  if cache.way == "pass" then text = "not looked up: " .. cache.reason end
+  return cache.conditional and text .. ", if its `when` says so" or text
 end
 
 local function add_outcome(lines, result)
@@ -230,6 +246,7 @@ local function add_outcome(lines, result)
   end
   add(lines, "upstream", result.upstream)
   add(lines, "path sent", result.forward_path)
+  add(lines, "cache", result.cache and cache_text(result.cache))
 end
 
 --- What a person reads.

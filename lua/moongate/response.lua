@@ -15,7 +15,18 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field headers Headers
 ---@field content_length integer? of the body, when it is known
 ---@field from_gateway boolean   it was made here (a reply, an error), not by an upstream
+---@field cache ResponseCache?   what the cache did with the request; nil: it had no part in it
 local Response = {}
+
+---@class ResponseCache
+---@field outcome "hit"|"stale"|"miss"|"revalidated"|"expired"|"bypass"
+---@field reason string?   why the upstream was asked, as in Cache-Status (RFC 9211): "uri-miss",
+---  "vary-miss", "stale", "request", "method", "bypass", ...; nil: it was not
+---@field detail string?   why its answer was not stored: "private", "no-store", "set-cookie", ...
+---@field stored boolean   the answer that came was stored
+---@field collapsed boolean  it waited for another request's answer
+---@field age integer?     seconds
+---@field ttl integer?     seconds that the answer stays fresh; negative: it is stale
 
 local getters, setters, meta = {}, {}, {}
 
@@ -49,6 +60,22 @@ end
 
 function getters.from_gateway(self)
   return C.moon_number(alive(self), C.MOON_NUMBER_IS_GATEWAY_MADE) == 1
+end
+
+local seen = bridge.new "struct moon_cache_seen"
+
+local function text_of(slice)
+  if slice.start == nil then return nil end
+  return bridge.string(slice.start, slice.length)
+end
+
+function getters.cache(self)
+  if not C.moon_cache_seen(alive(self), seen) then return nil end
+  return {
+    outcome = text_of(seen.outcome), reason = text_of(seen.reason), detail = text_of(seen.detail),
+    stored = seen.is_stored, collapsed = seen.is_collapsed,
+    age = seen.has_ttl and seen.age or nil, ttl = seen.has_ttl and seen.ttl or nil,
+  }
 end
 
 function setters.status(self, status)

@@ -108,6 +108,32 @@ fields.aborted = flag_of(C.MOON_NUMBER_IS_ABORTED)
 fields.user_agent = header_of(0, "user-agent")
 fields.referer = header_of(0, "referer")
 
+local seen = bridge.new "struct moon_cache_seen"
+
+local function cache_text(name)
+  return function(req)
+    if not C.moon_cache_seen(req.handle, seen) or seen[name].start == nil then return nil end
+    return bridge.string(seen[name].start, seen[name].length)
+  end
+end
+
+local function cache_seconds(name)
+  return function(req)
+    if C.moon_cache_seen(req.handle, seen) and seen.has_ttl then return seen[name] end
+    return nil
+  end
+end
+
+fields.cache = cache_text "outcome"
+fields.cache_reason = cache_text "reason"
+fields.cache_detail = cache_text "detail"
+fields.cache_age = cache_seconds "age"
+fields.cache_ttl = cache_seconds "ttl"
+
+function fields.cache_collapsed(req)
+  return C.moon_cache_seen(req.handle, seen) and seen.is_collapsed or nil
+end
+
 -- The client's own, whatever policies made of it.
 function fields.query(req)
   local target = fields.target(req)

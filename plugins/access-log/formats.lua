@@ -15,7 +15,11 @@ local JSON = {
   "version", "route", "status", "bytes", "bytes_in", "duration", "response_after", "upstream",
   "upstream_target", "upstream_attempts", "upstream_connect", "upstream_response",
   "upstream_reused", "upstream_hedges", "upstream_hedge_won", "upstream_overtaken",
-  "upstream_queue", "upstream_fault", "fault", "aborted", "user_agent", "referer",
+  "upstream_queue", "upstream_fault", "cache", "fault", "aborted", "user_agent", "referer",
+}
+-- ... and only where the request has the member.
+local OF_MEMBER = {
+  cache = { "cache_reason", "cache_detail", "cache_collapsed", "cache_age", "cache_ttl" },
 }
 
 local function without_query(get)
@@ -77,18 +81,31 @@ local JSON_MEMBER = [[
   if value ~= nil then
     line:put(%s)
     put(line, value)
+    %s
   end
 ]]
+
+-- The code of one member and of those behind it that are its own; its functions are put into
+-- `getters`.
+local function member_of(name, beginning, shows_query, getters)
+  local at = #getters + 1
+  getters[at] = field_of(name, shows_query)
+  local own = {}
+  for i, one in ipairs(OF_MEMBER[name] or {}) do
+    own[i] = member_of(one, ",", shows_query, getters)
+  end
+  return JSON_MEMBER:format(at, ("%q"):format(('%s"%s":'):format(beginning, name)),
+    table.concat(own))
+end
 
 -- One function that asks for all members in turn: in a loop over functions the compiler would have
 -- to find out each time which one it is at. The first member, the time, is always there.
 local function compile_json(shows_query)
   local getters, names, members = {}, {}, {}
   for i, name in ipairs(JSON) do
-    local beginning = ('%s"%s":'):format(i == 1 and "{" or ",", name)
-    getters[i], names[i] = field_of(name, shows_query), "get_" .. i
-    members[i] = JSON_MEMBER:format(i, ("%q"):format(beginning))
+    members[i] = member_of(name, i == 1 and "{" or ",", shows_query, getters)
   end
+  for i = 1, #getters do names[i] = "get_" .. i end
   local code = ([[
     local put, %s = ...
     return function(line, req, res)

@@ -19,7 +19,10 @@ local access_log = {
     format = { type = "string", default = "json",
       help = '"json", "combined" or a text with names in braces, as '
         .. '"{time} {address} {method} {path} {status} {duration}"; also {header:NAME} and '
-        .. "{response_header:NAME}; what a request has not is a dash" },
+        .. "{response_header:NAME}; what a request has not is a dash. What the cache did is "
+        .. "{cache} (hit, stale, miss, revalidated, expired or bypass), {cache_reason} (why the "
+        .. "upstream was asked), {cache_detail} (why its answer was not stored), "
+        .. "{cache_collapsed}, {cache_age} and {cache_ttl}" },
     path = { type = "string", default = "stdout",
       help = '"stdout", "stderr", or a file, which is appended to; relative to the working '
         .. "directory" },

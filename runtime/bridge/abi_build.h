@@ -257,4 +257,8 @@ int moon_explain_why_not(struct generation *generation, uint32_t route);
  * instead of the path. */
 bool moon_explain_capture(struct generation *generation, uint32_t at, struct slice *pair);
 bool moon_explain_forward_path(struct generation *generation, struct slice *path);
+/* An enum moon_explain_way: what the cache does with a request; by which key it is looked up, or
+ * why it is not. */
+int moon_explain_cache(struct generation *generation, struct slice *text);
+enum moon_explain_way { MOON_CACHE_NONE, MOON_CACHE_LOOKUP, MOON_CACHE_PASS, MOON_CACHE_WRITE };
 bool moon_explain_allowed(struct generation *generation, struct slice *methods);

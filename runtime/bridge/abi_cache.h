@@ -55,6 +55,7 @@ enum moon_build_cache_number {
     MOON_BUILD_CACHE_POSTS,
     MOON_BUILD_CACHE_SET_COOKIE,
     MOON_BUILD_CACHE_OBEYS_CLIENTS,
+    MOON_BUILD_CACHE_RANGE_PASSED,
     MOON_BUILD_CACHE_QUERY,
     MOON_BUILD_CACHE_BY_CONSUMER,
     MOON_BUILD_CACHE_TAGS_HIDDEN,
@@ -101,3 +102,15 @@ enum moon_cache_number {
 };
 /* All of them, MOON_CACHE_NUMBERS. */
 void moon_cache_numbers(struct generation *generation, double *numbers);
+
+/* ---- what became of a request ---- */
+
+struct moon_cache_seen {
+    struct slice outcome; /* "hit", "stale", "miss", "revalidated", "expired", "bypass" */
+    struct slice reason;  /* why the upstream was asked: "uri-miss"; start NULL: it was not */
+    struct slice detail;  /* why its answer was not stored: "private"; start NULL: it was */
+    double age, ttl;      /* seconds, where has_ttl */
+    bool has_ttl, is_stored, is_collapsed;
+};
+/* False when the cache had no part in it. */
+bool moon_cache_seen(struct exchange *exchange, struct moon_cache_seen *seen);

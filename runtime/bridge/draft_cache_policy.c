@@ -168,6 +168,7 @@ static void set_admission(struct generation *generation, struct cache_policy *po
                                                             CACHE_SET_COOKIE_PASS);
     assert(policy->set_cookie <= CACHE_SET_COOKIE_STORE);
     policy->obeys_clients = flag(draft, MOON_BUILD_CACHE_OBEYS_CLIENTS, policy->obeys_clients);
+    policy->is_range_passed = flag(draft, MOON_BUILD_CACHE_RANGE_PASSED, false);
     policy->object_bytes_max =
         draft_count(draft, MOON_BUILD_CACHE_OBJECT_MAX, policy->object_bytes_max);
 }

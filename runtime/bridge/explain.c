@@ -3,6 +3,7 @@
  */
 #include "bridge/draft.h"
 #include "bridge/exports.h"
+#include "cache/cache_key.h"
 #include "http/uri.h"
 
 /* Of moon_explain_match. */
@@ -131,6 +132,39 @@ bool moon_explain_allowed(struct generation *generation, struct slice *methods)
     struct explain *explain = explain_of(generation);
     *methods = route_matcher_allowed(explain->matcher, &explain->subject, &explain->arena);
     return methods->length > 0;
+}
+
+/* Separators of the key, and what is no text, are blanks. */
+static struct slice printable(struct slice text, struct arena *arena)
+{
+    char *copy = arena_alloc(arena, text.length + 1);
+
+    for (size_t i = 0; i < text.length; i++)
+        copy[i] = text.start[i] > ' ' && text.start[i] <= '~' ? text.start[i] : ' ';
+    return slice_of(copy, text.length);
+}
+
+int moon_explain_cache(struct generation *generation, struct slice *text)
+{
+    struct explain *explain = explain_of(generation);
+    const struct route *route = &generation->routes[explain->match.route].route;
+    struct cache_request asked;
+
+    *text = SLICE("");
+    if (explain->match.route >= generation->route_count || route->cache == NULL)
+        return MOON_CACHE_NONE;
+    cache_request_read(&asked, route->cache, &explain->request, &explain->arena);
+    if (asked.way == CACHE_WAY_WRITE)
+        return MOON_CACHE_WRITE;
+    const struct cache_key key = asked.way == CACHE_WAY_LOOKUP
+                                     ? cache_key_make(&asked, &explain->arena)
+                                     : (struct cache_key){.text = SLICE_NONE};
+    if (key.text.start == NULL) {
+        *text = slice_from_string(cache_forward_text(cache_request_forward(&asked)));
+        return MOON_CACHE_PASS;
+    }
+    *text = printable(key.text, &explain->arena);
+    return MOON_CACHE_LOOKUP;
 }
 
 bool moon_explain_forward_path(struct generation *generation, struct slice *path)

@@ -1,10 +1,13 @@
 /*
- * export_cache — purging what is cached, and how much there is of it, for Lua.
+ * export_cache — what the cache did with a request, purges, and how much it has, for Lua.
  */
 #include "base/mem.h"
 #include "bridge/exports.h"
 #include "bridge/generation_private.h"
+#include "cache/cache_counters.h"
 #include "cache/cache_purge.h"
+#include "cache/cached_call.h"
+#include "gateway/exchange.h"
 #include "shm/object_purge.h"
 #include "shm/shared.h"
 
@@ -47,6 +50,30 @@ bool moon_cache_sweep(struct generation *generation, uint64_t *state)
     state[MOON_CACHE_SWEEP_PAGE] = scan.page;
     state[MOON_CACHE_SWEEP_HAS_BEGUN] = scan.has_begun;
     return is_unfinished;
+}
+
+static struct slice text_of(const char *text)
+{
+    return text != NULL ? slice_from_string(text) : SLICE_NONE;
+}
+
+bool moon_cache_seen(struct exchange *exchange, struct moon_cache_seen *seen)
+{
+    if (exchange->cached == NULL)
+        return false;
+    const struct cache_status *status = cached_call_status(exchange->cached);
+    bool is_hit = status->forward == CACHE_FORWARD_NONE;
+    *seen = (struct moon_cache_seen){
+        .outcome = text_of(cache_outcome_text(cache_outcome_of(status))),
+        .reason = is_hit ? SLICE_NONE : text_of(cache_forward_text(status->forward)),
+        .detail = text_of(status->detail),
+        .age = (double)status->age,
+        .ttl = (double)status->ttl,
+        .has_ttl = status->has_ttl,
+        .is_stored = status->is_stored,
+        .is_collapsed = status->is_collapsed,
+    };
+    return true;
 }
 
 void moon_cache_numbers(struct generation *generation, double *numbers)

@@ -80,6 +80,11 @@ enum cache_outcome cache_outcome_of(const struct cache_status *status)
     return CACHE_OUTCOME_MISS;
 }
 
+const char *cache_outcome_text(enum cache_outcome outcome)
+{
+    return OUTCOMES[outcome];
+}
+
 static void count_bytes(struct cache_counters *counters, const struct counter_table *table,
                         const struct response *response)
 {

@@ -27,6 +27,8 @@ struct cache_counters {
 };
 
 enum cache_outcome cache_outcome_of(const struct cache_status *status);
+/* As in the counters' label: "revalidated". */
+const char *cache_outcome_text(enum cache_outcome outcome);
 
 /*
  * An answer's head is on its way: moongate_cache_requests_total by outcome, _collapsed_total where

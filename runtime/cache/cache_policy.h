@@ -87,6 +87,7 @@ struct cache_policy {
     bool is_ttl_forced; /* the ttl also of answers that say theirs; no-store and private count */
     bool obeys_clients; /* no-cache, max-age, min-fresh, max-stale and Pragma of requests count */
     bool is_stale_after_s_maxage; /* explicit stale-* of an answer count beside its s-maxage too */
+    bool is_range_passed; /* of what is not there a part is asked for as such, and not stored */
     bool is_key_by_consumer;
     bool has_wider_keys;  /* some route of the configuration keys by more than URIs: writes have to
                              purge by cache_key_uri_tag() too */

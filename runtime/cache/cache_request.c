@@ -88,3 +88,12 @@ void cache_request_read(struct cache_request *asked, const struct cache_policy *
     if (request->method == METHOD_GET && has(request, HEADER_RANGE))
         asked->range = headers_find_known(&request->headers, HEADER_RANGE)->value;
 }
+
+enum cache_forward cache_request_forward(const struct cache_request *asked)
+{
+    bool has_method = (asked->policy->methods & 1u << asked->request->method) != 0;
+
+    if (asked->is_origins)
+        return CACHE_FORWARD_REQUEST;
+    return asked->is_bypassed || has_method ? CACHE_FORWARD_BYPASS : CACHE_FORWARD_METHOD;
+}

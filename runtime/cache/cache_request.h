@@ -7,6 +7,7 @@
 
 #include "cache/cache_control.h"
 #include "cache/cache_policy.h"
+#include "cache/cache_status.h"
 #include "http/message.h"
 
 enum cache_way {
@@ -38,3 +39,5 @@ struct cache_request {
 /* `request` is as it came, before fields for the upstream were added. */
 void cache_request_read(struct cache_request *asked, const struct cache_policy *policy,
                         const struct request *request, struct arena *arena);
+/* Why it is not looked up. */
+enum cache_forward cache_request_forward(const struct cache_request *asked);

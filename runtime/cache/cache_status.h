@@ -24,10 +24,11 @@ struct cache_status {
     int forward_status; /* of the upstream's answer; 0: none, or a hit */
     bool has_ttl;       /* `ttl` is known */
     int64_t ttl;        /* seconds of its lifetime that are left; negative: stale */
+    int64_t age;        /* seconds, where `ttl` is known */
     bool is_stored;     /* the answer that came was stored */
     bool is_collapsed;  /* waited for somebody else's request */
     struct slice key;   /* shown where the policy says so */
-    const char *detail; /* a token, or NULL */
+    const char *detail; /* why an answer that came was not stored: a token, or NULL */
 };
 
 /* Adds a member to the field that the response may have from caches nearer the origin. */

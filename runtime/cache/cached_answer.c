@@ -50,6 +50,7 @@ void cached_answer_begin(struct cached_call *call, struct response *response)
     }
     call->status.has_ttl = true;
     call->status.ttl = (int64_t)floor(freshness_left(&call->head.freshness, now));
+    call->status.age = (int64_t)floor(freshness_age(&call->head.freshness, now));
     cached_call_add_status(call, call->response);
     call->step = CACHED_ANSWERING;
     cached_call_wake(call);

@@ -60,16 +60,6 @@ static void on_deferred(struct loop_deferred *item)
         cached_answer_go_on(call);
 }
 
-/* Why a request passes without being looked up. */
-static enum cache_forward forward_of(const struct cache_request *asked)
-{
-    bool has_method = (asked->policy->methods & 1u << asked->request->method) != 0;
-
-    if (asked->is_origins)
-        return CACHE_FORWARD_REQUEST;
-    return asked->is_bypassed || has_method ? CACHE_FORWARD_BYPASS : CACHE_FORWARD_METHOD;
-}
-
 static void send_request(struct http_stream *stream, const struct request *request)
 {
     struct cached_call *call = call_of(stream);
@@ -79,7 +69,7 @@ static void send_request(struct http_stream *stream, const struct request *reque
     cache_request_read(asked, call->options.policy, request, stream->arena);
     asked->context = call->options.context;
     if (asked->way != CACHE_WAY_LOOKUP) {
-        cached_call_pass(call, forward_of(asked));
+        cached_call_pass(call, cache_request_forward(asked));
         return;
     }
     const struct cache_key key = cache_key_make(asked, stream->arena);

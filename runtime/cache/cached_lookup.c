@@ -67,6 +67,13 @@ static bool may_fill(const struct cached_call *call)
     return call->request->method == METHOD_GET && call->asked.may_store;
 }
 
+/* Whether a part is asked for as such, by the policy, or since the whole is not stored anyway. */
+static bool wants_part_alone(const struct cached_call *call, bool is_not_stored)
+{
+    return call->asked.range.start != NULL &&
+           (is_not_stored || call->options.policy->is_range_passed);
+}
+
 /* Nothing is there. `is_passed`: it was found not to be stored lately, so nobody is waited for. */
 static void miss(struct cached_call *call, bool is_passed)
 {
@@ -75,6 +82,10 @@ static void miss(struct cached_call *call, bool is_passed)
 
     if (reuse_of_nothing(&call->asked) == REUSE_UNAVAILABLE) {
         cached_call_fail(call, FAULT_NOT_CACHED);
+        return;
+    }
+    if (wants_part_alone(call, is_passed)) {
+        cached_call_pass(call, why);
         return;
     }
     enum object_filled filled = may_fill(call) ? claim(call, &object) : OBJECT_NO_ROOM;
@@ -176,7 +187,7 @@ static void join(struct cached_call *call)
     if (reuse_of_nothing(&call->asked) == REUSE_UNAVAILABLE) {
         cached_call_let_go(call);
         cached_call_fail(call, FAULT_NOT_CACHED);
-    } else if (call->waits >= WAITS_MAX) {
+    } else if (call->waits >= WAITS_MAX || wants_part_alone(call, false)) {
         go_alone(call, false);
     } else {
         call->waits++;
@@ -215,7 +226,7 @@ static void validate(struct cached_call *call, bool is_usable, enum cache_forwar
     struct object_refresh refresh;
 
     call->status.forward = why;
-    if (!may_fill(call)) {
+    if (!may_fill(call) || (!is_usable && wants_part_alone(call, false))) {
         cached_call_pass(call, why);
     } else if (object_fill_refresh(cached_store(call), &call->object, &refresh)) {
         struct fill_options options = fill_options_of(call);

@@ -210,8 +210,15 @@ static void on_passed(void *data, struct response *response)
 {
     struct cached_call *call = data;
 
+    call->status.detail = call->fill->why;
     if (stored_answer_is_unmodified(&call->asked, response, cached_now(call))) {
         answer_not_modified(call, response);
+        return;
+    }
+    if (call->asked.range.start != NULL && response->status == 200) {
+        /* All of it was asked for to be stored, and is not. */
+        fill_drain(call->fill);
+        cached_call_pass(call, call->status.forward);
         return;
     }
     call->step = CACHED_FILL_PASSING;

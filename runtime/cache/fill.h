@@ -74,6 +74,7 @@ struct fill {
     bool is_refresh; /* `refresh` has not ended */
     bool has_stored; /* it validates `stored` */
     bool is_foreign; /* asked once more, since a 304 was for something else */
+    const char *why; /* PASSING: why its answer is not stored, a token, or NULL */
     struct stored_head stored;
     struct slice rules; /* of the marker under which it was claimed; start NULL: by key */
     double requested;

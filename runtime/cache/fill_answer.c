@@ -142,6 +142,7 @@ static void take_new(struct fill *fill, struct response *response)
 
     if (storability != STORABLE || !store(fill, &source, &storable)) {
         fill_uncache(fill, is_of_this_request(storability) ? 0 : FILL_PASSED_SECONDS);
+        fill->why = storability != STORABLE ? storability_text(storability) : "no-room";
         pass(fill, response);
         return;
     }

@@ -109,6 +109,22 @@ local function misses_of(model)
   return misses
 end
 
+-- By the numbers of enum moon_explain_way.
+local WAYS = { [0] = "none", "lookup", "pass", "write" }
+
+local function cache_of(route)
+  local way = WAYS[C.moon_explain_cache(bridge.generation, found)]
+  if way == "none" then return nil end
+  local said, is_conditional = bridge.text(), false
+  for _, step in ipairs(route.plugins) do
+    if step.plugin.cache_policy then is_conditional = step.when ~= nil end
+  end
+  return {
+    way = way, conditional = is_conditional or nil,
+    key = way == "lookup" and said or nil, reason = way == "pass" and said or nil,
+  }
+end
+
 local function explained(model, request)
   local winner, rejected, outcome = match(model, request)
   local given = {
@@ -118,6 +134,7 @@ local function explained(model, request)
   if winner then
     given.captures = captures_of()
     given.chain = explain.chain(model.routes[winner].plugins)
+    given.cache = cache_of(model.routes[winner])
     if C.moon_explain_forward_path(bridge.generation, found) then
       given.forward_path = bridge.text()
     end
