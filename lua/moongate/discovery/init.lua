@@ -11,6 +11,7 @@ local buffer = require "string.buffer"
 local dispatch = require "moongate.dispatch"
 local digest = require "moongate.digest"
 local leader = require "moongate.discovery.leader"
+local log = require "moongate.log"
 local sleep = require "moongate.sleep"
 local sources = require "moongate.discovery.sources"
 local spawn = require "moongate.spawn"
@@ -54,7 +55,9 @@ end
 local function claim(source)
   local had = source.leads
   source.leads = board.claim(source)
-  if source.leads and not had then spawn(leader.lead, source) end
+  if not source.leads or had then return end
+  source.term = (source.term or 0) + 1
+  spawn(leader.lead, source, source.term)
 end
 
 local function claim_all()
@@ -90,7 +93,8 @@ local function keep_looking()
     local is_current = C.moon_is_current(bridge.generation)
     if has_entered and not is_current then return give_up() end
     has_entered = has_entered or is_current
-    look()
+    local ok, why = xpcall(look, debug.traceback)
+    if not ok then log.error("looking for targets: %s", why) end
     sleep(LOOK_SECONDS)
   end
 end

@@ -119,11 +119,11 @@ local function note_success(source, state)
   state.failures, state.error, state.restored, state.updated = 0, nil, nil, now()
 end
 
--- Asks once; the seconds until it is to be asked again.
+-- Asks once; the seconds until it is to be asked again, nil when that is somebody else's by now.
 local function ask(source, memory)
   ASKED:with(source.name):add(1)
   local ok, list, seconds = pcall(ASK[source.options.kind], source, memory)
-  if not board.holds(source) then return nil end -- somebody else does, and knows better
+  if not board.claim(source) then return nil end -- somebody else does, and knows better
   local state, why = state_of(source), seconds
   state.asked = now()
   local is_good = ok and list == false
@@ -139,19 +139,28 @@ local function ask(source, memory)
   return seconds
 end
 
+-- Nothing that goes wrong with one answer ends the asking.
+local function ask_safely(source, memory)
+  local ok, seconds = xpcall(ask, debug.traceback, source, memory)
+  if ok then return seconds end
+  log.error("upstream %q: %s", source.name, seconds)
+  return source.options.retry_max
+end
+
 --- Asks for as long as this state is the one that does; after the one before it when that would
 --- have.
 ---@param source DiscoverySource
-function leader.lead(source)
+---@param term integer  the source's; with another one somebody else does
+function leader.lead(source, term)
   local memory, state = {}, state_of(source)
   local wait = board.version(source) and (state.next or 0) - now() or 0
   wait = math.min(wait, FIRST_SECONDS_MAX)
-  while source.leads do
+  while wait do
     if wait > 0 then sleep(wait) end
-    if not source.leads then return end
-    wait = ask(source, memory)
-    if not wait then return end
+    if not source.leads or source.term ~= term then return end
+    wait = ask_safely(source, memory)
   end
+  source.leads = false
 end
 
 return leader

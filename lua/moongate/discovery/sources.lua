@@ -7,6 +7,7 @@
 ---@field options table   as discover_schema.lua has it
 ---@field zone string?    where the gateway is
 ---@field leads boolean?  this state is the one that asks
+---@field term integer?   how often it has become that
 ---@field applied integer? number of the list that is in force here
 
 ---@class moongate.discovery.sources
