@@ -39,6 +39,29 @@ describe("gates", function()
     assert.equal(3, tonumber(view().active))
   end)
 
+  it("never let two in for one place that come at the same moment", function()
+    options.max, options.initial = 1, 1
+    local segment = shared.segment(65536)
+    local inside = ffi.cast("volatile uint64_t *", C.segment_allot(segment, "inside", 1, 512))
+    local both = inside + 48
+    shared.crowd(2, function(lane)
+      local mine, other, ends = inside + 16 * lane, inside + 16 * (3 - lane), system.now() + 0.2
+      while system.now() < ends do
+        for _ = 1, 1000 do
+          if enter(lane) then
+            mine[0] = 1
+            ffi.C.spec_sched_yield() -- stores are not put together over a call
+            if other[0] == 1 then both[0] = both[0] + 1 end
+            mine[0] = 0
+            C.gate_leave(views[lane], number)
+          end
+        end
+      end
+    end)
+    assert.equal(0, tonumber(both[0]))
+    assert.equal(0, tonumber(view().active))
+  end)
+
   it("have no limit where none is asked for", function()
     for _ = 1, 100 do assert.is_true(C.gate_enter(views[1], number, nil, active)) end
     assert.equal(100, tonumber(view().active))

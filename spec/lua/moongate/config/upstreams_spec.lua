@@ -140,6 +140,24 @@ describe("config.upstreams", function()
     assert.truthy(wrong_of({ health = { status = many } }):find("more than 16", 1, true))
   end)
 
+  it("has a limit of requests at once, and a queue", function()
+    local upstream, wrong = of("users", { "http://a", adaptive = {}, queue = {} })
+    assert.equal("", wrong)
+    assert.same({ 4, 1000, 20 },
+      { upstream.adaptive.min, upstream.adaptive.max, upstream.adaptive.initial })
+    assert.equal(0.5, upstream.queue.deadline)
+    assert.equal(8, of("users", { "http://a", adaptive = { max = 8 } }).adaptive.initial)
+    for message, adaptive in pairs {
+      ["adaptive.min is 9; expected at most max, 8"] = { min = 9, max = 8 },
+      ["adaptive.initial is 9; expected 4 to 8"] = { max = 8, initial = 9 },
+      ["adaptive.tolerance is 1; expected between 1.05 and 10"] = { tolerance = 1 },
+    } do
+      local said = wrong_of { adaptive = adaptive }
+      assert.truthy(said:find(message, 1, true), said)
+    end
+    assert.truthy(wrong_of({ queue = { order = "last" } }):find("queue.order", 1, true))
+  end)
+
   it("may be one URL", function()
     assert.equal("a", of("users", "http://a").targets[1].host)
   end)
