@@ -9,6 +9,9 @@
 
 #include "base/mem.h"
 
+/* Of a formatted text that is not formatted twice, its end included. */
+#define FORMAT_SHORT_BYTES 512
+
 struct arena_block {
     struct arena_block *older;
     size_t bytes;
@@ -129,10 +132,15 @@ struct slice arena_format(struct arena *arena, const char *format, ...)
     va_list arguments, again;
     va_start(arguments, format);
     va_copy(again, arguments);
-    int length = vsnprintf(NULL, 0, format, arguments);
+    /* Twice is for long ones: half of what the JSON of a problem took was to find its length. */
+    char short_text[FORMAT_SHORT_BYTES];
+    int length = vsnprintf(short_text, sizeof(short_text), format, arguments);
     assert(length >= 0);
     char *text = arena_alloc(arena, (size_t)length + 1);
-    vsnprintf(text, (size_t)length + 1, format, again);
+    if ((size_t)length < sizeof(short_text))
+        memcpy(text, short_text, (size_t)length + 1);
+    else
+        vsnprintf(text, (size_t)length + 1, format, again);
     va_end(again);
     va_end(arguments);
     return slice_of(text, (size_t)length);

@@ -101,6 +101,12 @@ describe("arena", function()
     assert.equal("host:80", text(made))
     assert.equal("host:80", ffi.string(made.start))
     local long = ("x"):rep(3 * BLOCK_BYTES)
+    for _, length in ipairs { 0, 511, 512, 513 } do
+      local one = ("y"):rep(length)
+      local formatted = C.arena_format(arena, "%s", one)
+      assert.equal(one, text(formatted))
+      assert.equal(0, formatted.start[length])
+    end
     assert.equal(long, text(C.arena_format(arena, "%s", long)))
   end)
 
