@@ -8,29 +8,51 @@
 --     end)
 --
 -- However many requests on however many workers want the same, one of them finds it out and the
--- others wait for that. Memory is bounded (`memory.plugin_cache`): where there is no room, what is
--- oldest gives way. So nothing may depend on a value still being there.
+-- others wait for that; when its worker dies, another one of them does. Memory is bounded
+-- (`memory.plugin_cache`): where there is no room, what is of least use gives way. So nothing may
+-- depend on a value still being there. `moongate purge --plugin-cache NAME` forgets all of a cache.
 
 local bridge = require "moongate.ffi"
+local flight = require "moongate.core.flight"
 local log = require "moongate.log"
-local sleep = require "moongate.sleep"
 local spawn = require "moongate.spawn"
 local time = require "moongate.time"
 
 local C, must_serve = bridge.C, bridge.must_serve
 
 ---@class Cache
+---@field name string
 ---@field prefix string
+---@field counters ffi.cdata*|false  false: not looked up yet
 local Cache = {}
 Cache.__index = Cache
 
-local text = bridge.new "struct slice[1]"
-local number = bridge.new "double[1]"
+local found = bridge.new "struct slice[1]"
 
-local CACHE = C.MOON_DICT_CACHE
--- The first byte of what is stored, and of the names of flights.
-local VALUE, NOTHING, FLIGHT = "+", "-", "\1"
-local PAUSE_MIN, PAUSE_MAX = 0.001, 0.02
+local TEXT, NOTHING = C.MOON_VALUE_TEXT, C.MOON_VALUE_NOTHING
+local TAKEN, UNSHARED = C.MOON_FLIGHT_TAKEN, C.MOON_FLIGHT_UNSHARED
+-- So often somebody waits for others before everybody does it alone.
+local WAITS_MAX = 3
+local NAME_BYTES_MAX = 64
+
+local METRICS = {
+  [C.MOON_VALUE_HITS] = "moongate_plugin_cache_hits_total",
+  [C.MOON_VALUE_MISSES] = "moongate_plugin_cache_misses_total",
+  [C.MOON_VALUE_COLLAPSED] = "moongate_plugin_cache_collapsed_total",
+  [C.MOON_VALUE_EVICTED] = "moongate_plugin_cache_evicted_total",
+}
+
+-- Slots of its counters; where there are too many caches, those of all others.
+local function counters_of(self)
+  local counters = bridge.new("uint32_t[?]", C.MOON_VALUE_COUNTERS)
+  local labels = ('cache="%s"'):format(self.name:gsub('[\\"\n]', "_"))
+  for at, name in pairs(METRICS) do
+    counters[at] = C.moon_counter_slot(bridge.generation, C.MOON_COUNTER_TOTAL, name, #name,
+      labels, #labels)
+  end
+  self.counters = counters
+  return counters
+end
 
 local function check(value, seconds)
   if type(value) ~= "string" then error("a cache holds strings", 3) end
@@ -39,12 +61,10 @@ local function check(value, seconds)
   end
 end
 
-local function put(key, value, seconds, only_new)
-  return C.moon_dict_set(bridge.generation, CACHE, key, #key, value, #value, 0, seconds, only_new)
-end
-
-local function store(key, value, seconds, only_new)
-  return put(key, value, seconds, only_new) == C.MOON_DICT_DONE
+local function store(self, key, kind, text, seconds, only_new)
+  key = self.prefix .. key
+  return C.moon_value_set(bridge.generation, self.counters or counters_of(self), key, #key, kind,
+    text, #text, seconds, only_new)
 end
 
 --- What is cached: a value, or false for what is known not to be there.
@@ -54,23 +74,25 @@ end
 function Cache:get(key)
   must_serve "a cache"
   key = self.prefix .. key
-  if C.moon_dict_get(bridge.generation, CACHE, key, #key, text, number) ~= 0 then return nil end
-  local value = bridge.string(text[0].start, text[0].length)
-  if value:sub(1, 1) == VALUE then return value:sub(2) end
-  return false, value:sub(2)
+  local kind = C.moon_value_get(bridge.generation, self.counters or counters_of(self), key, #key,
+    found)
+  if kind == TEXT then return bridge.string(found[0].start, found[0].length) end
+  if kind == NOTHING then return false, bridge.string(found[0].start, found[0].length) end
+  return nil
 end
 
----@param key string    at most some hundred bytes
+---@param key string    any bytes
 ---@param value string  at most 64 KiB
 ---@param seconds number  to live
 ---@return boolean stored  false when there is no room for it
 function Cache:set(key, value, seconds)
   must_serve "a cache"
   check(value, seconds)
-  return store(self.prefix .. key, VALUE .. value, seconds, false)
+  return store(self, key, TEXT, value, seconds, false)
 end
 
---- Stores a value where there is none: true for exactly one of those who try at once.
+--- Stores a value where there is none, nor is being found out: true for exactly one of those who
+--- try at once.
 ---@param key string
 ---@param value string
 ---@param seconds number
@@ -78,7 +100,7 @@ end
 function Cache:add(key, value, seconds)
   must_serve "a cache"
   check(value, seconds)
-  return store(self.prefix .. key, VALUE .. value, seconds, true)
+  return store(self, key, TEXT, value, seconds, true)
 end
 
 --- Remembers that there is nothing.
@@ -89,14 +111,15 @@ end
 function Cache:set_missing(key, why, seconds)
   must_serve "a cache"
   check(why, seconds)
-  return store(self.prefix .. key, NOTHING .. why, seconds, false)
+  return store(self, key, NOTHING, why, seconds, false)
 end
 
+--- What is being found out meanwhile is not kept, either.
 ---@param key string
 function Cache:delete(key)
   must_serve "a cache"
   key = self.prefix .. key
-  C.moon_dict_delete(bridge.generation, CACHE, key, #key)
+  C.moon_value_delete(bridge.generation, key, #key)
 end
 
 --- Whether somebody is finding it out now, on whatever worker.
@@ -104,67 +127,62 @@ end
 ---@return boolean
 function Cache:is_loading(key)
   must_serve "a cache"
-  local name = self.prefix .. FLIGHT .. key
-  return C.moon_dict_get(bridge.generation, CACHE, name, #name, text, number) == C.MOON_DICT_DONE
+  key = self.prefix .. key
+  return C.moon_value_is_loading(bridge.generation, key, #key)
 end
 
--- Flights of this worker, by their whole name: { value, why } once they have ended.
-local flights = {}
-
-local function keep(self, key, value, how, seconds)
-  if value ~= nil then
-    if how and how > 0 then self:set(key, value, how) end
-  elseif seconds and seconds > 0 then
-    self:set_missing(key, how or "", seconds)
-  end
-end
-
--- The flight itself, in a task of its own: whoever began it may go away.
-local function fly(self, key, name, flight, load)
+-- What `load` finds out: a value or nil, why there is none, and the seconds to keep that.
+local function run(load)
   local ok, value, how, seconds = xpcall(load, debug.traceback)
-  if ok then
-    keep(self, key, value, how, seconds)
-  else
+  if ok and value ~= nil and type(value) ~= "string" then
+    ok, value = false, "a cache holds strings"
+  end
+  if not ok then
     log.error("a cache's loading raised: %s", value)
-    value, how = nil, "it raised"
+    return nil, "it raised", 0
   end
-  flight.ended, flight.value = true, value
-  flight.why = value == nil and (how or "") or nil
-  flights[name] = nil
-  C.moon_dict_delete(bridge.generation, CACHE, name, #name)
+  if value ~= nil then return value, nil, how or 0 end
+  return nil, how or "", seconds or 0
 end
 
--- Waits for another worker's flight to end. False when it did not in time.
-local function await_other(name, deadline)
-  local pause = PAUSE_MIN
-  while C.moon_dict_get(bridge.generation, CACHE, name, #name, text, number) == 0 do
-    if time.monotonic() >= deadline then return false end
-    sleep(pause)
-    pause = math.min(2 * pause, PAUSE_MAX)
+-- In a task of its own: whoever began it may go away. What comes too late for those who wait is
+-- kept all the same.
+local function fly(self, key, number, outcome, load)
+  local value, why, seconds = run(load)
+  outcome.ended, outcome.value, outcome.why = true, value, why
+  local kind, text = value and TEXT or NOTHING, value or why
+  if not C.moon_flight_end(bridge.generation, number, kind, text, #text, seconds)
+      and seconds > 0 then
+    store(self, key, kind, text, seconds, false)
   end
-  return true
 end
 
-local function await(flight, deadline)
-  local pause = PAUSE_MIN
-  while not flight.ended do
-    if time.monotonic() >= deadline then return nil, "timeout" end
-    sleep(pause)
-    pause = math.min(2 * pause, PAUSE_MAX)
+local function lead(self, key, number, deadline, load)
+  local outcome = { ended = false, value = nil, why = nil }
+  spawn(fly, self, key, number, outcome, load)
+  if not outcome.ended then
+    flight.await(number, self.prefix .. key, deadline - time.monotonic())
   end
-  return flight.value, flight.why
+  if not outcome.ended then return nil, "timeout" end
+  return outcome.value, outcome.why
 end
 
--- The flight of this worker for it, begun where there was none anywhere; nil: another worker's.
-local function board(self, key, name, wait, load)
-  local flight = flights[name]
-  if flight then return flight end
-  -- Without room for the mark other workers may find it out, too: better than nobody.
-  if put(name, FLIGHT, wait, true) == C.MOON_DICT_EXISTS then return nil end
-  flight = { ended = false, value = nil, why = nil }
-  flights[name] = flight
-  spawn(fly, self, key, name, flight, load)
-  return flight
+-- `renews`: anew, although something is there.
+local function find_out(self, key, wait, load, renews)
+  local deadline, whole = time.monotonic() + wait, self.prefix .. key
+  for _ = 1, WAITS_MAX do
+    local number = C.moon_flight_begin(bridge.generation, self.counters or counters_of(self), whole,
+      #whole, wait, renews)
+    if number == UNSHARED then break end
+    if number ~= TAKEN then return lead(self, key, number, deadline, load) end
+    local kind, text = flight.await(0, whole, deadline - time.monotonic())
+    if kind == nil then return nil, "timeout" end
+    if kind == TEXT then return text end
+    if kind == NOTHING then return nil, text end
+    if not kind then break end
+  end
+  local value, why = run(load)
+  return value, why
 end
 
 --- Finds it out anew, whatever is cached; who asks meanwhile, on any worker, waits for the same.
@@ -177,14 +195,7 @@ end
 ---@return string? why  "timeout" when it took too long
 function Cache:refresh(key, wait, load)
   must_serve "a cache"
-  local name = self.prefix .. FLIGHT .. key
-  local deadline = time.monotonic() + wait
-  local flight = board(self, key, name, wait, load)
-  if flight then return await(flight, deadline) end
-  if not await_other(name, deadline) then return nil, "timeout" end
-  local value, why = self:get(key)
-  if value == nil then return nil, "another worker's attempt failed" end
-  return value or nil, why
+  return find_out(self, key, wait, load, true)
 end
 
 --- What is cached, or else what `load` finds out: once for all who ask meanwhile.
@@ -196,13 +207,15 @@ end
 function Cache:fetch(key, wait, load)
   local value, why = self:get(key)
   if value ~= nil then return value or nil, why end
-  return self:refresh(key, wait, load)
+  return find_out(self, key, wait, load, false)
 end
 
 --- The part of the cache that goes by `name`.
----@param name string
+---@param name string  at most 64 bytes, none of them NUL
 ---@return Cache
 return function(name)
-  if type(name) ~= "string" then error("a cache needs a name", 2) end
-  return setmetatable({ prefix = name .. "\0" }, Cache)
+  if type(name) ~= "string" or name == "" or #name > NAME_BYTES_MAX or name:find("\0", 1, true) then
+    error("a cache needs a name", 2)
+  end
+  return setmetatable({ name = name, prefix = name .. "\0", counters = false }, Cache)
 end

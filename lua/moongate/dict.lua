@@ -7,7 +7,6 @@ local bridge = require "moongate.ffi"
 local is_whole = require "moongate.whole"
 
 local C, must_serve = bridge.C, bridge.must_serve
-local KEPT = C.MOON_DICT_KEPT
 
 ---@class Dict
 ---@field prefix string
@@ -45,7 +44,7 @@ end
 function Dict:get(key)
   must_serve "a dictionary"
   key = self.prefix .. key
-  if C.moon_dict_get(bridge.generation, KEPT, key, #key, text, number) ~= 0 then return nil end
+  if C.moon_dict_get(bridge.generation, key, #key, text, number) ~= 0 then return nil end
   if text[0].start ~= nil then return bridge.string(text[0].start, text[0].length) end
   return number[0]
 end
@@ -54,10 +53,10 @@ local function store(self, key, value, seconds, only_new)
   seconds = check_seconds(seconds, 4)
   key = self.prefix .. key
   if type(value) == "string" then
-    return C.moon_dict_set(bridge.generation, KEPT, key, #key, value, #value, 0, seconds, only_new)
+    return C.moon_dict_set(bridge.generation, key, #key, value, #value, 0, seconds, only_new)
   end
   check_number(value, 4)
-  return C.moon_dict_set(bridge.generation, KEPT, key, #key, nil, 0, value, seconds, only_new)
+  return C.moon_dict_set(bridge.generation, key, #key, nil, 0, value, seconds, only_new)
 end
 
 --- Stores a value, for `seconds` or for good.
@@ -97,7 +96,7 @@ function Dict:increment(key, amount, seconds)
   check_seconds(seconds, 3)
   key = self.prefix .. key
   number[0] = amount
-  local outcome = C.moon_dict_increment(bridge.generation, KEPT, key, #key, number, seconds or 0)
+  local outcome = C.moon_dict_increment(bridge.generation, key, #key, number, seconds or 0)
   if outcome ~= 0 then return nil, WHY[outcome] end
   return number[0]
 end
@@ -107,7 +106,7 @@ end
 function Dict:delete(key)
   must_serve "a dictionary"
   key = self.prefix .. key
-  return C.moon_dict_delete(bridge.generation, KEPT, key, #key) == 0
+  return C.moon_dict_delete(bridge.generation, key, #key) == 0
 end
 
 --- The part of the dictionary that goes by `name`.

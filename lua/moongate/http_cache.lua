@@ -12,7 +12,7 @@ local C, found, must_serve = bridge.C, bridge.found, bridge.must_serve
 ---@class moongate.http_cache
 local http_cache = {}
 
-local KINDS = { "url", "prefix", "tag", "route" }
+local KINDS = { "url", "prefix", "tag", "route", "plugin_cache" }
 -- As a line of the control socket.
 local VALUE_BYTES_MAX = 1000
 
@@ -37,10 +37,11 @@ end
 ---@field prefix string?   the same of all URLs that begin so
 ---@field tag string?      answers that have the tag, see the plugin's option `tags`
 ---@field route string?    answers of the route of that name
+---@field plugin_cache string?  a cache of plugins, by its name: moongate.cache(name)
 ---@field all boolean?     all answers
 ---@field soft boolean?    they become stale instead: to be validated, or given while that is done
 
-local EXPECTED = "expected one of url, prefix, tag, route and all"
+local EXPECTED = "expected one of url, prefix, tag, route, plugin_cache and all"
 
 local function fault_of(kind, value)
   if type(value) ~= "string" or value == "" then return kind .. " is no text" end
@@ -65,7 +66,7 @@ local function line_of(what)
   if kind ~= "all" then
     local wrong = fault_of(kind, what[kind])
     if wrong then return nil, wrong end
-    line = kind .. " " .. what[kind]
+    line = kind:gsub("_", "-") .. " " .. what[kind]
   end
   return what.soft and "soft " .. line or line
 end

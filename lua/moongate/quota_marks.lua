@@ -2,11 +2,10 @@
 --
 -- So the successor of a worker that was killed knows what to save. A mark is a quota's name and a
 -- scope, with a number; the numbers of a worker go up, so that those that still count are among
--- the last. Marks lie where the oldest gives way (`memory.plugin_cache`): at worst one is missing,
--- and then what it stands for is saved when the scope is charged again.
+-- the last. Marks lie where nothing gives way (`memory.dict`): without room one is missing, and
+-- then what it stands for is saved when the scope is charged again.
 
 local bridge = require "moongate.ffi"
-local cache = require "moongate.cache" "quota"
 local dict = require "moongate.dict" "quota"
 
 local C = bridge.C
@@ -31,13 +30,13 @@ local function key_of(number) return ("%d/%d"):format(worker(), number) end
 function marks.put(name, scope, seconds)
   local number = dict:increment("marks/" .. worker())
   if not number then return 0 end
-  cache:set(key_of(number), ("%d %s%s"):format(#name, name, scope), seconds + KEPT_SECONDS)
-  return number
+  local text = ("%d %s%s"):format(#name, name, scope)
+  return dict:set(key_of(number), text, seconds + KEPT_SECONDS) and number or 0
 end
 
 ---@param mark integer
 function marks.remove(mark)
-  if mark > 0 then cache:delete(key_of(mark)) end
+  if mark > 0 then dict:delete(key_of(mark)) end
 end
 
 -- By name: scopes, with their marks.
@@ -45,7 +44,7 @@ local function read()
   local all, missing = {}, 0
   local number = dict:get("marks/" .. worker()) or 0
   while number > 0 and missing < GAP_MAX do
-    local text = cache:get(key_of(number))
+    local text = dict:get(key_of(number))
     missing = text and 0 or missing + 1
     if text then
       local length, rest = text:match(PATTERN)

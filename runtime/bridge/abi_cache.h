@@ -114,3 +114,33 @@ struct moon_cache_seen {
 };
 /* False when the cache had no part in it. */
 bool moon_cache_seen(struct exchange *exchange, struct moon_cache_seen *seen);
+
+/* ---- what plugins have found out with effort, as shm/values.h has it ---- */
+
+enum moon_value { MOON_VALUE_UNKNOWN, MOON_VALUE_TEXT, MOON_VALUE_NOTHING };
+/* Slots of a cache's counters, by which what becomes of its keys is counted. */
+enum moon_value_counter {
+    MOON_VALUE_HITS,
+    MOON_VALUE_MISSES,
+    MOON_VALUE_COLLAPSED,
+    MOON_VALUE_EVICTED,
+    MOON_VALUE_COUNTERS
+};
+/* Keys are the name of the cache, NUL, and the rest. `text` lives until the next call. */
+int moon_value_get(struct generation *generation, const uint32_t *counters, const char *key,
+                   size_t key_length, struct slice *text);
+bool moon_value_set(struct generation *generation, const uint32_t *counters, const char *key,
+                    size_t key_length, int kind, const char *text, size_t text_length,
+                    double seconds, bool only_new);
+void moon_value_delete(struct generation *generation, const char *key, size_t key_length);
+bool moon_value_is_loading(struct generation *generation, const char *key, size_t key_length);
+/* Another number after each purge of any cache. */
+double moon_value_epoch(struct generation *generation);
+/* The right to find a value out for all, for so long: its number, or why there is none. */
+enum moon_flight { MOON_FLIGHT_TAKEN = 0, MOON_FLIGHT_UNSHARED = -1 };
+double moon_flight_begin(struct generation *generation, const uint32_t *counters, const char *key,
+                         size_t key_length, double seconds, bool renews);
+/* Its outcome; `seconds` 0: for those who wait alone. False: it was given up by then, or there was
+ * no room. */
+bool moon_flight_end(struct generation *generation, double flight, int kind, const char *text,
+                     size_t text_length, double seconds);

@@ -106,8 +106,7 @@ bool moon_window_used(struct generation *generation, struct slice *name_and_scop
 int moon_slot_take(struct exchange *exchange, struct slice *name_and_scope, double limit,
                    double *used);
 
-/* The one in which nothing that lives gives way, or the one in which the oldest does. */
-enum moon_dict_which { MOON_DICT_KEPT, MOON_DICT_CACHE };
+/* The dictionary, in which nothing that lives gives way. */
 enum moon_dict {
     MOON_DICT_DONE,
     MOON_DICT_MISSING,
@@ -118,16 +117,16 @@ enum moon_dict {
     MOON_DICT_NO_ROOM
 };
 /* `text` is set for a string, else its start is NULL and *number is the integer. */
-int moon_dict_get(struct generation *generation, int which, const char *key, size_t key_length,
+int moon_dict_get(struct generation *generation, const char *key, size_t key_length,
                   struct slice *text, double *number);
 /* value NULL: the integer `number`. `seconds` to live, 0: for good. `only_new`: as dict_add. */
-int moon_dict_set(struct generation *generation, int which, const char *key, size_t key_length,
+int moon_dict_set(struct generation *generation, const char *key, size_t key_length,
                   const char *value, size_t value_length, double number, double seconds,
                   bool only_new);
 /* *number is what to add, then the sum. */
-int moon_dict_increment(struct generation *generation, int which, const char *key,
-                        size_t key_length, double *number, double seconds);
-int moon_dict_delete(struct generation *generation, int which, const char *key, size_t key_length);
+int moon_dict_increment(struct generation *generation, const char *key, size_t key_length,
+                        double *number, double seconds);
+int moon_dict_delete(struct generation *generation, const char *key, size_t key_length);
 
 /* ---- the store, as store/store.h has it: reading; "moongate.core.store" changes it ---- */
 
@@ -193,8 +192,9 @@ enum moon_shared_count {
     MOON_SHARED_SLOTS_REFUSED,
     MOON_SHARED_DICT_BYTES,
     MOON_SHARED_DICT_REFUSED,
-    MOON_SHARED_CACHE_BYTES,
-    MOON_SHARED_CACHE_EVICTED,
+    MOON_SHARED_VALUES,
+    MOON_SHARED_VALUE_BYTES,
+    MOON_SHARED_VALUES_REFUSED,
     MOON_SHARED_PLUGIN_ROUTES,
     MOON_SHARED_PLUGIN_ROUTES_REFUSED
 };

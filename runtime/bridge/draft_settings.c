@@ -16,7 +16,7 @@ static void finish_plan(struct generation *generation, const struct draft *draft
     plan->memory_counters = draft_count(draft, MOON_BUILD_MEMORY_COUNTERS, 0);
     plan->memory_limits = draft_count(draft, MOON_BUILD_MEMORY_LIMITS, 0);
     plan->memory_dict = draft_count(draft, MOON_BUILD_MEMORY_DICT, 0);
-    plan->memory_cache = draft_count(draft, MOON_BUILD_MEMORY_CACHE, 0);
+    plan->memory_values = draft_count(draft, MOON_BUILD_MEMORY_VALUES, 0);
     plan->memory_objects = draft_count(draft, MOON_BUILD_MEMORY_OBJECTS, 0);
     plan->watches_files = draft_number(draft, MOON_BUILD_WATCH, 1) != 0;
     plan->drain_seconds = draft_number(draft, MOON_BUILD_DRAIN_TIMEOUT, 30);

@@ -11,7 +11,7 @@
 #include "shm/object_purge.h"
 #include "shm/shared.h"
 
-static struct object_store *store_of(struct generation *generation)
+static struct object_store *store_of(const struct generation *generation)
 {
     return &generation->services->shared->objects;
 }
@@ -23,11 +23,12 @@ int moon_cache_purge(struct generation *generation, const char *line, size_t len
     struct arena arena;
 
     if (!cache_purge_read(exports_slice(line, length), &purge)) {
-        *fault = SLICE("expected url, prefix, tag, route or all");
+        *fault = SLICE("expected url, prefix, tag, route, plugin-cache or all");
         return -1;
     }
     arena_init(&arena);
-    enum cache_purge_result result = cache_purge_begin(store_of(generation), &purge, &arena);
+    enum cache_purge_result result = cache_purge_begin(
+        store_of(generation), &generation->services->shared->values, &purge, &arena);
     arena_clear(&arena);
     const char *text = cache_purge_fault(result);
     if (text != NULL) {
@@ -98,5 +99,5 @@ void moon_cache_numbers(struct generation *generation, double *numbers)
     numbers[MOON_CACHE_OBJECTS] = (double)usage.objects;
     numbers[MOON_CACHE_FILLING] = (double)usage.filling;
     numbers[MOON_CACHE_BYTES] = (double)usage.bytes;
-    numbers[MOON_CACHE_BYTES_FREE] = (double)usage.pages_free * OBJECT_PAGE_BYTES;
+    numbers[MOON_CACHE_BYTES_FREE] = (double)usage.pages_free * store->page_bytes;
 }

@@ -107,18 +107,17 @@ double moon_histogram_bound(uint32_t bucket)
     return bound == UINT64_MAX ? INFINITY : (double)bound / NANOSECONDS;
 }
 
-static struct dict *dict_of(struct generation *generation, int which)
+static struct dict *dict_of(struct generation *generation)
 {
-    struct shared *shared = shared_of(generation);
-    return which == MOON_DICT_CACHE ? &shared->cache : &shared->dict;
+    return &shared_of(generation)->dict;
 }
 
-int moon_dict_get(struct generation *generation, int which, const char *key, size_t key_length,
+int moon_dict_get(struct generation *generation, const char *key, size_t key_length,
                   struct slice *text, double *number)
 {
     struct dict_value value;
-    enum dict_outcome outcome = dict_get(dict_of(generation, which), exports_slice(key, key_length),
-                                         now_ns(generation), &value);
+    enum dict_outcome outcome =
+        dict_get(dict_of(generation), exports_slice(key, key_length), now_ns(generation), &value);
 
     if (outcome != DICT_DONE)
         return (int)outcome;
@@ -132,7 +131,7 @@ static uint64_t expiry(const struct generation *generation, double seconds)
     return seconds > 0 ? now_ns(generation) + nanoseconds(seconds) : 0;
 }
 
-int moon_dict_set(struct generation *generation, int which, const char *key, size_t key_length,
+int moon_dict_set(struct generation *generation, const char *key, size_t key_length,
                   const char *value, size_t value_length, double number, double seconds,
                   bool only_new)
 {
@@ -140,7 +139,7 @@ int moon_dict_set(struct generation *generation, int which, const char *key, siz
                                 .string = exports_slice(value, value_length),
                                 .integer = whole_signed(number),
                                 .expires_ns = expiry(generation, seconds)};
-    struct dict *dict = dict_of(generation, which);
+    struct dict *dict = dict_of(generation);
     struct slice name = exports_slice(key, key_length);
     uint64_t now = now_ns(generation);
 
@@ -148,21 +147,21 @@ int moon_dict_set(struct generation *generation, int which, const char *key, siz
                           : dict_set(dict, name, now, &wanted));
 }
 
-int moon_dict_increment(struct generation *generation, int which, const char *key,
-                        size_t key_length, double *number, double seconds)
+int moon_dict_increment(struct generation *generation, const char *key, size_t key_length,
+                        double *number, double seconds)
 {
     struct dict_value value = {.kind = DICT_INTEGER,
                                .integer = whole_signed(*number),
                                .expires_ns = expiry(generation, seconds)};
-    enum dict_outcome outcome = dict_increment(
-        dict_of(generation, which), exports_slice(key, key_length), now_ns(generation), &value);
+    enum dict_outcome outcome = dict_increment(dict_of(generation), exports_slice(key, key_length),
+                                               now_ns(generation), &value);
     *number = (double)value.integer;
     return (int)outcome;
 }
 
-int moon_dict_delete(struct generation *generation, int which, const char *key, size_t key_length)
+int moon_dict_delete(struct generation *generation, const char *key, size_t key_length)
 {
-    return (int)dict_delete(dict_of(generation, which), exports_slice(key, key_length),
+    return (int)dict_delete(dict_of(generation), exports_slice(key, key_length),
                             now_ns(generation));
 }
 

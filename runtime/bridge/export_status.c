@@ -46,6 +46,13 @@ double moon_worker_growth(struct generation *generation, int which)
     return growth;
 }
 
+static double value_usage(const struct shared *shared, int which)
+{
+    struct object_usage usage;
+    object_store_usage(&shared->values.store, &usage);
+    return (double)(which == MOON_SHARED_VALUES ? usage.objects : usage.bytes);
+}
+
 double moon_shared_number(struct generation *generation, int which)
 {
     const struct shared *shared = generation->services->shared;
@@ -67,10 +74,11 @@ double moon_shared_number(struct generation *generation, int which)
         return (double)dict_bytes_used(&shared->dict);
     case MOON_SHARED_DICT_REFUSED:
         return (double)dict_refused(&shared->dict);
-    case MOON_SHARED_CACHE_BYTES:
-        return (double)dict_bytes_used(&shared->cache);
-    case MOON_SHARED_CACHE_EVICTED:
-        return (double)dict_evicted(&shared->cache);
+    case MOON_SHARED_VALUES:
+    case MOON_SHARED_VALUE_BYTES:
+        return value_usage(shared, which);
+    case MOON_SHARED_VALUES_REFUSED:
+        return (double)object_store_count(&shared->values.store, OBJECT_COUNT_REFUSED);
     case MOON_SHARED_PLUGIN_ROUTES:
         return plugin_accounts_pairs(&shared->accounts);
     case MOON_SHARED_PLUGIN_ROUTES_REFUSED:

@@ -27,7 +27,7 @@ struct plan_listener {
 struct plan {
     unsigned workers; /* 0: one per core */
     /* bytes; 0: shm/shared.h decides */
-    size_t memory_counters, memory_limits, memory_dict, memory_cache, memory_objects;
+    size_t memory_counters, memory_limits, memory_dict, memory_values, memory_objects;
     enum log_level log_level;
     enum log_format log_format;
     char user[PLAN_USER_BYTES]; /* whom workers run as when started as root; empty: stay */

@@ -14,6 +14,7 @@
 struct appeals;
 struct background;
 struct clusters;
+struct flights;
 struct gateway;
 struct loop;
 struct resolver;
@@ -45,6 +46,7 @@ struct services {
     struct generations *generations;
     struct stores *stores;
     struct appeals *appeals; /* to the master */
+    struct flights *flights;
     unsigned worker;         /* index of this worker, from 0: its lane in shared memory */
     unsigned worker_count;
     struct shared

@@ -6,13 +6,14 @@
 #include "base/mem.h"
 #include "cache/cache_key.h"
 #include "shm/object_purge.h"
+#include "shm/values.h"
 
 #define SWEEP_PAGES 1024
 
 static const struct slice KINDS[] = {
     [CACHE_PURGE_URL] = {"url", 3}, [CACHE_PURGE_PREFIX] = {"prefix", 6},
     [CACHE_PURGE_TAG] = {"tag", 3}, [CACHE_PURGE_ROUTE] = {"route", 5},
-    [CACHE_PURGE_ALL] = {"all", 3},
+    [CACHE_PURGE_ALL] = {"all", 3}, [CACHE_PURGE_PLUGIN] = {"plugin-cache", 12},
 };
 
 bool cache_purge_kind_of(struct slice name, enum cache_purge_kind *kind)
@@ -72,7 +73,15 @@ static enum cache_purge_result purge_prefix(struct object_store *store, struct s
     return object_purge_prefix(store, uri, kind) ? CACHE_PURGE_BEGUN : CACHE_PURGE_BUSY;
 }
 
-enum cache_purge_result cache_purge_begin(struct object_store *store,
+static enum cache_purge_result purge_plugin(struct values *values, const struct cache_purge *purge)
+{
+    if (purge->is_soft)
+        return CACHE_PURGE_NOT_SOFT;
+    values_purge(values, purge->value);
+    return CACHE_PURGE_DONE;
+}
+
+enum cache_purge_result cache_purge_begin(struct object_store *store, struct values *values,
                                           const struct cache_purge *purge, struct arena *arena)
 {
     enum object_purge_kind kind = purge->is_soft ? OBJECT_PURGE_SOFT : OBJECT_PURGE_HARD;
@@ -91,6 +100,8 @@ enum cache_purge_result cache_purge_begin(struct object_store *store,
     case CACHE_PURGE_ALL:
         object_purge_all(store, kind);
         return CACHE_PURGE_DONE;
+    case CACHE_PURGE_PLUGIN:
+        return purge_plugin(values, purge);
     }
     return CACHE_PURGE_DONE;
 }
@@ -105,6 +116,8 @@ const char *cache_purge_fault(enum cache_purge_result result)
         return "that is no URL; expected one like https://example.com/path";
     case CACHE_PURGE_TOO_LONG:
         return "that is too long; expected at most 1024 bytes";
+    case CACHE_PURGE_NOT_SOFT:
+        return "what plugins cache does not become stale; expected a purge that is not soft";
     case CACHE_PURGE_BUSY:
         return "16 prefixes are being purged already; try again";
     }

@@ -215,7 +215,7 @@ static bool make_memory(struct master *master)
                                      .counters_bytes = plan->memory_counters,
                                      .limits_bytes = plan->memory_limits,
                                      .dict_bytes = plan->memory_dict,
-                                     .cache_bytes = plan->memory_cache,
+                                     .value_bytes = plan->memory_values,
                                      .object_bytes = plan->memory_objects};
 
     master->shared = adopt_memory(master, &options);

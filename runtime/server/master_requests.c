@@ -85,7 +85,7 @@ void master_on_request(void *data, struct control_client *client, struct slice v
     if (slice_equals(verb, SLICE("status")))
         answer_status(master, client);
     else if (slice_equals(verb, SLICE("purge")))
-        purge_answer(&master->shared->objects, client, control_words(client));
+        purge_answer(master->shared, client, control_words(client));
     else if (slice_equals(verb, SLICE("upstream")))
         answer_upstream(master, client);
     else if (slice_equals(verb, SLICE("upgrade")))

@@ -10,6 +10,7 @@
 #include "cache/cache_purge.h"
 #include "server/control.h"
 #include "shm/object_purge.h"
+#include "shm/shared.h"
 
 #define ANSWER_BYTES_MAX 1024
 
@@ -30,18 +31,19 @@ static struct outcome sweep(struct object_store *store)
     return (struct outcome){.is_counted = true, .purged = scan.purged};
 }
 
-static struct outcome purge(struct object_store *store, struct slice words)
+static struct outcome purge(struct shared *shared, struct slice words)
 {
     struct cache_purge wanted;
     struct arena arena;
 
     if (!cache_purge_read(words, &wanted))
-        return (struct outcome){.fault = "expected url, prefix, tag, route or all"};
+        return (struct outcome){.fault = "expected url, prefix, tag, route, plugin-cache or all"};
     arena_init(&arena);
-    enum cache_purge_result result = cache_purge_begin(store, &wanted, &arena);
+    enum cache_purge_result result =
+        cache_purge_begin(&shared->objects, &shared->values, &wanted, &arena);
     arena_clear(&arena);
     if (result == CACHE_PURGE_BEGUN)
-        return sweep(store);
+        return sweep(&shared->objects);
     return (struct outcome){.fault = cache_purge_fault(result)};
 }
 
@@ -75,9 +77,9 @@ static void print(const struct outcome *outcome, struct buffer *text)
     buffer_append(text, slice_of(line, (size_t)length));
 }
 
-void purge_answer(struct object_store *store, struct control_client *client, struct slice words)
+void purge_answer(struct shared *shared, struct control_client *client, struct slice words)
 {
-    struct outcome outcome = purge(store, words);
+    struct outcome outcome = purge(shared, words);
     struct buffer text;
 
     buffer_init(&text, ANSWER_BYTES_MAX, NULL);

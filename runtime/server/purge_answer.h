@@ -6,7 +6,7 @@
 #include "base/slice.h"
 
 struct control_client;
-struct object_store;
+struct shared;
 
 /* `words`: what stands behind the verb. Done when it returns. */
-void purge_answer(struct object_store *store, struct control_client *client, struct slice words);
+void purge_answer(struct shared *shared, struct control_client *client, struct slice words);

@@ -13,8 +13,8 @@
 #include "server/control_verb.h"
 
 static const char USAGE[] =
-    "usage: moongate purge --url URL | --prefix URL | --tag TAG | --route NAME | --all\n"
-    "                      [--soft] [-c FILE] [--json]\n";
+    "usage: moongate purge --url URL | --prefix URL | --tag TAG | --route NAME | --all |\n"
+    "                      --plugin-cache NAME  [--soft] [-c FILE] [--json]\n";
 
 struct purge_options {
     const char *kind, *value; /* kind NULL: not said yet */
@@ -30,7 +30,7 @@ static int wrong(const char *what, const char *why)
 
 static bool is_kind(const char *word)
 {
-    static const char *const KINDS[] = {"--url", "--prefix", "--tag", "--route"};
+    static const char *const KINDS[] = {"--url", "--prefix", "--tag", "--route", "--plugin-cache"};
 
     for (size_t i = 0; i < ARRAY_LENGTH(KINDS); i++) {
         if (strcmp(word, KINDS[i]) == 0)

@@ -110,7 +110,8 @@ static unsigned keep_settled(const struct reload_job *job, struct plan *plan)
         unapplied |= UNAPPLIED_WORKERS;
     if (plan->memory_counters != settled->memory_counters ||
         plan->memory_limits != settled->memory_limits ||
-        plan->memory_dict != settled->memory_dict || plan->memory_cache != settled->memory_cache ||
+        plan->memory_dict != settled->memory_dict ||
+        plan->memory_values != settled->memory_values ||
         plan->memory_objects != settled->memory_objects)
         unapplied |= UNAPPLIED_MEMORY;
     if (strcmp(plan->user, settled->user) != 0)
@@ -119,7 +120,7 @@ static unsigned keep_settled(const struct reload_job *job, struct plan *plan)
     plan->memory_counters = settled->memory_counters;
     plan->memory_limits = settled->memory_limits;
     plan->memory_dict = settled->memory_dict;
-    plan->memory_cache = settled->memory_cache;
+    plan->memory_values = settled->memory_values;
     plan->memory_objects = settled->memory_objects;
     memcpy(plan->user, settled->user, sizeof(plan->user));
     return unapplied;

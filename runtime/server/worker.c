@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/sink.h"
 #include "bridge/appeal.h"
+#include "bridge/flights.h"
 #include "bridge/generation.h"
 #include "bridge/whereabouts.h"
 #include "cache/http_cache.h"
@@ -37,6 +38,7 @@ struct worker {
     struct prober *prober;
     struct gateway *gateway;
     struct http_cache *cache;
+    struct flights *flights;
     struct services services;
     struct generations generations;
     struct stores *stores;
@@ -247,6 +249,7 @@ static bool make_services(struct worker *worker)
     worker->generations.on_freed = on_generation_freed;
     worker->generations.data = worker;
     worker->stores = stores_create(worker->loop);
+    worker->flights = flights_create(worker->loop, &options->shared->values);
     appeals_init(&worker->appeals, worker->loop, on_appeal, worker);
     worker->services = (struct services){.loop = worker->loop,
                                          .gateway = worker->gateway,
@@ -257,6 +260,7 @@ static bool make_services(struct worker *worker)
                                          .generations = &worker->generations,
                                          .stores = worker->stores,
                                          .appeals = &worker->appeals,
+                                         .flights = worker->flights,
                                          .worker = options->index,
                                          .worker_count = (unsigned)options->sockets->worker_count,
                                          .shared = options->shared};
@@ -372,6 +376,8 @@ static void tear_down(struct worker *worker)
     worker_listeners_clear(&worker->listeners);
     worker_deputy_clear(&worker->deputy);
     end_generations(worker);
+    if (worker->flights != NULL)
+        flights_destroy(&worker->flights);
     if (worker->stores != NULL)
         stores_destroy(&worker->stores);
     if (worker->clusters != NULL)

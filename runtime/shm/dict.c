@@ -59,11 +59,6 @@ void dict_attach(struct dict *dict, uint32_t lane)
     page_log_attach(&dict->log, lane);
 }
 
-void dict_give_way(struct dict *dict)
-{
-    dict->gives_way = true;
-}
-
 static uint64_t tag_of(const struct dict *dict, struct slice key)
 {
     return cell_tag(hash_slice(dict->hash_key, key));
@@ -173,13 +168,6 @@ static enum dict_outcome write_record(struct dict *dict, struct change *change,
 typedef enum dict_outcome change_rule(const struct found *found, const struct dict_value *value,
                                       struct dict_record *record);
 
-/* Where values give way, another key's cell may be taken, too. What it led to counts as alive until
- * its page is cleaned. */
-static bool any_word(uint64_t word, const void *data)
-{
-    return true;
-}
-
 /* One try to publish; *outcome is final when true. */
 static bool try_publish(struct dict *dict, const struct change *change, change_rule *rule,
                         const struct dict_value *value, enum dict_outcome *outcome)
@@ -187,8 +175,7 @@ static bool try_publish(struct dict *dict, const struct change *change, change_r
     struct cell_seen seen;
     struct found found = {0};
     *outcome = DICT_NO_ROOM;
-    if (!cell_table_claim(&dict->cells, change->tag, dict->gives_way ? any_word : NULL, NULL,
-                          &seen))
+    if (!cell_table_claim(&dict->cells, change->tag, NULL, NULL, &seen))
         return true;
     bool is_new = cell_is_candidate(&seen);
     if (!is_new && !read_value(dict, &seen, change->key, change->now_ns, &found))
@@ -301,9 +288,4 @@ uint64_t dict_bytes_used(const struct dict *dict)
 uint64_t dict_refused(const struct dict *dict)
 {
     return __atomic_load_n(&dict->shared->refused, __ATOMIC_RELAXED);
-}
-
-uint64_t dict_evicted(const struct dict *dict)
-{
-    return __atomic_load_n(&dict->shared->evicted, __ATOMIC_RELAXED);
 }

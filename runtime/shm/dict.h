@@ -8,7 +8,6 @@
  *
  * Nothing that lives is thrown away to make room: a full dictionary refuses
  * (DICT_NO_ROOM), and counts it. About three quarters of the bytes can live.
- * Only in one that gives way (dict_give_way) a page of old values goes then.
  *
  * Repair: a value whose writer was killed before publishing is unreachable, and
  * its room is won back with its page (see page_log.h); cells need none (see
@@ -39,7 +38,6 @@ struct dict {
     const struct hash_key *hash_key;
     char *copy; /* the value last read */
     size_t value_bytes_max;
-    bool gives_way;
 };
 
 enum dict_outcome {
@@ -67,10 +65,6 @@ void dict_clear(struct dict *dict);
 /* After fork, before anything is written: the lane of this process, see page_log.h. */
 void dict_attach(struct dict *dict, uint32_t lane);
 
-/* From now on values that live are thrown away for want of room, a page of them at once: about the
- * oldest. In all processes, or in none. */
-void dict_give_way(struct dict *dict);
-
 /* All of these take the time as `now_ns`, on the clock of `expires_ns`. */
 
 enum dict_outcome dict_get(const struct dict *dict, struct slice key, uint64_t now_ns,
@@ -94,5 +88,3 @@ size_t dict_value_bytes_max(const struct dict *dict);
 /* Bytes in use, and values refused for want of room. */
 uint64_t dict_bytes_used(const struct dict *dict);
 uint64_t dict_refused(const struct dict *dict);
-/* Values that lived, and were thrown away. */
-uint64_t dict_evicted(const struct dict *dict);

@@ -8,8 +8,7 @@
 /* What became of the records of a page. */
 struct cleaning {
     size_t kept_bytes; /* still published, and in this page */
-    uint64_t evicted;
-    bool is_moving, is_emptying;
+    bool is_moving;
 };
 
 /* To a page of this process; false when there is no room for it. */
@@ -38,12 +37,9 @@ static size_t clean_record(struct dict *dict, page_log_spot spot, uint64_t now_n
 
     if (!cell_table_find(&dict->cells, record->tag, &seen) || seen.word != spot)
         return bytes;
-    bool is_expired = dict_record_is_expired(record, now_ns);
-    if (is_expired || cleaning->is_emptying) {
-        if (cell_free(&seen)) {
+    if (dict_record_is_expired(record, now_ns)) {
+        if (cell_free(&seen))
             page_log_release(&dict->log, spot, bytes);
-            cleaning->evicted += !is_expired;
-        }
         return bytes;
     }
     if (!cleaning->is_moving || !move(dict, &seen, bytes)) {
@@ -106,30 +102,11 @@ static bool sweep(struct dict *dict, uint64_t now_ns)
     return false;
 }
 
-/* Empties the next page in turn: what its cells still led to is gone. */
-static bool evict(struct dict *dict, uint64_t now_ns)
-{
-    struct dict_shared *shared = dict->shared;
-    struct cleaning cleaning = {.is_emptying = true};
-
-    for (uint32_t i = 0; i < dict->log.pages; i++) {
-        uint64_t turn = __atomic_fetch_add(&shared->evict_page, 1, __ATOMIC_RELAXED);
-        uint32_t page = (uint32_t)(turn % dict->log.pages);
-        if (!page_log_clean_start(&dict->log, page))
-            continue;
-        walk(dict, page, now_ns, &cleaning);
-        page_log_clean_end(&dict->log, page, cleaning.kept_bytes == 0);
-        __atomic_fetch_add(&shared->evicted, cleaning.evicted, __ATOMIC_RELAXED);
-        return true;
-    }
-    return false;
-}
-
 bool dict_cleaner_make_room(struct dict *dict, uint64_t now_ns)
 {
     uint32_t page = page_log_emptiest(&dict->log, live_max(dict));
     if (page == PAGE_LOG_NONE || !page_log_clean_start(&dict->log, page))
-        return sweep(dict, now_ns) || (dict->gives_way && evict(dict, now_ns));
+        return sweep(dict, now_ns);
     size_t kept = tidy(dict, page, now_ns, true);
     page_log_clean_end(&dict->log, page, kept == 0);
     return true;

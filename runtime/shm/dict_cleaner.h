@@ -16,8 +16,7 @@ struct dict;
 
 /*
  * After an append found no room: moves the values of the emptiest page together,
- * or searches the next pages for expired ones, or empties the next page of a
- * dictionary that gives way. Whether to try the append again.
+ * or searches the next pages for expired ones. Whether to try the append again.
  * A call looks at DICT_SWEEP_PAGES_MAX pages at most.
  */
 bool dict_cleaner_make_room(struct dict *dict, uint64_t now_ns);

@@ -24,9 +24,7 @@ struct dict_shared {
     uint64_t refused;
     uint64_t sweep_page;    /* counts up: the page to look at next, modulo the pages */
     uint64_t sweep_time_ns; /* when it may be looked at */
-    uint64_t evict_page;    /* as sweep_page: the page to empty next */
-    uint64_t evicted;
-    uint64_t unused[11];
+    uint64_t unused[13];
 };
 
 static inline size_t dict_record_bytes(size_t key_length, size_t string_length)

@@ -37,7 +37,7 @@ void object_store_usage(const struct object_store *store, struct object_usage *u
         usage->promoted_pages += (object_page_info(state) & OBJECT_INFO_MAIN) != 0;
     }
     usage->pages = store->page_count - usage->pages_free;
-    usage->bytes = usage->pages * OBJECT_PAGE_BYTES;
+    usage->bytes = usage->pages * store->page_bytes;
 }
 
 /* Pages of an object that its chains lead to, without the first one; the first thing wrong. */
@@ -75,9 +75,9 @@ static void walk_chain(struct walk *walk, uint32_t page, size_t pages, bool may_
         walk->problem = "a chain is too short";
 }
 
-static size_t pages_for(uint64_t bytes)
+static size_t pages_for(const struct object_store *store, uint64_t bytes)
 {
-    return (size_t)((bytes + OBJECT_PAGE_BYTES - 1) / OBJECT_PAGE_BYTES);
+    return (size_t)((bytes + store->page_bytes - 1) / store->page_bytes);
 }
 
 static void check_object(struct walk *walk, uint64_t state)
@@ -88,15 +88,16 @@ static void check_object(struct walk *walk, uint64_t state)
     uint64_t word = object_load(&record->metadata);
     uint32_t chain = object_metadata_chain(word, walk->object);
     bool has_body = word != 0 || (record->flags & OBJECT_FLAG_WINDOW) != 0;
-    uint64_t in_first = has_body ? OBJECT_PAGE_BYTES - record->body_at : 0;
+    uint64_t in_first = has_body ? store->page_bytes - record->body_at : 0;
     bool is_complete = object_page_kind(state) == OBJECT_PAGE_COMPLETE;
 
     if (chain != OBJECT_PAGE_NONE)
-        walk_chain(walk, chain, pages_for(object_metadata_bytes(word)), false);
+        walk_chain(walk, chain, pages_for(store, object_metadata_bytes(word)), false);
     uint64_t behind = record->bytes > in_first ? record->bytes - in_first : 0;
     /* Who fills has taken room for what will come. */
     if (walk->problem == NULL)
-        walk_chain(walk, object_page_next(store, walk->object), pages_for(behind), !is_complete);
+        walk_chain(walk, object_page_next(store, walk->object), pages_for(store, behind),
+                   !is_complete);
     if (walk->problem != NULL)
         return;
     if (object_page_kind(state) == OBJECT_PAGE_REMOVED && !object_lanes_hold(store, walk->object))

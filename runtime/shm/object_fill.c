@@ -49,21 +49,43 @@ static enum object_filled claim_as(struct object_store *store,
     return filled;
 }
 
-enum object_filled object_fill_claim(struct object_store *store, const struct object_key *key,
-                                     const struct object_claim *claim, struct object_fill *fill)
+static struct object_identity identity_of(const struct object_store *store,
+                                          const struct object_key *key,
+                                          const struct object_claim *claim)
 {
-    *fill = (struct object_fill){0};
     assert(key->url_at <= key->bytes.length);
-    if (key->bytes.length > OBJECT_KEY_BYTES_MAX)
-        return OBJECT_TOO_LARGE;
-    const struct object_identity identity = {
+    return (struct object_identity){
         .tag = object_key_tag(store, key->bytes),
         .key = key->bytes,
         .url_at = key->url_at,
         .account = claim->account,
         .route = route_of(store, claim),
     };
+}
+
+enum object_filled object_fill_claim(struct object_store *store, const struct object_key *key,
+                                     const struct object_claim *claim, struct object_fill *fill)
+{
+    *fill = (struct object_fill){0};
+    if (key->bytes.length > store->key_bytes_max)
+        return OBJECT_TOO_LARGE;
+    const struct object_identity identity = identity_of(store, key, claim);
     return claim_as(store, &identity, claim->now_ns, fill);
+}
+
+enum object_filled object_fill_make(struct object_store *store, const struct object_key *key,
+                                    const struct object_claim *claim, struct object_fill *fill)
+{
+    *fill = (struct object_fill){0};
+    if (key->bytes.length > store->key_bytes_max)
+        return OBJECT_TOO_LARGE;
+    const struct object_identity identity = identity_of(store, key, claim);
+    struct object_fill made = {.body_bytes = OBJECT_BYTES_UNKNOWN, .is_apart = true};
+    if (!object_publication_make(store, &identity, NULL, claim->now_ns, &made.object))
+        return OBJECT_NO_ROOM;
+    *fill = made;
+    object_lane_count(store, OBJECT_COUNT_CLAIMED, 1);
+    return OBJECT_DONE;
 }
 
 enum object_filled object_fill_claim_variant(struct object_store *store,
@@ -96,14 +118,22 @@ static bool is_the_old_one(struct object_store *store, const struct object_hold 
     return object_is_same(old, &fill->refresh.object) || is_of_no_use(store, old, NULL, now_ns);
 }
 
-/* Once its head is there, it takes the place of what it replaces. Where another was faster, it is
- * filled for those who know it, and goes when it is complete. */
-static void take_place(struct object_store *store, struct object_fill *fill, uint64_t now_ns)
+static bool is_anything(struct object_store *store, const struct object_hold *old, const void *data,
+                        uint64_t now_ns)
 {
-    if (fill->refresh.object.generation == 0)
-        return;
-    object_publication_publish(store, &fill->object, is_the_old_one, fill, now_ns);
+    return true;
+}
+
+enum object_filled object_fill_take_place(struct object_store *store, struct object_fill *fill,
+                                          uint64_t now_ns)
+{
+    bool is_refresh = fill->refresh.object.generation != 0;
+
+    assert(fill->has_head);
+    enum object_filled filled = object_publication_publish(
+        store, &fill->object, is_refresh ? is_the_old_one : is_anything, fill, now_ns);
     object_fill_refresh_give_up(store, &fill->refresh);
+    return filled;
 }
 
 static bool is_too_large(const struct object_store *store, const struct object_head *head)
@@ -146,11 +176,11 @@ static void take_back(struct object_store *store, struct object_fill *fill, uint
 static bool reserve(struct object_store *store, struct object_fill *fill, uint64_t now_ns)
 {
     uint32_t tail = fill->tail, tail_at = fill->tail_at;
-    uint64_t room = OBJECT_PAGE_BYTES - tail_at;
+    uint64_t room = store->page_bytes - tail_at;
 
     if (fill->body_bytes == OBJECT_BYTES_UNKNOWN)
         return object_flow_prepare(store, fill, now_ns);
-    for (; room < fill->body_bytes; room += OBJECT_PAGE_BYTES) {
+    for (; room < fill->body_bytes; room += store->page_bytes) {
         if (!extend(store, fill, now_ns)) {
             take_back(store, fill, tail, tail_at);
             return false;
@@ -169,7 +199,7 @@ enum object_filled object_fill_head(struct object_store *store, struct object_fi
     assert(fill->object.generation != 0 && !fill->has_head);
     if (is_too_large(store, head))
         return OBJECT_TOO_LARGE;
-    uint64_t word = object_metadata_write(store, &fill->object, head, OBJECT_PAGE_BYTES, now_ns);
+    uint64_t word = object_metadata_write(store, &fill->object, head, store->page_bytes, now_ns);
     if (word == 0)
         return OBJECT_NO_ROOM;
     size_t body_at = object_record_text_end(record);
@@ -188,7 +218,10 @@ enum object_filled object_fill_head(struct object_store *store, struct object_fi
     object_store_word(&record->metadata, word);
     object_store_word(&record->checked, OBJECT_UNCHECKED);
     fill->has_head = true;
-    take_place(store, fill, now_ns);
+    /* Where another was faster, it is filled for those who know it, and goes when it is complete.
+     */
+    if (fill->refresh.object.generation != 0 && !fill->is_apart)
+        object_fill_take_place(store, fill, now_ns);
     object_wait_tell(store, record);
     return OBJECT_DONE;
 }
@@ -197,9 +230,9 @@ static bool copy_in(struct object_store *store, struct object_fill *fill, struct
                     uint64_t now_ns)
 {
     while (bytes.length > 0) {
-        if (fill->tail_at == OBJECT_PAGE_BYTES && !extend(store, fill, now_ns))
+        if (fill->tail_at == store->page_bytes && !extend(store, fill, now_ns))
             return false;
-        size_t room = OBJECT_PAGE_BYTES - fill->tail_at;
+        size_t room = store->page_bytes - fill->tail_at;
         size_t piece = bytes.length < room ? bytes.length : room;
         memcpy(object_page_at(store, fill->tail) + fill->tail_at, bytes.start, piece);
         fill->tail_at += (uint32_t)piece;

@@ -46,11 +46,12 @@ struct object_fill {
     uint32_t window;               /* the one that is written to */
     enum object_flow flow;
     bool has_head;
+    bool is_apart; /* its key leads to it from object_fill_take_place() on */
 };
 
 struct object_claim {
     uint32_t account;   /* the caller's number, for instance of a counter by route */
-    struct slice route; /* purged by that name; empty: none */
+    struct slice route; /* purged by that name; empty: none, or that of what is replaced */
     uint64_t now_ns;
 };
 
@@ -90,6 +91,14 @@ enum object_filled object_fill_head(struct object_store *store, struct object_fi
 /* All of `bytes`, or nothing. */
 enum object_filled object_fill_append(struct object_store *store, struct object_fill *fill,
                                       struct slice bytes, uint64_t now_ns);
+/* An object that nobody knows of until it takes the place of what its key leads to, whoever fills
+ * that. Then it is best whole. */
+enum object_filled object_fill_make(struct object_store *store, const struct object_key *key,
+                                    const struct object_claim *claim, struct object_fill *fill);
+/* After its head, of a fill that is apart: of what it was to refresh, if that is still there. Not
+ * DONE: it is nobody's, and best aborted. */
+enum object_filled object_fill_take_place(struct object_store *store, struct object_fill *fill,
+                                          uint64_t now_ns);
 /* What ends a fill clears it. */
 
 /* After its head. False: it was less than the head said, and is aborted. */

@@ -148,14 +148,14 @@ static size_t copy_in(struct object_store *store, struct object_fill *fill, stru
     size_t taken = 0;
 
     while (taken < bytes.length) {
-        if (fill->tail_at == OBJECT_PAGE_BYTES) {
+        if (fill->tail_at == store->page_bytes) {
             uint32_t next = object_page_next(store, fill->tail);
             if (next == OBJECT_PAGE_NONE)
                 break;
             fill->tail = next;
             fill->tail_at = 0;
         }
-        size_t room = OBJECT_PAGE_BYTES - fill->tail_at, left = bytes.length - taken;
+        size_t room = store->page_bytes - fill->tail_at, left = bytes.length - taken;
         size_t piece = left < room ? left : room;
         memcpy(object_page_at(store, fill->tail) + fill->tail_at, bytes.start + taken, piece);
         fill->tail_at += (uint32_t)piece;

@@ -56,7 +56,7 @@ static bool copy_chain(const struct object_store *store, uint32_t page, size_t l
     size_t done = 0;
 
     while (done < length) {
-        size_t piece = length - done < OBJECT_PAGE_BYTES ? length - done : OBJECT_PAGE_BYTES;
+        size_t piece = length - done < store->page_bytes ? length - done : store->page_bytes;
         if (page >= store->page_count)
             return false;
         memcpy(store->metadata_copy + done, object_page_at(store, page), piece);
@@ -114,8 +114,8 @@ static uint32_t write_chain(struct object_store *store, const struct object_hold
         object_page_word(OBJECT_PAGE_BODY, store->lane, object->generation, object->page);
     uint32_t first = OBJECT_PAGE_NONE, tail = OBJECT_PAGE_NONE;
 
-    for (size_t done = 0; done < length; done += OBJECT_PAGE_BYTES) {
-        size_t piece = length - done < OBJECT_PAGE_BYTES ? length - done : OBJECT_PAGE_BYTES;
+    for (size_t done = 0; done < length; done += store->page_bytes) {
+        size_t piece = length - done < store->page_bytes ? length - done : store->page_bytes;
         uint32_t page = object_eviction_take(store, state, now_ns);
         if (page == OBJECT_PAGE_NONE) {
             object_pages_free_chain(store, first, object->page, object->generation);

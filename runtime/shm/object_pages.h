@@ -83,7 +83,7 @@ static inline bool object_page_change(const struct object_store *store, uint32_t
 
 static inline char *object_page_at(const struct object_store *store, uint32_t page)
 {
-    return store->pages + (size_t)page * OBJECT_PAGE_BYTES;
+    return store->pages + (size_t)page * store->page_bytes;
 }
 
 static inline uint32_t object_page_next(const struct object_store *store, uint32_t page)

@@ -34,7 +34,7 @@ struct object_record {
     uint16_t flags;
     uint16_t key_length, url_at, variant_length;
     uint16_t metadata_at; /* in the first page, if it is there */
-    uint16_t body_at;     /* in the first page; OBJECT_PAGE_BYTES: nothing of the body is */
+    uint16_t body_at;     /* in the first page; its end: nothing of the body is */
     char text[];          /* the key, the variant; a marker's ring at the end of the page */
 };
 _Static_assert(sizeof(struct object_record) == 128, "two cache lines");

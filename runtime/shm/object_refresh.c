@@ -96,8 +96,8 @@ enum object_filled object_fill_refresh_replace(struct object_store *store,
     assert(refresh->object.generation != 0);
     *fill = (struct object_fill){0};
     identity.account = claim->account;
-    identity.route =
-        claim->route.length > 0 ? object_stamps_route(store, claim->route) : OBJECT_STAMP_NONE;
+    if (claim->route.length > 0)
+        identity.route = object_stamps_route(store, claim->route);
     struct object_fill made = {.body_bytes = OBJECT_BYTES_UNKNOWN};
     if (!object_publication_make(store, &identity, &refresh->stamp, claim->now_ns, &made.object))
         return OBJECT_NO_ROOM;

@@ -90,7 +90,7 @@ void object_removal_free(struct object_store *store, uint32_t page)
         object_lane_count(store, OBJECT_COUNT_EVICTED_PAGES, pages);
     }
     if (store->on_freed != NULL)
-        store->on_freed(store->on_freed_data, account, (uint64_t)pages * OBJECT_PAGE_BYTES,
+        store->on_freed(store->on_freed_data, account, (uint64_t)pages * store->page_bytes,
                         is_evicted);
 }
 

@@ -9,6 +9,7 @@
 #include "shm/bells.h"
 #include "shm/object_lanes.h"
 #include "shm/object_metadata.h"
+#include "shm/object_record.h"
 
 #define LAYOUT           1
 #define STAMPS_MIN       1024
@@ -42,10 +43,10 @@ static size_t part(size_t *end, size_t bytes, size_t aligned)
     return start;
 }
 
-static struct division divide(size_t bytes, uint32_t lanes)
+static struct division divide(const struct object_store_shape *shape)
 {
     /* A word of bits for 64 pages. */
-    uint32_t pages = (uint32_t)(bytes / OBJECT_PAGE_BYTES) & ~63U;
+    uint32_t pages = (uint32_t)(shape->bytes / shape->page_bytes) & ~63U;
     size_t end = sizeof(struct object_store_shared), words = pages / 64;
     struct division division = {
         .pages = pages,
@@ -63,16 +64,22 @@ static struct division divide(size_t bytes, uint32_t lanes)
     division.full = part(&end, (words + 63) / 64 * sizeof(uint64_t), 128);
     division.ghosts = part(&end, pages * sizeof(uint64_t), 128);
     division.stamp_table = part(&end, division.stamps * sizeof(struct object_stamp), 128);
-    division.lanes = part(&end, lanes * division.lane_bytes, SEGMENT_PAGE_BYTES);
-    division.memory = part(&end, (size_t)pages * OBJECT_PAGE_BYTES, SEGMENT_PAGE_BYTES);
+    division.lanes = part(&end, shape->lanes * division.lane_bytes, SEGMENT_PAGE_BYTES);
+    division.memory = part(&end, (size_t)pages * shape->page_bytes, SEGMENT_PAGE_BYTES);
     division.end = end;
     return division;
 }
 
-size_t object_store_bytes(size_t bytes, uint32_t lanes)
+size_t object_store_bytes(const struct object_store_shape *shape)
 {
-    struct division division = divide(bytes, lanes);
+    struct division division = divide(shape);
     return (division.end + SEGMENT_PAGE_BYTES - 1) & ~(size_t)(SEGMENT_PAGE_BYTES - 1);
+}
+
+static uint32_t key_bytes_max(uint32_t page_bytes)
+{
+    uint32_t room = page_bytes - (uint32_t)sizeof(struct object_record);
+    return room < OBJECT_KEY_BYTES_MAX ? room : OBJECT_KEY_BYTES_MAX;
 }
 
 static void lay_out(struct object_store *store, char *memory, const struct division *division)
@@ -95,17 +102,21 @@ static void lay_out(struct object_store *store, char *memory, const struct divis
 }
 
 bool object_store_init(struct object_store *store, struct segment *segment, const char *name,
-                       size_t bytes, uint32_t lanes)
+                       const struct object_store_shape *shape)
 {
-    assert(bytes >= OBJECT_STORE_BYTES_MIN && bytes <= OBJECT_STORE_BYTES_MAX);
-    assert(lanes > 0 && lanes <= OBJECT_STORE_LANES_MAX);
-    struct division division = divide(bytes, lanes);
-    char *memory = segment_allot(segment, name, LAYOUT, object_store_bytes(bytes, lanes));
+    assert(shape->bytes >= OBJECT_STORE_BYTES_MIN && shape->bytes <= OBJECT_STORE_BYTES_MAX);
+    assert(shape->lanes > 0 && shape->lanes <= OBJECT_STORE_LANES_MAX);
+    assert(shape->page_bytes >= OBJECT_PAGE_BYTES_MIN && shape->page_bytes <= OBJECT_PAGE_BYTES);
+    struct division division = divide(shape);
+    char *memory = segment_allot(segment, name, LAYOUT, object_store_bytes(shape));
     if (memory == NULL)
         return false;
-    *store = (struct object_store){.hash_key = segment_hash_key(segment), .lane_count = lanes};
+    *store =
+        (struct object_store){.hash_key = segment_hash_key(segment), .lane_count = shape->lanes};
+    store->page_bytes = shape->page_bytes;
+    store->key_bytes_max = key_bytes_max(shape->page_bytes);
     lay_out(store, memory, &division);
-    store->object_bytes_max = (uint64_t)division.pages / BODY_PART * OBJECT_PAGE_BYTES;
+    store->object_bytes_max = (uint64_t)division.pages / BODY_PART * shape->page_bytes;
     store->metadata_copy = mem_alloc(OBJECT_METADATA_COPY_BYTES);
     list_init(&store->waits);
     return true;
@@ -205,9 +216,9 @@ void object_store_seek(const struct object_store *store, const struct object_hol
 
     assert(offset <= object_load(&record->bytes));
     *cursor = (struct object_cursor){.offset = offset, .page = hold->page};
-    while (rest > OBJECT_PAGE_BYTES) {
+    while (rest > store->page_bytes) {
         cursor->page = object_page_next(store, cursor->page);
-        rest -= OBJECT_PAGE_BYTES;
+        rest -= store->page_bytes;
     }
     cursor->at = (uint32_t)rest;
 }
@@ -216,12 +227,12 @@ void object_store_seek(const struct object_store *store, const struct object_hol
 static size_t lie_together(const struct object_store *store, struct object_cursor *cursor,
                            size_t wanted)
 {
-    size_t length = OBJECT_PAGE_BYTES - cursor->at;
+    size_t length = store->page_bytes - cursor->at;
 
     while (length < wanted && object_page_next(store, cursor->page) == cursor->page + 1) {
         cursor->page++;
         cursor->at = 0;
-        length += OBJECT_PAGE_BYTES;
+        length += store->page_bytes;
     }
     return length < wanted ? length : wanted;
 }
@@ -234,7 +245,7 @@ struct slice object_store_read(const struct object_store *store, const struct ob
 
     if (wanted == 0)
         return slice_of("", 0);
-    if (cursor->at == OBJECT_PAGE_BYTES) {
+    if (cursor->at == store->page_bytes) {
         cursor->page = object_page_next(store, cursor->page);
         cursor->at = 0;
     }

@@ -1,7 +1,7 @@
 /*
  * object_store — answers kept for all workers: keyed objects of metadata and a body in pages.
  *
- * The memory is divided into pages of OBJECT_PAGE_BYTES. An object is a first page, with its key
+ * The memory is divided into pages, of a store's own size. An object is a first page, with its key
  * and metadata, and a chain of others. Readers hold an object and read its pages where they are;
  * while it is being filled they see how far it has come, and are told when more comes. One process
  * fills an object, and nobody else fills one of that key meanwhile (shm/object_fill.h).
@@ -28,13 +28,16 @@
 #include "shm/cell_table.h"
 #include "shm/segment.h"
 
-#define OBJECT_PAGE_BYTES 2048
-/* Of all pages. What tells of them takes a fiftieth more, and 272 KiB at most for each lane. */
+/* Of a page, for answers, which may have variants; a store of what is smaller has smaller ones. */
+#define OBJECT_PAGE_BYTES     2048
+#define OBJECT_PAGE_BYTES_MIN 256
+/* Of all pages. What tells of one takes 45 bytes more, and of what is held 272 KiB at most for each
+ * lane. */
 #define OBJECT_STORE_BYTES_MIN 131072
 #define OBJECT_STORE_BYTES_MAX (1ULL << 36)
 #define OBJECT_STORE_LANES_MAX 1023
 
-#define OBJECT_KEY_BYTES_MAX      1536
+#define OBJECT_KEY_BYTES_MAX      1536 /* or as many as a first page has room for */
 #define OBJECT_VARIANT_BYTES_MAX  1024
 #define OBJECT_METADATA_BYTES_MAX 32000
 #define OBJECT_TAGS_MAX           64
@@ -64,6 +67,7 @@ struct object_store {
     char *lanes;                        /* shm/object_lanes.h */
     const struct hash_key *hash_key;
     size_t lane_bytes;
+    uint32_t page_bytes, key_bytes_max;
     uint32_t page_count, stamp_count, lane_count, hold_buckets;
     uint32_t lane;             /* the attached one */
     uint32_t cursor;           /* the page where this process looks for a free one first */
@@ -77,11 +81,17 @@ struct object_store {
 
 /* ---- the region ---- */
 
-/* What the region takes for pages of `bytes` in all. */
-size_t object_store_bytes(size_t bytes, uint32_t lanes);
+struct object_store_shape {
+    size_t bytes; /* of all pages */
+    uint32_t page_bytes;
+    uint32_t lanes;
+};
+
+/* What the region takes. */
+size_t object_store_bytes(const struct object_store_shape *shape);
 /* The region `name`; false when the segment refuses it (see segment_allot). */
 bool object_store_init(struct object_store *store, struct segment *segment, const char *name,
-                       size_t bytes, uint32_t lanes);
+                       const struct object_store_shape *shape);
 /* Gives the process's own memory and descriptors back. */
 void object_store_clear(struct object_store *store);
 /* In the master before it forks: a wake descriptor for each of these lanes, by which its worker is

@@ -228,6 +228,7 @@ enum object_filled object_fill_vary(struct object_store *store, struct object_fi
     size_t key_length = object_record(store, fill->object.page)->key_length;
 
     assert(fill->object.generation != 0 && !fill->has_head);
+    assert(store->page_bytes == OBJECT_PAGE_BYTES); /* for the ring */
     if (rules.length > OBJECT_METADATA_BYTES_MAX ||
         key_length + variant.length > OBJECT_KEY_BYTES_MAX)
         return OBJECT_TOO_LARGE;

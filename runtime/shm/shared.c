@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-#define ORIGIN_LAYOUT 3
+#define ORIGIN_LAYOUT 4
 
 #define MASTER_LANE 0
 #define LOOP_TURNS  "moongate_loop_turn_seconds"
@@ -17,7 +17,7 @@
 
 /* What the segment was made for; sizes follow from it. */
 struct shared_origin {
-    uint64_t workers, counters_bytes, limits_bytes, dict_bytes, cache_bytes, object_bytes;
+    uint64_t workers, counters_bytes, limits_bytes, dict_bytes, value_bytes, object_bytes;
 };
 
 static bool is_size(size_t bytes)
@@ -29,7 +29,7 @@ static bool is_sane(const struct shared_options *options)
 {
     return options->workers > 0 && options->workers <= SHARED_WORKERS_MAX &&
            is_size(options->counters_bytes) && is_size(options->limits_bytes) &&
-           is_size(options->dict_bytes) && is_size(options->cache_bytes) &&
+           is_size(options->dict_bytes) && is_size(options->value_bytes) &&
            is_size(options->object_bytes);
 }
 
@@ -38,7 +38,7 @@ struct division {
     uint32_t lanes;
     struct counter_limits counters;
     struct histogram_limits histograms;
-    size_t places, dict_bytes, cache_bytes, object_bytes;
+    size_t places, dict_bytes, value_bytes, object_bytes;
 };
 
 static void divide_counters(struct division *division, uint32_t lanes, uint32_t histograms)
@@ -83,44 +83,59 @@ static bool divide(struct division *division, const struct shared_options *optio
                                                              : SHARED_LIMITS_BYTES_DEFAULT);
     division->dict_bytes =
         options->dict_bytes > 0 ? options->dict_bytes : SHARED_DICT_BYTES_DEFAULT;
-    division->cache_bytes =
-        options->cache_bytes > 0 ? options->cache_bytes : SHARED_CACHE_BYTES_DEFAULT;
+    division->value_bytes =
+        options->value_bytes > 0 ? options->value_bytes : SHARED_VALUE_BYTES_DEFAULT;
     division->object_bytes =
         options->object_bytes > 0 ? options->object_bytes : SHARED_OBJECT_BYTES_DEFAULT;
     return true;
 }
 
+static struct object_store_shape objects_shape(const struct division *division)
+{
+    return (struct object_store_shape){division->object_bytes, OBJECT_PAGE_BYTES, division->lanes};
+}
+
 static size_t total_bytes(const struct division *division)
 {
+    const struct object_store_shape objects = objects_shape(division);
+
     return SEGMENT_BYTES_MIN + counters_bytes(division) + cell_table_bytes(division->places) +
-           division->dict_bytes + division->cache_bytes + notice_bytes() +
-           worker_board_bytes(division->lanes) + plugin_accounts_bytes(division->lanes) +
-           slots_bytes(division->lanes) +
-           object_store_bytes(division->object_bytes, division->lanes) +
+           division->dict_bytes + notice_bytes() + worker_board_bytes(division->lanes) +
+           plugin_accounts_bytes(division->lanes) + slots_bytes(division->lanes) +
+           object_store_bytes(&objects) +
+           values_region_bytes(division->value_bytes, division->lanes) +
            target_board_bytes(division->lanes) + breakers_bytes() + gates_bytes(division->lanes);
+}
+
+/* An account of values is the counter of what is evicted of its cache. */
+static void on_value_freed(void *data, uint32_t account, uint64_t bytes, bool was_evicted)
+{
+    const struct shared *shared = data;
+    if (was_evicted)
+        counter_add(&shared->counters, account, 1);
 }
 
 /* False when a region is there with another size or layout. */
 static bool allot(struct shared *shared, const struct division *division)
 {
+    const struct object_store_shape objects = objects_shape(division);
     struct segment *segment = &shared->segment;
     bool is_allotted =
         counter_table_init(&shared->counters, segment, "counters", &division->counters) &&
         histogram_table_init(&shared->histograms, segment, "histograms", &division->histograms) &&
         limiter_init(&shared->limiter, segment, "limits", division->places) &&
         dict_init(&shared->dict, segment, "dict", division->dict_bytes) &&
-        dict_init(&shared->cache, segment, "cache", division->cache_bytes) &&
         notice_init(&shared->notice, segment, "notice") &&
         worker_board_init(&shared->board, segment, division->lanes) &&
         plugin_accounts_init(&shared->accounts, segment, division->lanes) &&
         slots_init(&shared->slots, segment, "slots", division->lanes) &&
-        object_store_init(&shared->objects, segment, "objects", division->object_bytes,
-                          division->lanes) &&
+        object_store_init(&shared->objects, segment, "objects", &objects) &&
+        values_init(&shared->values, segment, division->value_bytes, division->lanes) &&
         target_board_init(&shared->targets, segment, division->lanes) &&
         breakers_init(&shared->breakers, segment, "breakers") &&
         gates_init(&shared->gates, segment, division->lanes);
     if (is_allotted)
-        dict_give_way(&shared->cache);
+        object_store_on_freed(&shared->values.store, on_value_freed, shared);
     if (is_allotted)
         shared->loop_turns = histogram_slot(&shared->histograms, SLICE(LOOP_TURNS), SLICE_NONE);
     return is_allotted;
@@ -131,10 +146,10 @@ static void attach_lane(struct shared *shared, uint32_t lane)
     counter_table_attach(&shared->counters, lane);
     histogram_table_attach(&shared->histograms, lane);
     dict_attach(&shared->dict, lane);
-    dict_attach(&shared->cache, lane);
     plugin_accounts_attach(&shared->accounts, lane);
     slots_attach(&shared->slots, lane);
     object_store_attach(&shared->objects, lane);
+    object_store_attach(&shared->values.store, lane);
     target_board_attach(&shared->targets, lane);
     gates_attach(&shared->gates, lane);
     shared->place = worker_board_place(&shared->board, lane);
@@ -173,6 +188,7 @@ static bool open_wakes(struct shared *shared, unsigned workers)
 {
     uint32_t first = first_lane(shared) + 1;
     return object_store_open_wakes(&shared->objects, first, workers) &&
+           object_store_open_wakes(&shared->values.store, first, workers) &&
            gates_hang_bells(&shared->gates, first, workers);
 }
 
@@ -193,7 +209,7 @@ struct shared *shared_create(const struct shared_options *options)
     assert(is_allotted && origin != NULL); /* the segment was made for it */
     *origin =
         (struct shared_origin){options->workers,    options->counters_bytes, options->limits_bytes,
-                               options->dict_bytes, options->cache_bytes,    options->object_bytes};
+                               options->dict_bytes, options->value_bytes,    options->object_bytes};
     attach_lane(shared, first_lane(shared));
     if (!open_wakes(shared, options->workers))
         shared_destroy(&shared);
@@ -210,7 +226,7 @@ static const char *find_difference(struct shared *shared, const struct shared_op
         return "it is laid out in another way";
     if (!is_sane(options) || origin->counters_bytes != options->counters_bytes ||
         origin->limits_bytes != options->limits_bytes ||
-        origin->dict_bytes != options->dict_bytes || origin->cache_bytes != options->cache_bytes ||
+        origin->dict_bytes != options->dict_bytes || origin->value_bytes != options->value_bytes ||
         origin->object_bytes != options->object_bytes)
         return "its sizes are configured in another way";
     struct shared_options made = *options;
@@ -234,6 +250,7 @@ static void forget_side(struct shared *shared, unsigned side)
             gates_forget_lane(&shared->gates, lane);
         }
         object_store_forget_lane(&shared->objects, lane);
+        object_store_forget_lane(&shared->values.store, lane);
         worker_place_clear(worker_board_place(&shared->board, lane));
     }
 }
@@ -257,7 +274,7 @@ struct shared *shared_adopt(int fd, const struct shared_options *options, unsign
     if (is_mapped)
         munmap(shared->segment.memory, shared->segment.bytes);
     dict_clear(&shared->dict);
-    dict_clear(&shared->cache);
+    values_clear(&shared->values);
     object_store_clear(&shared->objects);
     gates_clear(&shared->gates);
     free(shared);
@@ -268,7 +285,7 @@ void shared_destroy(struct shared **shared)
 {
     dict_clear(&(*shared)->dict);
     slots_clear(&(*shared)->slots);
-    dict_clear(&(*shared)->cache);
+    values_clear(&(*shared)->values);
     object_store_clear(&(*shared)->objects);
     gates_clear(&(*shared)->gates);
     notice_clear(&(*shared)->notice);
@@ -288,6 +305,7 @@ void shared_forget_worker(struct shared *shared, unsigned worker)
     worker_place_clear(shared_place(shared, worker));
     slots_forget_lane(&shared->slots, lane_of(shared, worker));
     object_store_forget_lane(&shared->objects, lane_of(shared, worker));
+    object_store_forget_lane(&shared->values.store, lane_of(shared, worker));
     target_board_forget_lane(&shared->targets, lane_of(shared, worker));
     gates_forget_lane(&shared->gates, lane_of(shared, worker));
 }

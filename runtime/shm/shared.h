@@ -22,6 +22,7 @@
 #include "shm/segment.h"
 #include "shm/slots.h"
 #include "shm/target_board.h"
+#include "shm/values.h"
 #include "shm/worker_board.h"
 
 #define SHARED_WORKERS_MAX 256
@@ -34,7 +35,7 @@
 #define SHARED_HISTOGRAMS_DEFAULT   16384
 #define SHARED_LIMITS_BYTES_DEFAULT (16 << 20)
 #define SHARED_DICT_BYTES_DEFAULT   (16 << 20)
-#define SHARED_CACHE_BYTES_DEFAULT  (16 << 20)
+#define SHARED_VALUE_BYTES_DEFAULT  (16 << 20)
 #define SHARED_OBJECT_BYTES_DEFAULT (64 << 20)
 /* `counters_bytes` holds so many counters for each histogram, with names, in the lanes of master
  * and workers. */
@@ -44,7 +45,7 @@
 struct shared_options {
     unsigned workers;
     /* 0: enough for SHARED_HISTOGRAMS_DEFAULT, or the default above. */
-    size_t counters_bytes, limits_bytes, dict_bytes, cache_bytes, object_bytes;
+    size_t counters_bytes, limits_bytes, dict_bytes, value_bytes, object_bytes;
 };
 
 struct shared_origin;
@@ -54,10 +55,10 @@ struct shared {
     struct counter_table counters;
     struct histogram_table histograms;
     struct limiter limiter;
-    struct dict dict, cache; /* the second one gives way */
-    struct notice notice;    /* JSON of the master's: which generation runs, how reloads went */
-    uint32_t loop_turns;     /* histogram of the time between two waits of the loop, all workers */
-    unsigned side;           /* 0 or 1: whose lanes are ours */
+    struct dict dict;
+    struct notice notice; /* JSON of the master's: which generation runs, how reloads went */
+    uint32_t loop_turns;  /* histogram of the time between two waits of the loop, all workers */
+    unsigned side;        /* 0 or 1: whose lanes are ours */
     struct worker_board board;
     struct worker_place *place; /* this process's on the board */
     struct plugin_accounts accounts;
@@ -66,6 +67,7 @@ struct shared {
     struct target_board targets;
     struct breakers breakers;
     struct gates gates;
+    struct values values; /* what plugins have found out with effort */
 };
 
 /* NULL with errno set when the system refuses, EINVAL for numbers out of bounds. */

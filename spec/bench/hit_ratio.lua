@@ -84,8 +84,9 @@ end
 
 local function store_hits(drawn, requests, room)
   local segment, store = ffi.new "struct segment", ffi.new "struct object_store"
-  assert(C.segment_init(segment, 1048576 + C.object_store_bytes(room * PAGE_BYTES, 1)))
-  assert(C.object_store_init(store, segment, "objects", room * PAGE_BYTES, 1))
+  local shape = ffi.new("struct object_store_shape", room * PAGE_BYTES, PAGE_BYTES, 1)
+  assert(C.segment_init(segment, 1048576 + C.object_store_bytes(shape)))
+  assert(C.object_store_init(store, segment, "objects", shape))
   C.object_store_attach(store, 0)
   local key, number = ffi.new "struct object_key", ffi.new "uint32_t[1]"
   key.bytes.start, key.bytes.length = ffi.cast("const char *", number), 4

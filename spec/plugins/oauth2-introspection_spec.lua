@@ -212,6 +212,15 @@ describe("oauth2-introspection", function()
     assert.equal(4, #provider:requests())
   end)
 
+  it("asks anew, in all workers, once what it was told is purged", function()
+    local bearer = active()
+    for asked = 1, 2 do
+      for _ = 1, 8 do assert.equal(200, get("/plain/", bearer).status) end
+      assert.equal(asked, #provider:requests())
+      assert.equal(0, (moongate:ask { "purge", "--plugin-cache", "introspection" }))
+    end
+  end)
+
   it("asks another provider, or as another client, anew", function()
     local bearer = active()
     for _ = 1, 2 do

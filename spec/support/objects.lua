@@ -12,7 +12,17 @@ local C = runtime.include("shm/object_store.h", "shm/object_fill.h", "shm/object
   "shm/object_pages.h", "shm/object_record.h", "shm/object_lanes.h", "shm/object_flow.h")
 local slice, text = runtime.slice, runtime.text
 
+local PAGE_BYTES = 2048
+
 local objects = { C = C, LANES = 8, now = 1000000000000 }
+
+--- What a store takes for pages of `bytes` in all.
+---@param bytes integer
+---@param lanes integer
+---@param page_bytes? integer
+function objects.shape(bytes, lanes, page_bytes)
+  return ffi.new("struct object_store_shape", bytes, page_bytes or PAGE_BYTES, lanes)
+end
 
 objects.FOUND = { [0] = "missing", "complete", "filling", "varies", "passed" }
 objects.STATE = { [0] = "filling", "complete", "aborted", "uncached", "moved", "continued" }
@@ -24,7 +34,7 @@ local segment, views
 ---@param lane integer
 function objects.view(lane)
   local store = ffi.new "struct object_store"
-  assert(C.object_store_init(store, segment, "objects", objects.bytes, objects.LANES))
+  assert(C.object_store_init(store, segment, "objects", objects.made))
   if views[1] then
     store.wake_fds = views[1].wake_fds
   else
@@ -37,10 +47,11 @@ end
 
 --- A new store, in a segment of its own, and its view for lane 1.
 ---@param bytes integer
-function objects.new(bytes)
-  objects.bytes, views = bytes, {}
+---@param page_bytes? integer
+function objects.new(bytes, page_bytes)
+  objects.made, views = objects.shape(bytes, objects.LANES, page_bytes), {}
   segment = ffi.new "struct segment"
-  local region = tonumber(C.object_store_bytes(bytes, objects.LANES))
+  local region = tonumber(C.object_store_bytes(objects.made))
   assert(C.segment_init(segment, 65536 + 16384 + region))
   objects.segment = segment
   return objects.view(1)

@@ -126,13 +126,12 @@ ffi.cdef [[
 
   struct dict {
     void *shared; struct cell_table cells; struct page_log log; const struct hash_key *hash_key;
-    char *copy; size_t value_bytes_max; bool gives_way;
+    char *copy; size_t value_bytes_max;
   };
   struct dict_value { int kind; struct slice string; int64_t integer; uint64_t expires_ns; };
   bool dict_init(struct dict *, struct segment *, const char *, size_t bytes);
   void dict_clear(struct dict *);
   void dict_attach(struct dict *, uint32_t lane);
-  void dict_give_way(struct dict *);
   int dict_get(const struct dict *, struct slice key, uint64_t now_ns, struct dict_value *);
   int dict_set(struct dict *, struct slice key, uint64_t now_ns, const struct dict_value *);
   int dict_add(struct dict *, struct slice key, uint64_t now_ns, const struct dict_value *);
@@ -141,21 +140,22 @@ ffi.cdef [[
   size_t dict_value_bytes_max(const struct dict *);
   uint64_t dict_bytes_used(const struct dict *);
   uint64_t dict_refused(const struct dict *);
-  uint64_t dict_evicted(const struct dict *);
 
   size_t worker_board_bytes(uint32_t lanes);
   size_t plugin_accounts_bytes(uint32_t lanes);
   size_t slots_bytes(uint32_t lanes);
-  size_t object_store_bytes(size_t bytes, uint32_t lanes);
+  struct object_store_shape { size_t bytes; uint32_t page_bytes, lanes; };
+  size_t object_store_bytes(const struct object_store_shape *);
+  size_t values_region_bytes(size_t bytes, uint32_t lanes);
   size_t target_board_bytes(uint32_t lanes);
 
   struct shared_options {
     unsigned workers;
-    size_t counters_bytes, limits_bytes, dict_bytes, cache_bytes, object_bytes;
+    size_t counters_bytes, limits_bytes, dict_bytes, value_bytes, object_bytes;
   };
   struct shared {
     struct segment segment; struct counter_table counters; struct histogram_table histograms;
-    struct limiter limiter; struct dict dict, cache;
+    struct limiter limiter; struct dict dict;
     struct { void *page; char *copy; } notice; uint32_t loop_turns;
     unsigned side;
     struct { void *places; uint32_t lanes; } board; void *place;

@@ -1,7 +1,8 @@
 --- cache: the endpoint of the admin listeners that purges what is cached.
 --
 --     POST /cache/purge   { "url": "https://…" }, { "prefix": "https://…" }, { "tag": "…" },
---                         { "route": "…" } or { "all": true }; with "soft": true it becomes stale
+--                         { "route": "…" } or { "all": true }; with "soft": true it becomes stale;
+--                         { "plugin_cache": "…" }: what plugins have cached by that name
 --
 -- Several of a kind are a list.
 
@@ -13,13 +14,14 @@ local reply = require "moongate.reply"
 local HEADERS = { ["cache-control"] = "no-store", ["x-content-type-options"] = "nosniff" }
 local BODY_BYTES_MAX, VALUES_MAX = 65536, 1000
 
-local KINDS = { "url", "prefix", "tag", "route" }
+local KINDS = { "url", "prefix", "tag", "route", "plugin_cache" }
 local OPTIONS = {
   url = { type = "any", help = "a URL, or a list" },
   prefix = { type = "any", help = "what URLs begin with, or a list" },
   tag = { type = "any", help = "a tag, or a list" },
   route = { type = "any", help = "the name of a route, or a list" },
-  all = { type = "boolean", help = "everything" },
+  plugin_cache = { type = "any", help = "the name of a cache of plugins, or a list" },
+  all = { type = "boolean", help = "all answers" },
   soft = { type = "boolean", default = false, help = "it becomes stale" },
 }
 
@@ -60,7 +62,9 @@ local function purge(_, req)
   local given, refusal = body_of(req)
   if not given then return refusal end
   local purges, kinds = purges_of(given)
-  if kinds ~= 1 then return unfit "Expected one of url, prefix, tag, route and all." end
+  if kinds ~= 1 then
+    return unfit "Expected one of url, prefix, tag, route, plugin_cache and all."
+  end
   if #purges > VALUES_MAX then return unfit "Expected at most 1000 at once." end
   local purged
   for _, one in ipairs(purges) do

@@ -25,6 +25,10 @@ local BUCKETS = C.moon_histogram_buckets()
 
 -- Families that C counts itself.
 local OWN_HELP = {
+  moongate_plugin_cache_hits_total = "Look-ups of a plugin's cache that found something.",
+  moongate_plugin_cache_misses_total = "Look-ups of a plugin's cache that found nothing.",
+  moongate_plugin_cache_collapsed_total = "Times that somebody waited for what another finds out.",
+  moongate_plugin_cache_evicted_total = "Cached values that gave way to others, or had expired.",
   moongate_cache_requests_total = "Requests of routes that are cached, by what became of them.",
   moongate_cache_requests_collapsed_total = "Of these, those that waited for another's answer.",
   moongate_cache_answered_bytes_total = "Bytes of bodies that came from the cache.",
@@ -50,10 +54,11 @@ local SHARED = {
     "Bytes in use of the shared dictionary." },
   { C.MOON_SHARED_DICT_REFUSED, "counter", "moongate_shared_dict_refused_total",
     "Values that the shared dictionary had no room for." },
-  { C.MOON_SHARED_CACHE_BYTES, "gauge", "moongate_plugin_cache_bytes",
-    "Bytes in use of what plugins cache." },
-  { C.MOON_SHARED_CACHE_EVICTED, "counter", "moongate_plugin_cache_evicted_total",
-    "Cached values that gave way to others before their time." },
+  { C.MOON_SHARED_VALUES, "gauge", "moongate_plugin_cache_values",
+    "Values that plugins have cached." },
+  { C.MOON_SHARED_VALUE_BYTES, "gauge", "moongate_plugin_cache_bytes", "Memory that they take." },
+  { C.MOON_SHARED_VALUES_REFUSED, "counter", "moongate_plugin_cache_refused_total",
+    "Values that plugins wanted to cache and there was no room for." },
   { C.MOON_SHARED_PLUGIN_ROUTES, "gauge", "moongate_shared_plugin_routes",
     "Pairs of plugin and route with counts of their own." },
   { C.MOON_SHARED_PLUGIN_ROUTES_REFUSED, "counter", "moongate_shared_plugin_routes_refused_total",

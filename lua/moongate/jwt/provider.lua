@@ -32,7 +32,7 @@ Provider.__index = Provider
 
 local provider = {}
 
--- What a dictionary of the shared memory takes, less what comes before it.
+-- What a cache takes, less what comes before it.
 local SET_BYTES_MAX = 65000
 -- However long a provider says that its keys may be kept.
 local LIFETIME_MAX = 86400
@@ -88,7 +88,10 @@ local function version(self) return "version " .. self.url end
 -- One fetch, which all workers wait for; its outcome is counted and logged by whoever made it.
 local function load(self)
   return function()
-    if not documents:add(again(self), "", self.interval) then return nil, "too soon" end
+    -- Without room for that it is fetched all the same.
+    if not documents:add(again(self), "", self.interval) and documents:get(again(self)) then
+      return nil, "too soon"
+    end
     local document, fault, why = ask(self)
     if document then
       local is_right

@@ -4,7 +4,28 @@ local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local peer = require "spec.support.peer"
 local probe = require "spec.support.probe"
+local system = require "spec.support.system"
 local wait = require "spec.support.wait"
+
+-- The first one to find it out is to be killed meanwhile.
+local DIES = [[
+local ffi = require "ffi"
+local moongate = require "moongate"
+ffi.cdef "int getpid(void);"
+local dies = { summary = "Tells who finds it out.", options = {} }
+local seen = moongate.dict "dies"
+function dies:respond(req)
+  if req.path == "/dies/pid" then return moongate.reply.text(200, tostring(seen:get "pid")) end
+  local value, why = moongate.cache "dies":fetch("k", 60, function()
+    local number = seen:increment "loads"
+    seen:set("pid", ffi.C.getpid())
+    if number == 1 then moongate.sleep(60) end
+    return "by " .. number, 60
+  end)
+  return moongate.reply.text(200, tostring(value or why))
+end
+return dies
+]]
 
 describe("cache", function()
   local moongate, origin
@@ -13,9 +34,28 @@ describe("cache", function()
 
   setup(function()
     origin = peer.start()
-    moongate = gateway.start { files = probe.files, config = probe.says .. ([==[
+    local files = { ["plugins/dies.lua"] = DIES }
+    for path, source in pairs(probe.files) do files[path] = source end
+    moongate = gateway.start { files = files, config = probe.says .. ([==[
       workers(2)
       local URL = "%s"
+      admin "127.0.0.1:0"
+      route "/dies" { plugins = { "dies" } }
+      route "/dies/pid" { plugins = { "dies" } }
+      says("/fails", function(req, m)
+        local value, why = m.cache "fails":fetch("k", 10, function()
+          m.fetch(URL .. "/delay/0.3?fails")
+          return nil, "down"
+        end)
+        return value or why
+      end)
+      says("/purged/{do}", function(req, m)
+        local c = m.cache "purged"
+        local other, what = m.cache "other", req.params["do"]
+        if what == "set" then return c:set("k", "v", 60), other:set("k", "v", 60) end
+        if what == "purge" then return m.http_cache.purge { plugin_cache = "purged" } end
+        return c:get "k", other:get "k"
+      end)
       says("/texts", function(req, m)
         local c = m.cache "texts"
         local stored = c:set("a\0b", "x\0y", 60)
@@ -51,7 +91,7 @@ describe("cache", function()
         for _, run in ipairs {
           function() c:set("k", 1, 60) end, function() c:set("k", "v") end,
           function() c:set("k", "v", 0) end, function() c:set("k", "v", 0 / 0) end,
-          function() m.cache() end,
+          function() m.cache() end, function() m.cache "" end, function() m.cache "a\0b" end,
         } do told[#told + 1] = tostring((pcall(run))) end
         return table.concat(told, " "), c:set("k", ("x"):rep(70000), 60)
       end)
@@ -109,7 +149,7 @@ describe("cache", function()
   end)
 
   it("refuses what it cannot keep", function()
-    assert.equal("false false false false false false", ask "/bad")
+    assert.equal("false false false false false false false false", ask "/bad")
   end)
 
   -- All at once, on both workers.
@@ -161,6 +201,65 @@ describe("cache", function()
   it("says that a load raised, and logs it", function()
     assert.equal("nil it raised", ask "/raises")
     moongate:wait_for_log "by itself"
+  end)
+
+  it("tells all who wait of what is not to be kept, on all workers", function()
+    origin:forget()
+    for _, answer in ipairs(ask_at_once("/fails", 16)) do assert.equal("down", answer) end
+    assert.equal(1, #origin:requests())
+  end)
+
+  it("goes on at once when the worker that finds it out is killed", function()
+    local connections, answered = {}, 0
+    for i = 1, 16 do
+      connections[i] = http.connect(moongate.port)
+      connections[i]:send "GET /dies HTTP/1.1\r\nHost: a\r\n\r\n"
+    end
+    local pid
+    wait.that(function()
+      pid = tonumber(ask "/dies/pid")
+      return pid
+    end)
+    local start = system.now()
+    system.kill(pid, system.SIGKILL)
+    for _, connection in ipairs(connections) do
+      local ok, response = pcall(connection.read_response, connection)
+      if ok then
+        assert.equal("by 2", response.body)
+        answered = answered + 1
+      end
+      connection:close()
+    end
+    assert.is_true(answered > 0 and system.now() - start < 20)
+    assert.equal("by 2", ask "/dies")
+  end)
+
+  it("forgets all that goes by a name when that is purged", function()
+    for _, purge in ipairs {
+      function() return ask "/purged/purge" == "true" end,
+      function() return moongate:ask { "purge", "--plugin-cache", "purged" } == 0 end,
+      function()
+        return http.request(moongate.admin_port, { method = "POST", path = "/cache/purge",
+          body = '{"plugin_cache":["purged"]}' }).status == 200
+      end,
+    } do
+      assert.equal("true true", ask "/purged/set")
+      assert.equal("v v", ask "/purged/get")
+      assert.is_true(purge())
+      assert.equal("nil v", ask "/purged/get")
+    end
+    local code, _, err = moongate:ask { "purge", "--soft", "--plugin-cache", "purged" }
+    assert.equal(1, code)
+    assert.matches("not soft", err)
+  end)
+
+  it("is counted by name", function()
+    local function count(what)
+      local text = http.request(moongate.admin_port, { path = "/metrics" }).body
+      return tonumber(text:match("moongate_plugin_cache_" .. what .. '_total{cache="slow"} (%d+)'))
+    end
+    assert.is_true(count "misses" >= 24 and count "hits" >= 1 and count "collapsed" >= 1)
+    assert.equal(0, count "evicted")
   end)
 
   it("keeps what it has until there is something else", function()

@@ -6,7 +6,7 @@ local C = runtime.include "cache/cache_purge.h"
 local KINDS = {
   [tonumber(C.CACHE_PURGE_URL)] = "url", [tonumber(C.CACHE_PURGE_PREFIX)] = "prefix",
   [tonumber(C.CACHE_PURGE_TAG)] = "tag", [tonumber(C.CACHE_PURGE_ROUTE)] = "route",
-  [tonumber(C.CACHE_PURGE_ALL)] = "all",
+  [tonumber(C.CACHE_PURGE_ALL)] = "all", [tonumber(C.CACHE_PURGE_PLUGIN)] = "plugin-cache",
 }
 
 describe("cache_purge", function()
@@ -21,6 +21,7 @@ describe("cache_purge", function()
     for line, expected in pairs {
       ["url http://a/b c"] = "hard url[http://a/b c]", ["soft tag x"] = "soft tag[x]",
       ["prefix p"] = "hard prefix[p]", ["route GET /a"] = "hard route[GET /a]",
+      ["plugin-cache jwt"] = "hard plugin-cache[jwt]",
       ["all"] = "hard all[]", ["soft all"] = "soft all[]",
     } do
       assert.equal(expected, read(line), line)
@@ -35,7 +36,7 @@ describe("cache_purge", function()
   it("has a sentence for what is wrong", function()
     assert.is_true(C.cache_purge_fault(C.CACHE_PURGE_DONE) == nil)
     assert.is_true(C.cache_purge_fault(C.CACHE_PURGE_BEGUN) == nil)
-    for _, name in ipairs { "NO_URL", "TOO_LONG", "BUSY" } do
+    for _, name in ipairs { "NO_URL", "TOO_LONG", "BUSY", "NOT_SOFT" } do
       assert.is_true(C.cache_purge_fault(C["CACHE_PURGE_" .. name]) ~= nil)
     end
   end)

@@ -162,28 +162,6 @@ describe("dict", function()
     end)
   end
 
-  for _, length in ipairs { 0, 100, 8000 } do
-    it("that gives way takes all there is, and keeps the newest, at " .. length, function()
-      make(1048576)
-      C.dict_give_way(dict)
-      local text, fits = ("x"):rep(length), math.floor(1048576 / (length + 80))
-      for i = 1, 4 * fits do assert.equal(DONE, set("k" .. i, text .. i)) end
-      assert.equal(text .. 4 * fits, get("k" .. 4 * fits))
-      local here = 0
-      for i = 1, 4 * fits do
-        local found = get("k" .. i)
-        if found then
-          assert.equal(text .. i, found)
-          here = here + 1
-        end
-      end
-      assert.is_true(here > fits * 0.4, ("%d of %d are there"):format(here, fits))
-      assert.is_nil(get "k1")
-      assert.is_true(length == 0 or C.dict_evicted(dict) > fits)
-      assert.equal(0, tonumber(C.dict_refused(dict)))
-    end)
-  end
-
   it("has all its room again when everything was deleted", function()
     make(1048576)
     local before = fill_up("a", 500)

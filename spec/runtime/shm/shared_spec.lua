@@ -44,13 +44,14 @@ describe("shared", function()
       for _, size in ipairs { 4, 16, 100 } do
         local counters = size * MIB
         create { workers = workers, counters_bytes = counters, limits_bytes = MIB,
-          dict_bytes = MIB, cache_bytes = MIB, object_bytes = MIB }
+          dict_bytes = MIB, value_bytes = MIB, object_bytes = MIB }
         -- The lanes of workers that there are not, an upgrade's among them, come on top.
         local lanes = 2 * math.max(workers, WORKERS_ROOM) + 2
         local bytes = tonumber(all.segment.bytes - C.worker_board_bytes(lanes)
           - C.plugin_accounts_bytes(lanes) - C.slots_bytes(lanes)
-          - C.object_store_bytes(MIB, lanes) - C.target_board_bytes(lanes)
-          - C.breakers_bytes() - C.gates_bytes(lanes)) - 3 * MIB
+          - C.object_store_bytes(ffi.new("struct object_store_shape", MIB, 2048, lanes))
+          - C.values_region_bytes(MIB, lanes) - C.target_board_bytes(lanes)
+          - C.breakers_bytes() - C.gates_bytes(lanes)) - 2 * MIB
         assert.equal(lanes, all.counters.series.lanes)
         assert.is_true(bytes <= counters * lanes / (workers + 1) + 65536 + NOTICE_BYTES
           and bytes > counters * 0.5, ("%d workers, %d MiB: %d"):format(workers, size, bytes))
@@ -61,7 +62,7 @@ describe("shared", function()
   it("refuses numbers that make no sense", function()
     for _, options in ipairs {
       { workers = 0 }, { workers = 257 }, { workers = 1, dict_bytes = 1000 },
-      { workers = 1, cache_bytes = 1000 }, { workers = 1, object_bytes = 1000 },
+      { workers = 1, value_bytes = 1000 }, { workers = 1, object_bytes = 1000 },
       { workers = 1, counters_bytes = 1000 }, { workers = 1, limits_bytes = 2 ^ 40 },
       { workers = 256, counters_bytes = 131072 },
     } do
