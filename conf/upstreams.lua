@@ -48,7 +48,8 @@ route "GET /catalog/{path*}" {
   retries = 2,
 }
 
-route "GET /search" { upstream = "search" }
+-- A gateway before this one says how much time it has left; so does this one to its upstream.
+route "GET /search" { upstream = "search", timeout = "3s", deadline = { max = "10s" } }
 
 -- What may not be done twice is not tried twice; a large body is streamed.
 route "POST /payments" { upstream = "payments", retries = 0, body_limit = "64m" }

@@ -7,6 +7,7 @@
 local bridge = require "moongate.ffi"
 local build_cache = require "moongate.build_cache"
 local build_consumers = require "moongate.build_consumers"
+local build_deadline = require "moongate.build_deadline"
 local build_upstreams = require "moongate.build_upstreams"
 local chain = require "moongate.chain"
 local dispatch = require "moongate.dispatch"
@@ -179,6 +180,7 @@ local function describe_route(builder, route, shape)
   builder:number(C.MOON_BUILD_RETRIES, route.retries)
   build_upstreams.describe_breaker(builder, route.breaker)
   build_upstreams.describe_hedge(builder, route.hedge)
+  build_deadline(builder, route.deadline)
   builder:number(C.MOON_BUILD_BODY_MAX, route.body_limit)
   builder:number(C.MOON_BUILD_UPGRADE, route.upgrade)
   local criticality = route.criticality

@@ -18,7 +18,7 @@ local inventory = {}
 -- In this order.
 local ROUTE_FIELDS = {
   "path", "methods", "hosts", "headers", "query", "sni", "when", "priority", "upstream", "rewrite",
-  "upstream_host", "timeout", "retries", "breaker", "hedge", "upgrade", "criticality",
+  "upstream_host", "timeout", "deadline", "retries", "breaker", "hedge", "upgrade", "criticality",
 }
 local SETTINGS = {
   "workers", "memory", "store", "plans", "log", "resolver", "limits", "shed", "trusted_proxies",

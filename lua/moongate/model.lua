@@ -116,6 +116,15 @@
 ---@field probes integer
 ---@field report_only boolean
 
+---@class ModelDeadline
+---@field field string
+---@field format "seconds"|"milliseconds"|"grpc"|"unix"
+---@field max number                 seconds; 0: any
+---@field least number               seconds
+---@field trust "nobody"|"proxies"
+---@field pass_on boolean
+---@field report_only boolean
+
 ---@class ModelTarget
 ---@field host string                "/path" of a unix socket
 ---@field port integer
@@ -172,6 +181,7 @@
 ---@field breaker ModelBreaker?
 ---@field hedge ModelHedge?
 ---@field criticality integer|fun(req: Request): any  1 to 100
+---@field deadline ModelDeadline?
 ---@field body_limit integer
 ---@field upgrade boolean            lets tunnels (WebSocket) through
 ---@field plugins ModelStep[]        `use`, then the groups', then its own

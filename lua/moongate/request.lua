@@ -53,6 +53,7 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field header_bytes integer of all header fields, as lines
 ---@field header_count integer
 ---@field fault string?        why the gateway could not do it: "upstream-timeout"
+---@field time_left number?   seconds, where the route goes by a deadline that was given
 ---@field started number       seconds since the epoch when its head was complete
 ---@field timing RequestTiming       for the log phase
 ---@field attempt RequestAttempt?    the last upstream attempt; nil when there was none
@@ -132,6 +133,7 @@ getters.content_length = number_of(C.MOON_NUMBER_CONTENT_LENGTH)
 getters.target_bytes = number_of(C.MOON_NUMBER_TARGET_BYTES)
 getters.header_bytes = number_of(C.MOON_NUMBER_HEADER_BYTES)
 getters.header_count = number_of(C.MOON_NUMBER_HEADER_COUNT)
+getters.time_left = number_of(C.MOON_NUMBER_TIME_LEFT)
 getters.started = number_of(C.MOON_NUMBER_STARTED)
 getters.bytes_in = number_of(C.MOON_NUMBER_BYTES_IN)
 getters.bytes_out = number_of(C.MOON_NUMBER_BYTES_OUT)

@@ -54,6 +54,7 @@
     X(  UPSTREAM_UPGRADE,          502, false, "upstream-upgrade-failed",     "http_upgrade_failed",             "The upstream switched to a protocol nobody asked for.") \
     X(  NOT_CACHED,                504, false, "not-cached",                  NULL,                              "The answer is not in the cache, and nothing else was asked for.") \
     X(  NOT_VALIDATED,             504, false, "not-validated",               "destination_unavailable",         "The stored answer may not be used before the upstream has confirmed it.") \
+    X(  DEADLINE_ENDED,            504, false, "deadline-ended",              NULL,                              "The time that was given for the request is over.") \
     X(  TOTAL_TIMEOUT,             504, false, "timeout",                     "http_response_timeout",           "The request took longer than its total timeout.") \
     X(  CLIENT_GONE,               499, false, "client-gone",                 NULL,                              "The client left before the answer.")
 /* clang-format on */

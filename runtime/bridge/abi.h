@@ -74,6 +74,7 @@ enum moon_number {
     MOON_NUMBER_BODY_MAX,
     MOON_NUMBER_PHASES,
     MOON_NUMBER_NO_BODY,
+    MOON_NUMBER_TIME_LEFT, /* of its deadline */
     /* of the last attempt upstream */
     MOON_NUMBER_ATTEMPTS,
     MOON_NUMBER_CONNECT_SECONDS,

@@ -101,6 +101,7 @@ enum moon_build_text {
     MOON_BUILD_PATH,
     MOON_BUILD_SNI,
     MOON_BUILD_REWRITE,
+    MOON_BUILD_DEADLINE_FIELD, /* its name */
     MOON_BUILD_UPSTREAM_HOST,
     MOON_BUILD_TEXTS /* further ones: abi_cache.h */
 };
@@ -204,6 +205,13 @@ enum moon_build_number {
     MOON_BUILD_QUEUE_SIZE,
     MOON_BUILD_QUEUE_DEADLINE,
     MOON_BUILD_QUEUE_REPORT_ONLY,
+    /* deadlines, of routes: there are rules when the format is given (enum deadline_format) */
+    MOON_BUILD_DEADLINE_FORMAT,
+    MOON_BUILD_DEADLINE_MAX,
+    MOON_BUILD_DEADLINE_LEAST,
+    MOON_BUILD_DEADLINE_TRUST,
+    MOON_BUILD_DEADLINE_PASS_ON,
+    MOON_BUILD_DEADLINE_REPORT_ONLY,
     /* consumers; of the credential given last, seconds since the epoch */
     MOON_BUILD_CREDENTIAL_EXPIRES,
     /* listeners; client certificates: 0 none, 1 optional, 2 required; version: 2 or 3 for

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "bridge/decision.h"
 #include "bridge/gather.h"
+#include "gateway/exchange_deadline.h"
 
 /* Longest traceback that is logged. */
 #define TRACEBACK_BYTES_MAX 4096
@@ -149,7 +150,9 @@ static bool asks_criticality(const struct exchange *exchange)
 /* Its route has been found, and nothing has been done for it yet: that is when it is refused. */
 static void begin_request(struct exchange *exchange)
 {
-    if (asks_criticality(exchange))
+    if (exchange_deadline_has_ended(exchange))
+        exchange_fail(exchange, FAULT_DEADLINE_ENDED);
+    else if (asks_criticality(exchange))
         run_request(exchange, GENERATION_WEIGH, ROUTE_FOUND);
     else if (decision_sheds(exchange, exchange->route->criticality))
         exchange_fail(exchange, FAULT_SHED);

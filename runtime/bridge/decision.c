@@ -5,6 +5,7 @@
 
 #include <assert.h>
 
+#include "gateway/exchange_deadline.h"
 #include "gateway/gateway.h"
 #include "net/stream.h"
 
@@ -82,6 +83,8 @@ void decision_accept_route(struct exchange *exchange)
                             ? generation->clusters[found->cluster].cluster
                             : NULL; /* an endpoint plugin answers */
     exchange->body_bytes_max = route->body_bytes_max;
+    if (route->deadline != NULL)
+        exchange_deadline_begin(exchange);
 }
 
 bool decision_sheds(struct exchange *exchange, unsigned criticality)

@@ -13,7 +13,7 @@
 #define DRAFT_ENTRIES_MAX 1000000
 /* Beyond every enum moon_build_text and moon_build_number. */
 #define DRAFT_TEXTS_MAX   64
-#define DRAFT_NUMBERS_MAX 128
+#define DRAFT_NUMBERS_MAX 192
 
 /* One of a list: a host, a target, a header condition. */
 struct draft_entry {

@@ -135,6 +135,44 @@ static const struct hedge_rules *finish_hedge(struct generation *generation)
     return kept;
 }
 
+static bool are_rules(const struct deadline_rules *one, const struct deadline_rules *other)
+{
+    return slice_equals(one->field.key.name, other->field.key.name) &&
+           one->field.format == other->field.format && one->seconds_max == other->seconds_max &&
+           one->seconds_least == other->seconds_least &&
+           one->trusts_proxies == other->trusts_proxies &&
+           one->is_passed_on == other->is_passed_on && one->is_report_only == other->is_report_only;
+}
+
+/* Those of the route before, where they are the same: most often they are a group's. */
+static const struct deadline_rules *finish_deadline(struct generation *generation)
+{
+    const struct draft *draft = generation->draft;
+    struct slice name = draft_text(draft, MOON_BUILD_DEADLINE_FIELD, SLICE(""));
+
+    if (!draft->has_number[MOON_BUILD_DEADLINE_FORMAT])
+        return NULL;
+    struct deadline_rules rules = {
+        .field = {{name, header_id_of(name)},
+                  (enum deadline_format)draft_count(draft, MOON_BUILD_DEADLINE_FORMAT, 0)},
+        .seconds_max = draft_number(draft, MOON_BUILD_DEADLINE_MAX, 0),
+        .seconds_least = draft_number(draft, MOON_BUILD_DEADLINE_LEAST, 0),
+        .trusts_proxies = draft_number(draft, MOON_BUILD_DEADLINE_TRUST, 0) != 0,
+        .is_passed_on = draft_number(draft, MOON_BUILD_DEADLINE_PASS_ON, 0) != 0,
+        .is_report_only = draft_number(draft, MOON_BUILD_DEADLINE_REPORT_ONLY, 0) != 0,
+    };
+    if (generation->route_count > 0) {
+        const struct deadline_rules *before =
+            generation->routes[generation->route_count - 1].route.deadline;
+        if (before != NULL && are_rules(before, &rules))
+            return before;
+    }
+    struct deadline_rules *kept = arena_alloc(&generation->arena, sizeof(*kept));
+    *kept = rules;
+    kept->field.key.name = arena_copy(&generation->arena, name);
+    return kept;
+}
+
 static struct generation_route *add_route(struct generation *generation)
 {
     struct draft *draft = generation->draft;
@@ -196,6 +234,7 @@ double draft_finish_route(struct generation *generation)
     route.route.is_cache_asked = draft_number(draft, MOON_BUILD_CACHE_ASKED, 0) != 0;
     route.route.call.breaker = finish_breaker(generation, route.route.name);
     route.route.call.hedge = finish_hedge(generation);
+    route.route.deadline = finish_deadline(generation);
     if (!finish_rewrite(generation, &route) || !add_pattern(generation))
         return -1;
     if (draft->has_number[MOON_BUILD_CHAIN])

@@ -6,6 +6,7 @@
 #include "bridge/exports.h"
 #include "bridge/generation_clusters.h"
 #include "bridge/numbers.h"
+#include "gateway/exchange_deadline.h"
 #include "gateway/gateway.h"
 #include "gateway/outbound.h"
 #include "http/uri.h"
@@ -211,6 +212,8 @@ static double response_number(const struct exchange *exchange, int which)
         return (double)exchange->body_bytes_max;
     case MOON_NUMBER_PHASES:
         return exchange->phases;
+    case MOON_NUMBER_TIME_LEFT:
+        return exchange_deadline_left(exchange);
     case MOON_NUMBER_NO_BODY:
         return response == NULL || response->body == BODY_NONE;
     default:
@@ -246,7 +249,7 @@ double moon_number(struct exchange *exchange, int which)
 {
     if (which <= MOON_NUMBER_HAS_REQUEST)
         return request_number(exchange, which);
-    if (which <= MOON_NUMBER_NO_BODY)
+    if (which <= MOON_NUMBER_TIME_LEFT)
         return response_number(exchange, which);
     return attempt_number(exchange, which);
 }

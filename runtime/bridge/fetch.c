@@ -3,6 +3,7 @@
  */
 #include "bridge/fetch.h"
 
+#include "gateway/exchange_deadline.h"
 #include "http/uri.h"
 #include "net/loop.h"
 
@@ -20,6 +21,20 @@ void fetch_init(struct fetch *fetch, struct arena *arena, struct loop *loop, siz
         .received_max = received_max < FETCH_BODY_MAX ? received_max : FETCH_BODY_MAX,
     };
     buffer_init(&fetch->received, FETCH_BODY_MAX, &loop->blocks);
+}
+
+/* Too little for anything, as no time at all would be no limit. */
+#define SECONDS_LEAST 0.001
+
+void fetch_limit(struct fetch *fetch, const struct exchange *exchange)
+{
+    double left = exchange != NULL ? exchange_deadline_left(exchange) : -1;
+    double *total = &fetch->options.total_seconds;
+
+    if (left >= 0 && left < SECONDS_LEAST)
+        left = SECONDS_LEAST;
+    if (left >= 0 && (*total <= 0 || left < *total))
+        *total = left;
 }
 
 void fetch_set_body(struct fetch *fetch, struct slice body)

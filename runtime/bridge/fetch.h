@@ -8,6 +8,7 @@
 
 #include "upstream/call.h"
 
+struct exchange;
 struct loop;
 
 /* Of an answer's body, whatever its owner says. */
@@ -30,6 +31,9 @@ struct fetch {
 /* Empty: options, request, `ended` and `data` are its owner's to fill in. `received_max`: of the
  * answer's body. */
 void fetch_init(struct fetch *fetch, struct arena *arena, struct loop *loop, size_t received_max);
+/* It may not take longer than the exchange that it is asked for has time; NULL: for none. After its
+ * total time is set. */
+void fetch_limit(struct fetch *fetch, const struct exchange *exchange);
 /* Gives it a body, which is borrowed until it has ended. */
 void fetch_set_body(struct fetch *fetch, struct slice body);
 /* `ended` is called once, later, never from within this call, unless it is stopped before: with

@@ -183,6 +183,7 @@ static void prepare(lua_State *thread, struct fetch_wait *wait, struct task *tas
     if (connect > 0)
         fetch->options.connect_seconds = connect;
     fetch->options.total_seconds = total > 0 ? total : 0;
+    fetch_limit(fetch, task_exchange(task));
 }
 
 /* Raises, so that nothing later has to. */

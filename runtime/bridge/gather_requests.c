@@ -54,6 +54,7 @@ void gather_make_request(struct gather_ask *ask)
     fetch_init(fetch, arena_of(ask), ask->gather->loop, part->received_max);
     fetch->request = part->request;
     fetch->options.total_seconds = part->seconds;
+    fetch_limit(fetch, ask->gather->exchange);
     if (part->body.start != NULL)
         fetch_set_body(fetch, part->body);
     if (part->is_fixed && ask->gather->forwarded.count == 0)

@@ -281,6 +281,19 @@ static void take_request(struct fill *fill, const struct fill_options *options)
                                .is_authenticated = options->context.is_authenticated};
 }
 
+/* Its client's time is not that of those who wait for the same; what is left of the total is told.
+ */
+static const struct call_deadline *deadline_of(struct fill *fill,
+                                               const struct call_deadline *deadline)
+{
+    if (deadline == NULL)
+        return NULL;
+    struct call_deadline *own = arena_alloc(&fill->arena, sizeof(*own));
+    *own = *deadline;
+    own->at = 0;
+    return own;
+}
+
 struct fill *fill_start(const struct fill_options *options)
 {
     struct fill *fill = mem_zeroed(sizeof(*fill));
@@ -291,6 +304,7 @@ struct fill *fill_start(const struct fill_options *options)
     fill->keeper = options->keeper;
     fill->cluster = cluster_acquire(options->cluster);
     fill->call_options = *options->call;
+    fill->call_options.deadline = deadline_of(fill, options->call->deadline);
     fill->key =
         (struct object_key){arena_copy(&fill->arena, options->key.bytes), options->key.url_at};
     fill->claim = options->claim;

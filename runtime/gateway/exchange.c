@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "cache/cached_call.h"
+#include "gateway/exchange_deadline.h"
 #include "gateway/gateway.h"
 #include "gateway/problem.h"
 
@@ -140,6 +141,10 @@ void exchange_forward(struct exchange *exchange)
     if (request->body == BODY_LENGTH && request->content_length > exchange->body_bytes_max &&
         !private->has_request_body) {
         exchange_fail(exchange, FAULT_REQUEST_BODY_TOO_LARGE);
+        return;
+    }
+    if (exchange_deadline_has_ended(exchange)) {
+        exchange_fail(exchange, FAULT_DEADLINE_ENDED);
         return;
     }
     exchange->step = EXCHANGE_FORWARDING;
@@ -346,6 +351,7 @@ void exchange_finish(struct exchange *exchange)
     exchange->step = EXCHANGE_ENDED;
     exchange->ended = now(exchange);
     list_remove(&exchange->private.deferred.node);
+    exchange_deadline_end(exchange);
     exchange_drop_upstream(exchange);
     if ((exchange->phases & ROUTE_LOG) != 0)
         phases_of(exchange)->log(exchange);

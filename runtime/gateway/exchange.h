@@ -81,13 +81,15 @@ struct exchange {
     /* private to the files of gateway/ */
     struct exchange_private {
         struct exchange *next_free;
-        struct loop_deferred deferred; /* answers that may not be given from inside a call */
-        bool request_complete;         /* on_end of the request came, or it has no body */
-        bool response_complete;        /* on_end of the response came */
-        bool is_discarding;            /* what still comes of the request's body goes nowhere */
-        bool is_head_sent;             /* the final response's */
-        bool is_chunk_pending;         /* phases->response_chunk has not answered */
-        bool is_last_chunk;            /* ... and it was asked about the last one */
+        struct loop_deferred deferred;  /* answers that may not be given from inside a call */
+        struct timeout *deadline_timer; /* see exchange_deadline.h; NULL: none */
+        double deadline_at;             /* of loop_monotonic(); 0: none */
+        bool request_complete;          /* on_end of the request came, or it has no body */
+        bool response_complete;         /* on_end of the response came */
+        bool is_discarding;             /* what still comes of the request's body goes nowhere */
+        bool is_head_sent;              /* the final response's */
+        bool is_chunk_pending;          /* phases->response_chunk has not answered */
+        bool is_last_chunk;             /* ... and it was asked about the last one */
         bool is_whole_chunk;     /* it was asked about a collected body: the last one is next */
         bool is_large_chunk;     /* response_body is its answer, collection.buffer holds it */
         bool is_upstream_failed; /* while the response phase was waiting */

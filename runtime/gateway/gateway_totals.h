@@ -8,12 +8,16 @@
 
 #include <stdint.h>
 
-#define GATEWAY_TOTALS 4
+#define GATEWAY_TOTALS 9
 
 struct counter_table;
 
 struct gateway_totals {
     uint64_t *connections_accepted, *connections_refused, *requests, *malformed;
+    /* Requests whose deadline ended, by where they were; those that could not be read; those that
+     * would have ended. */
+    uint64_t *deadlines_before, *deadlines_waiting, *deadlines_answering, *deadlines_malformed,
+        *deadlines_reported;
     uint64_t own[GATEWAY_TOTALS]; /* where nobody has given us any others */
 };
 

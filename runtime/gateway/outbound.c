@@ -215,6 +215,8 @@ struct request *outbound_request(struct exchange *exchange)
     *outbound = *request;
     headers_copy_without(&outbound->headers, &request->headers, arena, fields_of_ours(exchange));
     struct headers *headers = &outbound->headers;
+    if (route != NULL && route->deadline != NULL && !route->deadline->is_report_only)
+        headers_remove_key(headers, route->deadline->field.key); /* each attempt has one anew */
     set_target(exchange, outbound);
     headers_set_known(headers, arena, HEADER_HOST, outbound_host(exchange));
     add_forwarded(exchange, headers);

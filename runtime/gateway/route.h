@@ -8,6 +8,7 @@
 
 #include "base/slice.h"
 #include "cache/cache_policy.h"
+#include "gateway/deadline_rules.h"
 #include "gateway/path_template.h"
 #include "upstream/call.h"
 #include "upstream/cluster.h"
@@ -35,10 +36,11 @@ struct route {
     const struct path_template *rewrite; /* NULL: the normalised path goes upstream */
     struct slice upstream_host;          /* Host sent upstream; start NULL: the client's */
     struct call_options call;
-    const struct cache_policy *cache; /* NULL: its answers are not cached */
-    uint64_t body_bytes_max;          /* of a request; 413 beyond */
-    unsigned criticality;             /* of its requests: gateway/triage.h */
-    bool is_criticality_asked;        /* a function in Lua tells it */
-    bool allows_upgrade;              /* tunnels pass; otherwise Upgrade is ignored */
-    bool is_cache_asked;              /* the cache takes part only where a plugin says so */
+    const struct deadline_rules *deadline; /* NULL: what a request says of its time is nothing */
+    const struct cache_policy *cache;      /* NULL: its answers are not cached */
+    uint64_t body_bytes_max;               /* of a request; 413 beyond */
+    unsigned criticality;                  /* of its requests: gateway/triage.h */
+    bool is_criticality_asked;             /* a function in Lua tells it */
+    bool allows_upgrade;                   /* tunnels pass; otherwise Upgrade is ignored */
+    bool is_cache_asked;                   /* the cache takes part only where a plugin says so */
 };

@@ -5,6 +5,7 @@
 #include "upstream/call.h"
 
 #include <assert.h>
+#include <math.h>
 
 #include "base/mem.h"
 #include "upstream/call_state.h"
@@ -48,6 +49,21 @@ void call_note_tried(struct call *call, struct target *target)
         call->tried[call->tried_count++] = target;
 }
 
+double call_seconds_left(const struct call *call)
+{
+    const struct call_deadline *deadline = call->options->deadline;
+    double total = call->options->total_seconds, now = loop_monotonic(call_loop(call));
+    double left = total > 0 ? call->started + total - now : INFINITY;
+
+    return deadline != NULL && deadline->at > 0 ? fmin(left, deadline->at - now) : left;
+}
+
+bool call_has_time(const struct call *call)
+{
+    const struct call_deadline *deadline = call->options->deadline;
+    return call_seconds_left(call) > (deadline != NULL ? deadline->seconds_least : 0);
+}
+
 static bool may_retry(struct call *call)
 {
     switch (verdict(call)) {
@@ -62,7 +78,7 @@ static bool may_retry(struct call *call)
     }
     call_note_tried(call, call->target);
     return !call->has_rival && call_attempts(call) <= call->options->retries &&
-           call_attempts(call) < CALL_ATTEMPTS_MAX &&
+           call_attempts(call) < CALL_ATTEMPTS_MAX && call_has_time(call) &&
            retry_budget_take(&call->cluster->retry_budget, loop_monotonic(call_loop(call)));
 }
 

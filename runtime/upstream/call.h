@@ -15,6 +15,7 @@
 #include "http/http_stream.h"
 #include "upstream/call_breaker.h"
 #include "upstream/cluster.h"
+#include "upstream/deadline.h"
 
 #define CALL_REPLAY_BYTES_MAX 65536
 #define CALL_ATTEMPTS_MAX     10
@@ -37,8 +38,9 @@ struct call_options {
     double total_seconds;
     unsigned retries; /* further attempts; default 2 */
     struct call_aim aim;
-    struct call_breaker *breaker;    /* besides the cluster's; borrowed, NULL: none */
-    const struct hedge_rules *hedge; /* borrowed, NULL: the cluster's */
+    struct call_breaker *breaker;         /* besides the cluster's; borrowed, NULL: none */
+    const struct call_deadline *deadline; /* likewise, NULL: none but the total */
+    const struct hedge_rules *hedge;      /* borrowed, NULL: the cluster's */
 };
 
 /* All defaults. */

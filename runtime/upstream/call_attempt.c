@@ -2,6 +2,7 @@
  * call_attempt — one attempt of a call, from the choice of a target until it ends or fails.
  */
 #include <assert.h>
+#include <math.h>
 
 #include "base/log.h"
 #include "upstream/call_state.h"
@@ -75,6 +76,25 @@ void call_wake(struct call *call)
     loop_defer(call_loop(call), &call->deferred);
 }
 
+/* The upstream is told what is left now. The fields may be those of other calls, too. */
+static void tell_deadline(struct call *call)
+{
+    const struct call_deadline *deadline = call->options->deadline;
+    struct arena *arena = call->stream.arena;
+    double left = call_seconds_left(call);
+
+    if (deadline == NULL || deadline->field == NULL || isinf(left))
+        return;
+    const struct header_key *key = &deadline->field->key;
+    struct header field = {.name = key->name, .id = key->id};
+    field.value = deadline_write(deadline->field->format, left > 0 ? left : 0,
+                                 loop_now(call_loop(call)), arena);
+    struct headers fields;
+    headers_copy(&fields, &call->request.headers, arena);
+    headers_set_field(&fields, arena, &field);
+    call->request.headers = fields;
+}
+
 /* All that the user has sent so far goes out on a stream of `connection`. */
 static void send_all(struct call *call, struct connection *connection)
 {
@@ -88,6 +108,7 @@ static void send_all(struct call *call, struct connection *connection)
     call->record.is_reused = connection_is_reused(connection);
     if (call->is_paused)
         http_stream_pause(call->inner);
+    tell_deadline(call);
     http_stream_send_request(call->inner, &call->request);
     if (buffer_length(&call->body) > 0)
         call->is_blocked = !http_stream_send_data(call->inner, buffer_slice(&call->body));

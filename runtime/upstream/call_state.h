@@ -76,6 +76,10 @@ static inline unsigned call_attempts(const struct call *call)
     return call->attempts_before + call->record.attempts;
 }
 
+/* What is left for it; INFINITY: there is no limit. */
+double call_seconds_left(const struct call *call);
+/* Whether that is enough for another attempt. */
+bool call_has_time(const struct call *call);
 /* A call that has sent nothing yet, and counts nothing. */
 struct call *call_create(struct cluster *cluster, const struct call_options *options,
                          const struct http_stream_events *events, void *data, struct arena *arena);

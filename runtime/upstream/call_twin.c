@@ -18,20 +18,12 @@ static const struct call *seen_of(const struct http_stream *stream)
     return CONTAINER_OF(stream, struct call, stream);
 }
 
-/* Of the total time; meaningless without such a limit. */
-static double seconds_left(const struct call *call)
-{
-    double spent = loop_monotonic(call_loop(call)) - call->started;
-    return call->options->total_seconds - spent;
-}
-
 bool call_can_have_twin(const struct http_stream *stream)
 {
     const struct call *call = seen_of(stream);
 
     return call->is_ended && call->keeps_body && !call->has_answer && !call->is_over &&
-           !call_admission_is_waiting(call) &&
-           (call->options->total_seconds <= 0 || seconds_left(call) > 0);
+           !call_admission_is_waiting(call) && call_has_time(call);
 }
 
 /* What the user has said. */
@@ -65,7 +57,7 @@ struct http_stream *call_twin(const struct http_stream *stream,
     twin->record.queue_seconds = source->record.queue_seconds;
     repeat(twin, source);
     if (source->options->total_seconds > 0)
-        timeout_set(&twin->total, seconds_left(source));
+        timeout_set(&twin->total, call_seconds_left(source));
     return &twin->stream;
 }
 
@@ -85,9 +77,13 @@ bool call_twin_send(struct http_stream *stream)
     struct call *twin = call_of(stream);
     struct target *target = call_pick_target(twin);
 
-    if (target != NULL)
+    if (target != NULL) {
         call_attempt_start_on(twin, target);
-    return target != NULL;
+        return true;
+    }
+    twin->passes = NULL; /* they go on being its source's alone */
+    twin->turn = NULL;
+    return false;
 }
 
 void call_set_rival(struct http_stream *stream, bool has_rival)

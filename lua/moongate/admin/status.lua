@@ -2,6 +2,7 @@
 
 local breakers = require "moongate.admin.breakers"
 local bridge = require "moongate.ffi"
+local deadlines = require "moongate.admin.deadlines"
 local plugin_costs = require "moongate.admin.plugin_costs"
 local published = require "moongate.admin.published"
 local reloads = require "moongate.admin.reloads"
@@ -75,6 +76,7 @@ function status.read(facts)
     memory = memory(),
     upstreams = targets.upstreams(),
     breakers = breakers.list(),
+    deadlines = deadlines.read(),
     prober = targets.prober(),
   }
 end

@@ -2,6 +2,7 @@
 
 local check = require "moongate.config.check"
 local consumers = require "moongate.config.consumers"
+local deadlines = require "moongate.config.deadlines"
 local files = require "moongate.config.files"
 local listeners = require "moongate.config.listeners"
 local routes = require "moongate.config.routes"
@@ -67,6 +68,12 @@ local function via_of(declared, report)
   return via
 end
 
+local function deadline_of(declared, report)
+  local declaration = declared.settings.deadline
+  if not declaration then return nil end
+  return deadlines.of(declaration.fields, function(message) report(declaration.at, message) end)
+end
+
 --- The model; complete only if nothing was reported.
 ---@param declared Declared
 ---@param loader PluginLoader
@@ -90,6 +97,7 @@ function assemble.model(declared, loader, report, builder)
     via = via_of(declared, report),
     user = checked_value(declared, "user", schema.settings.user, report),
     zone = checked_value(declared, "zone", schema.settings.zone, report),
+    deadline = deadline_of(declared, report),
     plans = consumers.plans(declared, report),
     secrets = declared.secrets,
     plugin_paths = loader.paths,

@@ -157,7 +157,7 @@ local function add_include(state, env)
   end
 end
 
-local SETTINGS = { "memory", "store", "log", "limits", "resolver", "shed" }
+local SETTINGS = { "memory", "store", "log", "limits", "resolver", "shed", "deadline" }
 for name in pairs(schema.settings) do SETTINGS[#SETTINGS + 1] = name end
 
 -- Stands for a name that is not known, and has been reported: it can be called and looked into, so

@@ -6,6 +6,7 @@
 local aim = require "moongate.aim"
 local check = require "moongate.config.check"
 local criticality = require "moongate.criticality"
+local deadlines = require "moongate.config.deadlines"
 local hedges = require "moongate.config.hedges"
 local nearest = require "moongate.config.nearest"
 local path_pattern = require "moongate.path_pattern"
@@ -89,6 +90,11 @@ local function criticality_of(value, report)
   local number, message = criticality.number(value)
   if message then report(message) end
   return number
+end
+
+local function deadline_of(model, written, report)
+  if written == nil then return model.deadline end
+  return deadlines.of(written, report)
 end
 
 local function upstream_of(model, name, at, report)
@@ -208,6 +214,7 @@ function Reader:describe(declaration, fields, groups)
   route.at, route.methods, route.path = declaration.at, methods, path
   route.hosts = hosts_of(inherited(groups, fields, "host"), report)
   route.timeout = timeout_of(inherited(groups, fields, "timeout"), report)
+  route.deadline = deadline_of(self.model, inherited(groups, fields, "deadline"), report)
   hedges.complete(route.hedge, report)
   route.criticality = criticality_of(inherited(groups, fields, "criticality"), report)
   route.name = route.name or router.name(route)

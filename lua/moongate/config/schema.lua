@@ -195,6 +195,23 @@ schema.timeout = {
   total = { type = "duration", default = 0, help = "for everything, retries included; 0: none" },
 }
 
+schema.deadline = {
+  field = { type = "string", default = "X-Request-Timeout",
+    help = "of the request: how much time is left for it" },
+  format = { type = "string", values = { "seconds", "milliseconds", "grpc", "unix" },
+    help = 'of its value: 1.5, 1500, 1500m, or the time when it is over as seconds since 1970; '
+      .. "default: that of grpc-timeout and of Envoy's fields, else seconds" },
+  max = { type = "duration", default = 0, help = "that is believed; 0: any" },
+  least = { type = "duration", default = "5ms", min = 0.001,
+    help = "with less left nothing is sent, nor sent again" },
+  trust = { type = "string", values = { "nobody", "proxies" }, default = "nobody",
+    help = "who may also give more time than timeout.total; all may give less" },
+  pass_on = { type = "boolean", default = true,
+    help = "tell upstreams in the same field what is left when each attempt begins" },
+  report_only = { type = "boolean", default = false,
+    help = "end nothing, and pass the field on as it is; count what would be" },
+}
+
 schema.route = {
   name = { type = "string", help = "what logs and metrics call it; default: method and path" },
   host = { type = "any", help = 'name, "*.example.com", or a list of them' },
@@ -210,6 +227,8 @@ schema.route = {
   rewrite = { type = "string", help = 'path sent upstream: "/v2/users/{id}"' },
   upstream_host = { type = "string", help = "Host sent upstream; default: the client's" },
   timeout = { type = "any", help = "a duration for the whole, or a table" },
+  deadline = { type = "any",
+    help = "a table, or false; default: its group's, else that of `deadline`" },
   retries = { type = "integer", default = 2, min = 0, max = 9, help = "further attempts" },
   breaker = upstream_schema.breaker "a circuit breaker for this route alone; default: none",
   hedge = upstream_schema.hedge "instead of what the upstream has; default: that",
@@ -228,6 +247,7 @@ schema.group = {
   upstream = schema.route.upstream,
   timeout = schema.route.timeout,
   criticality = { type = "any", help = "of its routes that say nothing else" },
+  deadline = schema.route.deadline,
   routes = { type = "function", required = true, help = "declares the routes" },
 }
 

@@ -103,6 +103,7 @@ local CONFIGURATION = {
   { "consumer", "consumer" }, { "plan", "plan" }, { "route", "route" },
   { "timeout", "timeout", "In a route or a group; a duration alone is `total`." },
   { "group", "group" },
+  { "deadline", "deadline", "For all routes, or in a route or a group: there `false` is none." },
 }
 
 local function configuration_reference(table_of)
