@@ -263,7 +263,10 @@ static void go_back(struct reload_job *job)
 
     if (bundle_fd < 0) {
         struct reload_answer answer = {
-            .errors = SLICE("there is no generation before this one to go back to\n")};
+            .errors = job->options.history->cause == CAUSE_UPGRADE
+                          ? SLICE("there is no generation before this one to go back to: an "
+                                  "upgrade leaves behind what ran before\n")
+                          : SLICE("there is no generation before this one to go back to\n")};
         end(job, &answer);
         return;
     }

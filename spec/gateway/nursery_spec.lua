@@ -41,6 +41,38 @@ local CONFIG = [[
   %s
 ]]
 
+-- Holds a worker that is named in the file "held" at the stage that is, until there is the file
+-- "killed"; notes it in "holds".
+local HELD = [[
+local ffi = require "ffi"
+local moongate = require "moongate"
+ffi.cdef "int getpid(void); int usleep(unsigned);"
+local here = debug.getinfo(1, "S").source:match "^@(.*)/plugins/"
+local function text_of(name)
+  local file = io.open(here .. "/" .. name)
+  local text = file and file:read "*a"
+  if file then file:close() end
+  return text
+end
+local function hold(stage, pause)
+  if not (text_of "held" or ""):find(("%s.* %d "):format(stage, ffi.C.getpid())) then return end
+  local file = io.open(here .. "/holds", "a")
+  file:write(stage)
+  file:close()
+  for _ = 1, 500 do
+    if text_of "killed" then return end
+    pause()
+  end
+end
+local held = { summary = "Waits.", options = {}, request = function() end }
+function held.new()
+  hold("build", function() ffi.C.usleep(10000) end)
+  return {}
+end
+function held:start() hold("start", function() moongate.sleep(0.01) end) end
+return held
+]]
+
 describe("the nursery", function()
   local self
 
@@ -143,6 +175,49 @@ describe("the nursery", function()
     local count = builders()
     answer_of(kill(2))
     assert.equal(count, (builders()))
+  end)
+
+  local function get()
+    local answer = http.request(self.port)
+    assert.equal(200, answer.status)
+    return json.decode(answer.body)
+  end
+
+  for _, stage in ipairs { "build", "start", "swap" } do
+    it("may die while workers are in the midst of a reload: " .. stage, function()
+      local held = [[use { { "held" } }]]
+      self = reloading.start { config = CONFIG:format("first", held),
+        files = { ["plugins/witness.lua"] = WITNESS, ["plugins/held.lua"] = HELD } }
+      local before = await_nursery()
+      local function write(name, text) system.write_file(self.directory .. "/" .. name, text) end
+      write("held", ("%s %s "):format(stage, table.concat(serving(), " ")))
+      write("gateway.lua", gateway.complete(CONFIG:format("second", held)))
+      self:signal(system.SIGHUP)
+      wait.that(function()
+        get()
+        return system.read_file(self.directory .. "/holds")
+          or stage == "swap" and self:log():find "generation 2 serves"
+      end, 60, "the stage")
+      system.kill(before, system.SIGKILL)
+      write("killed", "")
+      self.generation = 2
+      wait.that(function() return get().text == "second" end, 60, "the next generation")
+      self:wait_for_log("generation 2 serves", 60)
+      for _, pid in ipairs(serving()) do assert.equal("second", answer_of(pid).text) end
+      assert.equal("second", answer_of(kill(1)).text)
+    end)
+  end
+
+  it("dies with a worker under load, and no connection is refused", function()
+    start()
+    local pid = await_nursery()
+    for _ = 1, 20 do get() end
+    system.kill(pid, system.SIGKILL)
+    system.kill(serving()[2], system.SIGKILL)
+    wait.that(function()
+      for _ = 1, 20 do get() end
+      return status().restarts == 1 and #serving() == 2
+    end, 60, "a worker in its place")
   end)
 
   it("that does not fork is ended, and a worker builds for itself", function()

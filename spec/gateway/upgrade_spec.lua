@@ -338,6 +338,8 @@ describe("an upgrade", function()
     local self = start "watch(true)"
     self:upgrade()
     wait_for_end(self.previous)
+    local _, _, why = self:ask { "rollback" }
+    assert.matches("an upgrade leaves behind what ran before", why)
     edit(self, '"one"', '"two"')
     wait.that(function() return http.request(self.port, { path = "/counted" }).body == "two" end)
     edit(self, '"two"', '"three"')
