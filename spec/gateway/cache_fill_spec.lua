@@ -1,6 +1,7 @@
 --- cache_fill_spec: many who want the same at once, over two workers, and what goes wrong.
 
 local cache_origin = require "spec.support.cache_origin"
+local each_worker = require "spec.support.each_worker"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local peer = require "spec.support.peer"
@@ -18,19 +19,8 @@ describe("a cache that is being filled", function()
       workers(2)
       listen "127.0.0.1:0"
       upstream "origin" { "%s" }
-      route "/who" { plugins = { { "who" } } }
       route "/{rest*}" { upstream = "origin", plugins = { { "cache" } } }
-    ]]):format(origin.url), files = { ["plugins/who.lua"] = [[
-      local moongate = require "moongate"
-      local function pid()
-        local file = io.open "/proc/self/stat"
-        local number = file:read "*n"
-        file:close()
-        return number
-      end
-      return { summary = "Tells which worker it is.", options = {},
-        respond = function() return moongate.reply.text(200, tostring(pid())) end }
-    ]] } }
+    ]] .. each_worker.ROUTE):format(origin.url), files = each_worker.FILES }
   end)
 
   teardown(function()
@@ -40,25 +30,7 @@ describe("a cache that is being filled", function()
 
   before_each(function() origin:forget() end)
 
-  -- Connections to each worker, at least `least`, by its process id.
-  local function connect(least)
-    local by_pid, count, tries = {}, 0, 0
-    while count < 2 * least do
-      tries = tries + 1
-      assert(tries < 40 * least + 100, "one worker gets all connections")
-      local client = http.connect(moongate.port)
-      local pid = client:request({ path = "/who" }).body
-      by_pid[pid] = by_pid[pid] or {}
-      if #by_pid[pid] < least then count = count + 1 end
-      table.insert(by_pid[pid], client)
-    end
-    local all = {}
-    for pid, clients in pairs(by_pid) do
-      for i = 1, least do all[#all + 1] = { client = clients[i], pid = tonumber(pid) } end
-      for i = least + 1, #clients do clients[i]:close() end
-    end
-    return all
-  end
+  local function connect(count) return each_worker.connect(moongate, count) end
 
   -- One after the other, those of one worker first.
   local function ask_all(clients, path)
