@@ -133,14 +133,19 @@ static bool hold(lua_State *thread, struct flights *flights, struct slice key,
                       : values_hold_flight(flights_values(flights), key, now_ns(flights), held);
 }
 
+static void set_timer(struct flight_wait *wait, double seconds)
+{
+    ev_timer_init(&wait->timer, on_late, seconds > 0 ? seconds : 0, 0);
+    ev_timer_start(flights_loop(wait->flights)->ev, &wait->timer);
+}
+
 static int wait_for(lua_State *thread, struct task *task, struct flight_wait *wait, double seconds)
 {
     bool cannot;
 
     wait->task = task;
     if (go_on_waiting(wait, &cannot)) {
-        ev_timer_init(&wait->timer, on_late, seconds > 0 ? seconds : 0, 0);
-        ev_timer_start(flights_loop(wait->flights)->ev, &wait->timer);
+        set_timer(wait, seconds);
         return task_suspend(task, on_cancelled, wait);
     }
     if (cannot) {
