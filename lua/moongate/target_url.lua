@@ -13,6 +13,21 @@ local HOST_BYTES_MAX = 253
 ---@return integer
 function target_url.port(scheme) return PORTS[scheme] end
 
+--- Whether a text has the form of an IPv6 address.
+---@param text string
+---@return boolean
+function target_url.is_v6(text)
+  return text:find "^%x*:[%x:]*:[%x.]*$" ~= nil and not text:find(":::", 1, true)
+end
+
+-- Of another one than an IPv6 address in brackets no colon is a part: it is before a port that is
+-- none, as in "10.0.0.1:9O00".
+local function without_brackets(host)
+  local inside = host:match "^%[(.+)%]$"
+  if inside then return target_url.is_v6((inside:gsub("%%[%w._-]+$", ""))) and inside or nil end
+  return not host:find "[:%[%]]" and host or nil
+end
+
 --- "name:port", "[::1]:80", or without a port.
 ---@param authority string
 ---@param scheme "http"|"https"  whose port it is where there is none
@@ -21,8 +36,8 @@ function target_url.port(scheme) return PORTS[scheme] end
 function target_url.host_and_port(authority, scheme)
   local host, port = authority:match "^(.-):(%d+)$"
   if not host then host, port = authority, PORTS[scheme] end
-  host, port = host:match "^%[(.+)%]$" or host, tonumber(port)
-  if host == "" or #host > HOST_BYTES_MAX or host:find "[%s%z]" then return nil end
+  host, port = without_brackets(host), tonumber(port)
+  if not host or host == "" or #host > HOST_BYTES_MAX or host:find "[%s%z]" then return nil end
   if port < 1 or port > 65535 then return nil end
   return host, port
 end

@@ -137,6 +137,8 @@ describe("discovery by", function()
     assert.truthy(asked(5).target:find "&index=3&")
     agent:say("orders", "rpc error", 500, 4)
     wait_for_error "it answered with 500"
+    agent:say("orders", json.encode { instance("", "10.0.0.5:8080", 80, 1) }, 200, 5)
+    wait_for_error "has no address or no port"
     assert.equal("http://10.0.0.4:80 1 0 other", targets())
     local text = http.request(self.admin_port, { path = "/config" }).body
     assert.is_nil(text:find("secret!", 1, true))

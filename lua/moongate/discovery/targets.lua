@@ -40,7 +40,8 @@ local function whole(value, default, min, max)
 end
 
 local function is_host(host)
-  return host:find "^[%w._:-]+$" ~= nil and not host:find "^[-.]"
+  if target_url.is_v6(host) then return true end
+  return host:find "^[%w._-]+$" ~= nil and not host:find "^[-.]"
 end
 
 -- "host:port" without a scheme has that of the source. Sockets of this machine are for its files.

@@ -15,6 +15,8 @@ describe("config.upstreams", function()
       { "https://a/", { host = "a", port = 443, tls = true } },
       { "http://10.0.0.1:9000", { host = "10.0.0.1", port = 9000, tls = false } },
       { "http://[::1]:90", { host = "::1", port = 90, tls = false } },
+      { "http://[::ffff:10.0.0.1]", { host = "::ffff:10.0.0.1", port = 80, tls = false } },
+      { "http://[fe80::1%eth0]", { host = "fe80::1%eth0", port = 80, tls = false } },
       { "unix:/run/a.sock", { host = "/run/a.sock", port = 0, tls = false } },
     }
     for _, row in ipairs(rows) do assert.same(row[2], upstreams.target(row[1])) end
@@ -22,7 +24,9 @@ describe("config.upstreams", function()
 
   it("refuses what is no target", function()
     for _, url in ipairs { "", "a", "a:80", "ftp://a", "http://", "http://a/path", "http://u@a",
-      "http://a:0", "http://a:65536", "http://a b", "http://a?q", "unix:a", 7 } do
+      "http://a:0", "http://a:65536", "http://a b", "http://a?q", "unix:a", 7,
+      "http://10.0.0.1:9O00", "http://a:1e4", "http://a:", "http://::1", "http://[a]", "http://[]",
+      "http://[::1", "http://[:::]", "http://[1.2.3.4]", "http://[::1]a:80" } do
       local target, message = upstreams.target(url)
       assert.is_nil(target, tostring(url))
       assert.truthy(message:find "^the target is .*; expected", tostring(url))
