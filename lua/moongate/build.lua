@@ -10,6 +10,7 @@ local build_consumers = require "moongate.build_consumers"
 local build_deadline = require "moongate.build_deadline"
 local build_upstreams = require "moongate.build_upstreams"
 local chain = require "moongate.chain"
+local criticality = require "moongate.criticality"
 local dispatch = require "moongate.dispatch"
 local router = require "moongate.router"
 
@@ -183,10 +184,9 @@ local function describe_route(builder, route, shape)
   build_deadline(builder, route.deadline)
   builder:number(C.MOON_BUILD_BODY_MAX, route.body_limit)
   builder:number(C.MOON_BUILD_UPGRADE, route.upgrade)
-  local criticality = route.criticality
-  local is_asked = type(criticality) == "function"
-  builder:number(C.MOON_BUILD_CRITICALITY, not is_asked and criticality)
-  builder:number(C.MOON_BUILD_CRITICALITY_ASKED, is_asked)
+  local matters = route.criticality
+  builder:number(C.MOON_BUILD_CRITICALITY, type(matters) == "number" and matters)
+  builder:number(C.MOON_BUILD_CRITICALITY_ASKED, criticality.is_asked(route, builder.model))
   builder:number(C.MOON_BUILD_PHASES, shape.mask)
   builder:number(C.MOON_BUILD_CHAIN, shape.number)
 end
@@ -206,7 +206,7 @@ local function add_route(builder, pattern, is_admin)
   local index, message = builder:finish()
   if not index then return nil, message end
   dispatch.add_route(index, shape, array, route.when)
-  if type(route.criticality) == "function" then
+  if criticality.is_asked(route, builder.model) then
     dispatch.add_criticality(index, route.criticality)
   end
   add_instances(builder, route.plugins)

@@ -32,6 +32,14 @@ function criticality.number(given)
   return nil, complain(given)
 end
 
+--- Whether requests of the route are asked: where no load is shed, no function is called for them.
+---@param route table
+---@param model table
+---@return boolean
+function criticality.is_asked(route, model)
+  return model.shed ~= nil and type(route.criticality) == "function"
+end
+
 --- What a route's function says of a request.
 ---@param f fun(req: Request): any
 ---@param req Request

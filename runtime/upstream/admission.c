@@ -7,6 +7,7 @@
 #include "upstream/admission.h"
 
 #include <assert.h>
+#include <math.h>
 
 #include "base/mem.h"
 #include "shm/bells.h"
@@ -202,6 +203,15 @@ static struct admission *create(struct cluster *cluster)
     return admission;
 }
 
+/* Who waits already waits for no longer than who comes now: the list stays in the order of time. */
+static void shorten_waits(const struct admission *admission)
+{
+    for (struct list *at = admission->waiting.next; at != &admission->waiting; at = at->next) {
+        struct call_turn *turn = CONTAINER_OF(at, struct call_turn, node);
+        turn->expires = fmin(turn->expires, turn->joined + admission->options.queue_seconds);
+    }
+}
+
 void admission_configure(struct admission **admission, struct cluster *cluster,
                          const struct admission_options *options)
 {
@@ -210,6 +220,8 @@ void admission_configure(struct admission **admission, struct cluster *cluster,
     if (*admission == NULL)
         *admission = create(cluster);
     (*admission)->options = options != NULL ? *options : (struct admission_options){0};
+    if ((*admission)->options.queue_size > 0)
+        shorten_waits(*admission);
     admission_wake(*admission);
 }
 

@@ -91,10 +91,13 @@ void call_admission_note_end(struct call *call)
         call->turn->started = now;
 }
 
-/* Who refuses fast, or has only met a limit of ours, tells nothing of the upstream. */
-static bool is_load(enum fault fault)
+/* Who refuses fast, or has only met a limit of ours, tells nothing of the upstream; nor does a
+ * client that has not sent all in time. */
+static bool is_load(const struct call *call, enum fault fault)
 {
     switch ((int)fault) {
+    case FAULT_TOTAL_TIMEOUT:
+        return call->is_ended;
     case FAULT_INTERNAL:
     case FAULT_CIRCUIT_OPEN:
     case FAULT_UPSTREAM_LIMIT:
@@ -124,7 +127,7 @@ static void learn_from(struct call *call, enum fault fault, int status)
     struct admission *admission = call->cluster->admission;
     const struct gates *gates = admission_gates(admission);
     struct loop *loop = call_loop(call);
-    bool is_overload = fault != FAULT_NONE ? is_load(fault) : is_refusal_of_load(status);
+    bool is_overload = fault != FAULT_NONE ? is_load(call, fault) : is_refusal_of_load(status);
     struct gate_sample sample = {
         .outcome = is_overload ? GATE_OVERLOADED : GATE_WENT_WELL,
         .seconds = loop_monotonic(loop) - call->turn->started,

@@ -136,9 +136,11 @@ static enum breaker_outcome outcome_of(const struct call *call, const struct cal
                                        enum fault fault, int status)
 {
     double limit = breaker->options.slow_seconds;
-    double seconds = loop_monotonic(call_loop(call)) - call->started;
+    double seconds = loop_monotonic(call_loop(call)) - call->started - call->record.queue_seconds;
     bool is_slow = limit > 0 && seconds > limit;
 
+    if (call_admission_is_waiting(call))
+        return BREAKER_UNKNOWN; /* whom nobody has asked has not failed */
     if (fault != FAULT_NONE && !is_upstreams(fault))
         return is_slow ? BREAKER_WAS_SLOW : BREAKER_UNKNOWN;
     if (fault != FAULT_NONE || status >= 500)

@@ -6,54 +6,115 @@ local reloading = require "spec.support.reloading"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
-describe("admission to an upstream", function()
-  local origin, moongate, open
+local ASKS = [[
+local moongate = require "moongate"
+return { summary = "Asks.", options = {}, respond = function()
+  local answer, fault = moongate.fetch "http://fetched/bytes/5"
+  return moongate.reply.text(200, answer and tostring(answer.status) or fault)
+end }
+]]
 
-  setup(function() origin = peer.start() end)
-  before_each(function() open = {} end)
+local TWO = "adaptive = { min = 2, max = 2 }"
+local function queue(fields) return TWO .. ", queue = { " .. fields .. " }" end
+local function order(name)
+  return 'connections = 1, queue = { deadline = "20s", order = "' .. name .. '" }'
+end
+
+-- One upstream for each case, by name; all of them are the same peer.
+local OVER_WORKERS = {
+  limited = TWO,
+  reported = "adaptive = { min = 2, max = 2, report_only = true }",
+  given = TWO,
+  fetched = TWO,
+  waiting = queue 'deadline = "20s"',
+  late = queue 'size = 2, deadline = "300ms"',
+  left = queue 'deadline = "20s"',
+  killed = TWO,
+}
+local IN_ONE_WORKER = {
+  learns = 'adaptive = { min = 2, max = 50, initial = 4, window = "10ms" }',
+  slow = 'adaptive = { min = 2, max = 50, initial = 4, window = "10ms" }',
+  fifo = order "fifo", lifo = order "lifo", adaptive = order "adaptive",
+  full = 'connections = 1, queue = { deadline = "20s" }',
+  counted = queue "report_only = true",
+  broken = queue 'deadline = "20s"'
+    .. ', breaker = { minimum = 4, open = "60s", slow = "300ms", slow_share = 0.8 }',
+  reloaded = queue 'deadline = "20s"',
+  shortened = queue 'deadline = "20s"',
+}
+
+describe("admission to an upstream", function()
+  local origin, moongate, log, open
+
+  setup(function()
+    origin = peer.start()
+    log = system.temporary_directory() .. "/access.log"
+  end)
+  before_each(function()
+    open = {}
+    origin:forget()
+  end)
   after_each(function()
     origin:thaw()
     for _, connection in ipairs(open) do connection:close() end
-    gateway.stop_all()
   end)
-  teardown(function() peer.stop_all() end)
+  teardown(function()
+    gateway.stop_all()
+    peer.stop_all()
+  end)
 
-  local function text(upstream, workers, more)
-    return ([[
+  local function text(workers, upstreams)
+    local lines = { ([[
       workers(%d)
       listen "127.0.0.1:0"
       admin "127.0.0.1:0"
-      upstream "orders" { "%s", %s }
-      %s
-      route "/{rest*}" { upstream = "orders", retries = 0 }
-    ]]):format(workers or 1, origin.url, upstream, more or "")
+      use { { "access-log", format = "json", path = %q } }
+      route "/asks" { plugins = { { "asks" } } }
+    ]]):format(workers, log) }
+    for name, fields in pairs(upstreams) do
+      lines[#lines + 1] = ([[
+        upstream %q { %q, %s }
+        route "/%s/{rest*}" { upstream = %q, retries = 0, rewrite = "/{rest}" }
+        route "/%s/short" {
+          upstream = %q, rewrite = "/bytes/5", timeout = { total = "400ms" }, retries = 0 }
+      ]]):format(name, origin.url, fields, name, name, name, name)
+    end
+    return table.concat(lines, "\n")
   end
 
-  local function start(upstream, workers, more, files)
-    origin:forget()
-    moongate = reloading.start { config = text(upstream, workers, more), files = files }
+  local function start(workers, upstreams)
+    if not upstreams.fetched then upstreams.fetched = TWO end
+    moongate = reloading.start { config = text(workers, upstreams),
+      files = { ["plugins/asks.lua"] = ASKS } }
   end
 
   -- A request that is on its way until it is read.
   local function begin(path)
     local connection = http.connect(moongate.port)
-    connection:send(("GET %s HTTP/1.1\r\nhost: a\r\n\r\n"):format(path or "/bytes/5"))
+    connection:send(("GET /%s HTTP/1.1\r\nhost: a\r\n\r\n"):format(path))
     open[#open + 1] = connection
     return connection
   end
-  local function get(path) return http.request(moongate.port, { path = path or "/bytes/5" }) end
+  local function many(count, path)
+    local connections = {}
+    for i = 1, count do connections[i] = begin(path) end
+    return connections
+  end
+  local function get(path) return http.request(moongate.port, { path = "/" .. path }) end
   local function ask(method, path)
     return http.request(moongate.admin_port, { method = method, path = path })
   end
-  local function shown()
-    local rows = json.decode(ask("GET", "/concurrency").body).upstreams
-    return rows[1] or { active = 0, queue = { length = 0 } }
+  local function shown(upstream)
+    for _, row in ipairs(json.decode(ask("GET", "/concurrency").body).upstreams) do
+      if row.upstream == upstream then return row end
+    end
+    return { active = 0, queue = { length = 0 } }
   end
-  local function await(active, queued)
+  local function await(upstream, active, queued)
     wait.that(function()
-      local row = shown()
+      local row = shown(upstream)
       return row.active == active and row.queue.length == queued
-    end, 20, ("%d active and %d waiting"):format(active, queued))
+    end, 20, ("%d active and %d waiting at %s"):format(active, queued, upstream))
   end
   local function statuses(connections)
     local count = {}
@@ -63,239 +124,226 @@ describe("admission to an upstream", function()
     end
     return count
   end
-  local function many(count)
-    local connections = {}
-    for i = 1, count do connections[i] = begin() end
-    return connections
-  end
 
-  local TWO = "adaptive = { min = 2, max = 2 }"
+  describe("over all workers", function()
+    setup(function() start(2, OVER_WORKERS) end)
+    teardown(function() gateway.stop_all() end)
 
-  it("refuses what is beyond the limit, over all workers", function()
-    start(TWO, 2)
-    origin:freeze()
-    local first = many(2)
-    await(2, 0)
-    for _ = 1, 8 do
-      local answer = get()
-      assert.equal(503, answer.status)
-      assert.matches("upstream%-overloaded", answer.body)
-      assert.matches("connection_limit_reached", answer.headers["proxy-status"])
-      assert.equal("1", answer.headers["retry-after"])
-    end
-    origin:thaw()
-    assert.same({ [200] = 2 }, statuses(first))
-    assert.equal(200, get().status)
-    local row = shown()
-    assert.same({ "orders", 2, 0, 8 }, { row.upstream, row.limit or 2, row.active, row.limited })
-    local metrics = ask("GET", "/metrics").body
-    assert.matches('moongate_upstream_concurrency_limited_total{upstream="orders"} 8', metrics, 1,
-      true)
-    assert.equal(8, json.decode(ask("GET", "/upstreams/orders").body).concurrency.limited)
-    local _, told = moongate:ask { "upstream", "orders" }
-    assert.matches("orders, .-0 under way, 0 waiting", told)
-  end)
-
-  it("learns, shows what it has learnt, and forgets it when told to", function()
-    start 'adaptive = { min = 2, max = 50, initial = 4, window = "10ms" }'
-    wait.that(function()
-      assert.equal(200, get().status)
-      return shown().usual
-    end)
-    assert.equal(4, shown().limit)
-    assert.equal(204, ask("POST", "/concurrency/orders/reset").status)
-    assert.is_nil(shown().usual)
-    assert.equal(404, ask("POST", "/concurrency/other/reset").status)
-  end)
-
-  it("only counts where it only reports", function()
-    start "adaptive = { min = 2, max = 2, report_only = true }"
-    origin:freeze()
-    local all = many(5)
-    await(5, 0)
-    origin:thaw()
-    assert.same({ [200] = 5 }, statuses(all))
-    assert.equal(3, shown().limited)
-  end)
-
-  it("gives places back whatever becomes of requests", function()
-    start(TWO)
-    for path, status in pairs { ["/fault/reset-before"] = 502, ["/status/500"] = 500 } do
-      for _ = 1, 3 do assert.equal(status, get(path).status) end
-    end
-    origin:freeze()
-    local gone = many(2)
-    await(2, 0)
-    for _, connection in ipairs(gone) do connection:close() end
-    await(0, 0)
-  end)
-
-  it("gives back what a killed worker had under way", function()
-    start(TWO, 2)
-    origin:freeze()
-    many(2)
-    await(2, 0)
-    moongate:kill_workers()
-    wait.that(function()
-      local answered, answer = pcall(ask, "GET", "/concurrency")
-      return answered and answer.status == 200
-        and json.decode(answer.body).upstreams[1].active == 0
-    end)
-    origin:thaw()
-    wait.that(function()
-      local answered, answer = pcall(get)
-      return answered and answer.status == 200
-    end)
-  end)
-
-  it("counts what plugins fetch, too", function()
-    start(TWO, 1, 'route "/asks" { plugins = { { "asks" } } }', { ["plugins/asks.lua"] = [[
-      local moongate = require "moongate"
-      return { summary = "Asks.", options = {}, respond = function()
-        local answer, fault = moongate.fetch "http://orders/bytes/5"
-        return moongate.reply.text(200, answer and tostring(answer.status) or fault)
-      end }
-    ]] })
-    origin:freeze()
-    local all = many(2)
-    await(2, 0)
-    assert.matches("upstream%-overloaded", get("/asks").body)
-    origin:thaw()
-    statuses(all)
-    assert.equal("200", get("/asks").body)
-  end)
-
-  local function queue(fields)
-    return TWO .. ", queue = { " .. fields .. " }"
-  end
-
-  it("lets requests wait until others end, of all workers", function()
-    start(queue 'deadline = "20s"', 2)
-    origin:freeze()
-    local all = many(12)
-    await(2, 10)
-    origin:thaw()
-    assert.same({ [200] = 12 }, statuses(all))
-    await(0, 0)
-    local row = shown()
-    assert.equal(10, row.queue.waited)
-    assert.is_true(row.queue.waited_seconds > 0)
-  end)
-
-  it("answers who has waited for too long, and who finds no room", function()
-    start(queue 'size = 2, deadline = "300ms"', 2)
-    origin:freeze()
-    local first = many(2)
-    await(2, 0)
-    local began = system.now()
-    local waiting = many(2)
-    await(2, 2)
-    assert.matches("upstream%-overloaded", get().body)
-    for _, connection in ipairs(waiting) do
-      local answer = connection:read_response()
-      assert.equal(503, answer.status)
-      assert.matches("upstream%-queue%-timeout", answer.body)
-      assert.equal("1", answer.headers["retry-after"])
-    end
-    assert.is_true(system.now() - began >= 0.29)
-    origin:thaw()
-    assert.same({ [200] = 2 }, statuses(first))
-    local row = shown().queue
-    assert.same({ 0, 2, 1 }, { row.waited, row.expired, row.refused })
-  end)
-
-  it("forgets clients that leave while they wait", function()
-    start(queue 'deadline = "20s"')
-    origin:freeze()
-    local first = many(2)
-    await(2, 0)
-    local gone, stays = begin(), begin "/bytes/7"
-    await(2, 2)
-    gone:close()
-    await(2, 1)
-    origin:thaw()
-    assert.same({ [200] = 2 }, statuses(first))
-    assert.equal(7, #stays:read_response().body)
-  end)
-
-  it("ends the wait when the request's own time is over", function()
-    origin:forget()
-    moongate = gateway.start { config = ([[
-      listen "127.0.0.1:0"
-      admin "127.0.0.1:0"
-      workers(1)
-      upstream "orders" { "%s", adaptive = { min = 1, max = 1 }, queue = { deadline = "20s" } }
-      route "/short" { upstream = "orders", rewrite = "/bytes/5", timeout = { total = "200ms" } }
-      route "/{rest*}" { upstream = "orders" }
-    ]]):format(origin.url) }
-    origin:freeze()
-    begin()
-    await(1, 0)
-    assert.equal(504, get("/short").status)
-    await(1, 0)
-  end)
-
-  -- One request goes, three wait one after the other; the order in which they were answered.
-  local function order_of(order)
-    open = {}
-    start('connections = 1, queue = { deadline = "20s", order = "' .. order .. '" }')
-    origin:freeze()
-    local first = begin()
-    await(1, 0)
-    for i = 1, 3 do
-      begin("/bytes/" .. i)
-      await(1, i)
-    end
-    origin:thaw()
-    assert.same({ [200] = 1 }, statuses { first })
-    for i = 2, 4 do open[i]:read_response() end
-    local paths = {}
-    for i, request in ipairs(origin:requests()) do paths[i] = request.target:match "%d+" end
-    return table.concat(paths, " ", 2)
-  end
-
-  it("lets the oldest go first, or the newest", function()
-    assert.equal("1 2 3", order_of "fifo")
-    gateway.stop_all()
-    assert.equal("3 2 1", order_of "lifo")
-    gateway.stop_all()
-    assert.equal("1 2 3", order_of "adaptive")
-  end)
-
-  it("waits for connections, too, and says in the log how long", function()
-    local log = system.temporary_directory() .. "/access.log"
-    start('connections = 1, queue = { deadline = "20s" }', 1,
-      ('use { { "access-log", format = "json", path = %q } }'):format(log))
-    origin:freeze()
-    local all = many(3)
-    await(1, 2)
-    origin:thaw()
-    assert.same({ [200] = 3 }, statuses(all))
-    wait.that(function()
-      return select(2, system.read_file(log):gsub('"upstream_queue":%d%.%d+', "")) == 2
-    end)
-  end)
-
-  it("only counts who would wait where the queue only reports", function()
-    start(queue 'report_only = true')
-    origin:freeze()
-    many(2)
-    await(2, 0)
-    assert.equal(503, get().status)
-    assert.equal(1, shown().queue.waited)
-  end)
-
-  it("keeps its counts over a reload, and lets who waits go when nothing is limited any more",
-    function()
-      start(queue 'deadline = "20s"')
+    it("refuses what is beyond the limit", function()
       origin:freeze()
-      local all = many(3)
-      await(2, 1)
-      moongate:reload { ["gateway.lua"] = text(queue 'deadline = "30s"') }
-      await(2, 1)
-      moongate:reload { ["gateway.lua"] = text "connections = 0" }
-      await(3, 0)
+      local first = many(2, "limited/bytes/5")
+      await("limited", 2, 0)
+      for _ = 1, 8 do
+        local answer = get "limited/bytes/5"
+        assert.equal(503, answer.status)
+        assert.matches("upstream%-overloaded", answer.body)
+        assert.matches("connection_limit_reached", answer.headers["proxy-status"])
+        assert.equal("1", answer.headers["retry-after"])
+      end
+      origin:thaw()
+      assert.same({ [200] = 2 }, statuses(first))
+      assert.equal(200, get("limited/bytes/5").status)
+      local row = shown "limited"
+      assert.same({ 2, 0, 8 }, { row.limit or 2, row.active, row.limited })
+      local metrics = ask("GET", "/metrics").body
+      assert.matches('moongate_upstream_concurrency_limited_total{upstream="limited"} 8', metrics,
+        1, true)
+      assert.equal(8, json.decode(ask("GET", "/upstreams/limited").body).concurrency.limited)
+      local _, told = moongate:ask { "upstream", "limited" }
+      assert.matches("limited, .-0 under way, 0 waiting", told)
+    end)
+
+    it("only counts where it only reports", function()
+      origin:freeze()
+      local all = many(5, "reported/bytes/5")
+      await("reported", 5, 0)
+      origin:thaw()
+      assert.same({ [200] = 5 }, statuses(all))
+      assert.equal(3, shown("reported").limited)
+    end)
+
+    it("gives places back whatever becomes of requests", function()
+      for path, status in pairs { ["fault/reset-before"] = 502, ["status/500"] = 500 } do
+        for _ = 1, 3 do assert.equal(status, get("given/" .. path).status) end
+      end
+      origin:freeze()
+      local gone = many(2, "given/bytes/5")
+      await("given", 2, 0)
+      for _, connection in ipairs(gone) do connection:reset() end
+      await("given", 0, 0)
+    end)
+
+    it("counts what plugins fetch, too", function()
+      origin:freeze()
+      local all = many(2, "fetched/bytes/5")
+      await("fetched", 2, 0)
+      assert.matches("upstream%-overloaded", get("asks").body)
+      origin:thaw()
+      statuses(all)
+      assert.equal("200", get("asks").body)
+    end)
+
+    it("lets requests wait until others end", function()
+      origin:freeze()
+      local all = many(12, "waiting/bytes/5")
+      await("waiting", 2, 10)
+      origin:thaw()
+      assert.same({ [200] = 12 }, statuses(all))
+      await("waiting", 0, 0)
+      local row = shown "waiting"
+      assert.equal(10, row.queue.waited)
+      assert.is_true(row.queue.waited_seconds > 0)
+    end)
+
+    it("answers who has waited for too long, and who finds no room", function()
+      origin:freeze()
+      local first = many(2, "late/bytes/5")
+      await("late", 2, 0)
+      local began = system.now()
+      local waiting = many(2, "late/bytes/5")
+      await("late", 2, 2)
+      assert.matches("upstream%-overloaded", get("late/bytes/5").body)
+      for _, connection in ipairs(waiting) do
+        local answer = connection:read_response()
+        assert.equal(503, answer.status)
+        assert.matches("upstream%-queue%-timeout", answer.body)
+        assert.equal("1", answer.headers["retry-after"])
+      end
+      assert.is_true(system.now() - began >= 0.29)
+      origin:thaw()
+      assert.same({ [200] = 2 }, statuses(first))
+      local row = shown("late").queue
+      assert.same({ 0, 2, 1 }, { row.waited, row.expired, row.refused })
+    end)
+
+    it("forgets clients that leave while they wait", function()
+      origin:freeze()
+      local first = many(2, "left/bytes/5")
+      await("left", 2, 0)
+      local gone, stays = begin "left/bytes/5", begin "left/bytes/7"
+      await("left", 2, 2)
+      gone:reset()
+      await("left", 2, 1)
+      origin:thaw()
+      assert.same({ [200] = 2 }, statuses(first))
+      assert.equal(7, #stays:read_response().body)
+    end)
+
+    it("gives back what a killed worker had under way", function()
+      origin:freeze()
+      many(2, "killed/bytes/5")
+      await("killed", 2, 0)
+      moongate:kill_workers()
+      wait.that(function()
+        local answered, row = pcall(shown, "killed")
+        return answered and row.limited and row.active == 0
+      end)
+      origin:thaw()
+      wait.that(function()
+        local answered, answer = pcall(get, "killed/bytes/5")
+        return answered and answer.status == 200
+      end)
+    end)
+  end)
+
+  describe("in a worker", function()
+    setup(function() start(1, IN_ONE_WORKER) end)
+    teardown(function() gateway.stop_all() end)
+
+    it("learns, shows what it has learnt, and forgets it when told to", function()
+      wait.that(function()
+        assert.equal(200, get("learns/bytes/5").status)
+        return shown("learns").usual
+      end)
+      assert.equal(4, shown("learns").limit)
+      assert.equal(204, ask("POST", "/concurrency/learns/reset").status)
+      assert.is_nil(shown("learns").usual)
+      assert.equal(404, ask("POST", "/concurrency/other/reset").status)
+    end)
+
+    it("learns nothing from clients that send too slowly", function()
+      local client = begin "slow/bytes/5"
+      assert.equal(200, client:read_response().status)
+      client:send "POST /slow/short HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nxyz"
+      assert.equal(504, client:read_response().status)
+      await("slow", 0, 0)
+      assert.is_true((shown("slow").limit or 4) >= 4)
+    end)
+
+    -- One request goes, three wait one after the other; the order in which they came to the peer.
+    it("lets the oldest go first, or the newest", function()
+      local orders = { "fifo", "lifo", "adaptive" }
+      origin:freeze()
+      for i = 1, 4 do
+        for at, name in ipairs(orders) do begin(("%s/bytes/%d%d"):format(name, at, i)) end
+        for _, name in ipairs(orders) do await(name, 1, i - 1) end
+      end
+      origin:thaw()
+      assert.same({ [200] = 12 }, statuses(open))
+      local came = { "", "", "" }
+      for _, request in ipairs(origin:requests()) do
+        local at, i = request.target:match "(%d)(%d)$"
+        came[tonumber(at)] = came[tonumber(at)] .. i
+      end
+      assert.same({ "1234", "1432", "1234" }, came)
+    end)
+
+    it("waits for connections, too, and says in the log how long", function()
+      origin:freeze()
+      local all = many(3, "full/bytes/5")
+      await("full", 1, 2)
       origin:thaw()
       assert.same({ [200] = 3 }, statuses(all))
+      wait.that(function()
+        local lines = 0
+        for line in system.read_file(log):gmatch '[^\n]+' do
+          local is_one = line:find('/full/', 1, true) and line:find '"upstream_queue":%d%.%d+'
+          lines = lines + (is_one and 1 or 0)
+        end
+        return lines == 2
+      end)
     end)
+
+    it("only counts who would wait where the queue only reports", function()
+      origin:freeze()
+      many(2, "counted/bytes/5")
+      await("counted", 2, 0)
+      assert.equal(503, get("counted/bytes/5").status)
+      assert.equal(1, shown("counted").queue.waited)
+    end)
+
+    it("ends the wait when a request's own time is over, and breakers learn nothing of waits",
+      function()
+        origin:freeze()
+        local first = many(2, "broken/bytes/5")
+        await("broken", 2, 0)
+        local waiting = many(6, "broken/bytes/5")
+        await("broken", 2, 6)
+        assert.same({ [504] = 6 }, statuses(many(6, "broken/short")))
+        await("broken", 2, 6)
+        origin:thaw()
+        assert.same({ [200] = 2 }, statuses(first))
+        assert.same({ [200] = 6 }, statuses(waiting))
+        local breaker = json.decode(ask("GET", "/breakers").body).breakers[1]
+        assert.same({ "upstream:broken", "closed" }, { breaker.name, breaker.state })
+      end)
+
+    it("keeps its counts over a reload, which changes how long is waited, or whether", function()
+      origin:freeze()
+      local all = many(3, "reloaded/bytes/5")
+      local first = many(2, "shortened/bytes/5")
+      await("reloaded", 2, 1)
+      await("shortened", 2, 0)
+      local waiting = begin "shortened/bytes/5"
+      await("shortened", 2, 1)
+      IN_ONE_WORKER.reloaded, IN_ONE_WORKER.shortened = "connections = 0", queue 'deadline = "50ms"'
+      moongate:reload { ["gateway.lua"] = text(1, IN_ONE_WORKER) }
+      await("reloaded", 3, 0)
+      assert.matches("upstream%-queue%-timeout", waiting:read_response().body)
+      await("shortened", 2, 0)
+      origin:thaw()
+      assert.same({ [200] = 3 }, statuses(all))
+      assert.same({ [200] = 2 }, statuses(first))
+    end)
+  end)
 end)
