@@ -103,6 +103,16 @@ enum moon_cache_number {
 /* All of them, MOON_CACHE_NUMBERS. */
 void moon_cache_numbers(struct generation *generation, double *numbers);
 
+/* ---- how much of it is whose ---- */
+
+/* What moon_cache_held_ work on, zero at the beginning: so many bytes, aligned to eight. */
+size_t moon_cache_held_bytes(void);
+/* Looks at some of the store, for some 100 µs; false when that was all. */
+bool moon_cache_held_look(struct generation *generation, void *held);
+/* The bytes of the next route that has any; -1: of no route, the rest in `rest`. */
+double moon_cache_held_next(struct generation *generation, void *held, uint32_t *route,
+                            struct slice *name, double *rest);
+
 /* ---- what became of a request ---- */
 
 struct moon_cache_seen {

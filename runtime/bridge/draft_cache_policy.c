@@ -238,6 +238,7 @@ const struct cache_policy *draft_cache_policy(struct generation *generation, str
     struct cache_policy *policy = &kept->policy;
     *policy = draft->cache_policies[index];
     policy->route = route;
+    policy->account = cache_policy_account(route);
     policy->scope = is_chosen_by_more(draft) ? route : SLICE("");
     policy->counters = arena_zeroed(&generation->arena, sizeof(*policy->counters));
     policy->counters->route = route;

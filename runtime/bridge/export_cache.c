@@ -8,8 +8,12 @@
 #include "cache/cache_purge.h"
 #include "cache/cached_call.h"
 #include "gateway/exchange.h"
+#include "shm/object_accounts.h"
 #include "shm/object_purge.h"
 #include "shm/shared.h"
+
+/* Looked at in one turn of the loop. */
+#define HELD_PAGES 2048
 
 static struct object_store *store_of(const struct generation *generation)
 {
@@ -75,6 +79,32 @@ bool moon_cache_seen(struct exchange *exchange, struct moon_cache_seen *seen)
         .is_collapsed = status->is_collapsed,
     };
     return true;
+}
+
+size_t moon_cache_held_bytes(void)
+{
+    return sizeof(struct object_accounts);
+}
+
+bool moon_cache_held_look(struct generation *generation, void *held)
+{
+    return object_accounts_look(store_of(generation), held, HELD_PAGES);
+}
+
+double moon_cache_held_next(struct generation *generation, void *held, uint32_t *at,
+                            struct slice *name, double *rest)
+{
+    while (*at < generation->route_count) {
+        const struct route *route = &generation->routes[(*at)++].route;
+        uint64_t bytes =
+            route->cache != NULL ? object_accounts_take(held, route->cache->account) : 0;
+        if (bytes > 0) {
+            *name = route->name;
+            return (double)bytes;
+        }
+    }
+    *rest = (double)object_accounts_rest(held);
+    return -1;
 }
 
 void moon_cache_numbers(struct generation *generation, double *numbers)

@@ -70,3 +70,13 @@ void cache_policy_hide(const struct cache_policy *policy, struct response *respo
     if (policy->is_tags_hidden && policy->tags.name.start != NULL)
         headers_remove_key(&response->headers, policy->tags);
 }
+
+/* FNV-1a: stored answers outlive whatever counts routes. */
+uint32_t cache_policy_account(struct slice route)
+{
+    uint32_t hash = 2166136261U;
+
+    for (size_t i = 0; i < route.length; i++)
+        hash = (hash ^ (unsigned char)route.start[i]) * 16777619U;
+    return hash != 0 ? hash : 1;
+}

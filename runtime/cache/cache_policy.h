@@ -45,6 +45,7 @@ struct cache_condition {
 struct cache_policy {
     struct slice name;               /* of this cache in Cache-Status: a token */
     struct slice route;              /* for purging by route */
+    uint32_t account;                /* of what it stores: cache_policy_account() of the route */
     struct cache_counters *counters; /* of the route, of this worker; NULL: nobody counts */
 
     /* Lifetime of answers that say nothing of it. */
@@ -99,6 +100,8 @@ struct cache_policy {
 /* All that a policy is when nothing is said: GET and HEAD, no ttl, heuristics of 10 % and a day. */
 extern const struct cache_policy CACHE_POLICY;
 
+/* A number that a route's name has in all generations; never 0. */
+uint32_t cache_policy_account(struct slice route);
 /* Takes off an answer what is for the cache's eyes alone. */
 void cache_policy_hide(const struct cache_policy *policy, struct response *response);
 /* Whether any of the conditions holds for the request. */

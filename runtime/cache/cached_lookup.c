@@ -21,7 +21,8 @@ void cached_call_let_go_of_marker(struct cached_call *call)
 
 static struct object_claim claim_of(const struct cached_call *call)
 {
-    return (struct object_claim){.route = call->options.policy->route,
+    return (struct object_claim){.account = call->options.policy->account,
+                                 .route = call->options.policy->route,
                                  .now_ns = cached_now_ns(call)};
 }
 

@@ -16,7 +16,8 @@ void cached_tee_drop(struct cached_call *call)
 static bool claim(struct cached_call *call, const struct storable *storable)
 {
     struct object_store *store = cached_store(call);
-    const struct object_claim claimed = {.route = call->options.policy->route,
+    const struct object_claim claimed = {.account = call->options.policy->account,
+                                         .route = call->options.policy->route,
                                          .now_ns = cached_now_ns(call)};
 
     if (object_fill_claim(store, &call->key, &claimed, &call->tee) != OBJECT_DONE)

@@ -209,6 +209,22 @@ describe("cache", function()
     assert.equal(1, outcome "expired")
   end)
 
+  it("tells how much of the memory the answers of a route take", function()
+    local function held(route)
+      local text = http.request(self.admin_port, { path = "/metrics" }).body
+      local at = text:find(('\nmoongate_cache_held_bytes{route="%s"} '):format(route), 1, true)
+      return at and tonumber(text:match("} (%d+)\n", at)) or 0
+    end
+    local before = held "ttl"
+    get "/ttl/held?bytes=64"
+    assert.equal(before + 2048, held "ttl")
+    get "/ttl/held?bytes=9600"
+    assert.equal(before + 6 * 2048, held "ttl")
+    http.request(self.admin_port, { method = "POST", path = "/cache/purge",
+      body = json.encode { prefix = "http://localhost/ttl/" } })
+    assert.equal(0, held "ttl")
+  end)
+
   it("strips cookies, or stores them", function()
     local cookie = "a?Set-Cookie=a=b"
     assert.is_false(is_kept("/ttl/" .. cookie))

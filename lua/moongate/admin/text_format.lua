@@ -6,6 +6,7 @@
 local breakers = require "moongate.admin.breakers"
 local bridge = require "moongate.ffi"
 local buffer = require "string.buffer"
+local cache_held = require "moongate.admin.cache_held"
 local concurrency = require "moongate.admin.concurrency"
 local metrics = require "moongate.metrics"
 local plugin_costs = require "moongate.admin.plugin_costs"
@@ -221,6 +222,12 @@ local function each_concurrency(visit)
   end)
 end
 
+local function each_cache_held(visit)
+  cache_held.each(function(route, numbers)
+    visit(cache_held.FAMILIES[1]:label_text(route), numbers)
+  end)
+end
+
 local function put_news(into)
   local known = reloads.read()
   if not known then return end
@@ -281,6 +288,7 @@ function text_format.write()
   put_rows(text, breakers.FAMILIES, each_breaker)
   put_rows(text, workers.FAMILIES, each_worker)
   put_rows(text, concurrency.FAMILIES, each_concurrency)
+  put_rows(text, cache_held.FAMILIES, each_cache_held)
   put_news(text)
   put_own(text)
   put_cache(text)
