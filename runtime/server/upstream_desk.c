@@ -97,20 +97,38 @@ static int in_order(const void *one, const void *other)
     return upstreams != 0 ? upstreams : compare(a->url, b->url);
 }
 
-/* Those of the upstream, of all when it has no name. To be freed. */
+/* Texts of their own, which stay when the row does not. */
+static void keep_names(struct roster_row *row)
+{
+    row->upstream = slice_of(slice_to_string(row->upstream), row->upstream.length);
+    row->url = slice_of(slice_to_string(row->url), row->url.length);
+}
+
+/* Those of the upstream, of all when it has no name. To be given back with free_rows(). */
 static struct roster_row *rows_of(const struct question *question, struct slice upstream,
                                   size_t *count)
 {
     struct roster_row *rows = mem_zeroed_array(TARGET_BOARD_ROWS_MAX, sizeof(*rows));
-    size_t cursor = 0;
+    uint32_t cursor = 0;
 
     *count = 0;
-    while (*count < TARGET_BOARD_ROWS_MAX && roster_next(question->board, &cursor, &rows[*count])) {
-        if (upstream.length == 0 || slice_equals(rows[*count].upstream, upstream))
-            ++*count;
+    /* Each row comes by once. */
+    while (roster_next(question->board, &cursor, &rows[*count])) {
+        if (upstream.length > 0 && !slice_equals(rows[*count].upstream, upstream))
+            continue;
+        keep_names(&rows[(*count)++]);
     }
     qsort(rows, *count, sizeof(*rows), in_order);
     return rows;
+}
+
+static void free_rows(struct roster_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        free((char *)rows[i].upstream.start);
+        free((char *)rows[i].url.start);
+    }
+    free(rows);
 }
 
 /* False: it has no limit and no queue, or nothing has come by. */
@@ -223,7 +241,7 @@ static bool answer_list(struct question *question)
         print_rows(question, rows, count);
         upstream_sources_print(question->dict, question->board, upstream, question->text);
     }
-    free(rows);
+    free_rows(rows, count);
     return true;
 }
 

@@ -34,7 +34,7 @@ struct walk {
     const struct dict *dict;
     const struct target_board *board;
     struct slice wanted; /* SLICE_NONE: all */
-    size_t cursor;
+    uint32_t cursor;
     struct slice upstream, found; /* where it is, and what is kept of it */
 };
 

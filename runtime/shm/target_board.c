@@ -1,18 +1,14 @@
 /*
- * target_board — series for the names and the counts, and beside them the words.
+ * target_board — a series for the counts of lanes, rows for the names, and beside them the words.
  */
 #include "shm/target_board.h"
 
-#define LAYOUT 1
-/* Names of an upstream and a target. */
-#define NAME_BYTES_AVERAGE 96
+#define LAYOUT 2
 
 static struct series_limits limits_of(uint32_t lanes)
 {
-    return (struct series_limits){.lanes = lanes,
-                                  .rows = TARGET_BOARD_ROWS_MAX,
-                                  .words = TARGET_BOARD_WORDS,
-                                  .text_bytes = (size_t)TARGET_BOARD_ROWS_MAX * NAME_BYTES_AVERAGE};
+    return (struct series_limits){
+        .lanes = lanes, .rows = TARGET_BOARD_ROWS_MAX, .words = TARGET_BOARD_WORDS};
 }
 
 /* The word of the prober has a page to itself. */
@@ -21,22 +17,39 @@ static size_t words_bytes(void)
     return SEGMENT_PAGE_BYTES + TARGET_BOARD_ROWS_MAX * sizeof(struct target_words);
 }
 
+static size_t rows_bytes(void)
+{
+    size_t bytes = target_rows_bytes(TARGET_BOARD_ROWS_MAX);
+    return (bytes + SEGMENT_PAGE_BYTES - 1) & ~(size_t)(SEGMENT_PAGE_BYTES - 1);
+}
+
 size_t target_board_bytes(uint32_t lanes)
 {
     struct series_limits limits = limits_of(lanes);
-    return series_bytes(&limits) + words_bytes();
+    return series_bytes(&limits) + words_bytes() + rows_bytes();
 }
 
 bool target_board_init(struct target_board *board, struct segment *segment, uint32_t lanes)
 {
     struct series_limits limits = limits_of(lanes);
     char *memory = segment_allot(segment, "targets", LAYOUT, words_bytes());
+    void *rows = segment_allot(segment, "targets rows", LAYOUT, rows_bytes());
 
-    if (memory == NULL || !series_init(&board->active, segment, "targets active", &limits))
+    if (memory == NULL || rows == NULL ||
+        !series_init(&board->active, segment, "targets active", &limits))
         return false;
     board->prober = (uint64_t *)(void *)memory;
     board->words = (struct target_words *)(void *)(memory + SEGMENT_PAGE_BYTES);
     board->hash_key = segment_hash_key(segment);
+    board->rows = (struct target_rows){
+        .hash_key = board->hash_key,
+        .lanes = board->active,
+        .holders = TARGET_BOARD_HOLDERS,
+        .words = (uint64_t *)(void *)board->words,
+        .width = sizeof(struct target_words) / sizeof(uint64_t),
+        .keeper = offsetof(struct target_words, overlay) / sizeof(uint64_t),
+    };
+    target_rows_init(&board->rows, rows);
     return true;
 }
 
@@ -44,18 +57,7 @@ void target_board_attach(struct target_board *board, uint32_t lane)
 {
     board->lane = lane;
     series_attach(&board->active, lane);
-}
-
-uint32_t target_board_row(const struct target_board *board, struct slice upstream,
-                          struct slice target)
-{
-    return series_row(&board->active, 0, upstream, target);
-}
-
-uint32_t target_board_find(const struct target_board *board, struct slice upstream,
-                           struct slice target)
-{
-    return name_table_find(&board->active.names, 0, upstream, target);
+    board->rows.lanes = board->active;
 }
 
 /* The word: 39 to 0 milliseconds until when, 63 to 40 the lane and one. */
@@ -89,13 +91,14 @@ bool target_board_prober(const struct target_board *board, double now, uint32_t 
 void target_board_forget_lane(const struct target_board *board, uint32_t lane)
 {
     struct series other = board->active;
-    struct name_view name;
-    size_t cursor = 0;
+    uint32_t end = target_rows_end(&board->rows);
 
     series_attach(&other, lane);
-    while (name_table_next(&other.names, &cursor, &name)) {
-        for (int word = 0; word < TARGET_BOARD_WORDS; word++)
-            series_store(series_mine(&other, name.number) + word, 0);
+    for (uint32_t row = 1; row < end; row++) {
+        uint64_t *words = series_mine(&other, row);
+        for (int word = 0; word < TARGET_BOARD_HOLDERS; word++)
+            series_store(words + word, 0);
+        __atomic_store_n(words + TARGET_BOARD_HOLDERS, 0, __ATOMIC_RELEASE);
     }
     uint64_t seen = __atomic_load_n(board->prober, __ATOMIC_RELAXED);
     if (seen >> 40 == lane + 1)

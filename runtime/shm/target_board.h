@@ -1,14 +1,16 @@
 /*
  * target_board — what all workers know of the targets of upstreams: a row of words, found by name.
  *
- * A row is given once and for good, to the names of an upstream and of a target in it, or of an
- * upstream alone. Each word of it is a truth of its own that changes by compare-and-swap, so a
+ * A row belongs to the names of an upstream and of a target in it, or of an upstream alone, as long
+ * as somebody holds it or an operator's word lies over it, and then until another name needs it
+ * (target_rows.h). Each word of it is a truth of its own that changes by compare-and-swap, so a
  * worker that is killed leaves none half written. How many attempts are under way is a word of each
  * lane, which its worker alone writes: readers add up, and the master zeroes a dead one's.
  */
 #pragma once
 
 #include "shm/series.h"
+#include "shm/target_rows.h"
 
 /* Row 0, which is nobody's, included. */
 #define TARGET_BOARD_ROWS_MAX 16384
@@ -31,12 +33,19 @@ struct target_words {
 };
 _Static_assert(sizeof(struct target_words) == 128, "two cache lines");
 
-/* The words of each lane: attempts under way; whether its worker has such a target or upstream. */
-enum target_board_word { TARGET_BOARD_ACTIVE, TARGET_BOARD_USERS, TARGET_BOARD_WORDS };
+/* The words of each lane: attempts under way; whether its worker has such a target or upstream; how
+ * many hold the row, also those that only end what they have. Holders last: so they are zeroed. */
+enum target_board_word {
+    TARGET_BOARD_ACTIVE,
+    TARGET_BOARD_USERS,
+    TARGET_BOARD_HOLDERS,
+    TARGET_BOARD_WORDS
+};
 
 /* This process's view. */
 struct target_board {
-    struct series active; /* names, and the words of lanes */
+    struct series active; /* the words of lanes; without its names */
+    struct target_rows rows;
     struct target_words *words;
     uint64_t *prober; /* who probes for all: upstream/prober.h */
     const struct hash_key *hash_key;
@@ -49,13 +58,27 @@ bool target_board_init(struct target_board *board, struct segment *segment, uint
 /* From now on this process counts in `lane`. */
 void target_board_attach(struct target_board *board, uint32_t lane);
 
-/* The row of a target, or with SLICE_NONE of the upstream; 0 when there is no room. Costs a hash:
- * keep the answer. */
-uint32_t target_board_row(const struct target_board *board, struct slice upstream,
-                          struct slice target);
-/* The same without giving one: 0 when there is none. */
-uint32_t target_board_find(const struct target_board *board, struct slice upstream,
-                           struct slice target);
+/*
+ * The row of a target, or with SLICE_NONE of the upstream, for the words to be used until it is
+ * released; 0 when there is no room. A row that was another's before begins with zeroes. Costs
+ * microseconds: keep the answer.
+ */
+static inline uint32_t target_board_hold(const struct target_board *board, struct slice upstream,
+                                         struct slice target)
+{
+    return target_rows_hold(&board->rows, upstream, target);
+}
+/* The same without giving one: 0 when there is none. To be released. */
+static inline uint32_t target_board_find(const struct target_board *board, struct slice upstream,
+                                         struct slice target)
+{
+    return target_rows_find(&board->rows, upstream, target);
+}
+/* None of its words is written any more by who held it. 0 is nobody's. */
+static inline void target_board_release(const struct target_board *board, uint32_t row)
+{
+    target_rows_release(&board->rows, row);
+}
 
 static inline struct target_words *target_board_words(const struct target_board *board,
                                                       uint32_t row)

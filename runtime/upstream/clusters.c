@@ -109,7 +109,7 @@ static void settle(struct cluster *cluster, bool is_unshared)
     cluster->active = cluster->own_active;
     if (board == NULL)
         return;
-    cluster->row = target_board_row(board, cluster->name, SLICE_NONE);
+    cluster->row = target_board_hold(board, cluster->name, SLICE_NONE);
     if (cluster->row == NAME_NONE)
         return;
     cluster->words = target_board_words(board, cluster->row);
@@ -141,6 +141,8 @@ static void cluster_free(struct cluster *cluster)
     cluster->clusters->count--;
     cluster_clear(cluster);
     series_add(&cluster->active[TARGET_BOARD_USERS], (uint64_t)-1);
+    if (cluster->row != NAME_NONE)
+        target_board_release(cluster->board, cluster->row);
     free((char *)cluster->name.start);
     free(cluster);
 }

@@ -23,44 +23,46 @@ static uint64_t load(const uint64_t *word)
 }
 
 /* The next row with a target, or of an upstream, that some worker has. */
-static bool next_in_use(const struct target_board *board, size_t *cursor, struct name_view *name)
+static bool next_in_use(const struct target_board *board, uint32_t *cursor,
+                        struct target_name *name)
 {
-    while (name_table_next(&board->active.names, cursor, name)) {
-        if (series_sum(&board->active, name->number, TARGET_BOARD_USERS) > 0)
+    while (target_rows_next(&board->rows, cursor, name)) {
+        if (series_sum(&board->active, name->row, TARGET_BOARD_USERS) > 0)
             return true;
     }
     return false;
 }
 
-bool roster_next(const struct target_board *board, size_t *cursor, struct roster_row *row)
+bool roster_next(const struct target_board *board, uint32_t *cursor, struct roster_row *row)
 {
-    struct name_view name;
+    struct target_name name;
 
     do {
         if (!next_in_use(board, cursor, &name))
             return false;
-    } while (name.labels.length == 0);
-    const struct target_words *words = target_board_words(board, name.number);
+    } while (name.target.length == 0);
+    const struct target_words *words = target_board_words(board, name.row);
     *row = (struct roster_row){
-        .upstream = name.name,
-        .url = name.labels,
+        .upstream = name.upstream,
+        .url = name.target,
         .overlay = overlay_of(load(&words->overlay)),
         .probes = probe_verdict_state(load(&words->probes)),
         .is_set_aside = ejection_is_active(load(&words->ejection)),
-        .active = series_sum(&board->active, name.number, TARGET_BOARD_ACTIVE),
+        .active = series_sum(&board->active, name.row, TARGET_BOARD_ACTIVE),
     };
     return true;
 }
 
-bool roster_next_upstream(const struct target_board *board, size_t *cursor, struct slice *upstream)
+bool roster_next_upstream(const struct target_board *board, uint32_t *cursor,
+                          struct slice *upstream)
 {
-    struct name_view name;
+    struct target_name name;
 
     do {
         if (!next_in_use(board, cursor, &name))
             return false;
-    } while (name.labels.length > 0);
-    *upstream = name.name;
+    } while (name.target.length > 0);
+    *upstream = name.upstream;
     return true;
 }
 
@@ -102,9 +104,12 @@ static size_t distance(struct slice one, struct slice other)
     return row[other.length];
 }
 
+/* The name is a copy: its row may be another's before it is read. */
 struct nearest {
-    struct slice wanted, name;
+    struct slice wanted;
     size_t distance;
+    size_t length;
+    char text[NEAREST_BYTES_MAX];
 };
 
 static void consider(struct nearest *nearest, struct slice name)
@@ -113,33 +118,43 @@ static void consider(struct nearest *nearest, struct slice name)
 
     if (far <= 1 + nearest->wanted.length / 4 && far < nearest->distance) {
         nearest->distance = far;
-        nearest->name = name;
+        nearest->length = name.length;
+        memcpy(nearest->text, name.start, name.length);
     }
 }
 
-/* The row of the target; else 0, with what is wrong. */
+/* Until the next call in this process. */
+static struct slice keep(const struct nearest *nearest)
+{
+    static char text[NEAREST_BYTES_MAX];
+
+    memcpy(text, nearest->text, nearest->length);
+    return nearest->length > 0 ? slice_of(text, nearest->length) : SLICE_NONE;
+}
+
+/* The row of the target, held; else 0, with what is wrong. */
 static uint32_t find(const struct target_board *board, const struct roster_change *change,
                      enum roster_outcome *outcome, struct slice *near)
 {
-    struct nearest upstream = {change->upstream, SLICE_NONE, SIZE_MAX};
-    struct nearest target = {change->target, SLICE_NONE, SIZE_MAX};
-    struct name_view name;
-    size_t cursor = 0;
+    struct nearest upstream = {.wanted = change->upstream, .distance = SIZE_MAX};
+    struct nearest target = {.wanted = change->target, .distance = SIZE_MAX};
+    struct target_name name;
+    uint32_t cursor = 0;
 
     *outcome = ROSTER_NO_UPSTREAM;
     while (next_in_use(board, &cursor, &name)) {
-        consider(&upstream, name.name);
-        if (!slice_equals(name.name, change->upstream))
+        consider(&upstream, name.upstream);
+        if (!slice_equals(name.upstream, change->upstream))
             continue;
         *outcome = ROSTER_NO_TARGET;
-        if (name.labels.length == 0)
+        if (name.target.length == 0)
             continue;
-        if (names_target(name.labels, change->target))
-            return name.number;
-        consider(&target, name.labels);
-        consider(&target, without_scheme(name.labels));
+        if (names_target(name.target, change->target))
+            return cursor;
+        consider(&target, name.target);
+        consider(&target, without_scheme(name.target));
     }
-    *near = *outcome == ROSTER_NO_UPSTREAM ? upstream.name : target.name;
+    *near = keep(*outcome == ROSTER_NO_UPSTREAM ? &upstream : &target);
     return NAME_NONE;
 }
 
@@ -186,6 +201,7 @@ static void apply(const struct target_board *board, uint32_t row,
     if (was_out && after.mode == OVERLAY_NONE)
         __atomic_store_n(&words->joined, (uint64_t)(change->now * 1000), __ATOMIC_RELAXED);
     __atomic_fetch_add(&target_board_words(board, upstream)->changes, 1, __ATOMIC_RELEASE);
+    target_board_release(board, upstream);
 }
 
 enum roster_outcome roster_apply(const struct target_board *board,
@@ -198,6 +214,7 @@ enum roster_outcome roster_apply(const struct target_board *board,
         return outcome;
     if (change->action != ROSTER_FIND)
         apply(board, row, change);
+    target_board_release(board, row);
     return ROSTER_DONE;
 }
 

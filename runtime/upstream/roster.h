@@ -17,11 +17,15 @@ struct roster_row {
     uint64_t active; /* attempts under way */
 };
 
-/* In no order; `*cursor` begins at 0. False when there are no more. */
-bool roster_next(const struct target_board *board, size_t *cursor, struct roster_row *row);
+/*
+ * In no order; `*cursor` begins at 0. False when there are no more. The names are valid until it
+ * goes on: the row is held meanwhile, so go on until there are no more.
+ */
+bool roster_next(const struct target_board *board, uint32_t *cursor, struct roster_row *row);
 
 /* Likewise the upstreams. */
-bool roster_next_upstream(const struct target_board *board, size_t *cursor, struct slice *upstream);
+bool roster_next_upstream(const struct target_board *board, uint32_t *cursor,
+                          struct slice *upstream);
 
 enum roster_action {
     ROSTER_DRAIN,
@@ -42,7 +46,7 @@ struct roster_change {
 enum roster_outcome { ROSTER_DONE, ROSTER_NO_UPSTREAM, ROSTER_NO_TARGET };
 
 /* For all workers, until it is changed again. When there is no such name, `*nearest` is the one
- * that is most like it, of the board, or SLICE_NONE. */
+ * that is most like it, of the board, until the next call, or SLICE_NONE. */
 enum roster_outcome roster_apply(const struct target_board *board,
                                  const struct roster_change *change, struct slice *nearest);
 /* "drain" and so on; false when it is none. */

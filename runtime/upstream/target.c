@@ -35,7 +35,7 @@ static void settle(struct target *target, const struct target_home *home)
     target->active = target->own_active;
     if (home->board == NULL)
         return;
-    target->row = target_board_row(home->board, home->upstream, target->url);
+    target->row = target_board_hold(home->board, home->upstream, target->url);
     if (target->row == NAME_NONE)
         return;
     target->board = home->board;
@@ -98,6 +98,8 @@ void target_release(struct target **target)
     if (--gone->references > 0)
         return;
     pool_destroy(&gone->pool);
+    if (gone->row != NAME_NONE)
+        target_board_release(gone->board, gone->row);
     free((char *)gone->text.start);
     free((char *)gone->url.start);
     free(gone->host);

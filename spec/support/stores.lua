@@ -13,12 +13,14 @@ ffi.cdef [[
   bool store_killer_works(void);
   void store_killer_arm(void *memory, size_t bytes, unsigned stores);
   void store_killer_disarm(void);
+  void store_killer_only_stop(void);
 ]]
 
 local stores = {}
 
 -- Of one body: more than any structure here needs.
 local STORES_MAX = 5000
+local WAIT_STOPPED, CONTINUE = 2, 18
 
 --- Runs `body` again and again, in a process of its own that is killed after its first store into
 --- the segment, after its second, and so on up to the last; `check` after each, in this process,
@@ -49,6 +51,49 @@ function stores.each(segment, body, check, stride)
       return store - 1
     end
     assert(code == -system.SIGKILL, "ended with " .. code)
+    check(store)
+    ffi.copy(segment.memory, before, bytes)
+  end
+  error "the body makes too many stores"
+end
+
+-- Whether it has stopped; false: it has ended, well.
+local function has_stopped(child)
+  local status = ffi.new "int[1]"
+  assert(system.C.spec_waitpid(child.pid, status, WAIT_STOPPED) == child.pid, system.last_error())
+  if status[0] % 256 == 0x7f then return true end
+  assert(status[0] == 0, "ended with " .. status[0])
+  child.code = 0
+  return false
+end
+
+--- As each(), but the process stops right before that store, `meanwhile` runs in this process, it
+--- goes on to its end, and `check` looks at what both have done.
+---@param segment ffi.cdata* struct segment
+---@param body fun()
+---@param meanwhile fun()
+---@param check fun(store: integer)
+---@return integer stores that the body makes
+function stores.between(segment, body, meanwhile, check)
+  local bytes = tonumber(segment.bytes)
+  local before = ffi.new("char[?]", bytes)
+  ffi.copy(before, segment.memory, bytes)
+  for store = 1, STORES_MAX do
+    local child = process.fork(function()
+      C.store_killer_only_stop()
+      C.store_killer_arm(segment.memory, bytes, store)
+      local ok, problem = pcall(body)
+      C.store_killer_disarm()
+      if not ok then error(tostring(problem)) end
+    end)
+    if not has_stopped(child) then
+      ffi.copy(segment.memory, before, bytes)
+      return store - 1
+    end
+    local ok, problem = pcall(meanwhile)
+    system.kill(child.pid, CONTINUE)
+    assert(not has_stopped(child), "it stopped again")
+    if not ok then error(problem, 0) end
     check(store)
     ffi.copy(segment.memory, before, bytes)
   end

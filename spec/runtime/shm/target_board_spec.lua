@@ -8,7 +8,7 @@ local wait = require "spec.support.wait"
 
 local C = runtime.include("shm/segment.h", "shm/target_board.h")
 local slice = runtime.slice
-local LANES, ROWS_MAX, ACTIVE, USERS = 3, 16384, 0, 1
+local LANES, ROWS_MAX, ACTIVE, USERS, HOLDERS = 3, 16384, 0, 1, 2
 local NONE = ffi.new "struct slice"
 
 describe("target_board", function()
@@ -24,7 +24,7 @@ describe("target_board", function()
   after_each(function() C.segment_clear(segment) end)
 
   local function row(upstream, target)
-    return C.target_board_row(board, slice(upstream), target and slice(target) or NONE)
+    return C.target_board_hold(board, slice(upstream), target and slice(target) or NONE)
   end
 
   local function words(lane, number)
@@ -61,11 +61,27 @@ describe("target_board", function()
     assert.is_true(row("u", "http://target:1") > 0)
   end)
 
+  it("gives away what nobody holds and no operator's word lies over, empty", function()
+    for i = 1, ROWS_MAX - 1 do
+      local number = row("u", "http://target:" .. i)
+      board.words[number].ejection, board.words[number].joined = i, i
+      if i ~= 7 then C.target_board_release(board, number) end
+      if i == 9 then board.words[number].overlay = 1 end
+    end
+    for i = 1, ROWS_MAX - 3 do
+      local number = row("u", "http://new:" .. i)
+      assert(number > 0 and board.words[number].ejection == 0 and board.words[number].joined == 0)
+    end
+    assert.equal(0, row("u", "http://one:1"))
+    assert.equal(7, tonumber(board.words[row("u", "http://target:7")].ejection))
+    assert.equal(9, tonumber(board.words[row("u", "http://target:9")].ejection))
+  end)
+
   it("adds up what workers have under way, and forgets what a dead one had", function()
     local number = row("users", "http://a:1")
     local worker = process.fork(function()
       words(1, number)[ACTIVE] = 5
-      words(1, number)[USERS] = 1
+      words(1, number)[USERS], words(1, number)[HOLDERS] = 1, 1
       while true do system.sleep(1) end
     end)
     words(2, number)[ACTIVE] = 2
@@ -75,6 +91,7 @@ describe("target_board", function()
     C.target_board_forget_lane(board, 1)
     assert.equal(2, sum(number, ACTIVE))
     assert.equal(0, sum(number, USERS))
+    assert.equal(1, sum(number, HOLDERS)) -- this process
   end)
 
   describe("has one prober", function()
