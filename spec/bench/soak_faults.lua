@@ -8,6 +8,7 @@ local ffi = require "ffi"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
+local objects = require "spec.support.objects"
 local peer = require "spec.support.peer"
 local runtime = require "spec.support.runtime"
 local system = require "spec.support.system"
@@ -128,7 +129,8 @@ local function check_store(path)
   local usage = ffi.new "struct object_usage"
   local fd = system.C.spec_open(path, 2, 0)
   assert(C.segment_init_from_fd(segment, fd), "the shared memory cannot be mapped")
-  assert(C.object_store_init(store, segment, "objects", CACHE_BYTES, LANES), "no store in it")
+  local shape = objects.shape(CACHE_BYTES, LANES)
+  assert(C.object_store_init(store, segment, "objects", shape), "no store in it")
   local problem = C.object_store_check(store)
   C.object_store_usage(store, usage)
   local filling = tonumber(usage.filling)
