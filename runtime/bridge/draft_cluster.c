@@ -197,8 +197,9 @@ double draft_finish_cluster(struct generation *generation)
             arena_format(&draft->scratch, "unknown protocol \"%.*s\"", SLICE_FORMAT(protocol));
         return -1;
     }
-    options.targets = finish_targets(generation, &options.target_count);
     options.is_discovered = draft_number(draft, MOON_BUILD_DISCOVERED, 0) != 0;
+    if (!options.is_discovered)
+        options.targets = finish_targets(generation, &options.target_count);
     finish_numbers(draft, &options);
     finish_health(draft, &options);
     finish_balance(draft, &options);

@@ -4,6 +4,7 @@
 #include "gateway/exchange_deadline.h"
 
 #include <assert.h>
+#include <math.h>
 
 #include "gateway/deadline_rules.h"
 #include "gateway/exchange_private.h"
@@ -93,8 +94,9 @@ void exchange_deadline_begin(struct exchange *exchange)
     assert(exchange->private.deadline_at <= 0); /* an exchange has one route */
     if (!read_field(exchange, rules, &left))
         return;
-    if (rules->seconds_max > 0 && left > rules->seconds_max)
-        left = rules->seconds_max;
+    left = fmax(left, 0); /* a time may be long past */
+    if (rules->seconds_max > 0)
+        left = fmin(left, rules->seconds_max);
     exchange->private.deadline_at = loop_monotonic(loop_of(exchange)) + left;
     if (rules->is_report_only)
         return;

@@ -22,8 +22,9 @@ bool call_can_have_twin(const struct http_stream *stream)
 {
     const struct call *call = seen_of(stream);
 
-    return call->is_ended && call->keeps_body && !call->has_answer && !call->is_over &&
-           !call_admission_is_waiting(call) && call_has_time(call);
+    return call->is_ended && call->keeps_body &&
+           buffer_length(&call->body) <= CALL_REPLAY_BYTES_MAX && !call->has_answer &&
+           !call->is_over && !call_admission_is_waiting(call) && call_has_time(call);
 }
 
 /* What the user has said. */

@@ -242,7 +242,7 @@ bool cluster_set_targets(struct cluster *cluster, const struct cluster_target_op
 /* Whether those that it has stay, whichever they are. */
 static bool leaves_targets(const struct cluster_options *options)
 {
-    return options->is_discovered && options->target_count == 0;
+    return options->is_discovered && options->targets == NULL;
 }
 
 bool cluster_is(const struct cluster *cluster, const struct cluster_options *options)

@@ -52,8 +52,8 @@ struct cluster_options {
     struct slice name;
     const struct cluster_target_options *targets;
     size_t target_count;
-    /* They come and go at run time, see cluster_set_targets(): where there are none here, those
-     * that the cluster has stay. `tls` is there. */
+    /* They come and go at run time, see cluster_set_targets(): where `targets` is NULL, those that
+     * the cluster has stay. `tls` is there. */
     bool is_discovered;
     enum cluster_balance balance;
     const struct http_protocol *protocol; /* NULL: HTTP/1.1 */

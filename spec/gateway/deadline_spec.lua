@@ -32,7 +32,7 @@ local TEXT = [[
   upstream "flaky" { "%s" }
   route "/echo" { upstream = "echo" }
   route "/silent" { upstream = "silent" }
-  route "/flaky" { upstream = "flaky", timeout = "10s" }
+  route "/flaky" { upstream = "flaky", timeout = "10s", deadline = { least = "1ms" } }
   route "/total" { upstream = "echo", timeout = "2s" }
   route "/off" { upstream = "echo", deadline = false }
   route "/quiet" { upstream = "echo", deadline = { pass_on = false } }
@@ -47,6 +47,8 @@ local TEXT = [[
   end }
   group { prefix = "/unix", deadline = { field = "x-deadline", format = "unix" },
     routes = function() route "/echo" { upstream = "echo" } end }
+  route "/report-time" { upstream = "echo",
+    deadline = { field = "x-deadline", format = "unix", report_only = true } }
 ]]
 
 describe("a deadline", function()
@@ -157,6 +159,8 @@ describe("a deadline", function()
     local before = seen().reported
     assert.equal("0", passed_on("/report", "0"))
     wait.that(function() return seen().reported == before + 1 end)
+    assert.equal("1000000000", passed_on("/report-time", "1000000000", "x-deadline"))
+    wait.that(function() return seen().reported == before + 2 end)
   end)
 
   it("is the bound of what plugins fetch", function()

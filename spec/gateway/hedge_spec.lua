@@ -182,6 +182,15 @@ describe("hedging", function()
     assert.equal(503, ask("/bytes/5").status)
   end)
 
+  it("leaves failures to a circuit breaker where there is no other target to ask", function()
+    start(silent, quick, 'failures = 100, hedge = { after = "10ms", share = 1 }, '
+      .. 'breaker = { minimum = 3, open = "60s" }', 'timeout = { response = "60ms" }, retries = 0')
+    assert.equal(0, (moongate:ask { "upstream", "disable", "orders", quick.url }))
+    for _ = 1, 3 do assert.equal(504, ask("/").status) end
+    assert.equal(503, ask("/").status)
+    assert.equal(0, #quick:requests())
+  end)
+
   it("says what is wrong with its options", function()
     local code, _, why = gateway.run({ "check" }, { config = [[
       upstream "orders" { "http://127.0.0.1:1", hedge = { after = "p100", atempts = 2 } }

@@ -86,12 +86,13 @@ local function take(source, state, list)
   local text, count = usable(source, list)
   if not text then return nil, count end
   local old = board.list(source)
+  state.targets = count
   if text == old then return true end
   local done, why = board.publish(source, text)
   if not done then return nil, why end
   log.info("upstream %q: %d targets by %s: %s", source.name, count, source.text,
     targets.difference(old, text))
-  state.targets, state.changed, state.updated = count, now(), now()
+  state.changed, state.updated = now(), now()
   remember(source, state, text)
   return true
 end
@@ -120,10 +121,11 @@ local function note_success(source, state)
 end
 
 -- Asks once; the seconds until it is to be asked again, nil when that is somebody else's by now.
-local function ask(source, memory)
+local function ask(source, memory, term)
   ASKED:with(source.name):add(1)
   local ok, list, seconds = pcall(ASK[source.options.kind], source, memory)
-  if not board.claim(source) then return nil end -- somebody else does, and knows better
+  -- Whoever asks by now knows better.
+  if not source.leads or source.term ~= term or not board.claim(source) then return nil end
   local state, why = state_of(source), seconds
   state.asked = now()
   local is_good = ok and list == false
@@ -140,8 +142,8 @@ local function ask(source, memory)
 end
 
 -- Nothing that goes wrong with one answer ends the asking.
-local function ask_safely(source, memory)
-  local ok, seconds = xpcall(ask, debug.traceback, source, memory)
+local function ask_safely(source, memory, term)
+  local ok, seconds = xpcall(ask, debug.traceback, source, memory, term)
   if ok then return seconds end
   log.error("upstream %q: %s", source.name, seconds)
   return source.options.retry_max
@@ -158,9 +160,9 @@ function leader.lead(source, term)
   while wait do
     if wait > 0 then sleep(wait) end
     if not source.leads or source.term ~= term then return end
-    wait = ask_safely(source, memory)
+    wait = ask_safely(source, memory, term)
   end
-  source.leads = false
+  if source.term == term then source.leads = false end
 end
 
 return leader

@@ -150,7 +150,7 @@ describe("call", function()
     local one = call(driver:cluster {})
     assert.equal("", one:text())
     one:wait_for "failed"
-    assert.equal("failed upstream-unavailable, ", one:text())
+    assert.equal("failed upstream-empty, ", one:text())
     assert.is_truthy(one:record():find "attempts 0")
   end)
 
