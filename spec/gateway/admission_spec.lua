@@ -40,7 +40,7 @@ local IN_ONE_WORKER = {
   broken = queue 'deadline = "20s"'
     .. ', breaker = { minimum = 4, open = "60s", slow = "300ms", slow_share = 0.8 }',
   reloaded = queue 'deadline = "20s"',
-  shortened = queue 'deadline = "20s"',
+  shortened = queue 'deadline = "300s"',
 }
 
 describe("admission to an upstream", function()
