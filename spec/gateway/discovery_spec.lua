@@ -13,18 +13,28 @@ describe("discovery", function()
 
   after_each(discovered.stop_all)
 
+  -- As /metrics shows it.
+  local function weight(number)
+    local target = self.origins[number].url:match "//(.+)$"
+    return self:admin "/metrics":match((
+      '\nmoongate_target_weight{upstream="orders",target="%s"} (%%d+)'):format(
+      target:gsub("%.", "%%.")))
+  end
+
   it("watches a file, whatever it is replaced by", function()
     self = discovered.new(3)
     self:start('file = "targets.json", interval = "50ms"',
       { files = { ["targets.json"] = self:list_of(1, 2) } })
     local directory = self.gateway.directory
     assert.equal("1 2", self:answered()) -- the first request finds them
+    assert.same({ "1", "1" }, { weight(1), weight(2) })
     system.write_file(directory .. "/new.json", self:list_of(2, 3))
     assert(os.rename(directory .. "/new.json", directory .. "/targets.json"))
     self:wait_for "2 3"
     -- What went is not connected to any more, what stayed has kept its connection.
     wait.that(function() return #self.origins[1]:ended() == 1 end)
     assert.equal(0, #self.origins[2]:ended())
+    assert.same({ "0", "1", "1" }, { weight(1), weight(2), weight(3) })
     -- A symlink, and then another one in its place.
     system.write_file(directory .. "/a.json", self:list_of(1))
     system.write_file(directory .. "/b.json", self:list_of(3))

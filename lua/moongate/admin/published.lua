@@ -81,6 +81,8 @@ local PANIC = metrics.gauge("moongate_upstream_panic",
   "1: so few targets can be used that all of them are asked.", { "upstream" })
 
 local is_started, has_tidied = false, false
+-- When each target was published last, by upstream and target: a number of publish()'s.
+local shown, turn = {}, 0
 local texts, numbers = bridge.new "struct slice[3]",
   bridge.new("double[?]", C.MOON_TARGET_NUMBERS)
 
@@ -123,6 +125,22 @@ local function publish_target(upstream, target, number)
   TARGET.out_of_service:with(upstream, target):set(number[C.MOON_TARGET_MODE] ~= 0 and spoken or 0)
   TARGET.weight:with(upstream, target):set(spoken * number[C.MOON_TARGET_WEIGHT_NOW])
   PANIC:with(upstream):set(spoken * number[C.MOON_TARGET_PANIC])
+  shown[upstream] = shown[upstream] or {}
+  shown[upstream][target] = turn
+end
+
+-- Zeroes what was published of targets that have gone since: discovery needs no new generation.
+local function clear_unseen(before)
+  for upstream, targets in pairs(shown) do
+    for target, seen in pairs(targets) do
+      if seen < before then
+        for _, family in pairs(TARGET) do
+          if family.type == "gauge" then family:with(upstream, target):set(0) end
+        end
+        targets[target] = nil
+      end
+    end
+  end
 end
 
 --- Publishes this worker's numbers as they are now.
@@ -132,7 +150,10 @@ function published.publish()
   for _, row in ipairs(DROPPED) do
     row[2]:add(C.moon_worker_growth(bridge.generation, row[1]))
   end
+  turn = turn + 1
+  local mine = turn -- while it waits in between, another one may begin
   published.each_target(publish_target)
+  clear_unseen(mine)
   discovery.publish(speaks_for_all() and 1 or 0)
 end
 
