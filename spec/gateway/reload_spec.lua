@@ -251,8 +251,10 @@ describe("a reload", function()
       local self = start "one"
       assert.equal(1, status(self).generations)
       self:reload { ["plugins/life.lua"] = life "two" }
-      wait.that(function() return status(self).generations == 1 end)
-      assert.equal(2, status(self).generation)
+      wait.that(function()
+        local now = status(self)
+        return now.generations == 1 and now.generation == 2
+      end)
     end)
   end)
 end)

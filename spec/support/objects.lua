@@ -189,11 +189,12 @@ function objects.vary(store, fill, rules, variant)
   return objects.FILLED[tonumber(C.object_fill_vary(store, fill, one, other, objects.now))]
 end
 
---- An object from claim to completion; its outcome.
+--- An object of known length from claim to completion; its outcome.
 function objects.put(store, key, metadata, body, options)
   local filled, fill = objects.claim(store, key, options)
   if filled ~= "done" then return filled end
-  filled = objects.head(store, fill, metadata, options)
+  local known = setmetatable({ bytes = options and options.bytes or #body }, { __index = options })
+  filled = objects.head(store, fill, metadata, known)
   if filled == "done" and #body > 0 then filled = objects.append(store, fill, body) end
   if filled ~= "done" then
     C.object_fill_abort(store, fill)
