@@ -69,7 +69,8 @@ static bool take_number(struct json_syntax *reader)
     if (has_exponent && !take_exponent(reader))
         return false;
     struct slice number = slice_of(reader->text.start + start, reader->at - start);
-    return (!has_exponent && number.length < LARGE_BYTES) || json_number_is_finite(number);
+    return reader->takes_any_number || (!has_exponent && number.length < LARGE_BYTES) ||
+           json_number_is_finite(number);
 }
 
 static bool take_escape(struct json_syntax *reader)

@@ -23,6 +23,7 @@ struct json_syntax {
     size_t at; /* what comes before fits */
     unsigned depth;
     uint64_t is_object[JSON_SYNTAX_DEPTH_MAX / 64];
+    bool takes_any_number; /* for who passes the text on: no matter what a double can be */
 };
 
 enum json_syntax_verdict { JSON_SYNTAX_FITS, JSON_SYNTAX_FAILS, JSON_SYNTAX_GOES_ON };

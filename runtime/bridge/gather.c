@@ -163,6 +163,7 @@ static bool judge(struct gather_ask *ask, enum fault fault)
         take_value(ask, SLICE("null"));
     } else {
         json_syntax_begin(&ask->syntax, buffer_slice(&fetch->received));
+        ask->syntax.takes_any_number = true;
         return check(ask);
     }
     return true;
