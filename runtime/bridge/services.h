@@ -47,7 +47,7 @@ struct services {
     struct stores *stores;
     struct appeals *appeals; /* to the master */
     struct flights *flights;
-    unsigned worker;         /* index of this worker, from 0: its lane in shared memory */
+    unsigned worker; /* index of this worker, from 0: its lane in shared memory */
     unsigned worker_count;
     struct shared
         *shared; /* server/ maps it before forking: counters, limiter, dict, histograms; see shm/ */

@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <lauxlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "bridge/generation_private.h"
@@ -53,6 +54,12 @@ static struct loop *loop_of(lua_State *thread)
     return services->loop;
 }
 
+/* From now on, not from when the turn of the loop began, as its timers count. */
+static double from_now(const struct loop *loop, double seconds)
+{
+    return seconds > 0 ? seconds + clock_monotonic() - loop_uptime(loop) : 0;
+}
+
 /* (seconds) */
 static int sleep_for(lua_State *thread)
 {
@@ -64,7 +71,7 @@ static int sleep_for(lua_State *thread)
     sleep->task = task;
     sleep->loop = loop;
     sleep->timer.data = sleep;
-    ev_timer_init(&sleep->timer, on_awake, seconds > 0 ? seconds : 0, 0);
+    ev_timer_init(&sleep->timer, on_awake, from_now(loop, seconds), 0);
     ev_timer_start(loop->ev, &sleep->timer);
     return task_suspend(task, on_sleep_cancelled, sleep);
 }
