@@ -3,6 +3,7 @@
 local bit = require "bit"
 local ffi = require "ffi"
 local native = require "spec.support.native"
+local ports = require "spec.support.ports"
 local process = require "spec.support.process"
 local socket = require "spec.support.socket"
 local system = require "spec.support.system"
@@ -58,8 +59,8 @@ describe("listener_open", function()
   end)
 
   it("leaves IPv4 to others where IPv6 is written", function()
-    local fd = assert(open "[::]:0")
-    local port = port_of(fd)
+    local port = ports.free()
+    local fd = assert(open("[::]:" .. port))
     assert.is_false(answers("127.0.0.1", port))
     assert.is_true(answers("::1", port))
     local other = assert(open("0.0.0.0:" .. port))
@@ -85,8 +86,8 @@ describe("listener_open", function()
   end)
 
   it("can listen again at once on a port that had connections", function()
-    local fd = assert(open "127.0.0.1:0")
-    local port = port_of(fd)
+    local port = ports.free()
+    local fd = assert(open("127.0.0.1:" .. port))
     local client = socket.connect("127.0.0.1", port)
     local server = ffi.C.spec_accept4(fd, nil, nil, 0)
     close(server) -- this side closes first, and so keeps the port in TIME_WAIT
