@@ -112,8 +112,9 @@ function Steps:add(made, list, context)
     return false
   end
   local is_whole = true
-  for _, entry in ipairs(list) do
-    local step = self:one(entry, context)
+  -- By number: compiled, ipairs() was seen to go on with something else than its own number here.
+  for i = 1, #list do
+    local step = self:one(list[i], context)
     made[#made + 1] = step
     is_whole = is_whole and step ~= nil
   end
