@@ -198,33 +198,16 @@ local function put_rows(into, families, each)
   end
 end
 
+-- Of a module whose `each` visits names with numbers, in the order of its FAMILIES.
+local function put_named(into, named)
+  put_rows(into, named.FAMILIES, function(visit)
+    named.each(function(name, numbers) visit(named.FAMILIES[1]:label_text(name), numbers) end)
+  end)
+end
+
 local function each_plugin_cost(visit)
   plugin_costs.each(function(plugin, route, numbers)
     visit(PLUGIN_COSTS[1]:label_text(plugin, route), numbers)
-  end)
-end
-
-local function each_breaker(visit)
-  breakers.each(function(name, numbers)
-    visit(breakers.FAMILIES[1]:label_text(name), numbers)
-  end)
-end
-
-local function each_worker(visit)
-  workers.each(function(worker, numbers)
-    visit(workers.FAMILIES[1]:label_text(worker), numbers)
-  end)
-end
-
-local function each_concurrency(visit)
-  concurrency.each(function(upstream, numbers)
-    visit(concurrency.FAMILIES[1]:label_text(upstream), numbers)
-  end)
-end
-
-local function each_cache_held(visit)
-  cache_held.each(function(route, numbers)
-    visit(cache_held.FAMILIES[1]:label_text(route), numbers)
   end)
 end
 
@@ -285,10 +268,10 @@ function text_format.write()
     text:put(family.lines)
   end
   put_rows(text, PLUGIN_COSTS, each_plugin_cost)
-  put_rows(text, breakers.FAMILIES, each_breaker)
-  put_rows(text, workers.FAMILIES, each_worker)
-  put_rows(text, concurrency.FAMILIES, each_concurrency)
-  put_rows(text, cache_held.FAMILIES, each_cache_held)
+  put_named(text, breakers)
+  put_named(text, workers)
+  put_named(text, concurrency)
+  put_named(text, cache_held)
   put_news(text)
   put_own(text)
   put_cache(text)
