@@ -88,6 +88,8 @@ local texts, numbers = bridge.new "struct slice[3]",
 
 local function own(which) return C.moon_worker_number(bridge.generation, which) end
 
+local function is_current() return C.moon_is_current(bridge.generation) end
+
 local function text(slice) return bridge.string(slice.start, slice.length) end
 
 --- Visits this worker's view of all targets: the first TARGETS_MAX of them. Waits in between;
@@ -115,7 +117,10 @@ local function speaks_for_all()
   return own(C.MOON_WORKER_INDEX) == 0 and own(C.MOON_WORKER_DRAINING) == 0
 end
 
+-- Another generation may have come while this one waited between two targets, and have zeroed what
+-- it does not have: nobody would zero it again.
 local function publish_target(upstream, target, number)
+  if not is_current() then return end
   local spoken = speaks_for_all() and 1 or 0
   TARGET.busy:with(upstream, target):set(number[C.MOON_TARGET_BUSY])
   TARGET.idle:with(upstream, target):set(number[C.MOON_TARGET_IDLE])
@@ -145,7 +150,7 @@ end
 
 --- Publishes this worker's numbers as they are now.
 function published.publish()
-  if not C.moon_is_current(bridge.generation) then return end
+  if not is_current() then return end
   for _, row in ipairs(GAUGES) do row[2]:set(own(row[1])) end
   for _, row in ipairs(DROPPED) do
     row[2]:add(C.moon_worker_growth(bridge.generation, row[1]))
@@ -153,6 +158,7 @@ function published.publish()
   turn = turn + 1
   local mine = turn -- while it waits in between, another one may begin
   published.each_target(publish_target)
+  if not is_current() then return end
   clear_unseen(mine)
   discovery.publish(speaks_for_all() and 1 or 0)
 end
@@ -191,7 +197,7 @@ end
 
 local function publish_regularly()
   published.publish()
-  if has_tidied or not C.moon_is_current(bridge.generation) then return end
+  if has_tidied or not is_current() then return end
   has_tidied = true
   clear_gone_targets()
 end
