@@ -26,6 +26,9 @@ local function write(bytes, declaration)
   bytes:encode(declaration.name)
   bytes:encode(declaration.fields)
 end
+-- Interpreted, since encode() raises for a function: called by compiled code it writes its message
+-- over whatever of the stack LuaJIT believes to be free (2.1 of January 2023).
+jit.off(write)
 
 ---@param declaration Declaration
 function Declarations:add(declaration)

@@ -81,6 +81,8 @@ local function digest_as_written(bytes, entry)
   if not pcall(bytes.encode, bytes, entry) then return nil end
   return digest_of(bytes)
 end
+-- encode() raises for a function, which breaks the stack where compiled code has called it.
+jit.off(digest_as_written)
 
 --- The step of one entry; nil when something was wrong, which has been reported. Most routes of
 --- many have what others have, to the letter: nothing of that is read again. For a plugin's `new`,
@@ -112,9 +114,8 @@ function Steps:add(made, list, context)
     return false
   end
   local is_whole = true
-  -- By number: compiled, ipairs() was seen to go on with something else than its own number here.
-  for i = 1, #list do
-    local step = self:one(list[i], context)
+  for _, entry in ipairs(list) do
+    local step = self:one(entry, context)
     made[#made + 1] = step
     is_whole = is_whole and step ~= nil
   end
