@@ -5,6 +5,7 @@
 -- once.
 
 local ffi = require "ffi"
+require "moongate.string_buffer" -- before anybody uses string.buffer
 
 ffi.cdef "const char *moon_abi_text(void);"
 ffi.cdef(ffi.string(ffi.C.moon_abi_text()))

@@ -4,7 +4,7 @@
 -- through; as bytes they are a fifth as large, and one object. What has functions in it stays a
 -- table.
 
-local buffer = require "string.buffer"
+local buffer = require "moongate.string_buffer"
 
 local declarations = {}
 
@@ -26,9 +26,6 @@ local function write(bytes, declaration)
   bytes:encode(declaration.name)
   bytes:encode(declaration.fields)
 end
--- Interpreted, since encode() raises for a function: called by compiled code it writes its message
--- over whatever of the stack LuaJIT believes to be free (2.1 of January 2023).
-jit.off(write)
 
 ---@param declaration Declaration
 function Declarations:add(declaration)

@@ -3,7 +3,7 @@
 -- Steps that are alike are one table: routes by the thousand have the same ones.
 
 local below = require "moongate.below"
-local buffer = require "string.buffer"
+local buffer = require "moongate.string_buffer"
 local check = require "moongate.config.check"
 local digest_of = require "moongate.digest"
 local instances = require "moongate.config.instances"
@@ -81,8 +81,6 @@ local function digest_as_written(bytes, entry)
   if not pcall(bytes.encode, bytes, entry) then return nil end
   return digest_of(bytes)
 end
--- encode() raises for a function, which breaks the stack where compiled code has called it.
-jit.off(digest_as_written)
 
 --- The step of one entry; nil when something was wrong, which has been reported. Most routes of
 --- many have what others have, to the letter: nothing of that is read again. For a plugin's `new`,
