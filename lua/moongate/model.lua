@@ -92,6 +92,7 @@
 ---@field set_aside_max number
 ---@field retry_budget number
 ---@field retry_budget_min integer
+---@field retry_budget_report_only boolean
 ---@field breaker ModelBreaker?
 ---@field hedge ModelHedge?
 ---@field adaptive table?              as upstream_schema.lua has it, with its `initial`

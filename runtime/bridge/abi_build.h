@@ -179,6 +179,7 @@ enum moon_build_number {
     MOON_BUILD_PROBE_FALL,
     MOON_BUILD_RETRY_BUDGET,
     MOON_BUILD_RETRY_BUDGET_MIN,
+    MOON_BUILD_RETRY_BUDGET_REPORT_ONLY,
     /* circuit breakers, of clusters and routes: there is one when its window (seconds) is given */
     MOON_BUILD_BREAKER_WINDOW,
     MOON_BUILD_BREAKER_OPEN,

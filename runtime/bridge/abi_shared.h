@@ -260,15 +260,22 @@ enum moon_target_number {
     MOON_TARGET_REMOTE,
     MOON_TARGET_PROBED,
     MOON_TARGET_PROBES /* 0: not known, 1: up, 2: down */,
+    MOON_TARGET_PROBES_TOTAL,
+    MOON_TARGET_PROBES_FAILED,
     MOON_TARGET_MODE /* 0: in service, 1: draining, 2: disabled */,
     MOON_TARGET_ACTIVE,
     MOON_TARGET_LATENCY /* seconds; 0: not known */,
     MOON_TARGET_PANIC /* of its upstream */,
+    MOON_TARGET_RETRIES_REQUESTS /* of its upstream: in the window of its budget */,
+    MOON_TARGET_RETRIES /* likewise */,
+    MOON_TARGET_RETRIES_REFUSED /* of its upstream, since it is there */,
     MOON_TARGET_HEDGED /* of its upstream: 1: requests may be sent twice */,
     MOON_TARGET_NUMBERS
 };
 bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,
                     struct slice *texts, double *numbers);
+/* Tells all workers how many connections this one has to them. */
+void moon_targets_tell(struct generation *generation);
 /* Drains, disables, enables or weighs a target, or resets it to what is configured, in all workers.
  * texts: the upstream, the target, the action. `*nearest`: for a name that is not known. */
 enum moon_target_change {

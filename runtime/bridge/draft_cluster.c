@@ -73,6 +73,8 @@ static void finish_numbers(const struct draft *draft, struct cluster_options *op
     options->connections_max = (unsigned)draft_count(draft, MOON_BUILD_CONNECTIONS, 0);
     options->retry_budget = draft_number(draft, MOON_BUILD_RETRY_BUDGET, 0.2);
     options->retry_budget_min = (unsigned)draft_count(draft, MOON_BUILD_RETRY_BUDGET_MIN, 3);
+    options->is_retry_budget_reported =
+        draft_number(draft, MOON_BUILD_RETRY_BUDGET_REPORT_ONLY, 0) != 0;
 }
 
 static void finish_health(const struct draft *draft, struct cluster_options *options)

@@ -7,27 +7,11 @@
 #include "shm/shared.h"
 #include "upstream/roster.h"
 
-/* Looks for the target of a certain place. */
-struct search {
-    uint32_t wanted, at;
-    bool is_found;
-    struct slice *texts;
-    double *numbers;
-};
-
-static void on_target(void *data, const struct cluster_target_status *status)
+static void put_status(const struct cluster_target_status *status, double *numbers)
 {
-    struct search *search = data;
-    double *numbers = search->numbers;
-
-    if (search->at++ != search->wanted)
-        return;
-    search->is_found = true;
-    search->texts[1] = status->address;
-    search->texts[2] = status->url;
     numbers[MOON_TARGET_WEIGHT] = status->weight;
-    numbers[MOON_TARGET_BUSY] = status->connections_busy;
-    numbers[MOON_TARGET_IDLE] = status->connections_idle;
+    numbers[MOON_TARGET_BUSY] = (double)status->connections_busy;
+    numbers[MOON_TARGET_IDLE] = (double)status->connections_idle;
     numbers[MOON_TARGET_FAILURES] = status->failures;
     numbers[MOON_TARGET_SET_ASIDE] = status->is_set_aside;
     numbers[MOON_TARGET_ATTEMPTS] = (double)status->attempts;
@@ -39,26 +23,47 @@ static void on_target(void *data, const struct cluster_target_status *status)
     numbers[MOON_TARGET_REMOTE] = status->is_remote;
     numbers[MOON_TARGET_PROBED] = status->is_probed;
     numbers[MOON_TARGET_PROBES] = status->probes;
+    numbers[MOON_TARGET_PROBES_TOTAL] = (double)status->probed;
+    numbers[MOON_TARGET_PROBES_FAILED] = (double)status->probed_ill;
     numbers[MOON_TARGET_MODE] = status->mode;
     numbers[MOON_TARGET_ACTIVE] = (double)status->active;
     numbers[MOON_TARGET_LATENCY] = status->latency;
 }
 
+static void put_upstream(struct cluster *cluster, double *numbers)
+{
+    struct cluster_retries retries = cluster_retries(cluster);
+
+    numbers[MOON_TARGET_PANIC] = cluster_is_panicking(cluster);
+    numbers[MOON_TARGET_HEDGED] = cluster_is_hedged(cluster);
+    numbers[MOON_TARGET_RETRIES_REQUESTS] = (double)retries.requests;
+    numbers[MOON_TARGET_RETRIES] = (double)retries.retries;
+    numbers[MOON_TARGET_RETRIES_REFUSED] = (double)retries.refused;
+}
+
 bool moon_target_at(struct generation *generation, uint32_t upstream, uint32_t target,
                     struct slice *texts, double *numbers)
 {
-    struct search search = {.wanted = target, .texts = texts};
+    struct cluster_target_status status;
 
-    search.numbers = numbers;
     if (upstream >= generation->cluster_count)
         return false;
     struct cluster *cluster = generation->clusters[upstream].cluster;
     assert(cluster != NULL);
     texts[0] = cluster_name(cluster);
-    cluster_inspect(cluster, on_target, &search);
-    numbers[MOON_TARGET_PANIC] = cluster_is_panicking(cluster);
-    numbers[MOON_TARGET_HEDGED] = cluster_is_hedged(cluster);
-    return search.is_found;
+    if (!cluster_inspect(cluster, target, &status))
+        return false;
+    texts[1] = status.address;
+    texts[2] = status.url;
+    put_status(&status, numbers);
+    put_upstream(cluster, numbers);
+    return true;
+}
+
+void moon_targets_tell(struct generation *generation)
+{
+    for (size_t i = 0; i < generation->cluster_count; i++)
+        cluster_tell_connections(generation->clusters[i].cluster);
 }
 
 int moon_target_change(struct generation *generation, const struct slice *texts, double weight,

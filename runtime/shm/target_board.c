@@ -3,7 +3,7 @@
  */
 #include "shm/target_board.h"
 
-#define LAYOUT 2
+#define LAYOUT 3
 
 static struct series_limits limits_of(uint32_t lanes)
 {

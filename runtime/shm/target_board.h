@@ -4,8 +4,9 @@
  * A row belongs to the names of an upstream and of a target in it, or of an upstream alone, as long
  * as somebody holds it or an operator's word lies over it, and then until another name needs it
  * (target_rows.h). Each word of it is a truth of its own that changes by compare-and-swap, so a
- * worker that is killed leaves none half written. How many attempts are under way is a word of each
- * lane, which its worker alone writes: readers add up, and the master zeroes a dead one's.
+ * worker that is killed leaves none half written. What a worker has of it, and what it counts, are
+ * words of each lane, which it alone writes: readers add up. What it has the master zeroes when it
+ * is dead; what it has counted stays, and goes with the row.
  */
 #pragma once
 
@@ -25,21 +26,32 @@ struct target_words {
     uint64_t overlay;  /* upstream/overlay.h */
     uint64_t joined;   /* milliseconds of the system's monotonic clock: since when it serves */
     uint64_t changes;  /* of an upstream: how often one of the above changed in its targets */
-    uint64_t unused_first[3];
+    uint64_t probed, probed_ill; /* how often, and how often it was found ill */
+    uint64_t unused_first;
     uint64_t latency; /* upstream/latency.h */
     uint64_t window;  /* upstream/outliers.h */
     uint64_t cursor;  /* of an upstream: how many turns were taken */
-    uint64_t unused_second[5];
+    /* Of an upstream: upstream/retry_budget.h, and how many retries that has refused. */
+    uint64_t retries[2], hedges[2];
+    uint64_t retries_refused;
 };
 _Static_assert(sizeof(struct target_words) == 128, "two cache lines");
 
-/* The words of each lane: attempts under way; whether its worker has such a target or upstream; how
- * many hold the row, also those that only end what they have. Holders last: so they are zeroed. */
+/* The words of each lane: attempts under way; whether its worker has such a target or upstream;
+ * connections, as it has told last: 31 to 0 idle ones, 63 to 32 busy ones; how many hold the row,
+ * also those that only end what they have. Holders last of what is zeroed with a dead worker.
+ * Then what is counted: of a target attempts, and those that failed; of an upstream requests that
+ * may be tried again, or hedged, two words each (upstream/retry_budget.h). In one cache line. */
 enum target_board_word {
     TARGET_BOARD_ACTIVE,
     TARGET_BOARD_USERS,
+    TARGET_BOARD_CONNECTIONS,
     TARGET_BOARD_HOLDERS,
-    TARGET_BOARD_WORDS
+    TARGET_BOARD_ATTEMPTS,
+    TARGET_BOARD_ERRORS,
+    TARGET_BOARD_RETRIABLE = TARGET_BOARD_ATTEMPTS,
+    TARGET_BOARD_HEDGEABLE = TARGET_BOARD_RETRIABLE + 2,
+    TARGET_BOARD_WORDS = 8
 };
 
 /* This process's view. */

@@ -261,12 +261,25 @@ static uint32_t claim_any(const struct target_rows *rows, const struct wanted *w
     return NAME_NONE;
 }
 
+/* Nobody holds it but who fills it, so nobody else writes what was counted. */
+static void zero_counts(const struct target_rows *rows, uint32_t row)
+{
+    const struct series *lanes = &rows->lanes;
+    uint64_t *words = lanes->values + (size_t)row * lanes->words;
+
+    for (uint32_t lane = 0; lane < lanes->lanes; lane++) {
+        for (uint32_t i = rows->holders + 1; series_has(lanes, lane) && i < lanes->words; i++)
+            series_store(words + lane * lanes->lane_words + i, 0);
+    }
+}
+
 static void fill(const struct target_rows *rows, uint32_t row, const struct wanted *wanted)
 {
     struct row_name *name = name_at(rows, row);
 
     for (uint32_t i = 0; i < rows->width; i++)
         series_store(&rows->words[(size_t)row * rows->width + i], 0);
+    zero_counts(rows, row);
     name->upstream_length = (uint32_t)wanted->upstream.length;
     name->target_length = (uint32_t)wanted->target.length;
     memcpy(name->text, wanted->upstream.start, wanted->upstream.length);

@@ -42,7 +42,7 @@ struct target_rows {
     struct target_rows_shared *shared;
     const struct hash_key *hash_key;
     struct series lanes; /* their words, in whose `holders` it is counted who holds */
-    uint32_t holders;
+    uint32_t holders;    /* those behind it are zeroed when the row gets another name */
     /* What else is in a row: so many words, zeroed when it gets another name, which it does not
      * while the word `keeper` is not zero. */
     uint64_t *words;

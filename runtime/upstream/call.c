@@ -64,6 +64,17 @@ bool call_has_time(const struct call *call)
     return call_seconds_left(call) > (deadline != NULL ? deadline->seconds_least : 0);
 }
 
+/* The budget's word. */
+static bool is_affordable(const struct call *call)
+{
+    struct cluster *cluster = call->cluster;
+
+    if (retry_budget_take(&cluster->retry_budget, loop_uptime(call_loop(call))))
+        return true;
+    __atomic_fetch_add(&cluster->words->retries_refused, 1, __ATOMIC_RELAXED);
+    return cluster->reports_retries;
+}
+
 static bool may_retry(struct call *call)
 {
     switch (verdict(call)) {
@@ -78,8 +89,7 @@ static bool may_retry(struct call *call)
     }
     call_note_tried(call, call->target);
     return !call->has_rival && call_attempts(call) <= call->options->retries &&
-           call_attempts(call) < CALL_ATTEMPTS_MAX && call_has_time(call) &&
-           retry_budget_take(&call->cluster->retry_budget, loop_monotonic(call_loop(call)));
+           call_attempts(call) < CALL_ATTEMPTS_MAX && call_has_time(call) && is_affordable(call);
 }
 
 static void settle_failure(struct call *call)
@@ -123,7 +133,7 @@ static void send_request(struct http_stream *stream, const struct request *reque
     assert(!call->has_request);
     call->has_request = true;
     call->request = *request;
-    retry_budget_count(&call->cluster->retry_budget, loop_monotonic(call_loop(call)));
+    retry_budget_count(&call->cluster->retry_budget, loop_uptime(call_loop(call)));
     if (!call_breakers_admit(call))
         call_attempt_fail(call, FAULT_CIRCUIT_OPEN, NULL);
     else if (call->cluster->admission != NULL)

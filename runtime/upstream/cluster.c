@@ -47,6 +47,7 @@ static void take_numbers(struct cluster *cluster, const struct cluster_options *
     cluster->hash_bound = options->hash_bound;
     retry_budget_configure(&cluster->retry_budget, options->retry_budget,
                            options->retry_budget_min);
+    cluster->reports_retries = options->is_retry_budget_reported;
     call_breaker_configure(&cluster->breaker, "upstream:", cluster->name, options->breaker);
     cluster->hedge_rules = options->hedge;
     admission_configure(&cluster->admission, cluster, options->admission);
@@ -73,6 +74,13 @@ static bool has_rules(const struct cluster *cluster, const struct cluster_option
            cluster->sticky_key.high == options->sticky_key.high;
 }
 
+static bool has_budget(const struct cluster *cluster, const struct cluster_options *options)
+{
+    return cluster->retry_budget.ratio == options->retry_budget &&
+           cluster->retry_budget.per_second_min == options->retry_budget_min &&
+           cluster->reports_retries == options->is_retry_budget_reported;
+}
+
 static bool has_numbers(const struct cluster *cluster, const struct cluster_options *options)
 {
     const struct pool_limits pool = pool_limits_of(options);
@@ -85,8 +93,7 @@ static bool has_numbers(const struct cluster *cluster, const struct cluster_opti
            cluster->ejection_rules.failures_max == ejection.failures_max &&
            cluster->ejection_rules.seconds == ejection.seconds &&
            cluster->ejection_rules.seconds_max == ejection.seconds_max &&
-           has_rules(cluster, options) && cluster->retry_budget.ratio == options->retry_budget &&
-           cluster->retry_budget.per_second_min == options->retry_budget_min &&
+           has_rules(cluster, options) && has_budget(cluster, options) &&
            call_breaker_is(&cluster->breaker, options->breaker) &&
            hedge_rules_are(&cluster->hedge_rules, &options->hedge) &&
            admission_is(cluster->admission, options->admission);
@@ -142,7 +149,7 @@ static struct target *take_target(struct cluster *cluster, size_t *next,
         pool_set_limits(target->pool, &cluster->pool_limits);
         return target;
     }
-    const struct target_home home = {cluster->clusters->counters, cluster->board, cluster->name};
+    const struct target_home home = {cluster->board, cluster->name};
     struct target *target =
         target_create(cluster->clusters->loop, options, &cluster->pool_limits, &home);
     if (cluster->target_count > 0) /* the others were there before it */

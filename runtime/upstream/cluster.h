@@ -75,8 +75,9 @@ struct cluster_options {
     /* What is known of it stays with this worker: of hosts that plugins name there may be any
      * number, and the board has room for those of the configuration. For as long as it lasts. */
     bool is_unshared;
-    double retry_budget;       /* retries as a share of requests; 0.2 is sensible */
-    unsigned retry_budget_min; /* retries per second that are always allowed; 3 is sensible */
+    double retry_budget;           /* retries as a share of requests; 0.2 is sensible */
+    unsigned retry_budget_min;     /* retries per second that are always allowed; 3 is sensible */
+    bool is_retry_budget_reported; /* none is refused; those that would be are counted */
     const struct call_breaker_options *breaker; /* copied; NULL: none */
     struct hedge_rules hedge;
     const struct admission_options *admission; /* copied; NULL: all go at once */
@@ -141,19 +142,26 @@ struct cluster_target_status {
     unsigned weight, priority; /* as configured */
     unsigned weight_now;       /* an operator may have said another one */
     double share;              /* of the requests that it is to get, by turns; 0 to 1 */
-    unsigned connections_busy, connections_idle, failures;
+    uint64_t connections_busy, connections_idle; /* as each worker has told last */
+    unsigned failures;
     uint64_t active;   /* attempts under way, of all workers */
     bool is_set_aside; /* on trial included */
     bool is_backup, is_remote, is_probed;
     int probes;                /* enum probe_state */
     int mode;                  /* enum overlay_mode */
     double latency;            /* seconds; 0: not known, or of no interest */
-    uint64_t attempts, errors; /* of this worker and those whose lane it has, see target_totals.h */
+    uint64_t attempts, errors; /* totals of all workers, as long as one has such a target */
+    uint64_t probed, probed_ill;
 };
-/* Calls `each` for every target in configured order. */
-void cluster_inspect(struct cluster *cluster,
-                     void (*each)(void *data, const struct cluster_target_status *status),
-                     void *data);
+/* The target of that place in configured order; false when there are no more. */
+bool cluster_inspect(struct cluster *cluster, size_t index, struct cluster_target_status *status);
+/* Tells the others how many connections this worker has to its targets. */
+void cluster_tell_connections(struct cluster *cluster);
+/* The budget of retries of all workers: requests and retries of its window, and refused ones. */
+struct cluster_retries {
+    uint64_t requests, retries, refused;
+};
+struct cluster_retries cluster_retries(const struct cluster *cluster);
 /* Whether so few can be used that all are. */
 bool cluster_is_panicking(struct cluster *cluster);
 /* Whether it has rules for hedging, or a request of this worker was under those of a route. */

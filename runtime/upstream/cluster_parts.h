@@ -51,6 +51,7 @@ struct cluster {
     struct lineup lineup;
     struct ring ring; /* empty unless they are balanced by hash */
     struct retry_budget retry_budget;
+    bool reports_retries;        /* those beyond the budget are counted, not refused */
     struct call_breaker breaker; /* of no name: there is none */
     struct hedge_rules hedge_rules;
     struct hedging *hedging;     /* NULL: nothing was ever to be hedged */
@@ -70,6 +71,9 @@ bool cluster_is(const struct cluster *cluster, const struct cluster_options *opt
 /* Gives back all that cluster_configure() took. */
 void cluster_clear(struct cluster *cluster);
 
+/* A budget of all workers, counted in those words of its row, or by itself. */
+void cluster_settle_budget(const struct cluster *cluster, struct retry_budget *budget,
+                           enum target_board_word word, uint64_t *taken);
 /* How its targets are probed: a copy. */
 void cluster_take_probes(struct cluster *cluster, const struct probe_options *options);
 bool cluster_has_probes(const struct cluster *cluster, const struct probe_options *options);

@@ -116,6 +116,20 @@ static void settle(struct cluster *cluster, bool is_unshared)
     cluster->active = series_mine(&board->active, cluster->row);
 }
 
+void cluster_settle_budget(const struct cluster *cluster, struct retry_budget *budget,
+                           enum target_board_word word, uint64_t *taken)
+{
+    const struct retry_budget_home home = {
+        .lane = cluster->active + word,
+        .taken = taken,
+        .lanes = cluster->row != NAME_NONE ? &cluster->board->active : NULL,
+        .row = cluster->row,
+        .word = word,
+    };
+
+    retry_budget_settle(budget, &home);
+}
+
 static struct cluster *create(struct clusters *clusters, const struct cluster_options *options)
 {
     struct slice name = options->name;
@@ -126,6 +140,8 @@ static struct cluster *create(struct clusters *clusters, const struct cluster_op
     cluster->name = slice_of(slice_to_string(name), name.length);
     cluster->clusters = clusters;
     settle(cluster, options->is_unshared);
+    cluster_settle_budget(cluster, &cluster->retry_budget, TARGET_BOARD_RETRIABLE,
+                          cluster->words->retries);
     series_add(&cluster->active[TARGET_BOARD_USERS], 1);
     list_push_back(&clusters->all, &cluster->node);
     *place_of(clusters, name) = cluster;

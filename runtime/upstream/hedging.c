@@ -30,6 +30,8 @@ struct hedging *hedging_of(struct cluster *cluster)
         return hedging;
     hedging = cluster->hedging = mem_zeroed(sizeof(*hedging));
     uint64_t **words[] = {&hedging->sent, &hedging->won, &hedging->refused, &hedging->reported};
+    cluster_settle_budget(cluster, &hedging->budget, TARGET_BOARD_HEDGEABLE,
+                          cluster->words->hedges);
     metric_labels_add(&labels, "upstream", cluster->name);
     for (size_t i = 0; i < ARRAY_LENGTH(words); i++)
         *words[i] =

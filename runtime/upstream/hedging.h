@@ -2,9 +2,8 @@
  * hedging — when a request is sent to a second target while the first one has not answered, and
  * what a cluster knows for that.
  *
- * The rules are an upstream's or a route's; the budget and the times of answers are the cluster's
- * in this worker. Like the budget of retries the share is one of this worker's requests, so that
- * all workers together keep to it, too.
+ * The rules are an upstream's or a route's; the budget is the cluster's, of all workers together,
+ * as that of retries is. The times of answers are the cluster's in this worker.
  */
 #pragma once
 
@@ -21,7 +20,7 @@ struct hedge_rules {
     unsigned attempts;     /* at most so many beside the first one; 0: none */
     double after_seconds;  /* without an answer's head, each; 0: by the quantile */
     double after_quantile; /* of what answers took lately; 0: by the seconds */
-    double share;          /* of the requests, besides one a second and worker */
+    double share;          /* of the requests, besides one a second */
     bool is_report_only;   /* none is sent; those that would be are counted */
 };
 
@@ -39,5 +38,6 @@ bool hedge_rules_are(const struct hedge_rules *one, const struct hedge_rules *ot
 struct hedging *hedging_of(struct cluster *cluster);
 /* How long to wait before the next attempt; 0: not known yet. */
 double hedging_patience(struct hedging *hedging, const struct hedge_rules *rules, double now);
-/* Whether one more may be sent now. If not it is counted, and so is one that is only reported. */
+/* Whether one more may be sent at `now`, of loop_uptime(). If not it is counted, and so is one that
+ * is only reported. */
 bool hedging_take(struct hedging *hedging, const struct hedge_rules *rules, double now);

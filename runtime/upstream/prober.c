@@ -39,8 +39,11 @@ static double next_interval(struct prober *prober, const struct probe_options *o
 
 static void count(const struct probe_subject *subject, bool is_well)
 {
-    const struct counter_table *counters = subject->cluster->clusters->counters;
-    target_totals_count_probe(counters, subject->cluster->name, subject->target->text, is_well);
+    struct target_words *words = subject->target->words;
+
+    __atomic_fetch_add(&words->probed, 1, __ATOMIC_RELAXED);
+    if (!is_well)
+        __atomic_fetch_add(&words->probed_ill, 1, __ATOMIC_RELAXED);
 }
 
 static void tell(const struct probe_subject *subject, bool is_well, const char *why)

@@ -56,7 +56,6 @@ struct target *target_create(struct loop *loop, const struct cluster_target_opti
     target->text = text_of(target->host, target->port);
     target->url = url_of(target);
     target->references = 1;
-    target_totals_init(&target->totals, home->counters, home->upstream, target->text);
     settle(target, home);
     series_add(&target->active[TARGET_BOARD_USERS], 1);
     target->pool = pool_create(loop, limits);
@@ -87,6 +86,7 @@ struct target *target_acquire(struct target *target)
 void target_retire(struct target *target)
 {
     pool_renew(target->pool);
+    series_store(&target->active[TARGET_BOARD_CONNECTIONS], 0);
     series_add(&target->active[TARGET_BOARD_USERS], (uint64_t)-1);
 }
 
@@ -112,17 +112,22 @@ bool target_is(const struct target *target, const struct cluster_target_options 
            slice_equals(slice_from_string(target->host), options->host);
 }
 
-uint64_t target_active(const struct target *target)
+uint64_t target_sum(const struct target *target, enum target_board_word word)
 {
-    return target->row != NAME_NONE
-               ? series_sum(&target->board->active, target->row, TARGET_BOARD_ACTIVE)
-               : target->own_active[TARGET_BOARD_ACTIVE];
+    return target->row != NAME_NONE ? series_sum(&target->board->active, target->row, word)
+                                    : target->own_active[word];
+}
+
+void target_tell_connections(struct target *target)
+{
+    uint64_t busy = pool_busy(target->pool), idle = pool_idle(target->pool);
+    series_store(&target->active[TARGET_BOARD_CONNECTIONS], busy << 32 | idle);
 }
 
 void target_begin(struct target *target)
 {
     series_add(&target->active[TARGET_BOARD_ACTIVE], 1);
-    series_add(target->totals.attempts, 1);
+    series_add(&target->active[TARGET_BOARD_ATTEMPTS], 1);
 }
 
 void target_end(struct target *target)
@@ -151,7 +156,7 @@ bool target_fail(struct target *target, enum fault fault, bool is_trial,
                  const struct ejection_rules *rules, double now)
 {
     assert(fault != FAULT_NONE);
-    series_add(target->totals.errors, 1);
+    series_add(&target->active[TARGET_BOARD_ERRORS], 1);
     if (!is_trial && !is_absence(fault))
         return false;
     return ejection_fail(&target->words->ejection, is_trial, now, rules);

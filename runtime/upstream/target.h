@@ -11,7 +11,6 @@
 #include "upstream/cluster.h"
 #include "upstream/ejection.h"
 #include "upstream/pool.h"
-#include "upstream/target_totals.h"
 
 struct target {
     char *host; /* name, address or path of a unix socket */
@@ -34,15 +33,12 @@ struct target {
     struct target_words own;
     uint64_t own_active[TARGET_BOARD_WORDS];
 
-    struct target_totals totals;
-
     bool is_probed;  /* a probe is under way */
     double probe_at; /* when the next one is due, of loop_uptime(); 0: nobody has said */
 };
 
-/* Where what is known of a target is kept and counted; both may be NULL: by itself. */
+/* Where what is known of a target is kept and counted; NULL: by itself. */
 struct target_home {
-    const struct counter_table *counters;
     const struct target_board *board;
     struct slice upstream;
 };
@@ -60,8 +56,15 @@ bool target_is(const struct target *target, const struct cluster_target_options 
 void target_take_options(struct target *target, const struct cluster_target_options *options);
 bool target_has_options(const struct target *target, const struct cluster_target_options *options);
 
+/* What all workers have in that word together. */
+uint64_t target_sum(const struct target *target, enum target_board_word word);
 /* Attempts under way, of all workers. */
-uint64_t target_active(const struct target *target);
+static inline uint64_t target_active(const struct target *target)
+{
+    return target_sum(target, TARGET_BOARD_ACTIVE);
+}
+/* Tells the others how many connections this worker has. */
+void target_tell_connections(struct target *target);
 /* An attempt begins. */
 void target_begin(struct target *target);
 /* An attempt ends, however it went. */

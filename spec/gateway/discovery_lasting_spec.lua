@@ -61,6 +61,34 @@ describe("discovery", function()
     self:wait_for "2"
   end)
 
+  it("takes no more memory and no more of /metrics, however many targets come and go", function()
+    self = discovered.new(1)
+    local source = registry.start()
+    local function say(number)
+      local other = (',"http://127.9.0.%d:9"]'):format(number)
+      source:say("targets", (self:list_of(1):gsub("%]$", other)))
+      wait.that(function()
+        return self:admin "/metrics":find('target="127.9.0.' .. number .. ':9"', 1, true)
+      end)
+    end
+    source:say("targets", self:list_of(1))
+    self:start(discovered.from(source))
+    say(101)
+    local function measure()
+      local text = self:admin "/metrics"
+      return { counters = text:match "moongate_shared_counters (%d+)",
+        series = select(2, text:gsub("\nmoongate_target_", "")) }
+    end
+    local before = measure()
+    assert.is_true(before.series >= 2 * 11)
+    for number = 102, 112 do say(number) end
+    assert.same(before, measure())
+    self:answered()
+    local attempts = 'moongate_target_attempts_total{upstream="orders",target="%s"} (%%d+)'
+    attempts = attempts:format((self.origins[1].address:gsub("%.", "%%.")))
+    assert.is_true(tonumber(self:admin "/metrics":match(attempts)) > 0)
+  end)
+
   it("has no target any more where a reload brings a source that means that", function()
     self = discovered.new(1)
     local source = registry.start()

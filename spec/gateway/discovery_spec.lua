@@ -34,7 +34,8 @@ describe("discovery", function()
     -- What went is not connected to any more, what stayed has kept its connection.
     wait.that(function() return #self.origins[1]:ended() == 1 end)
     assert.equal(0, #self.origins[2]:ended())
-    assert.same({ "0", "1", "1" }, { weight(1), weight(2), weight(3) })
+    assert.is_nil(weight(1))
+    assert.same({ "1", "1" }, { weight(2), weight(3) })
     -- A symlink, and then another one in its place.
     system.write_file(directory .. "/a.json", self:list_of(1))
     system.write_file(directory .. "/b.json", self:list_of(3))

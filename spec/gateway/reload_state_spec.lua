@@ -87,7 +87,7 @@ describe("a reload keeps", function()
     wait.that(function() return metric(self, old) == 1 end)
     self:reload { ["gateway.lua"] = text:gsub("URL", other.url) }
     assert.equal(200, get(self, "/bytes/1").status)
-    wait.that(function() return metric(self, old) == 0 and metric(self, new) == 1 end)
+    wait.that(function() return not metric(self, old) and metric(self, new) == 1 end)
   end)
 
   it("what limits have given, also when their numbers are edited", function()

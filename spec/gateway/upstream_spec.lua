@@ -1,6 +1,7 @@
 local certificates = require "spec.support.certificates"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
+local json = require "cjson"
 local peer = require "spec.support.peer"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
@@ -163,6 +164,35 @@ describe("an upstream", function()
     local self = start({ origin.url }, "retry_budget = 0, retry_budget_min = 4", "retries = 2")
     for _ = 1, 10 do assert.equal(502, get(self, "/fault/close-after-request").status) end
     assert.is_true(#origin:requests() >= 14 and #origin:requests() <= 18)
+  end)
+
+  it("is retried beyond its budget where that only reports, and shows what is refused", function()
+    local origin = peer.start()
+    local self = gateway.start { config = ([[
+      listen "127.0.0.1:0"
+      admin "127.0.0.1:0"
+      workers(2)
+      upstream "strict" { "%s", retry_budget = 0, retry_budget_min = 1, failures = 1000 }
+      upstream "lenient" { "%s", retry_budget = 0, retry_budget_min = 0, failures = 1000,
+        retry_budget_report_only = true }
+      route "/fault/close-after-request" { upstream = "strict", retries = 1 }
+      route "/fault/close-after-head" { upstream = "lenient", retries = 2,
+        rewrite = "/fault/close-after-request" }
+    ]]):format(origin.url, origin.url) }
+    assert.equal(502, get(self, "/fault/close-after-head").status)
+    assert.equal(3, #origin:requests())
+    for _ = 1, 8 do assert.equal(502, get(self, "/fault/close-after-request").status) end
+    local shown = json.decode(http.request(self.admin_port, { path = "/upstreams" }).body)
+    local budgets = {}
+    for _, upstream in ipairs(shown) do budgets[upstream.name] = upstream.retry_budget end
+    assert.same({ requests = 1, retries = 0, refused = 2 }, budgets.lenient)
+    local strict = budgets.strict
+    assert.equal(8, strict.requests)
+    assert.equal(8, strict.retries + strict.refused)
+    assert.equal(3 + 8 + strict.retries, #origin:requests())
+    local text = http.request(self.admin_port, { path = "/metrics" }).body
+    assert.equal(2, tonumber(
+      text:match 'moongate_retries_refused_total{upstream="lenient"} (%d+)'))
   end)
 
   it("gets requests where the least is to do", function()

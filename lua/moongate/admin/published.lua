@@ -17,7 +17,7 @@ local C = bridge.C
 local published = {}
 
 local SECONDS = 1
--- Targets whose numbers are published; an upstream more than that is counted by its route alone.
+-- Targets whose numbers are shown; an upstream more than that is counted by its route alone.
 local TARGETS_MAX = 2000
 -- Others get their turn between so many.
 local TARGETS_PER_TURN, SERIES_PER_TURN = 20, 1000
@@ -53,36 +53,7 @@ local DROPPED = {
 
 local WORKERS = metrics.gauge("moongate_workers", "Workers that serve.")
 
-local LABELS = { "upstream", "target" }
-local TARGET = {
-  busy = metrics.gauge("moongate_target_connections_busy",
-    "Connections to the target that carry a request.", LABELS),
-  idle = metrics.gauge("moongate_target_connections_idle",
-    "Connections to the target that wait for a request.", LABELS),
-  active = metrics.gauge("moongate_target_requests_active",
-    "Requests under way at the target.", LABELS),
-  set_aside = metrics.gauge("moongate_target_set_aside",
-    "1: the target is set aside for how it answered.", LABELS),
-  down = metrics.gauge("moongate_target_down", "1: probes have found the target down.", LABELS),
-  out_of_service = metrics.gauge("moongate_target_out_of_service",
-    "1: an operator has drained or disabled the target.", LABELS),
-  weight = metrics.gauge("moongate_target_weight", "The target's weight, as it is now.", LABELS),
-  -- Counted in C, both.
-  attempts = metrics.counter("moongate_target_attempts_total",
-    "Requests sent to the target.", LABELS),
-  errors = metrics.counter("moongate_target_errors_total",
-    "Requests that the target failed.", LABELS),
-  probes = metrics.counter("moongate_target_probes_total",
-    "Probes of the target, of upstreams with health.", LABELS),
-  probe_failures = metrics.counter("moongate_target_probe_failures_total",
-    "Probes that did not find it well.", LABELS),
-}
-local PANIC = metrics.gauge("moongate_upstream_panic",
-  "1: so few targets can be used that all of them are asked.", { "upstream" })
-
 local is_started, has_tidied = false, false
--- When each target was published last, by upstream and target: a number of publish()'s.
-local shown, turn = {}, 0
 local texts, numbers = bridge.new "struct slice[3]",
   bridge.new("double[?]", C.MOON_TARGET_NUMBERS)
 
@@ -117,37 +88,6 @@ local function speaks_for_all()
   return own(C.MOON_WORKER_INDEX) == 0 and own(C.MOON_WORKER_DRAINING) == 0
 end
 
--- Another generation may have come while this one waited between two targets, and have zeroed what
--- it does not have: nobody would zero it again.
-local function publish_target(upstream, target, number)
-  if not is_current() then return end
-  local spoken = speaks_for_all() and 1 or 0
-  TARGET.busy:with(upstream, target):set(number[C.MOON_TARGET_BUSY])
-  TARGET.idle:with(upstream, target):set(number[C.MOON_TARGET_IDLE])
-  TARGET.active:with(upstream, target):set(spoken * number[C.MOON_TARGET_ACTIVE])
-  TARGET.set_aside:with(upstream, target):set(spoken * number[C.MOON_TARGET_SET_ASIDE])
-  TARGET.down:with(upstream, target):set(number[C.MOON_TARGET_PROBES] == 2 and spoken or 0)
-  TARGET.out_of_service:with(upstream, target):set(number[C.MOON_TARGET_MODE] ~= 0 and spoken or 0)
-  TARGET.weight:with(upstream, target):set(spoken * number[C.MOON_TARGET_WEIGHT_NOW])
-  PANIC:with(upstream):set(spoken * number[C.MOON_TARGET_PANIC])
-  shown[upstream] = shown[upstream] or {}
-  shown[upstream][target] = turn
-end
-
--- Zeroes what was published of targets that have gone since: discovery needs no new generation.
-local function clear_unseen(before)
-  for upstream, targets in pairs(shown) do
-    for target, seen in pairs(targets) do
-      if seen < before then
-        for _, family in pairs(TARGET) do
-          if family.type == "gauge" then family:with(upstream, target):set(0) end
-        end
-        targets[target] = nil
-      end
-    end
-  end
-end
-
 --- Publishes this worker's numbers as they are now.
 function published.publish()
   if not is_current() then return end
@@ -155,22 +95,8 @@ function published.publish()
   for _, row in ipairs(DROPPED) do
     row[2]:add(C.moon_worker_growth(bridge.generation, row[1]))
   end
-  turn = turn + 1
-  local mine = turn -- while it waits in between, another one may begin
-  published.each_target(publish_target)
-  if not is_current() then return end
-  clear_unseen(mine)
+  C.moon_targets_tell(bridge.generation)
   discovery.publish(speaks_for_all() and 1 or 0)
-end
-
--- The labels of all targets that there are.
-local function target_labels()
-  local labels = {}
-  published.each_target(function(upstream, target)
-    labels[TARGET.busy:label_text(upstream, target)] = true
-    labels[PANIC:label_text(upstream)] = true
-  end)
-  return labels
 end
 
 -- Zeroes this worker's part of a gauge that an earlier generation has published.
@@ -180,11 +106,8 @@ local function clear(name, labels)
   C.moon_gauge_set(bridge.generation, slot, 0)
 end
 
-local function clear_gone_targets()
-  local there, gauges = target_labels(), { [PANIC.name] = true }
-  for _, family in pairs(TARGET) do
-    if family.type == "gauge" then gauges[family.name] = true end
-  end
+local function clear_gone()
+  local there, gauges = {}, {}
   for _, name in ipairs(discovery.gauges(there)) do gauges[name] = true end
   local cursor, series, count = bridge.new "size_t[1]", bridge.new "struct slice[2]", 0
   while C.moon_counter_next(bridge.generation, cursor, series, numbers) do
@@ -199,7 +122,7 @@ local function publish_regularly()
   published.publish()
   if has_tidied or not is_current() then return end
   has_tidied = true
-  clear_gone_targets()
+  clear_gone()
 end
 
 --- What all workers know together, by the metrics' names.
@@ -213,14 +136,6 @@ function published.totals()
     end
   end
   return totals
-end
-
---- What all workers know of a target together.
----@return table<string, number>  busy, idle, attempts, errors, probes, probe_failures
-function published.target(upstream, target)
-  local sums = {}
-  for name, family in pairs(TARGET) do sums[name] = family:with(upstream, target):value() end
-  return sums
 end
 
 --- Seconds since the epoch when the first worker began.

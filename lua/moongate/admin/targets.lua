@@ -46,9 +46,15 @@ local function overlay_of(numbers)
   return { state = STATES[mode], weight = weight }
 end
 
+local function probes_of(numbers)
+  if numbers[C.MOON_TARGET_PROBED] == 0 then return nil end
+  return { state = PROBES[numbers[C.MOON_TARGET_PROBES]],
+    total = numbers[C.MOON_TARGET_PROBES_TOTAL], failed = numbers[C.MOON_TARGET_PROBES_FAILED] }
+end
+
 -- Read at once: the numbers are the next target's soon.
 local function row_of(address, numbers, url)
-  local is_probed, latency = numbers[C.MOON_TARGET_PROBED] == 1, numbers[C.MOON_TARGET_LATENCY]
+  local latency = numbers[C.MOON_TARGET_LATENCY]
   local state = state_of(numbers)
   return {
     target = address,
@@ -62,19 +68,23 @@ local function row_of(address, numbers, url)
     healthy = state == "up",
     set_aside = numbers[C.MOON_TARGET_SET_ASIDE] == 1,
     failures = numbers[C.MOON_TARGET_FAILURES],
-    probes = is_probed and { state = PROBES[numbers[C.MOON_TARGET_PROBES]] } or nil,
+    probes = probes_of(numbers),
+    connections = { busy = numbers[C.MOON_TARGET_BUSY], idle = numbers[C.MOON_TARGET_IDLE] },
+    attempts = numbers[C.MOON_TARGET_ATTEMPTS],
+    errors = numbers[C.MOON_TARGET_ERRORS],
     share = numbers[C.MOON_TARGET_SHARE],
     active = numbers[C.MOON_TARGET_ACTIVE],
     latency = latency > 0 and latency or nil,
   }
 end
 
--- What all workers have counted.
-local function add_sums(upstream, row)
-  local sums = published.target(upstream, row.target)
-  row.connections = { busy = sums.busy, idle = sums.idle }
-  row.attempts, row.errors = sums.attempts, sums.errors
-  if row.probes then row.probes.total, row.probes.failed = sums.probes, sums.probe_failures end
+-- Of the upstream that a target's numbers belong to.
+local function upstream_of(name, numbers, limits)
+  return { name = name, targets = json.array {}, concurrency = limits[name],
+    panic = numbers[C.MOON_TARGET_PANIC] == 1,
+    retry_budget = { requests = numbers[C.MOON_TARGET_RETRIES_REQUESTS],
+      retries = numbers[C.MOON_TARGET_RETRIES], refused = numbers[C.MOON_TARGET_RETRIES_REFUSED] },
+    hedges = numbers[C.MOON_TARGET_HEDGED] == 1 and hedges.of(name) or nil }
 end
 
 --- All upstreams with their targets.
@@ -84,16 +94,11 @@ function targets.upstreams()
   published.each_target(function(name, address, numbers, url)
     local upstream = by_name[name]
     if not upstream then
-      upstream = { name = name, targets = json.array {}, concurrency = limits[name],
-        panic = numbers[C.MOON_TARGET_PANIC] == 1,
-        hedges = numbers[C.MOON_TARGET_HEDGED] == 1 and hedges.of(name) or nil }
+      upstream = upstream_of(name, numbers, limits)
       by_name[name], list[#list + 1] = upstream, upstream
     end
     upstream.targets[#upstream.targets + 1] = row_of(address, numbers, url)
   end)
-  for _, upstream in ipairs(list) do
-    for _, row in ipairs(upstream.targets) do add_sums(upstream.name, row) end
-  end
   discovery.each(function(name, shown)
     local upstream = by_name[name]
     if not upstream then -- it has no target

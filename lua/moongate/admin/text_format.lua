@@ -13,6 +13,7 @@ local plugin_costs = require "moongate.admin.plugin_costs"
 local published = require "moongate.admin.published"
 local reloads = require "moongate.admin.reloads"
 local sleep = require "moongate.sleep"
+local target_metrics = require "moongate.admin.target_metrics"
 local workers = require "moongate.admin.workers"
 
 local C = bridge.C
@@ -205,6 +206,16 @@ local function put_named(into, named)
   end)
 end
 
+local function put_targets(into)
+  local targets, upstreams = target_metrics.read()
+  for _, pair in ipairs { { target_metrics.FAMILIES, targets },
+    { target_metrics.UPSTREAM_FAMILIES, upstreams } } do
+    put_rows(into, pair[1], function(visit)
+      for _, labels in ipairs(pair[2]) do visit(labels, pair[2][labels]) end
+    end)
+  end
+end
+
 local function each_plugin_cost(visit)
   plugin_costs.each(function(plugin, route, numbers)
     visit(PLUGIN_COSTS[1]:label_text(plugin, route), numbers)
@@ -267,6 +278,7 @@ function text_format.write()
     put_head(text, name, family.kind, known and known.help or OWN_HELP[name] or "")
     text:put(family.lines)
   end
+  put_targets(text)
   put_rows(text, PLUGIN_COSTS, each_plugin_cost)
   put_named(text, breakers)
   put_named(text, workers)

@@ -78,7 +78,7 @@ local HEDGE = {
   attempts = { type = "integer", default = 1, min = 0, max = 3,
     help = "beside the first one, each after that time; 0: none" },
   share = { type = "number", default = 0.1, min = 0, max = 1,
-    help = "of the requests that may be sent again so, besides one a second and worker" },
+    help = "of the requests that may be sent again so, besides one a second" },
   report_only = { type = "boolean", default = false,
     help = "send none; count those that would be" },
 }
@@ -173,7 +173,9 @@ upstream_schema.upstream = {
   retry_budget = { type = "number", default = 0.2, min = 0, max = 1,
     help = "share of requests that may be tried again" },
   retry_budget_min = { type = "integer", default = 3, min = 0,
-    help = "retries a second always allowed" },
+    help = "retries a second always allowed, of all workers together" },
+  retry_budget_report_only = { type = "boolean", default = false,
+    help = "refuse no retry; count those that would be" },
   breaker = upstream_schema.breaker "a circuit breaker for all that is asked of it; default: none",
   hedge = upstream_schema.hedge("idempotent requests that one target does not answer in time are "
     .. "sent to a second one, and the first answer counts; default: none"),

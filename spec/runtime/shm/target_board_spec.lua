@@ -8,7 +8,8 @@ local wait = require "spec.support.wait"
 
 local C = runtime.include("shm/segment.h", "shm/target_board.h")
 local slice = runtime.slice
-local LANES, ROWS_MAX, ACTIVE, USERS, HOLDERS = 3, 16384, 0, 1, 2
+local LANES, ROWS_MAX = 3, 16384
+local ACTIVE, USERS, HOLDERS, ATTEMPTS = 0, 1, 3, 4
 local NONE = ffi.new "struct slice"
 
 describe("target_board", function()
@@ -62,15 +63,18 @@ describe("target_board", function()
   end)
 
   it("gives away what nobody holds and no operator's word lies over, empty", function()
+    local counted, width = words(1, 0), board.active.words
     for i = 1, ROWS_MAX - 1 do
       local number = row("u", "http://target:" .. i)
       board.words[number].ejection, board.words[number].joined = i, i
+      counted[number * width + ATTEMPTS] = i
       if i ~= 7 then C.target_board_release(board, number) end
       if i == 9 then board.words[number].overlay = 1 end
     end
     for i = 1, ROWS_MAX - 3 do
       local number = row("u", "http://new:" .. i)
       assert(number > 0 and board.words[number].ejection == 0 and board.words[number].joined == 0)
+      assert(sum(number, ATTEMPTS) == 0)
     end
     assert.equal(0, row("u", "http://one:1"))
     assert.equal(7, tonumber(board.words[row("u", "http://target:7")].ejection))
@@ -92,6 +96,13 @@ describe("target_board", function()
     assert.equal(2, sum(number, ACTIVE))
     assert.equal(0, sum(number, USERS))
     assert.equal(1, sum(number, HOLDERS)) -- this process
+  end)
+
+  it("keeps what a dead worker has counted", function()
+    local number = row("users", "http://a:1")
+    words(1, number)[ATTEMPTS], words(2, number)[ATTEMPTS] = 5, 2
+    C.target_board_forget_lane(board, 1)
+    assert.equal(7, sum(number, ATTEMPTS))
   end)
 
   describe("has one prober", function()

@@ -1,6 +1,8 @@
 /*
  * balancer_driver — targets picked, and told how that went, at a time that a spec says.
  */
+#include <assert.h>
+
 #include "shm/target_board.h"
 #include "upstream/balancer.h"
 #include "upstream/cluster_parts.h"
@@ -109,18 +111,13 @@ bool driver_panics(struct cluster *cluster)
     return cluster->lineup.is_panic;
 }
 
-static void note_part(void *data, const struct cluster_target_status *status)
-{
-    double **next = data;
-    *(*next)++ = status->share;
-}
-
 /* What the target is to get of the requests now. */
 double driver_part(struct cluster *cluster, int target)
 {
-    double parts[CLUSTER_TARGETS_MAX], *next = parts;
-    cluster_inspect(cluster, note_part, &next);
-    return parts[target];
+    struct cluster_target_status status;
+    bool is_there = cluster_inspect(cluster, (size_t)target, &status);
+    assert(is_there);
+    return status.share;
 }
 
 uint64_t driver_sticky(struct cluster *cluster, int target)

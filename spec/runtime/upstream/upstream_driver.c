@@ -305,21 +305,24 @@ bool driver_run(struct driver *driver, double seconds)
     return true;
 }
 
-static void write_status(void *data, const struct cluster_target_status *status)
+static void write_status(struct driver *driver, const struct cluster_target_status *status)
 {
-    struct driver *driver = data;
     size_t length = strlen(driver->text);
     snprintf(driver->text + length, sizeof(driver->text) - length,
              "%.*s w%u busy %u idle %u failures %u%s attempts %u errors %u\n",
-             SLICE_FORMAT(status->address), status->weight, status->connections_busy,
-             status->connections_idle, status->failures, status->is_set_aside ? " aside" : "",
-             (unsigned)status->attempts, (unsigned)status->errors);
+             SLICE_FORMAT(status->address), status->weight, (unsigned)status->connections_busy,
+             (unsigned)status->connections_idle, status->failures,
+             status->is_set_aside ? " aside" : "", (unsigned)status->attempts,
+             (unsigned)status->errors);
 }
 
 const char *driver_status(struct driver *driver, struct cluster *cluster)
 {
+    struct cluster_target_status status;
+
     driver->text[0] = '\0';
-    cluster_inspect(cluster, write_status, driver);
+    for (size_t i = 0; cluster_inspect(cluster, i, &status); i++)
+        write_status(driver, &status);
     return driver->text;
 }
 
