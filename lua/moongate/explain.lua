@@ -11,6 +11,7 @@
 --     }
 --     io.write(explain.text(result))
 
+local protection = require "moongate.protection"
 local route_rank = require "moongate.route_rank"
 local router = require "moongate.router"
 
@@ -36,6 +37,7 @@ explain.MISSES = {
 ---@field chain table<string, string[]>?  phase to names of plugins, in the order in which they run
 ---@field forward_path string?       what goes upstream instead of the path
 ---@field cache ExplanationCache?    nil: the route has none
+---@field protection Protection?     nil: the route has no upstream
 
 ---@class ExplanationCache
 ---@field way "lookup"|"pass"|"write"  write: what is stored of it is forgotten
@@ -62,6 +64,7 @@ explain.MISSES = {
 ---@field forward_path string?
 ---@field chain table<string, string[]>
 ---@field cache ExplanationCache?
+---@field protection Protection?
 ---@field near ExplanationRoute[]    the nearest first, at most NEAR_MAX
 
 ---@class ExplanationRoute
@@ -217,6 +220,7 @@ function explain.table(given)
     forward_path = winner and given.forward_path,
     chain = given.chain or {},
     cache = winner and given.cache,
+    protection = winner and given.protection,
     near = find_near(given),
   }
 end
@@ -247,6 +251,8 @@ local function add_outcome(lines, result)
   add(lines, "upstream", result.upstream)
   add(lines, "path sent", result.forward_path)
   add(lines, "cache", result.cache and cache_text(result.cache))
+  if not result.protection then return end
+  protection.tell(result.protection, function(label, text) add(lines, label, text) end)
 end
 
 --- What a person reads.

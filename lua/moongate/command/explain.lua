@@ -3,6 +3,7 @@
 local bridge = require "moongate.ffi"
 local explain = require "moongate.explain"
 local json = require "moongate.json"
+local protection = require "moongate.protection"
 local reading = require "moongate.command.reading"
 
 local C, found = bridge.C, bridge.found
@@ -125,6 +126,15 @@ local function cache_of(route)
   }
 end
 
+local function protection_of(model, route, method)
+  for _, upstream in ipairs(model.upstreams) do
+    if upstream.name == route.upstream then
+      return protection.of(model, route, upstream, method)
+    end
+  end
+  return nil
+end
+
 local function explained(model, request)
   local winner, rejected, outcome = match(model, request)
   local given = {
@@ -135,6 +145,7 @@ local function explained(model, request)
     given.captures = captures_of()
     given.chain = explain.chain(model.routes[winner].plugins)
     given.cache = cache_of(model.routes[winner])
+    given.protection = protection_of(model, model.routes[winner], request.method)
     if C.moon_explain_forward_path(bridge.generation, found) then
       given.forward_path = bridge.text()
     end

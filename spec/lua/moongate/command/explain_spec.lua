@@ -10,6 +10,13 @@ route "GET /users/me" { upstream = "users" }
 route "GET /beta" { upstream = "users", headers = { ["x-beta"] = "1" } }
 route "GET /when" { upstream = "users", when = function(req) return req.query.on == "1" end }
 route "GET /sni" { upstream = "users", sni = "a.example.com" }
+shed { lag = "50ms" }
+upstream "guarded" { "http://127.0.0.1:9", retry_budget = 0.1, retry_budget_report_only = true,
+  hedge = { after = "p95" }, adaptive = { max = 50 }, queue = { size = 7 },
+  breaker = { failures = 0.4 } }
+route "/guarded" { upstream = "guarded", name = "guarded", retries = 1, criticality = "high",
+  deadline = { field = "x-deadline" }, timeout = { total = "3s" },
+  breaker = { slow = "2s", failures = 0, report_only = true } }
 route "POST /users/{id}" { upstream = "users", host = "*.example.com" }
 ]]
 
@@ -58,6 +65,31 @@ describe("moongate explain", function()
     local said = explain("DELETE", "/users/7")
     assert.equal("method not allowed", said.outcome)
     assert.matches("GET", said.allowed)
+  end)
+
+  it("tells what protects the upstream and the request", function()
+    local said = explain("GET", "/guarded").protection
+    assert.equal(75, said.criticality)
+    assert.same({ most = 1, budget = 0.1, budget_min = 3, report_only = true }, said.retries)
+    assert.equal(3, said.timeout.total)
+    assert.equal("x-deadline", said.deadline.field)
+    assert.same({ "upstream", "p95", true }, { said.hedge.of, said.hedge.after,
+      said.hedge.applies })
+    assert.same({ 50, 7, 0.05 }, { said.adaptive.max, said.queue.size, said.shed.lag })
+    assert.same({ "route:guarded", "upstream:guarded" },
+      { said.breakers[1].name, said.breakers[2].name })
+    assert.is_false(explain("POST", "/guarded").protection.hedge.applies)
+    local _, out = gateway.run({ "explain", "GET", "/guarded" }, { config = CONFIG })
+    for _, line in ipairs {
+      "matters    75", "timeout    connect 5s, response 60s, idle 60s, total 3s",
+      "retries    1, within 10% of the requests or 3 a second; only reported",
+      "hedge      1 more after p95, of 10% of the requests (the upstream's)",
+      "adaptive   4 to 50 requests at once, as learnt",
+      "queue      7 wait, each for at most 500ms",
+      "breaker    route:guarded opens for 5s when of 20 or more in 10s 80% take longer than 2s; "
+        .. "only reported",
+      "breaker    upstream:guarded opens for 5s when of 20 or more in 10s 40% fail",
+    } do assert.truthy(out:find("\n" .. line .. "\n", 1, true), line .. " in " .. out) end
   end)
 
   it("tells people the same", function()
