@@ -67,7 +67,10 @@ static void on_found(void *data, const struct dns_records *records)
             push_services(thread, records);
         lua_pushnumber(thread, records->ttl);
     }
-    task_resume(task, 2);
+    lua_pushinteger(thread, records->untold_family == AF_INET6  ? 6
+                            : records->untold_family == AF_INET ? 4
+                                                                : 0);
+    task_resume(task, 3);
     loop_flush(loop);
 }
 
@@ -94,7 +97,8 @@ static int ask(lua_State *thread, enum dns_records_kind kind)
     return task_suspend(task, on_cancel, wait);
 }
 
-/* (name): its addresses as texts, seconds for which they hold; false: it has none; nil and why. */
+/* (name): its addresses as texts, seconds for which they hold, and which IP version is not among
+ * them since nobody could tell, else 0; false: it has none; nil and why. */
 static int addresses(lua_State *thread)
 {
     return ask(thread, DNS_ADDRESSES);

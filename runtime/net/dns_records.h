@@ -3,6 +3,7 @@
  *
  * For who keeps lists of its own (discovery of targets): nothing is kept here, nothing is sorted,
  * and each question is asked. Hosts files and search domains count as they do for the resolver.
+ * Addresses are asked for family by family, so that it is known which one nobody could tell.
  */
 #pragma once
 
@@ -17,6 +18,8 @@ enum dns_records_kind { DNS_ADDRESSES, DNS_SERVICES };
 struct dns_records {
     enum dns_outcome outcome;
     double ttl;                   /* seconds: the least of all records; 0 from a hosts file */
+    int untold_family;            /* AF_INET or AF_INET6: found but for those, which nobody could
+                                     tell; 0: these are all that there are */
     size_t count;                 /* at least 1 when they were found */
     struct address *addresses;    /* of DNS_ADDRESSES; port 0 */
     struct dns_service *services; /* of DNS_SERVICES */

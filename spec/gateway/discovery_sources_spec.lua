@@ -91,6 +91,22 @@ describe("discovery by", function()
     assert.is_true(known.next - known.asked > 59)
   end)
 
+  it("the addresses of one family while nobody tells those of the other, which stay", function()
+    say_names [[{ ["orders.test"] = { ttl = 0,
+      A = { "\127\0\0\1" }, AAAA = { ("\0"):rep(15) .. "\1" } } }]]
+    start('dns = "orders.test:8080", ttl_min = "50ms", retry_max = "50ms", empty = true',
+      words_for_names())
+    assert.equal("http://127.0.0.1:8080 1 0 other, http://[::1]:8080 1 0 other", targets())
+    say_names [[{ ["orders.test"] = { ttl = 0, A = { "\127\0\0\2" }, AAAA_code = 2 } }]]
+    wait_for "http://127.0.0.2:8080 1 0 other, http://[::1]:8080 1 0 other"
+    -- None of this family, and of the other one nobody knows: that is no list.
+    say_names [[{ ["orders.test"] = { ttl = 0, AAAA_code = 2 } }]]
+    wait_for_error "no name server could tell"
+    assert.equal("http://127.0.0.2:8080 1 0 other, http://[::1]:8080 1 0 other", targets())
+    say_names [[{ ["orders.test"] = { ttl = 0, A = { "\127\0\0\2" } } }]]
+    wait_for "http://127.0.0.2:8080 1 0 other" -- there are none (NODATA)
+  end)
+
   it("the services of a name: ports, weights, priorities as tiers", function()
     say_names [[{ ["_http._tcp.orders.test"] = { ttl = 0, SRV = {
       { 20, 0, 81, "B.orders.test" }, { 10, 60000, 80, "a.orders.test" },

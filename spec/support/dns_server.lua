@@ -14,7 +14,8 @@ local POINTER_TO_QUESTION = "\192\12"
 ---@class DnsServer
 ---@field zone table<string, table> by name: `A` and `AAAA` are lists of addresses as four or
 --- sixteen bytes, `SRV` one of `{ priority, weight, port, host }`, or of texts that are sent as
---- they are; `ttl` their seconds, `alias` the name they really have, `code` an error code
+--- they are; `ttl` their seconds, `alias` the name they really have, `code` an error code,
+--- `AAAA_code` one for that type alone
 ---@field asked string[] "NAME TYPE" of each question, in order
 ---@field is_silent boolean reads, but does not answer
 local DnsServer = {}
@@ -71,7 +72,7 @@ local function answer(query, zone)
   local name, kind, question = question_of(query)
   local entry = zone[name]
   local records = entry and answers_of(entry, kind) or {}
-  local code = entry and (entry.code or 0) or NXDOMAIN
+  local code = entry and (entry[kind .. "_code"] or entry.code or 0) or NXDOMAIN
   return query:sub(1, 2) .. "\129" .. string.char(128 + code) .. number(1, 2)
     .. number(#records, 2) .. number(0, 4) .. question .. table.concat(records)
 end

@@ -1,6 +1,9 @@
 --- dns: targets by name servers: all addresses of a name, or all services of one (RFC 2782).
 
+local board = require "moongate.discovery.board"
 local core = require "moongate.core.dns"
+local json = require "moongate.json"
+local target_url = require "moongate.target_url"
 local targets = require "moongate.discovery.targets"
 
 local dns = {}
@@ -16,20 +19,33 @@ local function held(source, seconds)
   return math.min(math.max(seconds, options.ttl_min), options.ttl_max)
 end
 
+-- Adds what the last good list has of an IP version that no name server could tell of now: that
+-- one family is silent does not say that its targets are gone.
+local function add_former(source, version, list)
+  for _, row in ipairs(json.decode(board.list(source) or "[]")) do
+    local host, port, tls = row[1], row[2], row[3] == 1
+    if target_url.is_v6(host) == (version == 6) then
+      list[#list + 1] = targets.complete(targets.place(host, port, tls), {})
+    end
+  end
+end
+
 --- Each address is a target of its own.
 ---@param source DiscoverySource
 ---@return DiscoveredTarget[]? list  nil: see why
 ---@return number|string seconds_or_why  for which it holds
 function dns.addresses(source)
   local options = source.options
-  local found, seconds = core.addresses(options.host)
+  local found, seconds, untold = core.addresses(options.host)
   if found == nil then return nil, seconds end
   if not found then return {}, held(source, ABSENT_SECONDS) end
   local list = {}
   for i, address in ipairs(found) do
     list[i] = targets.complete(targets.place(address, options.port, is_tls(source)), {})
   end
-  return list, held(source, seconds)
+  if untold == 0 then return list, held(source, seconds) end
+  add_former(source, untold, list)
+  return list, held(source, math.min(seconds, ABSENT_SECONDS))
 end
 
 -- Priorities of services are any numbers, those of targets 0 to 15: by their order.
