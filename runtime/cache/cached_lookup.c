@@ -160,6 +160,8 @@ static void look_at_filling(struct cached_call *call)
         go_alone(call, progress.state == OBJECT_IS_ABORTED);
     } else if (progress.is_removed) {
         go_alone(call, true);
+    } else if (progress.has_head && progress.is_lone && progress.state == OBJECT_IS_FILLING) {
+        go_alone(call, false);
     } else if (progress.has_head) {
         try_filling(call);
     } else {

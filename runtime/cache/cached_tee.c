@@ -1,5 +1,8 @@
 /*
  * cached_tee — a claim of the key of GET, and what passes is written there.
+ *
+ * It goes at the pace of its client and ends with it, so who asks for the same meanwhile asks for
+ * himself.
  */
 #include "cache/cached_tee.h"
 
@@ -44,9 +47,11 @@ void cached_tee_begin(struct cached_call *call, const struct response *response)
     if (key.text.start == NULL || object_head_storability(&source, &storable) != STORABLE ||
         !object_head_make(&source, &storable, &head))
         return;
-    call->is_teeing =
-        claim(call, &storable) &&
-        object_fill_head(cached_store(call), &call->tee, &head, cached_now_ns(call)) == OBJECT_DONE;
+    if (claim(call, &storable)) {
+        object_fill_alone(cached_store(call), &call->tee);
+        call->is_teeing = object_fill_head(cached_store(call), &call->tee, &head,
+                                           cached_now_ns(call)) == OBJECT_DONE;
+    }
     if (call->is_teeing)
         call->status.is_stored = true;
     else

@@ -136,6 +136,13 @@ enum object_filled object_fill_take_place(struct object_store *store, struct obj
     return filled;
 }
 
+void object_fill_alone(struct object_store *store, struct object_fill *fill)
+{
+    assert(fill->object.generation != 0 && !fill->has_head);
+    __atomic_fetch_or(&object_record(store, fill->object.page)->flags, OBJECT_FLAG_LONE,
+                      __ATOMIC_RELAXED);
+}
+
 static bool is_too_large(const struct object_store *store, const struct object_head *head)
 {
     return head->metadata.length > OBJECT_METADATA_BYTES_MAX || head->tag_count > OBJECT_TAGS_MAX ||

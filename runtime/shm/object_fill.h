@@ -84,6 +84,9 @@ enum object_filled object_fill_claim_variant(struct object_store *store,
  */
 enum object_filled object_fill_vary(struct object_store *store, struct object_fill *fill,
                                     struct slice rules, struct slice variant, uint64_t now_ns);
+/* Before its head: its filler may leave at any moment, so nobody is to begin what it would not get
+ * the end of. */
+void object_fill_alone(struct object_store *store, struct object_fill *fill);
 /* Once, before the body. All room that a body of known length needs is taken now; one of unknown
  * length may find none later: see shm/object_flow.h. Not DONE: the fill is as before. */
 enum object_filled object_fill_head(struct object_store *store, struct object_fill *fill,

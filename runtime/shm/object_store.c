@@ -179,6 +179,7 @@ void object_store_progress(const struct object_store *store, const struct object
     *progress = (struct object_progress){
         .state = is,
         .has_head = object_load(&record->metadata) != 0,
+        .is_lone = (record->flags & OBJECT_FLAG_LONE) != 0,
         .is_stale = object_load(&record->soft_stamp) > stamp,
         .is_refreshing = __atomic_load_n(&record->refresher, __ATOMIC_SEQ_CST) != 0,
         .is_removed =

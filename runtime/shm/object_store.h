@@ -156,6 +156,7 @@ enum object_state {
 struct object_progress {
     enum object_state state;
     bool has_head;       /* metadata is there */
+    bool is_lone;        /* while it is filled nobody reads along: object_fill_alone() */
     bool is_stale;       /* a soft purge says so: validate it before it is used as fresh */
     bool is_refreshing;  /* somebody validates it: object_fill_refresh() */
     bool is_removed;     /* no longer found, by this key: replaced, purged, or evicted */

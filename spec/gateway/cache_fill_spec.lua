@@ -11,16 +11,31 @@ local wait = require "spec.support.wait"
 local CLIENTS = 100
 
 describe("a cache that is being filled", function()
-  local origin, moongate
+  local origin, posted, moongate
+
+  -- What GET would get as well; half of it at once.
+  local function answer_in_halves(connection)
+    while true do
+      local request = connection:read_request()
+      if not request then return end
+      connection:send(("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Location: %s\r\n"
+        .. "Content-Length: 32000\r\n\r\n%s"):format(request.target, ("x"):rep(16000)))
+      connection:sleep(0.2)
+      if not connection:send(("x"):rep(16000)) then return end
+    end
+  end
 
   setup(function()
-    origin = cache_origin.start()
+    origin, posted = cache_origin.start(), peer.start(answer_in_halves)
     moongate = gateway.start { config = ([[
       workers(2)
       listen "127.0.0.1:0"
       upstream "origin" { "%s" }
       route "/{rest*}" { upstream = "origin", plugins = { { "cache" } } }
-    ]] .. each_worker.ROUTE):format(origin.url), files = each_worker.FILES }
+      upstream "posted" { "%s" }
+      route "/posted/{rest*}" { upstream = "posted",
+        plugins = { { "cache", methods = { "GET", "HEAD", "POST" } } } }
+    ]] .. each_worker.ROUTE):format(origin.url, posted.url), files = each_worker.FILES }
   end)
 
   teardown(function()
@@ -117,6 +132,22 @@ describe("a cache that is being filled", function()
     assert.equal(200, clients[2].client:read_response().status)
     assert.equal(1, #origin:requests())
     clients[2].client:close()
+  end)
+
+  it("cuts nobody off whose answer a POST was about to store when its client goes", function()
+    local post, reader = http.connect(moongate.port), http.connect(moongate.port)
+    post:send(http.format { method = "POST", path = "/posted/a", body = "x" })
+    assert.equal(200, post:read_head().status)
+    reader:send(http.format { path = "/posted/a" })
+    assert.equal(200, reader:read_head().status)
+    post:close()
+    assert.equal(32000, #reader:receive(32000))
+    assert.equal(2, #posted:requests())
+    reader:close()
+    -- One whose client stays is stored.
+    http.request(moongate.port, { method = "POST", path = "/posted/b", body = "x" })
+    assert.equal(32000, #http.request(moongate.port, { path = "/posted/b" }).body)
+    assert.equal(3, #posted:requests())
   end)
 
   it("keeps nobody waiting for a client that does not read", function()
