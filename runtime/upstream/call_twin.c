@@ -18,6 +18,11 @@ static const struct call *seen_of(const struct http_stream *stream)
     return CONTAINER_OF(stream, struct call, stream);
 }
 
+bool call_is_queued(const struct http_stream *stream)
+{
+    return call_admission_is_waiting(seen_of(stream));
+}
+
 bool call_can_have_twin(const struct http_stream *stream)
 {
     const struct call *call = seen_of(stream);

@@ -10,6 +10,8 @@
 
 #include "upstream/call.h"
 
+/* Whether it waits for a place, so that nothing was sent yet. */
+bool call_is_queued(const struct http_stream *stream);
 /* Whether it is not waiting for a place, all of its request has been sent, is still here, and no
  * part of an answer has come. */
 bool call_can_have_twin(const struct http_stream *stream);

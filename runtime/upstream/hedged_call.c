@@ -110,15 +110,26 @@ static void begin_twin(struct hedged_call *hedged, const struct http_stream *sou
     tell_rivals(hedged);
 }
 
+/* Nothing was sent, so nobody takes long: it is given its time again. */
+static bool is_queued(const struct hedged_call *hedged)
+{
+    const struct hedge_leg *first = &hedged->legs[0];
+    return first->stream != NULL && !first->has_failed && call_is_queued(first->stream);
+}
+
 static void on_patience(void *data)
 {
     struct hedged_call *hedged = data;
     struct hedging *hedging = hedging_of(hedged->cluster);
     struct http_stream *source = source_of(hedged);
 
+    if (hedged->may_hedge && is_queued(hedged)) {
+        await_patience(hedged);
+        return;
+    }
     if (!hedged->may_hedge || source == NULL || hedged->leg_count > hedged->rules->attempts)
         return;
-    if (!hedging_take(hedging, hedged->rules, loop_monotonic(loop_of(hedged))))
+    if (!hedging_take(hedging, hedged->rules, loop_uptime(loop_of(hedged))))
         return;
     begin_twin(hedged, source);
     if (hedged->leg_count <= hedged->rules->attempts)
@@ -133,7 +144,7 @@ static void begin_waiting(struct hedged_call *hedged)
     hedged->sent = now;
     if (!hedged->may_hedge || hedged->has_answer || hedged->cluster->target_count < 2)
         return;
-    retry_budget_count(&hedging_of(hedged->cluster)->budget, now);
+    retry_budget_count(&hedging_of(hedged->cluster)->budget, loop_uptime(loop_of(hedged)));
     await_patience(hedged);
 }
 

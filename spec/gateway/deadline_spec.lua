@@ -30,8 +30,13 @@ local TEXT = [[
   upstream "echo" { "%s" }
   upstream "silent" { "%s" }
   upstream "flaky" { "%s" }
+  upstream "trickling" { "%s" }
   route "/echo" { upstream = "echo" }
   route "/silent" { upstream = "silent" }
+  route "/trickling" { upstream = "trickling" }
+  route "/delay/0.2" { upstream = "echo", plugins = { { "cache", ttl = "1m" } } }
+  route "/parts" { plugins = { { "aggregate", parts = {
+    one = "http://echo/echo", two = "http://silent/" } } } }
   route "/flaky" { upstream = "flaky", timeout = "10s", deadline = { least = "1ms" } }
   route "/total" { upstream = "echo", timeout = "2s" }
   route "/off" { upstream = "echo", deadline = false }
@@ -60,7 +65,12 @@ describe("a deadline", function()
       connection:read_request()
       connection:sleep(0.05)
     end)
-    moongate = gateway.start { config = TEXT:format(echo.url, silent.url, flaky.url),
+    local trickling = peer.start(function(connection)
+      connection:read_request()
+      connection:send "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nbeg"
+      connection:sleep(60)
+    end)
+    moongate = gateway.start { config = TEXT:format(echo.url, silent.url, flaky.url, trickling.url),
       files = { ["plugins/probe.lua"] = PROBE } }
   end)
   teardown(function()
@@ -104,6 +114,31 @@ describe("a deadline", function()
   it("ends a request that waits for its upstream", function()
     assert_ended("waiting", function() return get("/silent", "0.05") end)
     wait.that(function() return #silent:ended() > 0 end)
+  end)
+
+  it("cuts off an answer that has begun", function()
+    local before = seen().ended.answering
+    local client = http.connect(moongate.port)
+    client:send(http.format { path = "/trickling", headers = { ["X-Request-Timeout"] = "0.1" } })
+    assert.equal(200, client:read_head().status)
+    assert.equal("beg", client:read_until_close())
+    assert.equal(before + 1, seen().ended.answering)
+  end)
+
+  it("is one client's: others who wait for the same to be stored get it", function()
+    local patient = http.connect(moongate.port)
+    local before = #echo:requests()
+    local hasty = http.connect(moongate.port)
+    hasty:send(http.format { path = "/delay/0.2", headers = { ["X-Request-Timeout"] = "0.05" } })
+    echo:wait_for_requests(before + 1)
+    patient:send(http.format { path = "/delay/0.2" })
+    assert.equal(504, hasty:read_response().status)
+    assert.equal(200, patient:read_response().status)
+    assert.equal(before + 1, #echo:requests())
+  end)
+
+  it("ends what waits for parts of an answer", function()
+    assert_ended("before", function() return get("/parts", "0.05") end)
   end)
 
   it("ends a request that plugins hold", function()

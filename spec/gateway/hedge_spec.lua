@@ -142,6 +142,20 @@ describe("hedging", function()
     assert.equal(0, #quick:requests())
   end)
 
+  it("is of a request that has waited in the queue, once it was sent", function()
+    local first = peer.start(answering(0.2, "first"))
+    start(first, quick, 'hedge = { after = "20ms", share = 1 }, queue = { deadline = "5s" },\n'
+      .. "adaptive = { min = 1, max = 1 }")
+    local ahead = http.connect(moongate.port)
+    ahead:send(http.format { method = "POST", path = "/bytes/5" })
+    first:wait_for_requests(1)
+    local answer = ask "/bytes/5"
+    assert.same({ 200, "01234" }, { answer.status, answer.body })
+    assert.equal("first", ahead:read_response().body)
+    assert.equal(1, orders().concurrency.queue.waited)
+    assert.equal(1, orders().hedges.won)
+  end)
+
   it("is a route's own matter where that says so", function()
     start(silent, quick, 'hedge = { after = "10ms" }',
       'hedge = { attempts = 0 }, timeout = { response = "60ms" }')
