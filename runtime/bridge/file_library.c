@@ -1,6 +1,9 @@
 /*
  * file_library — files that are read while the gateway serves, beside the loop: the library
  * "moongate.core.file".
+ *
+ * A file may be on a mount that hangs. So they have a thread of their own, nobody waits for longer
+ * than is said, and nothing is put behind a reading that takes longer.
  */
 #include <errno.h>
 #include <lauxlib.h>
@@ -13,7 +16,7 @@
 #include "bridge/generation_private.h"
 #include "bridge/libraries.h"
 #include "net/background.h"
-#include "net/loop.h"
+#include "net/timeout.h"
 
 /* Device, inode, size, time of the last change in nanoseconds. */
 #define STAMP_BYTES    96
@@ -21,8 +24,10 @@
 
 struct reading {
     struct background_job job;
-    struct task *task; /* NULL: cancelled meanwhile */
+    struct task *task; /* NULL: nobody waits for it any more */
     struct loop *loop;
+    struct timeout *patience; /* NULL: it is over */
+    unsigned *hanging;        /* of the worker: for how many it is */
     char path[PATH_BYTES_MAX], stamp[STAMP_BYTES];
     size_t bytes_max, length;
     char *bytes; /* NULL: it is as it was, or there is an error */
@@ -81,6 +86,10 @@ static void on_done(struct background_job *job)
     struct loop *loop = reading->loop;
     int count = task != NULL ? push_result(task_thread(task), reading) : 0;
 
+    if (reading->patience != NULL)
+        timeout_release(&reading->patience);
+    else
+        --*reading->hanging;
     free(reading->bytes);
     free(reading);
     if (task != NULL)
@@ -94,7 +103,24 @@ static void on_cancel(void *wait)
     reading->task = NULL;
 }
 
-/* (path, bytes_max, stamp of what is known, or ""): see push_result(). */
+static void on_patience_over(void *data)
+{
+    struct reading *reading = data;
+    struct task *task = reading->task;
+    struct loop *loop = reading->loop;
+
+    reading->task = NULL;
+    timeout_release(&reading->patience);
+    ++*reading->hanging;
+    if (task == NULL)
+        return;
+    lua_pushnil(task_thread(task));
+    lua_pushliteral(task_thread(task), "reading it does not end");
+    task_resume(task, 2);
+    loop_flush(loop);
+}
+
+/* (path, bytes_max, stamp of what is known, or "", seconds): see push_result(). */
 static int read_changed(lua_State *thread)
 {
     size_t path_length, stamp_length;
@@ -105,16 +131,28 @@ static int read_changed(lua_State *thread)
     luaL_argcheck(thread, path_length < PATH_BYTES_MAX, 1, "it is too long");
     luaL_argcheck(thread, bytes_max > 0 && bytes_max <= UINT32_MAX, 2, "no size");
     luaL_argcheck(thread, stamp_length < STAMP_BYTES, 3, "it is too long");
+    double seconds = luaL_checknumber(thread, 4);
+    luaL_argcheck(thread, seconds > 0, 4, "no time");
     struct task *task = task_awaiting(thread);
     const struct services *services = task_generation(task)->services;
+    unsigned *hanging = &services->generations->hanging_count;
+
+    if (*hanging > 0) {
+        lua_pushnil(thread);
+        lua_pushliteral(thread, "reading a file before it has not ended");
+        return 2;
+    }
     struct reading *reading = mem_zeroed(sizeof(*reading));
     reading->task = task;
     reading->loop = services->loop;
+    reading->hanging = hanging;
+    reading->patience = timeout_acquire(services->loop, on_patience_over, reading);
+    timeout_set(reading->patience, seconds);
     memcpy(reading->path, path, path_length);
     memcpy(reading->stamp, stamp, stamp_length);
     reading->bytes_max = (size_t)bytes_max;
     reading->job = (struct background_job){.work = work, .done = on_done};
-    background_submit(services->background, &reading->job);
+    background_submit(services->reader, &reading->job);
     return task_suspend(task, on_cancel, reading);
 }
 

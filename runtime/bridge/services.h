@@ -28,6 +28,7 @@ struct generations {
     unsigned alive;         /* started and not freed yet, the current one among them */
     struct list all;        /* of these, whose last request has not ended */
     unsigned hashing_count; /* passwords that wait to be hashed */
+    unsigned hanging_count; /* files that take longer to read than anybody waits */
     struct sampler sampler;
     /* Of each of the worker's counts, what a generation has published: moon_worker_growth(). */
     double published[GENERATIONS_COUNTS_MAX];
@@ -43,6 +44,7 @@ struct services {
     struct resolver *resolver;
     struct background *background;
     struct background *hasher; /* of passwords, which is meant to take long */
+    struct background *reader; /* of files that may be anywhere, and hang there */
     struct generations *generations;
     struct stores *stores;
     struct appeals *appeals; /* to the master */

@@ -32,7 +32,7 @@
 struct worker {
     const struct worker_options *options;
     struct loop *loop;
-    struct background *background, *hasher;
+    struct background *background, *hasher, *reader;
     struct resolver *resolver;
     struct clusters *clusters;
     struct prober *prober;
@@ -231,6 +231,7 @@ static bool make_services(struct worker *worker)
     }
     worker->background = background_create(worker->loop, BACKGROUND_IDLE);
     worker->hasher = background_create(worker->loop, BACKGROUND_IDLE);
+    worker->reader = background_create(worker->loop, BACKGROUND_PROMPT);
     worker->clusters = clusters_create(worker->loop, worker->resolver, &gateway->limits);
     worker->gateway = gateway_create(worker->loop, gateway, &BRIDGE_PHASES, &worker->generation);
     worker_listeners_init(&worker->listeners, worker->gateway);
@@ -257,6 +258,7 @@ static bool make_services(struct worker *worker)
                                          .resolver = worker->resolver,
                                          .background = worker->background,
                                          .hasher = worker->hasher,
+                                         .reader = worker->reader,
                                          .generations = &worker->generations,
                                          .stores = worker->stores,
                                          .appeals = &worker->appeals,
@@ -359,6 +361,8 @@ static void end_generations(struct worker *worker)
         return;
     generations_end_tasks(&worker->generations);
     background_destroy(&worker->hasher);
+    if (worker->generations.hanging_count == 0) /* else it ends with the process */
+        background_destroy(&worker->reader);
     background_destroy(&worker->background);
 }
 
@@ -384,7 +388,8 @@ static void tear_down(struct worker *worker)
         clusters_destroy(&worker->clusters);
     if (worker->resolver != NULL)
         resolver_destroy(&worker->resolver);
-    loop_destroy(&worker->loop);
+    if (worker->reader == NULL) /* else its thread may tell the loop yet */
+        loop_destroy(&worker->loop);
 }
 
 /* Who was forked with a generation has its user, too. */

@@ -47,6 +47,32 @@ describe("discovery", function()
     assert.equal(1, status.generation)
   end)
 
+  -- Sanitizers want to be loaded first.
+  local may_preload = (os.getenv "MOONGATE_BUILD" or "release") == "release"
+  local its = may_preload and it or pending
+
+  its("waits for a file no longer than is said, and holds up nothing else meanwhile", function()
+    self = discovered.new(2)
+    self:start('file = "targets.json", interval = "50ms", retry_max = "50ms", timeout = "50ms"', {
+      files = { ["targets.json"] = self:list_of(1) },
+      env = { LD_PRELOAD = system.absolute "build/release/spec/hanging.so" } })
+    assert.equal("1", self:answered())
+    local path = self.gateway.directory .. "/targets.json"
+    system.write_file(path .. ".hangs", "")
+    self:wait_for_error "a file before it has not ended"
+    assert.is_truthy(self.gateway:log():find("reading it does not end", 1, true))
+    -- The generation that goes is freed, and the next one built, in the background.
+    local config = self.gateway.directory .. "/gateway.lua"
+    system.write_file(config, system.read_file(config) .. 'route "/more" { upstream = "orders" }')
+    assert.equal(0, (self.gateway:ask { "reload" }))
+    wait.that(function() return json.decode(self:admin "/status").generations == 1 end)
+    assert.equal("1", self:answered())
+    system.write_file(path, self:list_of(2))
+    os.remove(path .. ".hangs")
+    self:wait_for "2"
+    assert.is_nil(self:shown().error)
+  end)
+
   it("lets what is under way end at a target that goes", function()
     self = discovered.new(2)
     self:start('file = "targets.json", interval = "50ms"',

@@ -13,7 +13,7 @@ local ONLY = {
   service = { consul = true }, tag = { consul = true }, datacenter = { consul = true },
   token = { consul = true }, wait = { consul = true }, app = { eureka = true },
   headers = { http = true, consul = true, eureka = true },
-  timeout = { http = true, consul = true, eureka = true },
+  timeout = { file = true, http = true, consul = true, eureka = true },
   interval = { file = true, http = true, eureka = true },
   ttl_min = { dns = true, srv = true }, ttl_max = { dns = true, srv = true },
   size = { file = true, http = true, consul = true, eureka = true },

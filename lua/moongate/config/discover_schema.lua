@@ -32,7 +32,7 @@ return {
   retry_max = { type = "duration", default = "30s", min = 0.05,
     help = "what the time between two failed questions grows to" },
   timeout = { type = "duration", default = "5s", min = 0.01, max = 600,
-    help = "of http, consul and eureka: for an answer" },
+    help = "of http, consul and eureka: for an answer; of file: for reading it" },
   size = { type = "size", default = "1m", min = 1024, max = 16777216,
     help = "of an answer or a file; a larger one is refused" },
   targets = { type = "integer", default = 1000, min = 1, max = 1024,

@@ -34,7 +34,8 @@ end
 ---@return number|string seconds_or_why
 function documents.file(source, memory)
   local options = source.options
-  local text, stamp = core.read_changed(options.path, options.size, memory.stamp or "")
+  local text, stamp = core.read_changed(options.path, options.size, memory.stamp or "",
+    options.timeout)
   if text == nil then return nil, "the file cannot be read: " .. stamp end
   if text == false then return false, options.interval end
   local document, wrong = json.decode(text)
