@@ -83,7 +83,9 @@ describe("address", function()
   end)
 
   it("writes hosts without port and brackets", function()
-    assert.equal("192.0.2.1", text_of(C.address_format_host, parse "192.0.2.1:80"))
+    for _, text in ipairs { "192.0.2.1", "0.10.100.255", "99.109.200.9" } do
+      assert.equal(text, text_of(C.address_format_host, parse(text .. ":80")))
+    end
     assert.equal("192.0.2.1", text_of(C.address_format_host, parse "[::ffff:192.0.2.1]:80"))
     assert.equal("2001:db8::1", text_of(C.address_format_host, parse "[2001:db8::1]:80"))
     assert.equal("unix", text_of(C.address_format_host, parse "unix:/a"))
