@@ -98,6 +98,11 @@ describe("TLS context of a server", function()
     assert.equal("TLSv1.3", tls.version(one))
   end)
 
+  it("takes the cipher that costs least of those that a client has", function()
+    local one = tls.shake_hands(loop, server {}, client())
+    assert.equal("TLS_AES_128_GCM_SHA256", tls.cipher(one))
+  end)
+
   describe("asks for client certificates", function()
     local good, strange, expired
 
