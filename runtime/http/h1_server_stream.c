@@ -130,6 +130,8 @@ static void send_end(struct http_stream *stream, const struct headers *trailers)
     if (server->framing == H1_SERVER_CHUNKED &&
         !h1_writer_last_chunk(h1_output_queue(&server->output), trailers))
         server->output.is_broken = true;
+    if (server->must_close)
+        stream_end_soon(server->transport);
     loop_flush_later(server->output.loop, &server->output.flush);
 }
 

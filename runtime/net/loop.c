@@ -140,7 +140,7 @@ struct loop *loop_create(void)
 {
     struct loop *loop = mem_zeroed(sizeof(*loop));
 
-    /* OpenSSL writes without MSG_NOSIGNAL. */
+    /* Pipes know no MSG_NOSIGNAL. */
     signal(SIGPIPE, SIG_IGN);
     loop->ev = ev_loop_new(EVBACKEND_EPOLL | EVFLAG_NOENV);
     if (loop->ev == NULL) {

@@ -31,27 +31,27 @@ static inline ssize_t socket_receive(int fd, void *bytes, size_t bytes_max, int 
     return count;
 }
 
-/* As send(), but not interrupted by signals, and raising none (MSG_NOSIGNAL). */
-static inline ssize_t socket_send(int fd, const void *bytes, size_t length)
+/* As send(), but not interrupted by signals, and raising none: `flags` and MSG_NOSIGNAL. */
+static inline ssize_t socket_send(int fd, const void *bytes, size_t length, int flags)
 {
     ssize_t count;
 
     do
-        count = SOCKET_BYTES_BY_LIBRARY
-                    ? send(fd, bytes, length, MSG_NOSIGNAL)
-                    : syscall(SYS_sendto, fd, bytes, length, MSG_NOSIGNAL, NULL, (socklen_t)0);
+        count = SOCKET_BYTES_BY_LIBRARY ? send(fd, bytes, length, flags | MSG_NOSIGNAL)
+                                        : syscall(SYS_sendto, fd, bytes, length,
+                                                  flags | MSG_NOSIGNAL, NULL, (socklen_t)0);
     while (count < 0 && errno == EINTR);
     return count;
 }
 
 /* The same for several pieces. */
-static inline ssize_t socket_send_vectors(int fd, const struct msghdr *message)
+static inline ssize_t socket_send_vectors(int fd, const struct msghdr *message, int flags)
 {
     ssize_t count;
 
     do
-        count = SOCKET_BYTES_BY_LIBRARY ? sendmsg(fd, message, MSG_NOSIGNAL)
-                                        : syscall(SYS_sendmsg, fd, message, MSG_NOSIGNAL);
+        count = SOCKET_BYTES_BY_LIBRARY ? sendmsg(fd, message, flags | MSG_NOSIGNAL)
+                                        : syscall(SYS_sendmsg, fd, message, flags | MSG_NOSIGNAL);
     while (count < 0 && errno == EINTR);
     return count;
 }

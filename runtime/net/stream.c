@@ -108,6 +108,9 @@ static void stream_close(struct stream **stream, bool polite)
         stream_tls_close(gone, polite);
     ev_io_stop(gone->loop->ev, &gone->readable);
     ev_io_stop(gone->loop->ev, &gone->writable);
+    /* With bytes left to read, closing would throw away what waits to be sent. */
+    if (gone->ends_soon && polite && !gone->is_shut_down)
+        shutdown(gone->readable.fd, SHUT_WR);
     close(gone->readable.fd);
     free(gone);
 }
@@ -159,10 +162,10 @@ bool stream_has_pending(const struct stream *stream)
 
 static ssize_t write_plain(struct stream *stream, const struct iovec *vectors, int count)
 {
-    int fd = stream->writable.fd;
+    int fd = stream->writable.fd, flags = stream_send_flags(stream);
     struct msghdr message = {.msg_iov = (struct iovec *)vectors, .msg_iovlen = (size_t)count};
-    ssize_t put = count == 1 ? socket_send(fd, vectors->iov_base, vectors->iov_len)
-                             : socket_send_vectors(fd, &message);
+    ssize_t put = count == 1 ? socket_send(fd, vectors->iov_base, vectors->iov_len, flags)
+                             : socket_send_vectors(fd, &message, flags);
 
     if (put >= 0)
         return put;
@@ -203,6 +206,11 @@ void stream_await_writable(struct stream *stream)
 
     stream->is_awaited = true;
     stream_watch(stream);
+}
+
+void stream_end_soon(struct stream *stream)
+{
+    stream->ends_soon = true;
 }
 
 void stream_shut_down(struct stream *stream)

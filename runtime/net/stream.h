@@ -70,6 +70,11 @@ ssize_t stream_write(struct stream *stream, const struct iovec *vectors, int cou
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 void stream_await_writable(struct stream *stream);
+/*
+ * The next write is the last: who says so ends the stream within the turn in which all is written,
+ * so that the end goes out in one segment with it. Shutting down or destroying sends what waits.
+ */
+void stream_end_soon(struct stream *stream);
 /* Sends FIN (and TLS close_notify first): reading goes on. */
 void stream_shut_down(struct stream *stream);
 /* Between messages: false when the peer has said something, hung up or failed. Consumes TLS

@@ -110,7 +110,7 @@ void stream_accept_tls(struct stream *stream, struct tls_context *context, strea
 {
     assert(stream->tls == NULL && stream->ending == STREAM_AGAIN);
 
-    SSL *ssl = tls_context_accept(context, stream_fd(stream));
+    SSL *ssl = tls_context_accept(context);
     stream->tls = stream_tls_create(stream, context, ssl);
     start(stream, done, data);
 }
@@ -133,7 +133,7 @@ void stream_connect_tls(struct stream *stream, struct tls_context *context,
     assert(stream->tls == NULL && stream->ending == STREAM_AGAIN);
 
     char *key = session_key_of(server);
-    SSL *ssl = tls_context_connect(context, stream_fd(stream), server->name, key);
+    SSL *ssl = tls_context_connect(context, server->name, key);
     if (ssl == NULL) {
         free(key);
         done(data, FAULT_UPSTREAM_TLS, "no certificate can be for such a name");

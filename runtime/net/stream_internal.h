@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <sys/socket.h>
+
 #include "net/stream.h"
 
 struct stream {
@@ -16,8 +18,15 @@ struct stream {
     bool is_paused, is_awaited; /* awaited: on_writable was asked for */
     bool has_failed;            /* a write took the socket's error: its end is none */
     bool is_shut_down;          /* nothing more is written */
+    bool ends_soon;             /* see stream_end_soon() */
     struct stream_tls *tls;     /* NULL: plain */
 };
+
+/* Of what is sent now, besides MSG_NOSIGNAL. */
+static inline int stream_send_flags(const struct stream *stream)
+{
+    return stream->ends_soon ? MSG_MORE : 0;
+}
 
 /* Starts and stops both watchers to match the state; call after each change of it. */
 void stream_watch(struct stream *stream);

@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "net/socket_bytes.h"
+#include "net/stream_bio.h"
 #include "net/stream_tls.h"
 #include "net/tls_context.h"
 
@@ -27,6 +28,13 @@ struct gather {
     int count;
     size_t offset; /* in the first vector */
 };
+
+/* What others have left; to look is a third of what clearing an empty queue takes. */
+static void forget_errors(void)
+{
+    if (ERR_peek_last_error() != 0)
+        ERR_clear_error();
+}
 
 static void on_again(struct loop_deferred *item)
 {
@@ -44,6 +52,8 @@ struct stream_tls *stream_tls_create(struct stream *stream, struct tls_context *
     tls->stream = stream;
     tls->context = tls_context_acquire(context);
     tls->ssl = ssl;
+    BIO *bio = stream_bio_create(tls);
+    SSL_set_bio(ssl, bio, bio);
     tls->again.run = on_again;
     list_init(&tls->again.node);
     return tls;
@@ -60,7 +70,8 @@ void stream_tls_close(struct stream *stream, bool polite)
     struct stream_tls *tls = stream->tls;
     list_remove(&tls->again.node);
     if (polite && is_sound(tls) && !stream->is_shut_down) {
-        ERR_clear_error();
+        stream_end_soon(stream);
+        forget_errors();
         SSL_shutdown(tls->ssl);
     }
     /* However the connection ended, its session stays good for the next one. */
@@ -69,6 +80,7 @@ void stream_tls_close(struct stream *stream, bool polite)
     SSL_free(tls->ssl);
     ERR_clear_error();
     tls_context_release(&tls->context);
+    free(tls->held);
     free(tls->server_name);
     free(tls->session_key);
     free(tls);
@@ -97,7 +109,7 @@ static ssize_t read_records(struct stream_tls *tls, char *bytes, size_t bytes_ma
 
     tls->has_news = false;
     do {
-        ERR_clear_error();
+        forget_errors();
         int got = SSL_read(tls->ssl, bytes + sum, (int)(bytes_max - sum));
         if (got <= 0) {
             int outcome = outcome_of(tls, got);
@@ -178,7 +190,7 @@ static const char *gather_next(struct gather *from, char *room, size_t bytes_max
 
 static ssize_t write_record(struct stream_tls *tls, const char *bytes, size_t length)
 {
-    ERR_clear_error();
+    forget_errors();
     int put = SSL_write(tls->ssl, bytes, (int)length);
     if (put > 0) {
         tls->unsent = 0;
@@ -241,7 +253,7 @@ bool stream_tls_is_quiet(struct stream *stream)
     if (tls->is_broken || tls->handshaken != NULL)
         return false;
     for (int i = 0; i < QUIET_RECORDS_MAX; i++) {
-        ERR_clear_error();
+        forget_errors();
         int got = SSL_peek(tls->ssl, &byte, 1);
         if (got > 0 || outcome_of(tls, got) != STREAM_AGAIN)
             return false;
@@ -255,7 +267,8 @@ bool stream_tls_is_quiet(struct stream *stream)
 /* False when close_notify did not fit into the socket: to be tried again. */
 static bool say_close_notify(struct stream_tls *tls)
 {
-    ERR_clear_error();
+    stream_end_soon(tls->stream);
+    forget_errors();
     int result = SSL_shutdown(tls->ssl);
     return result >= 0 || outcome_of(tls, result) != STREAM_AGAIN;
 }

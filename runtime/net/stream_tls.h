@@ -18,7 +18,10 @@ struct stream_tls {
     int handshake_wants;        /* SSL_ERROR_WANT_READ or SSL_ERROR_WANT_WRITE */
     struct loop_deferred again; /* calls a reader that left bytes inside */
     size_t unsent;              /* bytes of the record that OpenSSL holds for the next write */
-    bool is_broken;             /* no SSL function may be called but SSL_free */
+    char *held;                 /* tickets that wait, see stream_bio.h; NULL: none */
+    size_t held_length;
+    bool has_socket_ended;
+    bool is_broken; /* no SSL function may be called but SSL_free */
     bool is_write_broken;
     bool is_drained; /* the last read took all that OpenSSL and the socket had */
     bool has_news;   /* the next read has an end or a failure to tell, or must be repeated */

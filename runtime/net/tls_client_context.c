@@ -100,12 +100,12 @@ static void resume(struct tls_context *context, SSL *ssl, const char *session_ke
         SSL_set_session(ssl, session);
 }
 
-SSL *tls_context_connect(struct tls_context *context, int fd, const char *server_name,
+SSL *tls_context_connect(struct tls_context *context, const char *server_name,
                          const char *session_key)
 {
     SSL *ssl = SSL_new(context->ssl_contexts[0]);
 
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
+    if (ssl == NULL) {
         fprintf(stderr, "moongate: OpenSSL cannot make a connection\n");
         abort();
     }

@@ -76,12 +76,13 @@ void tls_context_release(struct tls_context **context);
 void tls_context_set_ticket_secret(const unsigned char secret[TLS_TICKET_SECRET_BYTES]);
 
 /*
- * For streams: one end of a connection over `fd`. `server_name` and `session_key` may be NULL, and
- * `session_key`, under which sessions are kept for resumption, must outlive what is returned.
+ * For streams: one end of a connection, yet without a BIO. `server_name` and `session_key` may be
+ * NULL, and `session_key`, under which sessions are kept for resumption, must outlive what is
+ * returned.
  */
-SSL *tls_context_accept(struct tls_context *context, int fd);
+SSL *tls_context_accept(struct tls_context *context);
 /* NULL when no certificate could be for `server_name`. */
-SSL *tls_context_connect(struct tls_context *context, int fd, const char *server_name,
+SSL *tls_context_connect(struct tls_context *context, const char *server_name,
                          const char *session_key);
 /* A handshake failed: the session kept under this key (may be NULL) is not tried again. */
 void tls_context_forget(struct tls_context *context, const char *session_key);

@@ -203,11 +203,11 @@ struct tls_context *tls_context_create_server(const struct tls_server_options *o
     return context;
 }
 
-SSL *tls_context_accept(struct tls_context *context, int fd)
+SSL *tls_context_accept(struct tls_context *context)
 {
     SSL *ssl = SSL_new(context->ssl_contexts[0]);
 
-    if (ssl == NULL || SSL_set_fd(ssl, fd) != 1) {
+    if (ssl == NULL) {
         fprintf(stderr, "moongate: OpenSSL cannot make a connection\n");
         abort();
     }

@@ -4,6 +4,7 @@ local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local peer = require "spec.support.peer"
 local process = require "spec.support.process"
+local socket = require "spec.support.socket"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
@@ -25,6 +26,7 @@ local CONFIG = [[
       { "metrics" },
     },
   }
+  route "GET /own" { plugins = { { "mock", body = "hello" } } }
   route "GET /heap" { plugins = { { "heap" } } }
 ]]
 
@@ -110,6 +112,16 @@ describe("a request", function()
       assert.equal(0, count(counts, { "timerfd_settime", "accept4" }))
     end)
   end
+
+  it("is answered and ends its connection in one segment, if that ends with it", function()
+    local client = socket.connect("127.0.0.1", moongate.port)
+    local before = client:segments()
+    client:send "GET /own HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    assert.matches("^HTTP/1.1 200 ", (client:receive_all()))
+    -- Another one acknowledges the request.
+    assert.equal(2, client:segments() - before)
+    client:close()
+  end)
 
   local function heap_bytes()
     return tonumber(http.request(moongate.port, { path = "/heap" }).body)

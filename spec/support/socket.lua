@@ -290,6 +290,16 @@ function Socket:is_closed(seconds)
   return why == "closed" or why == "reset"
 end
 
+--- Segments of TCP that have come so far.
+---@return integer all        tcpi_segs_in of tcp(7)'s TCP_INFO
+---@return integer with_data  tcpi_data_segs_in
+function Socket:segments()
+  local info = ffi.new "uint32_t[64]"
+  number_size[0] = ffi.sizeof(info)
+  assert(C.spec_getsockopt(self.fd, 6, 11, info, number_size) == 0, system.last_error())
+  return info[35], info[38]
+end
+
 --- Ends the sending direction; reading goes on.
 function Socket:finish()
   C.spec_shutdown(self.fd, 1)

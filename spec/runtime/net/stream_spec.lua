@@ -62,6 +62,27 @@ describe("stream", function()
     assert.equal(streams.BROKEN, one:read())
   end)
 
+  for _, how in ipairs { "destroy", "shut_down" } do
+    it("sends its last bytes and its end in one segment: " .. how, function()
+      local one, peer = tcp()
+      local before = peer:segments()
+      one:end_soon()
+      one:write "last"
+      one[how](one)
+      assert.same({ "last", "closed" }, { peer:receive_all() })
+      assert.equal(before + 1, (peer:segments()))
+    end)
+  end
+
+  it("sends its last bytes whatever it has not read", function()
+    local one, peer = tcp()
+    peer:send "more"
+    one:end_soon()
+    one:write("last", " bytes")
+    one:destroy()
+    assert.equal("last bytes", (peer:receive_all()))
+  end)
+
   it("calls a reader that leaves bytes behind again", function()
     local one, other = streams.pair(loop)
     local got = ""
