@@ -31,6 +31,7 @@ describe("what was read of a configuration", function()
       listen "127.0.0.1:0"
       listen { "127.0.0.1:0", tls = { cert = %q, key = %q } }
       include "routes/*.lua"
+      watch(false)
       %s
     ]]):format(pair.certificate, pair.key, more))
     for name, text in pairs(FILES) do system.write_file(directory .. "/" .. name, text) end
