@@ -109,9 +109,10 @@ void moon_cache_numbers(struct generation *generation, double *numbers);
 size_t moon_cache_held_bytes(void);
 /* Looks at some of the store, for some 100 µs; false when that was all. */
 bool moon_cache_held_look(struct generation *generation, void *held);
-/* The bytes of the next route that has any; -1: of no route, the rest in `rest`. */
-double moon_cache_held_next(struct generation *generation, void *held, uint32_t *route,
-                            struct slice *name, double *rest);
+/* The next route of which something is stored or gave way to others: numbers[0] bytes, [1] how many
+ * answers gave way. False: there is none, and these are the numbers of what is of no route. */
+bool moon_cache_held_next(struct generation *generation, void *held, uint32_t *route,
+                          struct slice *name, double *numbers);
 
 /* ---- what became of a request ---- */
 

@@ -91,20 +91,37 @@ bool moon_cache_held_look(struct generation *generation, void *held)
     return object_accounts_look(store_of(generation), held, HELD_PAGES);
 }
 
-double moon_cache_held_next(struct generation *generation, void *held, uint32_t *at,
-                            struct slice *name, double *rest)
+/* What no route of this generation has. */
+static uint64_t evicted_rest(const struct generation *generation)
 {
+    const struct tallies *evicted = &generation->services->shared->evicted;
+    uint64_t rest = tallies_sum(evicted);
+
+    for (uint32_t i = 0; i < generation->route_count; i++) {
+        const struct cache_policy *policy = generation->routes[i].route.cache;
+        rest -= policy != NULL ? tallies_read(evicted, policy->account) : 0;
+    }
+    return rest;
+}
+
+bool moon_cache_held_next(struct generation *generation, void *held, uint32_t *at,
+                          struct slice *name, double *numbers)
+{
+    const struct tallies *evicted = &generation->services->shared->evicted;
+
     while (*at < generation->route_count) {
         const struct route *route = &generation->routes[(*at)++].route;
-        uint64_t bytes =
-            route->cache != NULL ? object_accounts_take(held, route->cache->account) : 0;
-        if (bytes > 0) {
-            *name = route->name;
-            return (double)bytes;
-        }
+        if (route->cache == NULL)
+            continue;
+        numbers[0] = (double)object_accounts_take(held, route->cache->account);
+        numbers[1] = (double)tallies_read(evicted, route->cache->account);
+        *name = route->name;
+        if (numbers[0] > 0 || numbers[1] > 0)
+            return true;
     }
-    *rest = (double)object_accounts_rest(held);
-    return -1;
+    numbers[0] = (double)object_accounts_rest(held);
+    numbers[1] = (double)evicted_rest(generation);
+    return false;
 }
 
 void moon_cache_numbers(struct generation *generation, double *numbers)

@@ -104,7 +104,8 @@ static size_t total_bytes(const struct division *division)
            plugin_accounts_bytes(division->lanes) + slots_bytes(division->lanes) +
            object_store_bytes(&objects) +
            values_region_bytes(division->value_bytes, division->lanes) +
-           target_board_bytes(division->lanes) + breakers_bytes() + gates_bytes(division->lanes);
+           target_board_bytes(division->lanes) + breakers_bytes() + gates_bytes(division->lanes) +
+           tallies_bytes();
 }
 
 /* An account of values is the counter of what is evicted of its cache. */
@@ -113,6 +114,13 @@ static void on_value_freed(void *data, uint32_t account, uint64_t bytes, bool wa
     const struct shared *shared = data;
     if (was_evicted)
         counter_add(&shared->counters, account, 1);
+}
+
+static void on_object_freed(void *data, uint32_t account, uint64_t bytes, bool was_evicted)
+{
+    const struct shared *shared = data;
+    if (was_evicted && account != 0)
+        tallies_count(&shared->evicted, account);
 }
 
 /* False when a region is there with another size or layout. */
@@ -133,9 +141,12 @@ static bool allot(struct shared *shared, const struct division *division)
         values_init(&shared->values, segment, division->value_bytes, division->lanes) &&
         target_board_init(&shared->targets, segment, division->lanes) &&
         breakers_init(&shared->breakers, segment, "breakers") &&
-        gates_init(&shared->gates, segment, division->lanes);
-    if (is_allotted)
+        gates_init(&shared->gates, segment, division->lanes) &&
+        tallies_init(&shared->evicted, segment, "evicted");
+    if (is_allotted) {
         object_store_on_freed(&shared->values.store, on_value_freed, shared);
+        object_store_on_freed(&shared->objects, on_object_freed, shared);
+    }
     if (is_allotted)
         shared->loop_turns = histogram_slot(&shared->histograms, SLICE(LOOP_TURNS), SLICE_NONE);
     return is_allotted;

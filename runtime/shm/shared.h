@@ -21,6 +21,7 @@
 #include "shm/plugin_accounts.h"
 #include "shm/segment.h"
 #include "shm/slots.h"
+#include "shm/tallies.h"
 #include "shm/target_board.h"
 #include "shm/values.h"
 #include "shm/worker_board.h"
@@ -56,9 +57,10 @@ struct shared {
     struct histogram_table histograms;
     struct limiter limiter;
     struct dict dict;
-    struct notice notice; /* JSON of the master's: which generation runs, how reloads went */
-    uint32_t loop_turns;  /* histogram of the time between two waits of the loop, all workers */
-    unsigned side;        /* 0 or 1: whose lanes are ours */
+    struct tallies evicted; /* answers of the HTTP cache that gave way, by account */
+    struct notice notice;   /* JSON of the master's: which generation runs, how reloads went */
+    uint32_t loop_turns;    /* histogram of the time between two waits of the loop, all workers */
+    unsigned side;          /* 0 or 1: whose lanes are ours */
     struct worker_board board;
     struct worker_place *place; /* this process's on the board */
     struct plugin_accounts accounts;

@@ -53,6 +53,15 @@ describe("a cache that is full of what is being read", function()
     return tonumber(text:match("\n" .. name .. " (%d+)"))
   end
 
+  -- Of both routes together, as of the whole.
+  local function evicted_by_route()
+    local text, sum = http.request(moongate.admin_port, { path = "/metrics" }).body, 0
+    for count in text:gmatch '\nmoongate_cache_route_evicted_total{route="[^"]+"} (%d+)' do
+      sum = sum + tonumber(count)
+    end
+    return sum
+  end
+
   local function is_at_rest() return metric "moongate_cache_filling" == 0 end
 
   for _, form in ipairs { "", "&chunked" } do
@@ -120,5 +129,17 @@ describe("a cache that is full of what is being read", function()
       assert.not_equal("timeout", how)
     end
     wait.that(is_at_rest, 20, "the end of the fill")
+  end)
+
+  it("counts by route what gives way", function()
+    local before = metric "moongate_cache_evicted_total"
+    for i = 1, 60 do
+      http.request(moongate.port, { path = ("/gone/%d?Cache-Control=max-age=60&bytes=96000")
+        :format(i), count = true })
+    end
+    wait.that(function()
+      local count = metric "moongate_cache_evicted_total"
+      return count > before and count == evicted_by_route()
+    end)
   end)
 end)

@@ -155,7 +155,7 @@ ffi.cdef [[
   };
   struct shared {
     struct segment segment; struct counter_table counters; struct histogram_table histograms;
-    struct limiter limiter; struct dict dict;
+    struct limiter limiter; struct dict dict; struct { uint64_t *words; } evicted;
     struct { void *page; char *copy; } notice; uint32_t loop_turns;
     unsigned side;
     struct { void *places; uint32_t lanes; } board; void *place;

@@ -1,0 +1,30 @@
+/*
+ * tallies — how often something happened to each of many numbers, told apart by all processes.
+ *
+ * A word has a number and its count, and both change by one compare-and-swap: nothing is lost when
+ * a process is killed. A number keeps its word for good; those that find none count together.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shm/segment.h"
+
+/* Numbers that are told apart; a power of two. */
+#define TALLIES_MAX 4096
+
+/* This process's view. */
+struct tallies {
+    uint64_t *words; /* 63 to 32 the number, 31 to 0 how often, modulo; the last is of the others */
+};
+
+size_t tallies_bytes(void);
+/* The region `name`; false when the segment refuses it. */
+bool tallies_init(struct tallies *tallies, struct segment *segment, const char *name);
+/* `number`: not 0. */
+void tallies_count(const struct tallies *tallies, uint32_t number);
+uint32_t tallies_read(const struct tallies *tallies, uint32_t number);
+/* Of all numbers together, those that found no word included. */
+uint64_t tallies_sum(const struct tallies *tallies);

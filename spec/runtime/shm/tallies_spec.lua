@@ -1,0 +1,46 @@
+--- tallies_spec: counts by number that several processes share.
+
+local ffi = require "ffi"
+local process = require "spec.support.process"
+local runtime = require "spec.support.runtime"
+
+local C = runtime.include("shm/segment.h", "shm/tallies.h")
+
+describe("tallies", function()
+  local segment, tallies
+
+  before_each(function()
+    segment, tallies = ffi.new "struct segment", ffi.new "struct tallies"
+    assert(C.segment_init(segment, 65536 + C.tallies_bytes()))
+    assert.is_true(C.tallies_init(tallies, segment, "tallies"))
+  end)
+
+  after_each(function() C.segment_clear(segment) end)
+
+  it("tell numbers apart, also those that want the same word", function()
+    local one, other = 7, 7 + 4096
+    for _ = 1, 3 do C.tallies_count(tallies, one) end
+    C.tallies_count(tallies, other)
+    assert.same({ 3, 1, 0 }, { C.tallies_read(tallies, one), C.tallies_read(tallies, other),
+      C.tallies_read(tallies, 8) })
+    assert.equal(4, tonumber(C.tallies_sum(tallies)))
+  end)
+
+  it("lose nothing while several count", function()
+    local workers = {}
+    for i = 1, 2 do
+      workers[i] = process.fork(function()
+        for n = 1, 5000 do C.tallies_count(tallies, n % 50 + 1) end
+      end)
+    end
+    for i = 1, 2 do workers[i]:wait(20) end
+    for n = 1, 50 do assert.equal(200, C.tallies_read(tallies, n)) end
+  end)
+
+  it("count together what finds no room", function()
+    for n = 1, 5000 do C.tallies_count(tallies, n) end
+    assert.equal(5000, tonumber(C.tallies_sum(tallies)))
+    assert.equal(1, C.tallies_read(tallies, 4096))
+    assert.equal(0, C.tallies_read(tallies, 5000))
+  end)
+end)
