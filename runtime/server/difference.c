@@ -129,7 +129,7 @@ static void note(struct difference *difference, enum difference_change change,
     list->items[list->kept++] = *item;
 }
 
-/* Whatever is in one inventory alone; in its order. */
+/* Whatever is in one inventory alone, of one name. */
 struct leftover {
     struct item *items;
     size_t count, capacity;
@@ -138,79 +138,73 @@ struct leftover {
 static void leave(struct leftover *leftover, const struct item *item)
 {
     if (leftover->count == leftover->capacity) {
-        leftover->capacity = leftover->capacity > 0 ? 2 * leftover->capacity : 64;
+        leftover->capacity = leftover->capacity > 0 ? 2 * leftover->capacity : 16;
         leftover->items =
             mem_resize(leftover->items, leftover->capacity * sizeof(*leftover->items));
     }
     leftover->items[leftover->count++] = *item;
 }
 
-static int compare_items(const struct item *one, const struct item *other)
+/* What is gone and has come under the same name is edited. */
+static void settle(struct difference *difference, struct leftover *gone, struct leftover *come)
 {
-    int order = compare_names(one, other);
-    return order != 0 ? order : compare_text(one->fingerprint, other->fingerprint);
+    size_t edited = gone->count < come->count ? gone->count : come->count;
+
+    for (size_t i = 0; i < come->count; i++)
+        note(difference, i < edited ? DIFFERENCE_EDITED : DIFFERENCE_ADDED, &come->items[i]);
+    for (size_t i = edited; i < gone->count; i++)
+        note(difference, DIFFERENCE_REMOVED, &gone->items[i]);
+    gone->count = come->count = 0;
 }
 
-static void compare(const struct difference *difference, struct leftover *gone,
-                    struct leftover *come)
+/* How the next of the two stand to each other; who has come to its end is behind all others. */
+static int compare_walks(const struct walk *from, const struct walk *to)
+{
+    if (!from->has_item || !to->has_item)
+        return from->has_item ? -1 : 1;
+    int order = compare_names(&from->item, &to->item);
+    return order != 0 ? order : compare_text(from->item.fingerprint, to->item.fingerprint);
+}
+
+/* Both in the order of names, so no more is held than there is of one name. */
+static void compare(struct difference *difference)
 {
     struct walk from = {.rest = {difference->from.memory, difference->from.bytes}};
     struct walk to = {.rest = {difference->to.memory, difference->to.bytes}};
+    struct leftover gone = {0}, come = {0};
 
     step(&from);
     step(&to);
-    while (from.has_item && to.has_item) {
-        int order = compare_items(&from.item, &to.item);
+    struct item last = from.has_item ? from.item : to.item;
+    while (from.has_item || to.has_item) {
+        int order = compare_walks(&from, &to);
+        const struct item *next = order <= 0 ? &from.item : &to.item;
+        if (compare_names(next, &last) != 0)
+            settle(difference, &gone, &come);
+        last = *next;
         if (order < 0)
-            leave(gone, &from.item);
+            leave(&gone, &from.item);
         if (order > 0)
-            leave(come, &to.item);
+            leave(&come, &to.item);
         if (order <= 0)
             step(&from);
         if (order >= 0)
             step(&to);
     }
-    for (; from.has_item; step(&from))
-        leave(gone, &from.item);
-    for (; to.has_item; step(&to))
-        leave(come, &to.item);
-}
-
-/* What is gone and has come under the same name is edited. */
-static void pair(struct difference *difference, const struct leftover *gone,
-                 const struct leftover *come)
-{
-    size_t i = 0, j = 0;
-
-    while (i < gone->count && j < come->count) {
-        int order = compare_names(&gone->items[i], &come->items[j]);
-        if (order < 0)
-            note(difference, DIFFERENCE_REMOVED, &gone->items[i++]);
-        else if (order > 0)
-            note(difference, DIFFERENCE_ADDED, &come->items[j++]);
-        else
-            note(difference, DIFFERENCE_EDITED, &come->items[j++]);
-        i += order == 0;
-    }
-    while (i < gone->count)
-        note(difference, DIFFERENCE_REMOVED, &gone->items[i++]);
-    while (j < come->count)
-        note(difference, DIFFERENCE_ADDED, &come->items[j++]);
+    settle(difference, &gone, &come);
+    free(gone.items);
+    free(come.items);
 }
 
 struct difference *difference_create(int from_fd, int to_fd)
 {
     struct difference *difference = mem_zeroed(sizeof(*difference));
-    struct leftover gone = {0}, come = {0};
 
     if (!map(from_fd, &difference->from) || !map(to_fd, &difference->to)) {
         difference_destroy(&difference);
         return NULL;
     }
-    compare(difference, &gone, &come);
-    pair(difference, &gone, &come);
-    free(gone.items);
-    free(come.items);
+    compare(difference);
     return difference;
 }
 
