@@ -164,11 +164,12 @@ void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *res
     struct rehearsal *done = *rehearsal;
 
     *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1};
-    rehearsal_hurry(done); /* what it has to do yet is waited for */
-    bool is_told = receive(done->fd, result);
-    int status = wait_for(done->pid);
-    if (!is_told)
-        result->errors = say_how_it_ended(status, done->config_path);
+    if (!receive(done->fd, result))
+        result->errors = say_how_it_ended(wait_for(done->pid), done->config_path);
+    else if (done->is_idle)
+        waitpid(done->pid, NULL, WNOHANG);
+    else
+        wait_for(done->pid);
     rehearsal_abandon(rehearsal);
 }
 

@@ -32,7 +32,9 @@ struct rehearsal *rehearsal_start(const char *config_path, const struct installa
 void rehearsal_hurry(struct rehearsal *rehearsal);
 /* Readable once it has ended. */
 int rehearsal_fd(const struct rehearsal *rehearsal);
-/* Waits for its end, and for no other child's. The result is the caller's to clear. */
+/* Waits for its message, and for its end, and for no other child's. One that is idle still is left
+ * to end at its leisure, which takes milliseconds of CPU: whoever reaps strangers reaps it. The
+ * result is the caller's to clear. */
 void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *result);
 /* Ends it where it stands. */
 void rehearsal_cancel(struct rehearsal **rehearsal);

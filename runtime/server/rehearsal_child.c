@@ -17,6 +17,9 @@
 #include "bridge/inventory.h"
 #include "server/rehearsal.h"
 
+/* As `ps` shows it; at most 15 bytes. */
+#define NAME "rehearsal"
+
 /* Descriptors up to this one are the process's own. */
 #define CHANNEL (STDERR_FILENO + 1)
 
@@ -66,6 +69,7 @@ static void leave_master(pid_t master, int fd)
 {
     sigset_t none;
 
+    prctl(PR_SET_NAME, NAME);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != master)
         _exit(1);

@@ -201,6 +201,9 @@ function Gateway:wait_for_log(pattern, seconds, from)
                                                     reports), 2)
 end
 
+-- Children of the master that are no workers, by name.
+local OTHERS = { ["nursery\n"] = true, ["rehearsal\n"] = true }
+
 --- Process ids of the workers.
 ---@return integer[]
 function Gateway:worker_pids()
@@ -208,7 +211,7 @@ function Gateway:worker_pids()
   local pids = {}
   for pid in (system.read_file(path) or ""):gmatch "%d+" do
     local name = system.read_file(("/proc/%s/comm"):format(pid))
-    if name and name ~= "nursery\n" then pids[#pids + 1] = tonumber(pid) end
+    if name and not OTHERS[name] then pids[#pids + 1] = tonumber(pid) end
   end
   return pids
 end
