@@ -1,13 +1,28 @@
 /*
- * priority — sched_setscheduler, and the limit that stands before it.
+ * priority — sched_setscheduler, and what stands before it: a limit, or a capability.
  */
 #include "base/priority.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <sys/resource.h>
 
 /* Each step is a factor of 1.25. */
 #define LOW_NICE 15
+
+/* Whether a nice value may be made smaller whatever the limit says, which is tried: in a container
+ * a process may have CAP_SYS_NICE and not the right. */
+static bool is_capable(void)
+{
+    errno = 0;
+    int nice = getpriority(PRIO_PROCESS, 0);
+
+    if (errno != 0 || setpriority(PRIO_PROCESS, 0, nice - 1) != 0 ||
+        getpriority(PRIO_PROCESS, 0) == nice)
+        return false;
+    setpriority(PRIO_PROCESS, 0, nice);
+    return true;
+}
 
 bool priority_may_go_back(void)
 {
@@ -19,7 +34,7 @@ bool priority_may_go_back(void)
         limit.rlim_cur = PRIORITY_NICE_LIMIT;
         setrlimit(RLIMIT_NICE, &limit);
     }
-    return limit.rlim_cur >= PRIORITY_NICE_LIMIT;
+    return limit.rlim_cur >= PRIORITY_NICE_LIMIT || is_capable();
 }
 
 void priority_lower(pid_t thread)

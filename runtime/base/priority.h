@@ -12,8 +12,8 @@
 /* How long something may wait for what an idle thread does, until that gets its share. */
 #define PRIORITY_PATIENCE_SECONDS 2.0
 
-/* Whether threads of this process may go back; a soft limit that is too low is raised. One that
- * could not should not become idle. */
+/* Whether threads of this process may go back; a soft limit that is too low is raised, and who has
+ * CAP_SYS_NICE needs none. One that could not should not become idle. */
 bool priority_may_go_back(void);
 /* Of a thread, or of a process that has one alone; 0: the calling thread. */
 void priority_set_idle(pid_t thread, bool is_idle);
