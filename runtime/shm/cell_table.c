@@ -198,7 +198,7 @@ static bool advance(const struct cell_table *table, uint64_t tag, const struct s
     return false;
 }
 
-/* A candidate beside a confirmed cell can only be in the way; whoever inserted it starts over. */
+/* A candidate beside a confirmed cell only takes room; whoever inserted it starts over. */
 static void drop(const struct cell_seen *candidate)
 {
     if (candidate->cell != NULL)
@@ -211,6 +211,10 @@ bool cell_table_claim(const struct cell_table *table, uint64_t tag, cell_may_reu
     struct cell_seen held = {0};
     assert(tag != 0);
 
+    /* Mostly it is there. A candidate beside it stays then: no scan that sees a confirmed cell
+     * clears a candidate, and its room is anybody's. */
+    if (cell_table_find(table, tag, seen))
+        return true;
     for (int i = 0; i < CELL_ATTEMPTS_MAX; i++) {
         struct scan scan;
         look(table, tag, may_reuse, data, &scan);

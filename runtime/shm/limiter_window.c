@@ -127,9 +127,12 @@ static struct standing standing_of(const struct limiter *limiter,
     return standing;
 }
 
-/* With the part of the window before that still counts. */
+/* With the part of the window before that still counts: a division of 128 bits, where there is
+ * one. */
 static uint64_t used_in_all(const struct standing *standing)
 {
+    if (standing->before == 0)
+        return standing->used;
     return standing->used + scale_up(standing->before, standing->rest_ns, standing->length_ns);
 }
 

@@ -81,12 +81,15 @@ describe("cell_table", function()
     assert.same({ 100ULL }, cells_of(7))
   end)
 
-  it("drops the candidate beside a confirmed cell", function()
+  it("takes a confirmed cell, and the room of the candidate beside it for others", function()
+    make(8)
     assert.is_true(claim(7))
-    local mine = ffi.new("struct cell_seen", seen)
-    mine.cell[1].tag, mine.cell[1].word = 7, 55
+    seen.cell[1].tag, seen.cell[1].word = 7, 55
     assert.is_true(claim(7))
     assert.equal(55, tonumber(seen.word))
+    for tag = 11, 17 do put(tag, 1) end
+    assert.same({ 55ULL }, cells_of(7))
+    assert.is_false(claim(18))
   end)
 
   it("holds sixteen keys where it has sixteen cells", function()
