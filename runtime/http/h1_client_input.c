@@ -80,11 +80,12 @@ static void on_final(struct h1_client *client, struct response *response,
         on_complete(client);
 }
 
-static void on_head(struct h1_client *client, struct slice raw)
+static void on_head(struct h1_client *client, struct slice raw, const struct h1_lines *lines)
 {
     struct arena *arena = client->stream.arena;
     struct response *response = arena_alloc(arena, sizeof(*response));
-    const struct h1_head_reader reader = {.arena = arena, .opinions = client->opinions};
+    const struct h1_head_reader reader = {
+        .arena = arena, .opinions = client->opinions, .lines = lines};
     struct h1_connection_terms terms;
     enum fault fault =
         h1_head_parse_response(arena_copy(arena, raw), client->method, &reader, response, &terms);
@@ -100,12 +101,13 @@ static void on_head(struct h1_client *client, struct slice raw)
 
 static size_t read_head(struct h1_client *client, struct slice input)
 {
+    struct h1_lines lines;
     size_t length;
 
-    switch (h1_scanner_scan(&client->scanner, input)) {
+    switch (h1_scanner_scan_lines(&client->scanner, input, &lines)) {
     case H1_SCAN_DONE:
         length = client->scanner.offset;
-        on_head(client, slice_of(input.start, length));
+        on_head(client, slice_of(input.start, length), &lines);
         return length;
     case H1_SCAN_REFUSED:
         h1_client_close(client, client->scanner.fault);

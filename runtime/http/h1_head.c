@@ -6,7 +6,6 @@
 #include <assert.h>
 
 #include "http/h1_fields.h"
-#include "http/h1_parse.h"
 #include "http/uri.h"
 
 /* One head being made into a message. */
@@ -197,8 +196,8 @@ static enum fault read_request(struct reading *reading, struct request *request)
 {
     const struct h1_parse *parse = &reading->parse;
 
-    enum fault fault = h1_parse_request(&reading->parse, reading->head, reading->reader->opinions,
-                                        reading->arena, &request->headers);
+    enum fault fault =
+        h1_parse_request(&reading->parse, reading->head, reading->reader, &request->headers);
     if (fault != FAULT_NONE)
         return fault;
     request->method_name = parse->method;
@@ -285,8 +284,8 @@ static enum fault read_response(struct reading *reading, enum method method,
 {
     const struct h1_parse *parse = &reading->parse;
 
-    enum fault fault = h1_parse_response(&reading->parse, reading->head, reading->reader->opinions,
-                                         reading->arena, &response->headers);
+    enum fault fault =
+        h1_parse_response(&reading->parse, reading->head, reading->reader, &response->headers);
     if (fault != FAULT_NONE)
         return fault;
     response->status = parse->opinion.status;

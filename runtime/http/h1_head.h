@@ -12,7 +12,7 @@
 
 #include "base/arena.h"
 #include "base/fault.h"
-#include "http/h1_opinion.h"
+#include "http/h1_parse.h"
 #include "http/message.h"
 
 /* What a parsed head says of its connection, beside the message itself. */
@@ -20,13 +20,6 @@ struct h1_connection_terms {
     bool keeps_alive;    /* by version and Connection; false for a body that lasts until close */
     bool is_chunked;     /* of a BODY_STREAMED: else it lasts until the connection closes */
     size_t fault_offset; /* where the fault lies; 0 when something is missing */
-};
-
-/* What a reader of heads brings along. */
-struct h1_head_reader {
-    struct arena *arena;
-    struct h1_opinions *opinions; /* of the loop; NULL: http-parser is asked each time */
-    bool is_tls;                  /* the client's connection */
 };
 
 /*

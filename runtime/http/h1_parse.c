@@ -5,6 +5,8 @@
 
 /* Of what http-parser is asked about; where lines touch they are one. */
 #define PIECES_MAX 8
+/* Fields that a table has room for at least: policies and proxies add some. */
+#define ROOM_MIN 16
 
 /* The names that http-parser looks for. */
 static const uint64_t OPINIONATED =
@@ -31,45 +33,77 @@ static void gather(struct gathering *gathering, const char *start, const char *e
     gathering->count++;
 }
 
-/* The LF of the line that begins at `at`; the scanner has seen that there is one. */
-static const char *line_feed(const char *at, const char *end)
+static bool has_notes(const struct h1_head_reader *reader)
 {
-    return memchr(at, '\n', (size_t)(end - at));
+    return reader->lines != NULL && reader->lines->head != NULL;
 }
 
-static struct header split_field(const char *start, const char *colon, const char *feed)
+/* Where the head lies now, not where it was scanned. */
+static const char *moved(const char *at, const char *from, const char *to)
 {
-    struct slice name = slice_of(start, (size_t)(colon - start));
-    struct slice raw = slice_of(colon + 1, (size_t)(feed - 1 - (colon + 1)));
-    struct slice value = slice_trimmed(raw);
-    bool is_usual = value.start == colon + 2 && colon[1] == ' ';
-
-    return (struct header){
-        .name = name,
-        .value = value,
-        .id = header_id_of(name),
-        .is_line = is_usual && value.length + 1 == raw.length,
-    };
+    return to + (at - from);
 }
 
-/* All fields, from `at` on, up to the empty line that ends the head; NULL, or the one too many. */
-static const char *split_fields(struct gathering *gathering, struct slice fields,
-                                struct arena *arena, struct headers *headers)
+/* Those that http-parser looks for, and the empty line. */
+static void gather_fields(struct gathering *gathering, const struct headers *headers,
+                          const char *end)
 {
-    const char *at = fields.start, *end = fields.start + fields.length;
+    const char *empty_line = end - 2;
 
-    while (*at != '\r') {
-        const char *feed = line_feed(at, end);
-        const char *colon = memchr(at, ':', (size_t)(feed - at));
-        struct header field = split_field(at, colon, feed);
-        if (!headers_add_field(headers, arena, &field))
-            return at;
-        if ((HEADERS_BIT(field.id) & OPINIONATED) != 0)
-            gather(gathering, at, feed + 1);
-        at = feed + 1;
+    for (uint32_t i = 0; i < headers->count; i++) {
+        const struct header *item = &headers->items[i];
+        if ((HEADERS_BIT(item->id) & OPINIONATED) == 0)
+            continue;
+        bool is_last = i + 1 == headers->count;
+        gather(gathering, item->name.start, is_last ? empty_line : item[1].name.start);
     }
-    gather(gathering, at, end);
-    return NULL;
+    gather(gathering, empty_line, end);
+}
+
+/* The table of what was noted, where the head has been copied to. */
+static void adopt(struct headers *headers, const struct h1_lines *lines, const char *head,
+                  struct arena *arena)
+{
+    uint32_t capacity = lines->count > ROOM_MIN ? lines->count : ROOM_MIN;
+
+    *headers = (struct headers){
+        .items = arena_alloc(arena, capacity * sizeof(struct header)),
+        .count = lines->count,
+        .capacity = capacity,
+        .ids = lines->ids,
+        .bytes = lines->bytes,
+    };
+    for (uint32_t i = 0; i < lines->count; i++) {
+        struct header *item = &headers->items[i];
+        *item = lines->items[i];
+        item->name.start = moved(item->name.start, lines->head, head);
+        item->value.start = moved(item->value.start, lines->head, head);
+    }
+}
+
+/* From the scanner's notes, or, where it has made none of all fields, from the head. NULL, or the
+ * field that is one too many. */
+static const char *take_fields(struct slice head, size_t start_line,
+                               const struct h1_head_reader *reader, struct headers *headers)
+{
+    struct h1_lines again;
+
+    if (has_notes(reader)) {
+        adopt(headers, reader->lines, head.start, reader->arena);
+        return NULL;
+    }
+    h1_lines_begin(&again, head.start);
+    const char *end = h1_lines_take(&again, head.start + start_line, head.start + head.length);
+    adopt(headers, &again, head.start, reader->arena);
+    return *end == '\r' ? NULL : end;
+}
+
+static size_t start_line_bytes(struct slice head, const struct h1_head_reader *reader)
+{
+    if (has_notes(reader))
+        return (size_t)(reader->lines->fields - reader->lines->head);
+    size_t empty = head.start[0] == '\r' ? 2 : 0; /* at most one empty line before it */
+    return empty + slice_find(slice_after(head, empty), '\n') + 1;
 }
 
 /* Of a target that begins with a slash http-parser sees no more than that. */
@@ -127,33 +161,35 @@ static enum fault ask(struct h1_parse *parse, struct slice head, const struct ga
     return fault;
 }
 
-enum fault h1_parse_request(struct h1_parse *parse, struct slice head, struct h1_opinions *opinions,
-                            struct arena *arena, struct headers *headers)
+enum fault h1_parse_request(struct h1_parse *parse, struct slice head,
+                            const struct h1_head_reader *reader, struct headers *headers)
 {
     struct gathering gathering = {.count = 0};
+    size_t line = start_line_bytes(head, reader);
+    const char *end = head.start + head.length;
 
-    *parse = (struct h1_parse){.culprit = NULL};
-    if (head.start[0] == '\r') /* at most one empty line before it */
-        head = slice_after(head, 2);
-    size_t line = (size_t)(line_feed(head.start, head.start + head.length) + 1 - head.start);
-    split_request_line(parse, &gathering, slice_of(head.start, line));
-    parse->culprit = split_fields(&gathering, slice_after(head, line), arena, headers);
+    parse->culprit = take_fields(head, line, reader, headers);
     if (parse->culprit != NULL)
         return FAULT_REQUEST_HEAD_TOO_LARGE;
-    return ask(parse, head, &gathering, opinions, false);
+    struct slice rest = head;
+    if (head.start[0] == '\r')
+        rest = slice_after(head, 2);
+    split_request_line(parse, &gathering,
+                       slice_of(rest.start, (size_t)(head.start + line - rest.start)));
+    gather_fields(&gathering, headers, end);
+    return ask(parse, rest, &gathering, reader->opinions, false);
 }
 
 enum fault h1_parse_response(struct h1_parse *parse, struct slice head,
-                             struct h1_opinions *opinions, struct arena *arena,
-                             struct headers *headers)
+                             const struct h1_head_reader *reader, struct headers *headers)
 {
     struct gathering gathering = {.count = 0};
+    size_t line = start_line_bytes(head, reader);
 
-    *parse = (struct h1_parse){.culprit = NULL};
-    size_t line = (size_t)(line_feed(head.start, head.start + head.length) + 1 - head.start);
-    split_status_line(parse, &gathering, slice_of(head.start, line));
-    parse->culprit = split_fields(&gathering, slice_after(head, line), arena, headers);
+    parse->culprit = take_fields(head, line, reader, headers);
     if (parse->culprit != NULL)
         return FAULT_UPSTREAM_HEAD_TOO_LARGE;
-    return ask(parse, head, &gathering, opinions, true);
+    split_status_line(parse, &gathering, slice_of(head.start, line));
+    gather_fields(&gathering, headers, head.start + head.length);
+    return ask(parse, head, &gathering, reader->opinions, true);
 }

@@ -96,8 +96,37 @@ static size_t element_length(const struct h1_scanner *scanner)
     return scanner->offset - scanner->element_start;
 }
 
+static bool is_usual_version(const char *at)
+{
+    return memcmp(at, "HTTP/1.", 7) == 0 && (at[7] == '0' || at[7] == '1');
+}
+
+/* A whole request line with nothing wrong about it. */
+static bool skip_usual_request_line(struct h1_scanner *scanner, struct slice head)
+{
+    const char *start = head.start + scanner->offset, *end = head.start + head.length;
+    const char *at = start;
+
+    while (at < end && octet_is(*at, OCTET_TOKEN))
+        at++;
+    if (at == end || at == start || *at != ' ' || at - start > METHOD_BYTES_MAX)
+        return false;
+    const char *target = ++at;
+    while (at < end && octet_is(*at, OCTET_TARGET))
+        at++;
+    if (end - at < (ptrdiff_t)sizeof(" HTTP/1.1\r\n") - 1 || at == target || *at != ' ' ||
+        (size_t)(at - target) > scanner->limits.target_bytes_max)
+        return false;
+    if (!is_usual_version(at + 1) || at[9] != '\r' || at[10] != '\n')
+        return false;
+    scanner->offset = scanner->element_start = (size_t)(at + 11 - head.start);
+    return true;
+}
+
 static bool scan_request_start(struct h1_scanner *scanner, struct slice head)
 {
+    if (skip_usual_request_line(scanner, head))
+        return go(scanner, FIELD_START);
     if (head.start[scanner->offset] == '\r')
         return take(scanner, head, '\r', START_LF);
     return go(scanner, METHOD);
@@ -131,10 +160,8 @@ static bool scan_target(struct h1_scanner *scanner, struct slice head)
 /* "HTTP/1.1" or "HTTP/1.0", when all of it is there. */
 static bool skip_usual_version(struct h1_scanner *scanner, struct slice head)
 {
-    const char *at = head.start + scanner->offset;
-
     if (element_length(scanner) > 0 || head.length - scanner->offset < 8 ||
-        memcmp(at, "HTTP/1.", 7) != 0 || (at[7] != '0' && at[7] != '1'))
+        !is_usual_version(head.start + scanner->offset))
         return false;
     scanner->offset += 8;
     return true;
@@ -161,6 +188,26 @@ static bool scan_version(struct h1_scanner *scanner, struct slice head, enum sta
     if (scanner->is_response)
         return refuse(scanner);
     return refuse_as(scanner, FAULT_VERSION_UNSUPPORTED, scanner->element_start);
+}
+
+/* "HTTP/1.1 200 ", when all of it is there. */
+static bool skip_usual_status(struct h1_scanner *scanner, struct slice head)
+{
+    const char *at = head.start;
+
+    if (scanner->offset > 0 || head.length < 13 || !is_usual_version(at) || at[8] != ' ' ||
+        at[9] < '1' || at[9] > '5' || !octet_is(at[10], OCTET_DIGIT) ||
+        !octet_is(at[11], OCTET_DIGIT) || at[12] != ' ')
+        return false;
+    scanner->offset = scanner->element_start = 13;
+    return true;
+}
+
+static bool scan_status_version(struct h1_scanner *scanner, struct slice head)
+{
+    if (skip_usual_status(scanner, head))
+        return go(scanner, REASON);
+    return scan_version(scanner, head, STATUS_SPACE);
 }
 
 static bool scan_status(struct h1_scanner *scanner, struct slice head)
@@ -194,33 +241,26 @@ static bool scan_value(struct h1_scanner *scanner, struct slice head)
     return take(scanner, head, '\r', LINE_LF);
 }
 
-/* Whole fields, while all of a line is there and nothing about it is wrong: the rest is for the
- * machine. */
-static void skip_fields(struct h1_scanner *scanner, struct slice head)
+/* Whole fields: what is wrong, or not all there, is for the machine. */
+static void take_lines(struct h1_scanner *scanner, struct slice head, struct h1_lines *lines)
 {
     const char *at = head.start + scanner->offset, *end = head.start + head.length;
 
-    for (;;) {
-        const char *name = at;
-        while (at < end && octet_is(*at, OCTET_TOKEN))
-            at++;
-        if (at == name || at == end || *at != ':')
-            return;
-        at = octet_value_end(at + 1, end);
-        if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
-            return;
-        at += 2;
-        scanner->offset = scanner->element_start = (size_t)(at - head.start);
-    }
+    if (lines != NULL && lines->fields == NULL)
+        lines->fields = at;
+    scanner->offset = (size_t)(h1_lines_take(lines, at, end) - head.start);
+    scanner->element_start = scanner->offset;
 }
 
-static bool scan_field_start(struct h1_scanner *scanner, struct slice head)
+static bool scan_field_start(struct h1_scanner *scanner, struct slice head, struct h1_lines *lines)
 {
-    skip_fields(scanner, head);
+    take_lines(scanner, head, lines);
     if (scanner->offset == head.length)
         return false;
     if (head.start[scanner->offset] == '\r')
         return take(scanner, head, '\r', END_LF);
+    if (lines != NULL)
+        lines->head = NULL; /* this one is not among them */
     return go(scanner, NAME);
 }
 
@@ -235,7 +275,7 @@ static bool scan_name(struct h1_scanner *scanner, struct slice head)
     return take(scanner, head, ':', VALUE);
 }
 
-static bool step(struct h1_scanner *scanner, struct slice head)
+static bool step(struct h1_scanner *scanner, struct slice head, struct h1_lines *lines)
 {
     switch ((enum state)scanner->state) {
     case REQUEST_START:
@@ -251,7 +291,7 @@ static bool step(struct h1_scanner *scanner, struct slice head)
     case REQUEST_LINE_CR:
         return take(scanner, head, '\r', LINE_LF);
     case STATUS_VERSION:
-        return scan_version(scanner, head, STATUS_SPACE);
+        return scan_status_version(scanner, head);
     case STATUS_SPACE:
         return take(scanner, head, ' ', STATUS);
     case STATUS:
@@ -264,7 +304,7 @@ static bool step(struct h1_scanner *scanner, struct slice head)
     case LINE_LF:
         return take(scanner, head, '\n', FIELD_START);
     case FIELD_START:
-        return scan_field_start(scanner, head);
+        return scan_field_start(scanner, head, lines);
     case NAME:
         return scan_name(scanner, head);
     case END_LF:
@@ -277,13 +317,21 @@ static bool step(struct h1_scanner *scanner, struct slice head)
 
 enum h1_scan h1_scanner_scan(struct h1_scanner *scanner, struct slice head)
 {
+    return h1_scanner_scan_lines(scanner, head, NULL);
+}
+
+enum h1_scan h1_scanner_scan_lines(struct h1_scanner *scanner, struct slice head,
+                                   struct h1_lines *lines)
+{
+    if (lines != NULL)
+        h1_lines_begin(lines, scanner->offset == 0 ? head.start : NULL);
     bool is_full = head.length >= scanner->limits.head_bytes_max;
     if (is_full)
         head.length = scanner->limits.head_bytes_max;
 
     bool goes_on = scanner->fault == FAULT_NONE;
     while (goes_on && scanner->offset < head.length && scanner->state != DONE)
-        goes_on = step(scanner, head);
+        goes_on = step(scanner, head, lines);
 
     if (scanner->fault == FAULT_NONE && scanner->state != DONE && is_full)
         refuse_as(scanner,

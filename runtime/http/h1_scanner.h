@@ -17,6 +17,7 @@
 
 #include "base/fault.h"
 #include "base/slice.h"
+#include "http/h1_lines.h"
 
 struct h1_scanner_limits {
     size_t head_bytes_max;   /* start line and fields; 431 or UPSTREAM_HEAD_TOO_LARGE */
@@ -46,3 +47,6 @@ void h1_scanner_init_trailers(struct h1_scanner *scanner, bool is_response, size
  * empty line. At most one leading CRLF is part of a request's head (RFC 9112, 2.2).
  */
 enum h1_scan h1_scanner_scan(struct h1_scanner *scanner, struct slice head);
+/* The same; `lines->head` is NULL unless this call alone has seen all fields of the head. */
+enum h1_scan h1_scanner_scan_lines(struct h1_scanner *scanner, struct slice head,
+                                   struct h1_lines *lines);

@@ -54,13 +54,13 @@ static void body_begin(struct h1_server *server, const struct request *request)
     timeout_set(&server->timeout, server->limits->body_idle_seconds);
 }
 
-static void on_head(struct h1_server *server, struct slice raw)
+static void on_head(struct h1_server *server, struct slice raw, const struct h1_lines *lines)
 {
     stream_begin(server);
     struct arena *arena = server->stream.arena;
     struct request *request = arena_alloc(arena, sizeof(*request));
     const struct h1_head_reader reader = {arena, server->opinions,
-                                          stream_tls(server->transport) != NULL};
+                                          stream_tls(server->transport) != NULL, lines};
     struct h1_connection_terms terms;
     enum fault fault = h1_head_parse_request(arena_copy(arena, raw), &reader, request, &terms);
     if (fault != FAULT_NONE) {
@@ -89,12 +89,13 @@ static void on_head(struct h1_server *server, struct slice raw)
 static size_t read_head(struct h1_server *server, struct slice input)
 {
     bool begins = server->scanner.offset == 0;
+    struct h1_lines lines;
     size_t length;
 
-    switch (h1_scanner_scan(&server->scanner, input)) {
+    switch (h1_scanner_scan_lines(&server->scanner, input, &lines)) {
     case H1_SCAN_DONE:
         length = server->scanner.offset; /* the scanner may begin anew meanwhile */
-        on_head(server, slice_of(input.start, length));
+        on_head(server, slice_of(input.start, length), &lines);
         return length;
     case H1_SCAN_REFUSED:
         h1_server_refuse(server, server->scanner.fault, server->scanner.fault_offset);

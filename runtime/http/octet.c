@@ -37,14 +37,29 @@ const uint8_t OCTETS[256] = {
 #if defined(__SSE2__)
 #define STEP 16
 
+static unsigned before_first(__m128i are_found)
+{
+    return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8(are_found) | 1u << STEP);
+}
+
+static __m128i are_controls(__m128i bytes)
+{
+    __m128i below = _mm_set1_epi8(0x1f);
+    __m128i are_below = _mm_cmpeq_epi8(_mm_min_epu8(bytes, below), bytes);
+    return _mm_or_si128(are_below, _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f)));
+}
+
 /* How many of sixteen bytes come before the first control character. */
 static unsigned before_control(const char *at)
 {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)at), below = _mm_set1_epi8(0x1f);
-    __m128i are_below = _mm_cmpeq_epi8(_mm_min_epu8(bytes, below), bytes);
-    __m128i are_delete = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7f));
-    unsigned controls = (unsigned)_mm_movemask_epi8(_mm_or_si128(are_below, are_delete));
-    return (unsigned)__builtin_ctz(controls | 1u << STEP);
+    return before_first(are_controls(_mm_loadu_si128((const __m128i *)at)));
+}
+
+/* How many of sixteen bytes come before the first colon. */
+static unsigned before_colon(const char *at)
+{
+    __m128i bytes = _mm_loadu_si128((const __m128i *)at);
+    return before_first(_mm_cmpeq_epi8(bytes, _mm_set1_epi8(':')));
 }
 #else
 #define STEP 8
@@ -63,6 +78,12 @@ static unsigned before_control(const char *at)
     uint64_t controls = (below_blank | is_delete) & tops;
     return controls == 0 ? STEP : (unsigned)__builtin_ctzll(controls) / 8;
 }
+
+static unsigned before_colon(const char *at)
+{
+    const char *colon = memchr(at, ':', STEP);
+    return colon != NULL ? (unsigned)(colon - at) : STEP;
+}
 #endif
 
 const char *octet_value_end(const char *at, const char *end)
@@ -77,6 +98,18 @@ const char *octet_value_end(const char *at, const char *end)
         at++;
     }
     while (at < end && octet_is(*at, OCTET_VALUE))
+        at++;
+    return at;
+}
+
+const char *octet_name_end(const char *at, const char *end)
+{
+    if (end - at >= STEP) {
+        unsigned before = before_colon(at);
+        if (before < STEP)
+            return at + before;
+    }
+    while (at < end && octet_is(*at, OCTET_TOKEN))
         at++;
     return at;
 }

@@ -25,6 +25,12 @@ static inline bool octet_is(char c, unsigned set)
 /* The first byte from `at` on that is not OCTET_VALUE, or `end`. */
 const char *octet_value_end(const char *at, const char *end);
 
+/*
+ * Where a name that begins at `at` may end: at the first colon of the next few bytes, whatever
+ * comes before it, else at the first byte that is not OCTET_TOKEN, or `end`.
+ */
+const char *octet_name_end(const char *at, const char *end);
+
 /* The value of a hexadecimal digit. */
 static inline unsigned octet_hex(char digit)
 {

@@ -50,6 +50,9 @@ local function refused(reading, fault, offset, part)
   return reading
 end
 
+-- Of the last scan: what it noted on its way, when the head came in one piece.
+local lines = ffi.new "struct h1_lines"
+
 --- The end of the head in `bytes`, given to the scanner up to each of `cuts` and then whole.
 ---@param bytes string
 ---@param is_response? boolean
@@ -64,7 +67,7 @@ function h1.scan(bytes, is_response, cuts, limits)
   for i = 1, #cuts + 1 do
     local piece = bytes:sub(1, cuts[i] or #bytes)
     if verdict == C.H1_SCAN_MORE then
-      verdict = C.h1_scanner_scan(scanner, runtime.slice(piece))
+      verdict = C.h1_scanner_scan_lines(scanner, runtime.slice(piece), lines)
     end
   end
   return verdict == C.H1_SCAN_DONE and tonumber(scanner.offset) or nil, scanner
@@ -165,7 +168,8 @@ end)
 function h1.read_request(bytes, cuts, is_tls)
   return read(bytes, false, cuts or {}, function(reading, head)
     reading.message = ffi.new "struct request"
-    local reader = ffi.new("struct h1_head_reader", reading.arena, opinions, is_tls or false)
+    local reader = ffi.new("struct h1_head_reader", reading.arena, opinions, is_tls or false,
+      lines)
     return C.h1_head_parse_request(head, reader, reading.message, reading.terms)
   end)
 end
@@ -178,7 +182,7 @@ end
 function h1.read_response(bytes, cuts, method)
   return read(bytes, true, cuts or {}, function(reading, head)
     reading.message = ffi.new "struct response"
-    local reader = ffi.new("struct h1_head_reader", reading.arena, opinions, false)
+    local reader = ffi.new("struct h1_head_reader", reading.arena, opinions, false, lines)
     return C.h1_head_parse_response(head, C[METHODS[method or "GET"]], reader, reading.message,
       reading.terms)
   end)
