@@ -16,6 +16,7 @@ struct reading {
     struct h1_parse parse;
     struct h1_fields fields;
     struct uri_authority authority; /* what request->authority consists of */
+    bool is_host_plain;             /* see host_memory.h */
     const char *culprit;            /* where a fault lies; NULL: unknown */
 };
 
@@ -64,13 +65,16 @@ static struct slice lower(struct slice text, struct arena *arena)
 static enum fault read_host(struct reading *reading, struct request *request)
 {
     const struct h1_fields *fields = &reading->fields;
+    struct h1_opinions *opinions = reading->reader->opinions;
+    struct host_memory *hosts = opinions != NULL ? h1_opinions_hosts(opinions) : NULL;
 
     request->authority = SLICE("");
     if (fields->host_count > 1)
         return refuse(reading, FAULT_REQUEST_MALFORMED, fields->host->name);
     if (fields->host == NULL)
         return request->minor_version == 0 ? FAULT_NONE : FAULT_REQUEST_MALFORMED;
-    if (!uri_parse_authority(fields->host->value, &reading->authority))
+    if (!host_memory_parse(hosts, fields->host->value, &reading->authority,
+                           &reading->is_host_plain))
         return refuse(reading, FAULT_REQUEST_MALFORMED, fields->host->name);
     request->authority = fields->host->value;
     return FAULT_NONE;
@@ -84,7 +88,7 @@ static void split_authority(struct reading *reading, struct request *request)
     struct slice host = reading->authority.host;
     if (host.start[host.length - 1] == '.')
         host.length--;
-    request->host = lower(host, reading->arena);
+    request->host = reading->is_host_plain ? host : lower(host, reading->arena);
     request->port = reading->authority.port;
 }
 
@@ -108,6 +112,7 @@ static void take_authority(struct reading *reading, struct slice authority, stru
     bool is_valid = uri_parse_authority(authority, &reading->authority);
     assert(is_valid);
     (void)is_valid;
+    reading->is_host_plain = false;
     request->authority = authority;
 }
 

@@ -17,6 +17,7 @@ struct remembered {
 
 struct h1_opinions {
     struct remembered places[H1_OPINIONS_MAX];
+    struct host_memory hosts;
 };
 
 struct h1_opinions *h1_opinions_create(void)
@@ -28,6 +29,11 @@ void h1_opinions_destroy(struct h1_opinions **opinions)
 {
     free(*opinions);
     *opinions = NULL;
+}
+
+struct host_memory *h1_opinions_hosts(struct h1_opinions *opinions)
+{
+    return &opinions->hosts;
 }
 
 static void *create(void)

@@ -13,6 +13,7 @@
 
 #include "base/fault.h"
 #include "base/slice.h"
+#include "http/host_memory.h"
 
 /* Remembered texts, and the longest of them: together 24 KiB a loop. */
 #define H1_OPINIONS_MAX           128
@@ -32,6 +33,9 @@ struct h1_opinions *h1_opinions_create(void);
 void h1_opinions_destroy(struct h1_opinions **opinions);
 /* Those of a loop, which destroys them: borrowed by who lives no longer. */
 struct h1_opinions *h1_opinions_of(struct loop *loop);
+
+/* Of the authorities in the same heads. */
+struct host_memory *h1_opinions_hosts(struct h1_opinions *opinions);
 
 /* The head that these pieces are, one after the other. */
 struct h1_question {

@@ -1,7 +1,7 @@
 /*
  * uri — fuzzes targets, authorities, the normal form of paths, escapes and queries.
  */
-#include "http/uri.h"
+#include "http/host_memory.h"
 
 #include <assert.h>
 
@@ -27,11 +27,28 @@ static void check_target(struct slice text)
     assert((uri.form == URI_ABSOLUTE) == (uri.scheme.start != NULL));
 }
 
+/* What was remembered makes no difference. */
+static void check_memory(struct slice text, const struct uri_authority *parts)
+{
+    static struct host_memory memory;
+    struct uri_authority again;
+    bool is_plain;
+
+    for (int i = 0; i < 2; i++) {
+        assert(host_memory_parse(&memory, text, &again, &is_plain) == (parts != NULL));
+        assert(parts == NULL ||
+               (again.host.start == parts->host.start && again.host.length == parts->host.length &&
+                again.port == parts->port && again.is_v6 == parts->is_v6));
+    }
+}
+
 static void check_authority(struct slice text)
 {
     struct uri_authority parts;
+    bool is_valid = uri_parse_authority(text, &parts);
 
-    if (!uri_parse_authority(text, &parts))
+    check_memory(text, is_valid ? &parts : NULL);
+    if (!is_valid)
         return;
     assert(parts.host.length > 0 && lies_in(parts.host, text));
     assert(slice_find(parts.host, '[') == parts.host.length);
