@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/put.h"
 #include "gateway/exchange_private.h"
 #include "gateway/gateway.h"
 #include "gateway/trace_context.h"
@@ -88,30 +89,56 @@ static uint64_t fields_of_ours(const struct exchange *exchange)
            HEADERS_BIT(HEADER_FORWARDED);
 }
 
-/* Adds `value` to what a trusted proxy said. */
-static void append(struct exchange *exchange, struct headers *headers, enum header_id id,
-                   struct slice value)
+/* What we add: lines that stand one after the other, so that they are written in one piece. */
+struct own_lines {
+    struct exchange *exchange;
+    struct headers *headers;
+    char *next; /* in room for all of them */
+};
+
+#define OWN_NAMES_BYTES                                                         \
+    sizeof("x-forwarded-for: \r\nx-forwarded-proto: \r\nx-forwarded-host: \r\n" \
+           "x-real-ip: \r\nforwarded: \r\nvia: 1.1 \r\n")
+
+/* `start` is a literal: the name, ": " and what the value begins with. */
+static inline void add_line(struct own_lines *lines, enum header_id id, struct slice start,
+                            struct slice rest)
 {
-    struct arena *arena = &exchange->arena;
-    struct slice before = exchange->connection->is_trusted
-                              ? headers_joined(headers, arena, header_name_of(id))
-                              : SLICE_NONE;
+    struct slice name = slice_of(lines->next, header_name_of(id).length);
+    const char *value = name.start + name.length + sizeof(": ") - 1;
+    char *end = put(put(lines->next, start), rest);
+
+    lines->next = put(end, SLICE("\r\n"));
+    headers_add_field(lines->headers, &lines->exchange->arena,
+                      &(struct header){.name = name,
+                                       .value = slice_of(value, (size_t)(end - value)),
+                                       .id = id,
+                                       .is_line = true});
+}
+
+static inline bool is_trusted(const struct own_lines *lines)
+{
+    return lines->exchange->connection->is_trusted;
+}
+
+/* Behind what a trusted proxy said; false when that was nothing. */
+static bool append_to_trusted(struct own_lines *lines, enum header_id id, struct slice value)
+{
+    struct arena *arena = &lines->exchange->arena;
+    struct slice before = headers_joined(lines->headers, arena, header_name_of(id));
+
+    if (before.start == NULL)
+        return false;
     if (before.length > 0)
         value = arena_format(arena, "%.*s, %.*s", SLICE_FORMAT(before), SLICE_FORMAT(value));
-    if (before.start != NULL)
-        headers_set_known(headers, arena, id, value);
-    else
-        headers_add_known(headers, arena, id, value);
+    headers_set_known(lines->headers, arena, id, value);
+    return true;
 }
 
 /* What the first proxy said stands. */
-static void add_if_missing(struct exchange *exchange, struct headers *headers, enum header_id id,
-                           struct slice value)
+static inline bool is_said(const struct own_lines *lines, enum header_id id)
 {
-    if (exchange->connection->is_trusted && headers_find_known(headers, id) != NULL)
-        return;
-    if (value.length > 0)
-        headers_add_known(headers, &exchange->arena, id, value);
+    return is_trusted(lines) && headers_find_known(lines->headers, id) != NULL;
 }
 
 /* RFC 7239: an IPv6 address is quoted and bracketed. */
@@ -128,36 +155,55 @@ static struct slice forwarded_element(struct exchange *exchange, struct slice pe
                         SLICE_FORMAT(request->scheme));
 }
 
-static void add_forwarded(struct exchange *exchange, struct headers *headers)
+static void add_forwarded(struct own_lines *lines, struct slice peer, struct slice element)
 {
-    const struct downstream *connection = exchange->connection;
+    const struct exchange *exchange = lines->exchange;
     const struct request *request = exchange->request;
-    struct slice peer = downstream_client(connection);
 
-    append(exchange, headers, HEADER_X_FORWARDED_FOR, peer);
-    add_if_missing(exchange, headers, HEADER_X_FORWARDED_PROTO, request->scheme);
-    add_if_missing(exchange, headers, HEADER_X_FORWARDED_HOST, request->authority);
-    headers_add_known(headers, &exchange->arena, HEADER_X_REAL_IP, exchange->client_host);
-    if (options_of(exchange)->adds_forwarded)
-        append(exchange, headers, HEADER_FORWARDED, forwarded_element(exchange, peer));
+    if (!is_trusted(lines) || !append_to_trusted(lines, HEADER_X_FORWARDED_FOR, peer))
+        add_line(lines, HEADER_X_FORWARDED_FOR, SLICE("x-forwarded-for: "), peer);
+    if (!is_said(lines, HEADER_X_FORWARDED_PROTO))
+        add_line(lines, HEADER_X_FORWARDED_PROTO, SLICE("x-forwarded-proto: "), request->scheme);
+    if (request->authority.length > 0 && !is_said(lines, HEADER_X_FORWARDED_HOST))
+        add_line(lines, HEADER_X_FORWARDED_HOST, SLICE("x-forwarded-host: "), request->authority);
+    add_line(lines, HEADER_X_REAL_IP, SLICE("x-real-ip: "), exchange->client_host);
+    if (element.length == 0)
+        return;
+    if (!is_trusted(lines) || !append_to_trusted(lines, HEADER_FORWARDED, element))
+        add_line(lines, HEADER_FORWARDED, SLICE("forwarded: "), element);
 }
 
-static void add_via(struct exchange *exchange, struct headers *headers)
+static void add_via(struct own_lines *lines)
 {
-    struct arena *arena = &exchange->arena;
-    bool is_first = headers_find_known(headers, HEADER_VIA) == NULL;
-    struct slice version = exchange->request->minor_version == 0 ? SLICE("1.0 ") : SLICE("1.1 ");
-    struct slice own = arena_join(arena, version, options_of(exchange)->via);
+    const struct exchange *exchange = lines->exchange;
+    struct arena *arena = &lines->exchange->arena;
+    struct slice name = options_of(exchange)->via;
+    bool is_old = exchange->request->minor_version == 0;
 
-    if (is_first) {
-        headers_add_known(headers, arena, HEADER_VIA, own);
+    if (headers_find_known(lines->headers, HEADER_VIA) == NULL) {
+        add_line(lines, HEADER_VIA, is_old ? SLICE("via: 1.0 ") : SLICE("via: 1.1 "), name);
         return;
     }
-    struct slice before = headers_joined(headers, arena, header_name_of(HEADER_VIA));
-    const char *separator = before.length > 0 ? ", " : "";
-    headers_set_known(
-        headers, arena, HEADER_VIA,
-        arena_format(arena, "%.*s%s%.*s", SLICE_FORMAT(before), separator, SLICE_FORMAT(own)));
+    struct slice before = headers_joined(lines->headers, arena, header_name_of(HEADER_VIA));
+    headers_set_known(lines->headers, arena, HEADER_VIA,
+                      arena_format(arena, "%.*s%s%s %.*s", SLICE_FORMAT(before),
+                                   before.length > 0 ? ", " : "", is_old ? "1.0" : "1.1",
+                                   SLICE_FORMAT(name)));
+}
+
+static void add_own(struct exchange *exchange, struct headers *headers)
+{
+    const struct request *request = exchange->request;
+    const struct gateway_options *options = options_of(exchange);
+    struct slice peer = downstream_client(exchange->connection);
+    struct slice element = options->adds_forwarded ? forwarded_element(exchange, peer) : SLICE("");
+    size_t room = OWN_NAMES_BYTES + peer.length + request->scheme.length +
+                  request->authority.length + exchange->client_host.length + element.length +
+                  options->via.length;
+    struct own_lines lines = {exchange, headers, arena_alloc(&exchange->arena, room)};
+
+    add_forwarded(&lines, peer, element);
+    add_via(&lines);
 }
 
 /* For TRACE and OPTIONS (RFC 9110, 7.6.2); 0 is answered before. */
@@ -205,6 +251,18 @@ struct slice outbound_host(const struct exchange *exchange)
     return exchange->cluster != NULL ? cluster_name(exchange->cluster) : SLICE_NONE;
 }
 
+/* The client's own line stands where it says the same, and there is no other one. */
+static void set_host(struct exchange *exchange, struct headers *headers)
+{
+    struct slice host = outbound_host(exchange);
+    const struct header *first = headers_find_known(headers, HEADER_HOST);
+    bool stands = first != NULL && first->value.start == host.start &&
+                  first->value.length == host.length && headers_find_next(headers, first) == NULL;
+
+    if (!stands)
+        headers_set_known(headers, &exchange->arena, HEADER_HOST, host);
+}
+
 struct request *outbound_request(struct exchange *exchange)
 {
     struct arena *arena = &exchange->arena;
@@ -218,9 +276,8 @@ struct request *outbound_request(struct exchange *exchange)
     if (route != NULL && route->deadline != NULL && !route->deadline->is_report_only)
         headers_remove_key(headers, route->deadline->field.key); /* each attempt has one anew */
     set_target(exchange, outbound);
-    headers_set_known(headers, arena, HEADER_HOST, outbound_host(exchange));
-    add_forwarded(exchange, headers);
-    add_via(exchange, headers);
+    set_host(exchange, headers);
+    add_own(exchange, headers);
     decrement_max_forwards(exchange, headers);
     if (route == NULL || !route->allows_upgrade)
         outbound->upgrade = SLICE_NONE;

@@ -5,16 +5,11 @@
 
 #include <assert.h>
 
+#include "base/put.h"
+
 /* Of a head beside method, target, reason, upgrade and fields. */
 #define FIXED_BYTES_MAX 128
 #define HEX_DIGITS_MAX  16
-
-static char *put(char *at, struct slice slice)
-{
-    if (slice.length > 0)
-        memcpy(at, slice.start, slice.length);
-    return at + slice.length;
-}
 
 static char *put_number(char *at, uint64_t number)
 {
