@@ -208,6 +208,9 @@ static void pause_stream(struct http_stream *stream)
 static void resume_stream(struct http_stream *stream)
 {
     struct call *call = call_of(stream);
+
+    if (!call->is_paused) /* nor is the inner one, then */
+        return;
     call->is_paused = false;
     if (call->inner == NULL)
         return;
