@@ -32,10 +32,34 @@ static char *copy_of(const void *data, size_t size)
 
 static enum h1_scan scan_piece(struct h1_scanner *scanner, const unsigned char *data, size_t size)
 {
+    bool begins = scanner->offset == 0;
     char *copy = copy_of(data, size);
-    enum h1_scan verdict = h1_scanner_scan(scanner, slice_of(copy, size));
+    struct h1_lines lines;
+    enum h1_scan verdict = h1_scanner_scan_lines(scanner, slice_of(copy, size), &lines);
+    assert(begins || lines.head == NULL);
     free(copy);
     return verdict;
+}
+
+static void check_same_verdict(const struct h1_scanner *torn, enum h1_scan again,
+                               const struct h1_scanner *whole, enum h1_scan verdict)
+{
+    assert(again == verdict && torn->fault == whole->fault);
+    assert(torn->fault_offset == whole->fault_offset);
+    assert(verdict == H1_SCAN_REFUSED || torn->offset == whole->offset);
+}
+
+/* Byte by byte, which leaves no line to the scanner's short ways. */
+static void check_bytes(const unsigned char *data, size_t size, enum h1_scan verdict,
+                        const struct h1_scanner *whole)
+{
+    struct h1_scanner torn;
+    enum h1_scan again = H1_SCAN_MORE;
+
+    h1_scanner_init(&torn, true, &LIMITS);
+    for (size_t length = 1; length <= size && again == H1_SCAN_MORE; length++)
+        again = scan_piece(&torn, data, length);
+    check_same_verdict(&torn, again, whole, verdict);
 }
 
 static void check_cuts(const unsigned char *data, size_t size, enum h1_scan verdict,
@@ -47,9 +71,7 @@ static void check_cuts(const unsigned char *data, size_t size, enum h1_scan verd
         enum h1_scan again = scan_piece(&torn, data, cut);
         if (again == H1_SCAN_MORE)
             again = scan_piece(&torn, data, size);
-        assert(again == verdict && torn.fault == whole->fault);
-        assert(torn.fault_offset == whole->fault_offset);
-        assert(verdict == H1_SCAN_REFUSED || torn.offset == whole->offset);
+        check_same_verdict(&torn, again, whole, verdict);
     }
 }
 
@@ -127,6 +149,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     h1_scanner_init(&scanner, true, &LIMITS);
     enum h1_scan verdict = scan_piece(&scanner, data, size);
     check_cuts(data, size, verdict, &scanner);
+    check_bytes(data, size, verdict, &scanner);
     if (verdict == H1_SCAN_DONE)
         parse(data, scanner.offset, method);
     return 0;

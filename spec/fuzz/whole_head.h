@@ -33,6 +33,7 @@ static inline enum fault whole_head_parse(struct h1_parse *parse, struct slice h
                                           struct headers *headers)
 {
     *headers = (struct headers){0};
+    *parse = (struct h1_parse){0};
     return is_response ? h1_parse_response(parse, head, reader, headers)
                        : h1_parse_request(parse, head, reader, headers);
 }
@@ -42,6 +43,29 @@ static inline bool whole_head_is_same(const struct header *one, const struct hea
     return one->name.start == other->name.start && one->name.length == other->name.length &&
            one->value.start == other->value.start && one->value.length == other->value.length &&
            one->id == other->id && one->is_line == other->is_line;
+}
+
+/* The fields are what anybody sees who splits the head at its line feeds and first colons. */
+static inline void whole_head_check_fields(struct slice head, const struct headers *headers)
+{
+    const char *at = head.start, *end = head.start + head.length;
+    uint32_t i = 0;
+
+    if (*at == '\r')
+        at += 2;
+    at = memchr(at, '\n', (size_t)(end - at));
+    for (at++; *at != '\r'; i++) {
+        const char *feed = memchr(at, '\n', (size_t)(end - at));
+        const char *colon = memchr(at, ':', (size_t)(feed - at));
+        struct slice value = slice_trimmed(slice_of(colon + 1, (size_t)(feed - colon - 2)));
+        assert(i < headers->count && headers_is_name(slice_of(at, (size_t)(colon - at))));
+        const struct header *field = &headers->items[i];
+        assert(field->name.start == at && field->name.length == (size_t)(colon - at));
+        assert(slice_equals(field->value, value) && headers_is_value(value));
+        assert(field->id == header_id_of(field->name));
+        at = feed + 1;
+    }
+    assert(i == headers->count && at + 2 == end);
 }
 
 /* What the scanner notes on its way, of a head that is not where it will be, is what the head says.
@@ -104,6 +128,8 @@ static inline void whole_head_check(struct slice head, bool is_response)
     arena_init(&arena);
     enum fault fault = whole_head_parse(&parse, head, is_response, &reader, &headers);
     const struct h1_opinion *opinion = &parse.opinion;
+    if (headers.count < HEADERS_MAX)
+        whole_head_check_fields(head, &headers);
     whole_head_check_notes(head, is_response, fault, &headers);
     whole_head_check_memory(head, is_response, fault, opinion);
     http_parser_init(&parser, is_response ? HTTP_RESPONSE : HTTP_REQUEST);
