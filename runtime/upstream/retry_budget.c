@@ -127,12 +127,13 @@ bool retry_budget_take(const struct retry_budget *budget, double now)
 
     do {
         taken = taken_in(seen, half);
-        if (taken.second != second)
+        if (second > taken.second) {
             taken.in_second = 0;
+            taken.second = second;
+        }
         if (taken.in_second >= budget->per_second_min &&
             !is_within_share(budget, half, taken.in_half))
             return false;
-        taken.second = second;
         taken.in_half += taken.in_half < TAKEN_MAX;
         taken.in_second += taken.in_second < IN_SECOND_MAX;
     } while (!__atomic_compare_exchange_n(word, &seen, word_of(&taken, half), false,

@@ -7,8 +7,9 @@
  * All workers have one budget together. Each counts requests in two words of its own lane, one for
  * each half of the window, and those are added up when there is a retry. What was retried is in two
  * words that all share; one of them decides by a compare-and-swap, so that never more is allowed
- * than there is, but for one retry of each worker at the moment when a half ends. Nothing is left
- * half done by a worker that is killed; its requests count on until their half is over.
+ * than there is, but for one retry of each worker at the moment when a half ends; a worker whose
+ * clock is behind takes from the second that another has begun. Nothing is left half done by a
+ * worker that is killed; its requests count on until their half is over.
  */
 #pragma once
 

@@ -121,6 +121,15 @@ describe("retry_budget", function()
       assert.equal(3, take_all(2))
     end)
 
+    it("begins a second once, though the clock of one is behind", function()
+      local one, other, allowed = of_lane(0, 0, 3), of_lane(1, 0, 3), 0
+      for _ = 1, 20 do
+        if C.retry_budget_take(one, 1.99) then allowed = allowed + 1 end
+        if C.retry_budget_take(other, 2.01) then allowed = allowed + 1 end
+      end
+      assert.equal(4, allowed)
+    end)
+
     it("is exact while all take from it at once, and counts on in a dead one's lane", function()
       local one = of_lane(0, 0.1, 0)
       for _ = 1, 20000 do C.retry_budget_count(one, 1) end
