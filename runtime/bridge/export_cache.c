@@ -91,17 +91,19 @@ bool moon_cache_held_look(struct generation *generation, void *held)
     return object_accounts_look(store_of(generation), held, HELD_PAGES);
 }
 
-/* What no route of this generation has. */
+/* What no route of this generation has. Their sum first: all of them only grow meanwhile, so it is
+ * never more than the whole. */
 static uint64_t evicted_rest(const struct generation *generation)
 {
     const struct tallies *evicted = &generation->services->shared->evicted;
-    uint64_t rest = tallies_sum(evicted);
+    uint64_t named = 0;
 
     for (uint32_t i = 0; i < generation->route_count; i++) {
         const struct cache_policy *policy = generation->routes[i].route.cache;
-        rest -= policy != NULL ? tallies_read(evicted, policy->account) : 0;
+        named += policy != NULL ? tallies_read(evicted, policy->account) : 0;
     }
-    return rest;
+    uint64_t all = tallies_sum(evicted);
+    return all > named ? all - named : 0;
 }
 
 bool moon_cache_held_next(struct generation *generation, void *held, uint32_t *at,
