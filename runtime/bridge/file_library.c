@@ -27,7 +27,8 @@ struct reading {
     struct task *task; /* NULL: nobody waits for it any more */
     struct loop *loop;
     struct timeout *patience; /* NULL: it is over */
-    unsigned *hanging;        /* of the worker: for how many it is */
+    unsigned *under_way;      /* of the worker: how many there are */
+    unsigned *hanging;        /* ... and for how many of them it is */
     char path[PATH_BYTES_MAX], stamp[STAMP_BYTES];
     size_t bytes_max, length;
     char *bytes; /* NULL: it is as it was, or there is an error */
@@ -90,6 +91,7 @@ static void on_done(struct background_job *job)
         timeout_release(&reading->patience);
     else
         --*reading->hanging;
+    --*reading->under_way;
     free(reading->bytes);
     free(reading);
     if (task != NULL)
@@ -146,6 +148,8 @@ static int read_changed(lua_State *thread)
     reading->task = task;
     reading->loop = services->loop;
     reading->hanging = hanging;
+    reading->under_way = &services->generations->reading_count;
+    ++*reading->under_way;
     reading->patience = timeout_acquire(services->loop, on_patience_over, reading);
     timeout_set(reading->patience, seconds);
     memcpy(reading->path, path, path_length);

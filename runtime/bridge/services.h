@@ -28,7 +28,8 @@ struct generations {
     unsigned alive;         /* started and not freed yet, the current one among them */
     struct list all;        /* of these, whose last request has not ended */
     unsigned hashing_count; /* passwords that wait to be hashed */
-    unsigned hanging_count; /* files that take longer to read than anybody waits */
+    unsigned reading_count; /* files that are being read */
+    unsigned hanging_count; /* of these, those that take longer to read than anybody waits */
     struct sampler sampler;
     /* Of each of the worker's counts, what a generation has published: moon_worker_growth(). */
     double published[GENERATIONS_COUNTS_MAX];

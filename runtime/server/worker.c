@@ -361,7 +361,7 @@ static void end_generations(struct worker *worker)
         return;
     generations_end_tasks(&worker->generations);
     background_destroy(&worker->hasher);
-    if (worker->generations.hanging_count == 0) /* else it ends with the process */
+    if (worker->generations.reading_count == 0) /* else it ends with the process */
         background_destroy(&worker->reader);
     background_destroy(&worker->background);
 }

@@ -73,6 +73,18 @@ describe("discovery", function()
     assert.is_nil(self:shown().error)
   end)
 
+  its("ends while a file hangs that it has not lost patience with", function()
+    self = discovered.new(1)
+    self:start('file = "targets.json", interval = "50ms", timeout = "60s"', {
+      files = { ["targets.json"] = self:list_of(1) },
+      env = { LD_PRELOAD = system.absolute "build/release/spec/hanging.so" } })
+    assert.equal("1", self:answered())
+    local path = self.gateway.directory .. "/targets.json"
+    system.write_file(path .. ".hangs", "")
+    wait.that(function() return system.read_file(path .. ".hung") end)
+    self.gateway:stop()
+  end)
+
   it("lets what is under way end at a target that goes", function()
     self = discovered.new(2)
     self:start('file = "targets.json", interval = "50ms"',
