@@ -144,6 +144,22 @@ static bool find_gate(const struct question *question, struct slice upstream,
     return false;
 }
 
+/* Nothing where nothing was retried or may be hedged. */
+static void print_budgets(const struct question *question, struct slice upstream)
+{
+    struct roster_budgets is;
+
+    if (!roster_budgets_of(question->board, upstream, clock_monotonic(), &is))
+        return;
+    if (is.retries.retries > 0 || is.retries_refused > 0)
+        print(question->text, ", %llu retries of %llu requests (%llu refused)",
+              (unsigned long long)is.retries.retries, (unsigned long long)is.retries.requests,
+              (unsigned long long)is.retries_refused);
+    if (is.hedges.requests > 0)
+        print(question->text, ", %llu hedges of %llu requests",
+              (unsigned long long)is.hedges.retries, (unsigned long long)is.hedges.requests);
+}
+
 static void print_upstream(const struct question *question, struct slice upstream)
 {
     struct gate_view view;
@@ -155,6 +171,7 @@ static void print_upstream(const struct question *question, struct slice upstrea
         print(question->text, ", %llu under way, %llu waiting", (unsigned long long)view.active,
               (unsigned long long)view.queued);
     }
+    print_budgets(question, upstream);
     print(question->text, "\n");
 }
 
@@ -197,6 +214,39 @@ static void put_gates(const struct question *question, struct slice upstream,
     json_writer_close_array(writer);
 }
 
+static void put_budget(struct json_writer *writer, const char *name,
+                       const struct retry_budget_state *budget)
+{
+    json_writer_open_object(writer, name);
+    json_writer_put_number(writer, "requests", (double)budget->requests);
+    json_writer_put_number(writer, "taken", (double)budget->retries);
+}
+
+/* Likewise. */
+static void put_budgets(const struct question *question, struct slice wanted,
+                        struct json_writer *writer)
+{
+    struct roster_budgets is;
+    struct slice upstream;
+    uint32_t cursor = 0;
+
+    json_writer_open_array(writer, "budgets");
+    while (roster_next_upstream(question->board, &cursor, &upstream)) {
+        if ((wanted.length > 0 && !slice_equals(upstream, wanted)) ||
+            !roster_budgets_of(question->board, upstream, clock_monotonic(), &is))
+            continue;
+        json_writer_open_object(writer, NULL);
+        json_writer_put_text(writer, "upstream", upstream);
+        put_budget(writer, "retries", &is.retries);
+        json_writer_put_number(writer, "refused", (double)is.retries_refused);
+        json_writer_close_object(writer);
+        put_budget(writer, "hedges", &is.hedges);
+        json_writer_close_object(writer);
+        json_writer_close_object(writer);
+    }
+    json_writer_close_array(writer);
+}
+
 static void print_rows_json(const struct question *question, struct slice upstream,
                             const struct roster_row *rows, size_t count)
 {
@@ -220,6 +270,7 @@ static void print_rows_json(const struct question *question, struct slice upstre
     json_writer_close_array(&writer);
     upstream_sources_put(question->dict, question->board, upstream, &writer);
     put_gates(question, upstream, &writer);
+    put_budgets(question, upstream, &writer);
     json_writer_close_object(&writer);
     buffer_append(question->text, SLICE("\n"));
 }

@@ -66,6 +66,32 @@ bool roster_next_upstream(const struct target_board *board, uint32_t *cursor,
     return true;
 }
 
+static struct retry_budget_state budget_of(const struct target_board *board, uint32_t row,
+                                           uint32_t word, uint64_t *taken, double now)
+{
+    const struct retry_budget budget = {
+        .home = {.taken = taken, .lanes = &board->active, .row = row, .word = word}};
+
+    return retry_budget_read(&budget, now);
+}
+
+bool roster_budgets_of(const struct target_board *board, struct slice upstream, double now,
+                       struct roster_budgets *budgets)
+{
+    uint32_t row = target_board_find(board, upstream, SLICE_NONE);
+
+    if (row == NAME_NONE)
+        return false;
+    struct target_words *words = target_board_words(board, row);
+    *budgets = (struct roster_budgets){
+        .retries = budget_of(board, row, TARGET_BOARD_RETRIABLE, words->retries, now),
+        .hedges = budget_of(board, row, TARGET_BOARD_HEDGEABLE, words->hedges, now),
+        .retries_refused = load(&words->retries_refused),
+    };
+    target_board_release(board, row);
+    return true;
+}
+
 static struct slice without_scheme(struct slice url)
 {
     for (size_t i = 0; i + 1 < url.length; i++) {

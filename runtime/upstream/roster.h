@@ -8,6 +8,7 @@
 #include "shm/target_board.h"
 #include "upstream/overlay.h"
 #include "upstream/probe_verdict.h"
+#include "upstream/retry_budget.h"
 
 struct roster_row {
     struct slice upstream, url;
@@ -26,6 +27,16 @@ bool roster_next(const struct target_board *board, uint32_t *cursor, struct rost
 /* Likewise the upstreams. */
 bool roster_next_upstream(const struct target_board *board, uint32_t *cursor,
                           struct slice *upstream);
+
+/* What was taken from an upstream's budgets in their window, and requests they are shares of. */
+struct roster_budgets {
+    struct retry_budget_state retries, hedges;
+    uint64_t retries_refused; /* since it is there */
+};
+
+/* `now`: of the clock that all processes share. False: there is no such upstream. */
+bool roster_budgets_of(const struct target_board *board, struct slice upstream, double now,
+                       struct roster_budgets *budgets);
 
 enum roster_action {
     ROSTER_DRAIN,
