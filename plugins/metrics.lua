@@ -1,6 +1,7 @@
 --- metrics: counts requests, durations, bytes and upstream attempts by route, for /metrics.
 --
--- Series are found once for each route and status and kept; counting a request makes nothing.
+-- Series are found once for each route and status; C keeps them and counts with them, and where no
+-- other plugin takes part in the log phase it does so without Lua: runtime/bridge/tally.h.
 
 local bridge = require "moongate.ffi"
 local moongate = require "moongate"
@@ -28,52 +29,31 @@ local aborted = families.counter("moongate_aborted_total",
 local metrics = {
   summary = "Counts requests, durations, bytes and upstream attempts by route.",
   options = {},
+  is_tally = true,
 }
 
--- What one route counts with: found once, then kept.
-local function row_of(self, route)
-  local row = self.rows[route]
-  if row then return row end
-  row = {
-    statuses = {},
-    durations = durations:with(route), received = received:with(route), sent = sent:with(route),
-    attempts = attempts:with(route), aborted = aborted:with(route),
-  }
-  self.rows[route] = row
-  return row
-end
+-- Handed over at once: nothing may wait in between.
+local slots = bridge.new("uint32_t[?]", C.MOON_TALLY_SLOTS)
 
-function metrics.new(options)
-  options.rows = {}
-  return options
-end
-
-local function count_trouble(req, route, row)
-  local fault = req.fault
-  if fault then faults:with(route, fault):add(1) end
-  if req.aborted then row.aborted:add(1) end
+local function count_first(handle, route, status)
+  slots[C.MOON_TALLY_REQUESTS] = requests:with(route, status).slot
+  slots[C.MOON_TALLY_DURATIONS] = durations:with(route).slot
+  slots[C.MOON_TALLY_RECEIVED] = received:with(route).slot
+  slots[C.MOON_TALLY_SENT] = sent:with(route).slot
+  slots[C.MOON_TALLY_ATTEMPTS] = attempts:with(route).slot
+  slots[C.MOON_TALLY_ABORTED] = aborted:with(route).slot
+  C.moon_tally_count(handle, slots)
 end
 
 ---@param req Request
 ---@param res Response?
 function metrics:log(req, res)
   local handle = req.handle
-  local route = req.route or "none"
-  local row = row_of(self, route)
-  local status = res and res.status or 0
-  local series = row.statuses[status]
-  if not series then
-    series = requests:with(route, status)
-    row.statuses[status] = series
+  if not C.moon_tally_again(handle) then
+    count_first(handle, req.route or "none", res and res.status or 0)
   end
-  series:add(1)
-  row.durations:observe(C.moon_number(handle, C.MOON_NUMBER_DURATION))
-  local bytes_in, bytes_out = req.bytes_in, req.bytes_out
-  if bytes_in and bytes_in > 0 then row.received:add(bytes_in) end
-  if bytes_out and bytes_out > 0 then row.sent:add(bytes_out) end
-  local tried = C.moon_number(handle, C.MOON_NUMBER_ATTEMPTS)
-  if tried > 0 then row.attempts:add(tried) end
-  count_trouble(req, route, row)
+  local fault = req.fault
+  if fault then faults:with(req.route or "none", fault):add(1) end
 end
 
 return metrics

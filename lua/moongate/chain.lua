@@ -9,6 +9,7 @@ local below = require "moongate.below"
 local bit = require "bit"
 local bridge = require "moongate.ffi"
 local mark = require "moongate.mark"
+local native = require "moongate.native"
 local parts = require "moongate.parts"
 local reply = require "moongate.reply"
 
@@ -140,6 +141,7 @@ end
 ---@field mask integer        phases that some step takes part in, as in enum route_phase
 ---@field names string[]      of the plugins
 ---@field number integer      of the chain, for routes that have it
+---@field tally_step integer?  see native.lua
 ---@field body_steps integer[] steps with response_body
 ---@field body_mark integer?   of the last of them, which is the first that runs
 ---@field request function?   one function for each phase that some step takes part in
@@ -150,7 +152,7 @@ end
 ---@field log function?
 
 local function make_shape(steps)
-  local shape = { mask = 0, names = {}, body_steps = {} }
+  local shape = { mask = 0, names = {}, body_steps = {}, tally_step = native.tally_step(steps) }
   for _, step in ipairs(steps) do
     shape.mask = bit.bor(shape.mask, step.mask)
     shape.names[step.index] = step.name

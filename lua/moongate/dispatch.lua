@@ -185,6 +185,7 @@ function dispatch.log(slot, route)
   local res = nil
   if C.moon_number(req[HANDLE], C.MOON_NUMBER_HAS_RESPONSE) == 1 then res = response_of(req) end
   shape.log(req, res, array)
+  if shape.tally_step then C.moon_tally_alone(req[HANDLE], shape.tally_step) end
 end
 
 --- After something raised: the name of the plugin. In the response phase it is not called again.

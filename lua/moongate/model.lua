@@ -205,6 +205,7 @@
 ---@field phases (fun(instance: table, has_when: boolean): table<string, boolean>)?
 --- which of its phases this instance needs; nil: all it has
 ---@field cache_policy (fun(instance: table): table)?  how answers are cached: plugins/cache.lua
+---@field is_tally boolean?  its log phase is the one that C can run: plugins/metrics.lua
 
 ---@class PluginContext
 ---@field route string  its name

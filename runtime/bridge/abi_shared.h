@@ -63,6 +63,24 @@ bool moon_histogram_next(struct generation *generation, size_t *cursor, struct s
 uint32_t moon_histogram_buckets(void);
 double moon_histogram_bound(uint32_t bucket);
 
+/* The slots of the series that the plugin metrics counts an exchange in: see tally.h. */
+enum moon_tally {
+    MOON_TALLY_REQUESTS, /* of the answer's status */
+    MOON_TALLY_DURATIONS,
+    MOON_TALLY_RECEIVED,
+    MOON_TALLY_SENT,
+    MOON_TALLY_ATTEMPTS,
+    MOON_TALLY_ABORTED,
+    MOON_TALLY_SLOTS
+};
+/* Counts an exchange that has ended, and remembers the slots for its route and status. */
+void moon_tally_count(struct exchange *exchange, const uint32_t *slots);
+/* Counts it as one before it; false: nothing is known of its route and status. */
+bool moon_tally_again(struct exchange *exchange);
+/* Nothing but the plugin metrics, at that step of the chain, takes part in the route's log phase:
+ * C may do without Lua from now on. */
+void moon_tally_alone(struct exchange *exchange, uint32_t step);
+
 /*
  * Takes `cost` units of a limit (GCRA) for the scope. 0: allowed, 1: denied, 2: denied, since the
  * table of limits is full, -1: the numbers are out of range.

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "bridge/decision.h"
 #include "bridge/gather.h"
+#include "bridge/tally.h"
 #include "gateway/exchange_deadline.h"
 
 /* Longest traceback that is logged. */
@@ -285,7 +286,7 @@ static void decide_log(struct exchange *exchange)
                                    .phase = WORKER_PHASE_LOG,
                                    .ledger = &decision->ledger};
 
-    if (!tasks_have_room(&exchange->generation->tasks))
+    if (tally_log(exchange) || !tasks_have_room(&exchange->generation->tasks))
         return;
     push_call(decision, GENERATION_LOG);
     decision_open_ledger(decision);

@@ -25,6 +25,7 @@ struct generation_route {
     uint32_t capture_count;
     uint32_t cluster; /* index among the clusters, or GENERATION_NO_CLUSTER */
     struct accounts_share share;
+    struct tally *tally; /* tally.c; NULL: nothing is counted yet */
 };
 
 struct generation_cluster {
@@ -58,6 +59,7 @@ enum generation_function {
 enum generation_verdict { GENERATION_GO_ON, GENERATION_ANSWER, GENERATION_SHED };
 
 struct draft;
+struct tally;
 
 struct generation {
     unsigned references;
@@ -86,6 +88,7 @@ struct generation {
     struct fetch_wait *idle_fetches; /* fetch_library.c */
     struct consumers *consumers;
     struct accounts accounts;
+    struct tally *use_tally; /* of exchanges without a route */
     struct sinks_open sinks; /* that plugins opened */
     struct key_ring keys;    /* that plugins verify signatures with */
     bool shows_config;

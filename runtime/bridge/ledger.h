@@ -63,5 +63,16 @@ static inline void ledger_enter(struct ledger *ledger, uint32_t step, uint32_t c
  * task that another one of it waits for. */
 void ledger_resume(struct ledger *ledger, bool is_part);
 void ledger_pause(struct ledger *ledger, bool is_part, bool is_waiting);
+/* Around steps that are C's own, and in no task. */
+static inline void ledger_begin(struct ledger *ledger)
+{
+    if (ledger->weight != 0)
+        ledger_resume(ledger, false);
+}
+static inline void ledger_end(struct ledger *ledger)
+{
+    if (ledger->weight != 0)
+        ledger_pause(ledger, false, false);
+}
 /* The task that waits will not go on. */
 void ledger_cancel(struct ledger *ledger);

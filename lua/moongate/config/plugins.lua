@@ -12,7 +12,8 @@ local PHASES = {
   "stop",
 }
 local FIELDS = { summary = "string", options = "table", new = "function", check = "function",
-  phases = "function", description = "string", cache_policy = "function" }
+  phases = "function", description = "string", cache_policy = "function",
+  is_tally = "boolean" }
 for _, phase in ipairs(PHASES) do FIELDS[phase] = "function" end
 
 -- Understood for every plugin, beside its own options.

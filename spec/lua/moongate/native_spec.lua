@@ -1,0 +1,23 @@
+-- The functions of abi.h have to be seen by ffi.C, as they are in the binary.
+require "ffi".load(os.getenv "MOONGATE_SPEC_LIBRARY" or "build/release/libmoongate-spec.so", true)
+local native = require "moongate.native"
+
+describe("native", function()
+  local LOG = 32
+  local counts, other = { is_tally = true }, {}
+
+  local function steps_of(list)
+    for i, step in ipairs(list) do step.index = i end
+    return list
+  end
+
+  it("is the log phase of one step that only counts, and always does", function()
+    local function step_of(list) return native.tally_step(steps_of(list)) end
+    assert.equal(0, step_of { { plugin = counts, mask = LOG } })
+    assert.equal(1, step_of { { plugin = other, mask = 1 }, { plugin = counts, mask = LOG } })
+    assert.is_nil(step_of { { plugin = other, mask = LOG } })
+    assert.is_nil(step_of { { plugin = counts, mask = LOG, condition = 0 } })
+    assert.is_nil(step_of { { plugin = counts, mask = LOG }, { plugin = other, mask = LOG } })
+    assert.is_nil(step_of { { plugin = counts, mask = LOG }, { plugin = counts, mask = LOG } })
+  end)
+end)
