@@ -9,6 +9,9 @@
 
 #include "base/mem.h"
 
+/* One that holds so much, as a configuration's may, gets the rest in large pages. */
+#define LARGE_BYTES MEM_LARGE_PAGE_BYTES
+
 /* Of a formatted text that is not formatted twice, its end included. */
 #define FORMAT_SHORT_BYTES 512
 
@@ -26,7 +29,8 @@ struct arena_deferred {
 
 static void add_block(struct arena *arena, size_t bytes)
 {
-    struct arena_block *block = mem_alloc(sizeof(*block) + bytes);
+    size_t all = sizeof(struct arena_block) + bytes;
+    struct arena_block *block = all < LARGE_BYTES ? mem_alloc(all) : mem_table(all);
     block->older = arena->blocks;
     block->bytes = bytes;
     arena->blocks = block;
@@ -106,7 +110,9 @@ void *arena_alloc_slow(struct arena *arena, size_t bytes)
     size_t rounded = (bytes + 15) & ~(size_t)15;
     assert(rounded >= bytes);
     assert(arena->blocks != NULL);
-    add_block(arena, rounded > ARENA_BLOCK_BYTES ? rounded : ARENA_BLOCK_BYTES);
+    size_t least =
+        arena->bytes < LARGE_BYTES ? ARENA_BLOCK_BYTES : LARGE_BYTES - sizeof(struct arena_block);
+    add_block(arena, rounded > least ? rounded : least);
     arena->next += rounded;
     arena->bytes += rounded;
     return arena->blocks->memory;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static void *checked(void *pointer, size_t bytes)
 {
@@ -33,6 +34,20 @@ void *mem_zeroed_array(size_t count, size_t bytes)
 void *mem_resize(void *pointer, size_t bytes)
 {
     return checked(realloc(pointer, bytes > 0 ? bytes : 1), bytes);
+}
+
+void *mem_table(size_t bytes)
+{
+    size_t large = bytes & ~(MEM_LARGE_PAGE_BYTES - 1);
+    void *table = NULL;
+
+    if (posix_memalign(&table, large > 0 ? MEM_LARGE_PAGE_BYTES : MEM_LINE_BYTES,
+                       bytes > 0 ? bytes : 1) != 0)
+        table = NULL;
+    checked(table, bytes);
+    if (large > 0)
+        madvise(table, large, MADV_HUGEPAGE); /* where it is refused, small pages do */
+    return table;
 }
 
 char *mem_string(const char *string)

@@ -5,6 +5,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -39,6 +40,18 @@ void consumer_index_add(struct consumer_index *index, uint32_t hash, uint32_t pl
         grow(index);
     put(index, (struct consumer_slot){hash, place});
     index->used++;
+}
+
+void consumer_index_pack(struct consumer_index *index)
+{
+    size_t bytes = index->slot_count * sizeof(*index->slots);
+
+    if (bytes == 0)
+        return;
+    struct consumer_slot *slots = mem_table(bytes);
+    memcpy(slots, index->slots, bytes);
+    free(index->slots);
+    index->slots = slots;
 }
 
 void consumer_index_clear(struct consumer_index *index)

@@ -21,6 +21,8 @@ struct consumer_index {
 
 /* `place` is not 0. Those with the same hash stand side by side. */
 void consumer_index_add(struct consumer_index *index, uint32_t hash, uint32_t place);
+/* Moves the slots to where they are read best, when all have been added. */
+void consumer_index_pack(struct consumer_index *index);
 void consumer_index_clear(struct consumer_index *index);
 
 /* Walks over the places with that hash: `*at` is the hash for the first one, and goes on. 0: there

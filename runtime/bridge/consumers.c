@@ -166,6 +166,18 @@ bool consumers_add_credential(struct consumers *consumers, const struct credenti
     return true;
 }
 
+void consumers_pack(struct consumers *consumers)
+{
+    consumer_index_pack(&consumers->by_name);
+    consumer_index_pack(&consumers->by_credential);
+    if (consumers->bytes == NULL)
+        return;
+    char *packed = memcpy(mem_table(consumers->used), consumers->bytes, consumers->used);
+    free(consumers->bytes);
+    consumers->bytes = packed;
+    consumers->room = consumers->used;
+}
+
 /* ---- reading ---- */
 
 /* The text at `at`. */

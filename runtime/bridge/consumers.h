@@ -52,6 +52,8 @@ bool consumers_add_credential(struct consumers *consumers, const struct credenti
 
 /* Puts them in the order of their names, for consumers_after(); when all have been added. */
 void consumers_sort(struct consumers *consumers);
+/* Moves them to where they are read best; when all have been added. */
+void consumers_pack(struct consumers *consumers);
 
 /* The texts below are good until something is added. */
 

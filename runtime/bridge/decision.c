@@ -77,7 +77,7 @@ void decision_accept_route(struct exchange *exchange)
 
     exchange->route = route;
     exchange->phases = route->phases;
-    exchange->call = route->call;
+    exchange->call = *route->call;
     exchange->cache = route->is_cache_asked ? NULL : route->cache;
     exchange->cluster = found->cluster != GENERATION_NO_CLUSTER
                             ? generation->clusters[found->cluster].cluster

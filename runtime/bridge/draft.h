@@ -90,6 +90,9 @@ double draft_finish_consumer(struct generation *generation);
 double draft_finish_cache_policy(struct generation *generation);
 double draft_finish_route(struct generation *generation);
 
+/* When all routes are there: packs them, to be read at random. */
+void draft_seal_routes(struct generation *generation);
+
 /* The policy of that index as the route's of that name has it; NULL for none. */
 const struct cache_policy *draft_cache_policy(struct generation *generation, struct slice route);
 /* When all routes are there: what all their policies have to know of each other. */

@@ -78,9 +78,8 @@ static bool finish_rewrite(struct generation *generation, struct generation_rout
 
     if (text.start == NULL)
         return true;
-    route->route.rewrite =
-        path_template_compile(arena_copy(&generation->arena, text), route->captures,
-                              route->capture_count, &generation->arena, &error);
+    route->route.rewrite = path_template_compile(text, route->captures, route->capture_count,
+                                                 &generation->arena, &error);
     draft->error = arena_format(&draft->scratch, "rewrite: %.*s", SLICE_FORMAT(error));
     return route->route.rewrite != NULL;
 }
@@ -144,9 +143,16 @@ static bool are_rules(const struct deadline_rules *one, const struct deadline_ru
            one->is_passed_on == other->is_passed_on && one->is_report_only == other->is_report_only;
 }
 
-/* Those of the route before, where they are the same: most often they are a group's. */
+/* The one built last, or NULL: what a group or a loop says of many is kept once. */
+static const struct route *route_before(const struct generation *generation)
+{
+    return generation->route_count > 0 ? &generation->routes[generation->route_count - 1].route
+                                       : NULL;
+}
+
 static const struct deadline_rules *finish_deadline(struct generation *generation)
 {
+    const struct route *before = route_before(generation);
     const struct draft *draft = generation->draft;
     struct slice name = draft_text(draft, MOON_BUILD_DEADLINE_FIELD, SLICE(""));
 
@@ -161,15 +167,49 @@ static const struct deadline_rules *finish_deadline(struct generation *generatio
         .is_passed_on = draft_number(draft, MOON_BUILD_DEADLINE_PASS_ON, 0) != 0,
         .is_report_only = draft_number(draft, MOON_BUILD_DEADLINE_REPORT_ONLY, 0) != 0,
     };
-    if (generation->route_count > 0) {
-        const struct deadline_rules *before =
-            generation->routes[generation->route_count - 1].route.deadline;
-        if (before != NULL && are_rules(before, &rules))
-            return before;
-    }
+    if (before != NULL && before->deadline != NULL && are_rules(before->deadline, &rules))
+        return before->deadline;
     struct deadline_rules *kept = arena_alloc(&generation->arena, sizeof(*kept));
     *kept = rules;
     kept->field.key.name = arena_copy(&generation->arena, name);
+    return kept;
+}
+
+static bool are_options(const struct call_options *one, const struct call_options *other)
+{
+    return one->connect_seconds == other->connect_seconds &&
+           one->response_seconds == other->response_seconds &&
+           one->idle_seconds == other->idle_seconds && one->total_seconds == other->total_seconds &&
+           one->retries == other->retries && one->breaker == other->breaker &&
+           one->hedge == other->hedge;
+}
+
+static const struct call_options *finish_call(struct generation *generation, struct slice name)
+{
+    const struct route *before = route_before(generation);
+    struct call_options options = call_options(generation->draft);
+
+    options.breaker = finish_breaker(generation, name);
+    options.hedge = finish_hedge(generation);
+    if (before != NULL && are_options(before->call, &options))
+        return before->call;
+    struct call_options *kept = arena_alloc(&generation->arena, sizeof(*kept));
+    *kept = options;
+    return kept;
+}
+
+static const struct slice *finish_host(struct generation *generation)
+{
+    const struct route *before = route_before(generation);
+    struct slice host = generation->draft->texts[MOON_BUILD_UPSTREAM_HOST];
+
+    if (host.start == NULL)
+        return NULL;
+    if (before != NULL && before->upstream_host != NULL &&
+        slice_equals(*before->upstream_host, host))
+        return before->upstream_host;
+    struct slice *kept = arena_alloc(&generation->arena, sizeof(*kept));
+    *kept = arena_copy(&generation->arena, host);
     return kept;
 }
 
@@ -190,16 +230,13 @@ static struct slice kept_text(struct generation *generation, int which)
     return text.start == NULL ? SLICE_NONE : arena_copy(&generation->arena, text);
 }
 
-/* Routes that a loop declares have their line in common. */
 static struct slice kept_source(struct generation *generation)
 {
+    const struct route *before = route_before(generation);
     struct slice source = draft_text(generation->draft, MOON_BUILD_SOURCE, SLICE(""));
 
-    if (generation->route_count > 0) {
-        struct slice before = generation->routes[generation->route_count - 1].route.source;
-        if (slice_equals(before, source))
-            return before;
-    }
+    if (before != NULL && slice_equals(before->source, source))
+        return before->source;
     return kept_text(generation, MOON_BUILD_SOURCE);
 }
 
@@ -219,21 +256,19 @@ double draft_finish_route(struct generation *generation)
                                    &route.capture_count);
     route.route = (struct route){
         .index = generation->route_count,
-        .phases = (unsigned)draft_count(draft, MOON_BUILD_PHASES, 0),
+        .phases = (uint8_t)draft_count(draft, MOON_BUILD_PHASES, 0),
         .name = kept_text(generation, MOON_BUILD_ROUTE_NAME),
         .source = kept_source(generation),
-        .upstream_host = kept_text(generation, MOON_BUILD_UPSTREAM_HOST),
-        .call = call_options(draft),
+        .upstream_host = finish_host(generation),
         .body_bytes_max =
             draft_count(draft, MOON_BUILD_BODY_MAX, generation->gateway_options.body_bytes_max),
         .allows_upgrade = draft_number(draft, MOON_BUILD_UPGRADE, 0) != 0,
-        .criticality = (unsigned)draft_count(draft, MOON_BUILD_CRITICALITY, TRIAGE_CRITICAL),
+        .criticality = (uint8_t)draft_count(draft, MOON_BUILD_CRITICALITY, TRIAGE_CRITICAL),
         .is_criticality_asked = draft_number(draft, MOON_BUILD_CRITICALITY_ASKED, 0) != 0,
     };
     route.route.cache = draft_cache_policy(generation, route.route.name);
     route.route.is_cache_asked = draft_number(draft, MOON_BUILD_CACHE_ASKED, 0) != 0;
-    route.route.call.breaker = finish_breaker(generation, route.route.name);
-    route.route.call.hedge = finish_hedge(generation);
+    route.route.call = finish_call(generation, route.route.name);
     route.route.deadline = finish_deadline(generation);
     if (!finish_rewrite(generation, &route) || !add_pattern(generation))
         return -1;
@@ -242,4 +277,15 @@ double draft_finish_route(struct generation *generation)
                                        (uint32_t)draft_count(draft, MOON_BUILD_CHAIN, 0));
     *add_route(generation) = route;
     return route.route.index;
+}
+
+void draft_seal_routes(struct generation *generation)
+{
+    size_t bytes = generation->route_count * sizeof(*generation->routes);
+    struct generation_route *routes = mem_table(bytes);
+
+    if (bytes > 0)
+        memcpy(routes, generation->routes, bytes);
+    free(generation->routes);
+    generation->routes = routes;
 }

@@ -139,6 +139,8 @@ struct generation *generation_build(const struct generation_options *options)
         return NULL;
     }
     draft_seal_cache_policies(generation->draft);
+    draft_seal_routes(generation);
+    consumers_pack(generation->consumers);
     draft_destroy(&generation->draft);
     accounts_seal(&generation->accounts,
                   options->shared != NULL ? &options->shared->accounts : NULL);

@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "base/mem.h"
 #include "bridge/accounts.h"
 #include "bridge/consumers.h"
 #include "bridge/generation.h"
@@ -19,14 +20,19 @@
 /* Index of a route's cluster when an endpoint plugin answers. */
 #define GENERATION_NO_CLUSTER UINT32_MAX
 
+/* Two lines of the cache, of which most requests touch the first. */
 struct generation_route {
+    uint32_t cluster; /* index among the clusters, or GENERATION_NO_CLUSTER */
+    uint32_t capture_count;
     struct route route;
     const struct slice *captures; /* names of what its path captures, in their order */
-    uint32_t capture_count;
-    uint32_t cluster; /* index among the clusters, or GENERATION_NO_CLUSTER */
     struct accounts_share share;
     struct tally *tally; /* tally.c; NULL: nothing is counted yet */
+    char unused[8];
 };
+_Static_assert(sizeof(struct generation_route) % MEM_LINE_BYTES == 0 &&
+                   offsetof(struct generation_route, route.name) <= MEM_LINE_BYTES,
+               "what each request needs is in one line");
 
 struct generation_cluster {
     struct cluster_options options;
@@ -77,7 +83,7 @@ struct generation {
     struct store *store;                /* from its start on */
     struct listen_options *listeners;   /* plan.listener_count of them */
     struct route_matcher *matcher, *admin_matcher;
-    struct generation_route *routes;
+    struct generation_route *routes; /* a mem_table() once it is built */
     struct generation_cluster *clusters;
     uint32_t route_count, cluster_count;
     uint32_t prepared_count; /* of the clusters, from the first: acquired */

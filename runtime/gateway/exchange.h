@@ -61,7 +61,7 @@ struct exchange {
     struct slice client_host; /* address text after the trusted-proxy list was applied */
     struct slice forward_path, forward_query; /* what goes upstream when set (start not NULL) by
                                                  policy; else route->rewrite or the request's */
-    struct call_options call; /* route->call, changeable by policy before exchange_forward */
+    struct call_options call; /* *route->call, changeable by policy before exchange_forward */
     struct cluster *cluster;  /* where to: route->cluster, changeable by policy */
     const struct cache_policy *cache; /* route->cache; NULL: the cache has no part in it */
     struct slice cache_consumer;      /* for policies whose keys have it; set by policy */

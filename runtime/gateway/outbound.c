@@ -242,8 +242,8 @@ struct slice outbound_host(const struct exchange *exchange)
     const struct route *route = exchange->route;
     const struct header *host = headers_find_known(&exchange->request->headers, HEADER_HOST);
 
-    if (route != NULL && route->upstream_host.start != NULL)
-        return route->upstream_host;
+    if (route != NULL && route->upstream_host != NULL)
+        return *route->upstream_host;
     if (host != NULL && host->value.length > 0)
         return host->value;
     if (exchange->request->authority.length > 0)

@@ -5,16 +5,18 @@
 
 #include <assert.h>
 
-#define NO_CAPTURE SIZE_MAX
+#define NO_CAPTURE UINT32_MAX
 
+/* A text, and the capture that follows it. */
 struct part {
-    struct slice text; /* before the capture */
-    size_t capture;    /* NO_CAPTURE after the last one */
+    uint32_t length;
+    uint32_t capture; /* NO_CAPTURE after the last one */
 };
 
+/* One piece of memory, so that what a request touches lies side by side. */
 struct path_template {
     size_t part_count;
-    struct part parts[];
+    struct part parts[]; /* then their texts, one behind the other */
 };
 
 /* A name without the "*" that marks a rest: both are written either way. */
@@ -25,9 +27,9 @@ static struct slice bare_name(struct slice name)
     return name;
 }
 
-static size_t find_name(struct slice name, const struct slice *names, size_t name_count)
+static uint32_t find_name(struct slice name, const struct slice *names, size_t name_count)
 {
-    for (size_t i = 0; i < name_count; i++) {
+    for (uint32_t i = 0; i < name_count; i++) {
         if (slice_equals(bare_name(names[i]), bare_name(name)))
             return i;
     }
@@ -69,15 +71,33 @@ static bool next_part(struct slice *rest, struct slice *text, struct slice *name
     return true;
 }
 
-static struct path_template *make_template(const struct part *parts, size_t count,
-                                           struct arena *arena)
+static const char *texts_of(const struct path_template *path_template)
 {
+    return (const char *)&path_template->parts[path_template->part_count];
+}
+
+static size_t append(char *path, size_t at, struct slice text)
+{
+    if (text.length > 0) {
+        assert(text.start != NULL);
+        memcpy(path + at, text.start, text.length);
+    }
+    return at + text.length;
+}
+
+static struct path_template *make_template(const struct part *parts, const struct slice *texts,
+                                           size_t count, struct arena *arena)
+{
+    size_t bytes = 0, at = 0;
+    for (size_t i = 0; i < count; i++)
+        bytes += texts[i].length;
+
     struct path_template *path_template =
-        arena_alloc(arena, sizeof(*path_template) + count * sizeof(*parts));
+        arena_alloc(arena, sizeof(*path_template) + count * sizeof(*parts) + bytes);
     path_template->part_count = count;
     for (size_t i = 0; i < count; i++) {
         path_template->parts[i] = parts[i];
-        path_template->parts[i].text = arena_copy(arena, parts[i].text);
+        at = append((char *)texts_of(path_template), at, texts[i]);
     }
     return path_template;
 }
@@ -87,13 +107,15 @@ const struct path_template *path_template_compile(struct slice text, const struc
                                                   struct slice *error)
 {
     struct part parts[PATH_TEMPLATE_PARTS_MAX];
+    struct slice texts[PATH_TEMPLATE_PARTS_MAX];
     size_t count = 0;
 
     while (text.length > 0) {
-        struct slice name;
+        struct slice name, before;
         struct part part = {.capture = NO_CAPTURE};
-        if (!next_part(&text, &part.text, &name, error))
+        if (!next_part(&text, &before, &name, error))
             return NULL;
+        part.length = (uint32_t)before.length;
         if (name.start != NULL)
             part.capture = find_name(name, names, name_count);
         if (name.start != NULL && part.capture == NO_CAPTURE) {
@@ -104,9 +126,10 @@ const struct path_template *path_template_compile(struct slice text, const struc
             *error = arena_format(arena, "more than %d placeholders", PATH_TEMPLATE_PARTS_MAX);
             return NULL;
         }
+        texts[count] = before;
         parts[count++] = part;
     }
-    return make_template(parts, count, arena);
+    return make_template(parts, texts, count, arena);
 }
 
 static struct slice capture_of(const struct part *part, const struct path_capture *captures)
@@ -114,26 +137,21 @@ static struct slice capture_of(const struct part *part, const struct path_captur
     return part->capture == NO_CAPTURE ? SLICE_NONE : captures[part->capture].value;
 }
 
-static size_t append(char *path, size_t at, struct slice text)
-{
-    if (text.length > 0)
-        memcpy(path + at, text.start, text.length);
-    return at + text.length;
-}
-
 struct slice path_template_render(const struct path_template *path_template,
                                   const struct path_capture *captures, struct arena *arena)
 {
+    const char *texts = texts_of(path_template);
     size_t bytes = 0, at = 0;
     bool is_after_nothing = false;
     for (size_t i = 0; i < path_template->part_count; i++)
-        bytes += path_template->parts[i].text.length +
-                 capture_of(&path_template->parts[i], captures).length;
+        bytes +=
+            path_template->parts[i].length + capture_of(&path_template->parts[i], captures).length;
 
     char *path = arena_alloc(arena, bytes);
     for (size_t i = 0; i < path_template->part_count; i++) {
-        struct slice text = path_template->parts[i].text;
+        struct slice text = slice_of(texts, path_template->parts[i].length);
         struct slice value = capture_of(&path_template->parts[i], captures);
+        texts += text.length;
         /* An empty rest leaves no empty segment: "/{rest*}/x" is "/x", never "//x". */
         if (is_after_nothing && at > 0 && path[at - 1] == '/' && text.length > 0 &&
             text.start[0] == '/')

@@ -3,9 +3,10 @@
  *
  * A node is a host, or one segment of a pattern below its parent. Hosts and segments with siblings
  * stand in one open-addressing table by parent and text, so a step down costs the same however many
- * there are; an only child hangs from its parent. Nodes stand in the order in which they were made,
- * so the end of a pattern mostly follows its beginning, and what a route asks of a request stands
- * right behind its last node. Read-only: path_trie_builder makes it.
+ * there are; an only child hangs from its parent. Nodes stand mostly in the order in which they
+ * were made, so the end of a pattern follows its beginning, and what a route asks of a request
+ * stands right behind its last node; one that fits into a line of the cache does not lie across
+ * two. Read-only: path_trie_builder makes it.
  */
 #pragma once
 

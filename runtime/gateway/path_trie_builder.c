@@ -7,6 +7,8 @@
 
 #include "base/mem.h"
 
+#define LINE_WORDS (MEM_LINE_BYTES / sizeof(uint64_t))
+
 struct build_node {
     uint32_t parent, param, rest;
     uint32_t first_entry, entry_count; /* first_entry: 0 when there is none */
@@ -254,21 +256,53 @@ const struct path_trie_entry *path_trie_builder_next(const struct path_trie_buil
     return &builder->entries[next].entry;
 }
 
+static size_t words_of(const struct build_node *node)
+{
+    return (path_trie_entries_offset(node->label_length) +
+            node->entry_count * sizeof(struct path_trie_entry)) /
+           sizeof(uint64_t);
+}
+
+/* Where the next node goes, in words, and what was left free before it. */
+struct packing {
+    size_t end;
+    size_t hole, hole_words;
+};
+
+/* A place in one line of the cache for what fits into one. */
+static size_t place(struct packing *packing, size_t words)
+{
+    size_t left = LINE_WORDS - packing->end % LINE_WORDS;
+
+    if (words <= packing->hole_words) {
+        packing->hole += words;
+        packing->hole_words -= words;
+        return packing->hole - words;
+    }
+    if (words > left && words <= LINE_WORDS) {
+        if (left > packing->hole_words) {
+            packing->hole = packing->end;
+            packing->hole_words = left;
+        }
+        packing->end += left;
+    }
+    packing->end += words;
+    return packing->end - words;
+}
+
 /* Gives every node its place; the words that all of them take. */
 static size_t place_nodes(struct path_trie_builder *builder)
 {
-    size_t words = PATH_TRIE_FIRST;
+    struct packing packing = {.end = PATH_TRIE_FIRST};
     for (size_t i = PATH_TRIE_FIRST; i < builder->node_count; i++) {
         struct build_node *node = &builder->nodes[i];
-        assert(words <= UINT32_MAX);
-        node->packed = (uint32_t)words;
-        words += (path_trie_entries_offset(node->label_length) +
-                  node->entry_count * sizeof(struct path_trie_entry)) /
-                 sizeof(uint64_t);
+        size_t at = place(&packing, words_of(node));
+        assert(at <= UINT32_MAX);
+        node->packed = (uint32_t)at;
     }
     for (uint32_t i = 0; i < PATH_TRIE_FIRST; i++)
         builder->nodes[i].packed = i;
-    return words;
+    return packing.end;
 }
 
 struct order_context {
@@ -368,7 +402,7 @@ static void pack_nodes(const struct path_trie_builder *builder, struct path_trie
 void path_trie_builder_seal(struct path_trie_builder *builder, struct path_trie *trie,
                             path_trie_order *order, const void *data)
 {
-    size_t words = place_nodes(builder), used = count_slots(builder), slots = 4;
+    size_t words = place_nodes(builder), used = count_slots(builder), slots = LINE_WORDS;
     while (slots < used + used / 2)
         slots *= 2;
     assert(slots - 1 <= UINT32_MAX);
@@ -379,7 +413,7 @@ void path_trie_builder_seal(struct path_trie_builder *builder, struct path_trie 
     size_t slot_bytes = slots * sizeof(struct path_trie_slot);
     size_t end_bytes = trie->end_count * sizeof(struct path_trie_end);
     trie->bytes = slot_bytes + words * sizeof(uint64_t) + end_bytes;
-    trie->block = mem_zeroed(trie->bytes);
+    trie->block = memset(mem_table(trie->bytes), 0, trie->bytes);
     trie->slots = trie->block;
     trie->words = (void *)((char *)trie->block + slot_bytes);
     trie->ends = (void *)((char *)trie->block + slot_bytes + words * sizeof(uint64_t));

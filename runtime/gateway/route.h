@@ -28,19 +28,20 @@ enum route_phase {
 /* Index of a route that its exchange has outlived. */
 #define ROUTE_DEPARTED UINT32_MAX
 
+/* What each request needs comes first, in fewer bytes than a line of the cache has. */
 struct route {
-    uint32_t index;    /* in the generation, from 0 */
-    unsigned phases;   /* of enum route_phase */
-    struct slice name; /* what logs and metrics call it: "GET /users/{id}" or the operator's own */
-    struct slice source;                 /* "routes/users.lua:12" */
-    const struct path_template *rewrite; /* NULL: the normalised path goes upstream */
-    struct slice upstream_host;          /* Host sent upstream; start NULL: the client's */
-    struct call_options call;
+    uint32_t index;                        /* in the generation, from 0 */
+    uint8_t phases;                        /* of enum route_phase */
+    uint8_t criticality;                   /* of its requests: gateway/triage.h */
+    bool is_criticality_asked;             /* a function in Lua tells it */
+    bool allows_upgrade : 1;               /* tunnels pass; otherwise Upgrade is ignored */
+    bool is_cache_asked : 1;               /* the cache takes part only where a plugin says so */
+    const struct path_template *rewrite;   /* NULL: the normalised path goes upstream */
+    const struct slice *upstream_host;     /* Host sent upstream; NULL: the client's */
+    const struct call_options *call;       /* mostly the one of many routes */
     const struct deadline_rules *deadline; /* NULL: what a request says of its time is nothing */
     const struct cache_policy *cache;      /* NULL: its answers are not cached */
     uint64_t body_bytes_max;               /* of a request; 413 beyond */
-    unsigned criticality;                  /* of its requests: gateway/triage.h */
-    bool is_criticality_asked;             /* a function in Lua tells it */
-    bool allows_upgrade;                   /* tunnels pass; otherwise Upgrade is ignored */
-    bool is_cache_asked;                   /* the cache takes part only where a plugin says so */
+    struct slice name; /* what logs and metrics call it: "GET /users/{id}" or the operator's own */
+    struct slice source; /* "routes/users.lua:12" */
 };

@@ -53,10 +53,21 @@ describe("mem", function()
     free(pointer)
   end)
 
+  it("begins tables at a line of the cache, and large ones at a large page", function()
+    local LINE, LARGE = 64, 2097152
+    for size, alignment in pairs { [0] = LINE, [1] = LINE, [1000] = LINE, [LARGE + 10] = LARGE } do
+      local start = C.mem_table(size)
+      ffi.fill(start, size, 7)
+      assert.equal(0, tonumber(ffi.cast("uintptr_t", start)) % alignment)
+      free(start)
+    end
+  end)
+
   it("ends the process when there is no memory", function()
     local size_max = 0x7fffffffffffffffULL
     assert.equal(SIGABRT, runtime.end_of(function() C.mem_alloc(size_max) end))
     assert.equal(SIGABRT, runtime.end_of(function() C.mem_zeroed(size_max) end))
+    assert.equal(SIGABRT, runtime.end_of(function() C.mem_table(size_max) end))
     assert.equal(SIGABRT, runtime.end_of(function() C.mem_resize(nil, size_max) end))
   end)
 

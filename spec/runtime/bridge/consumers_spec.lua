@@ -109,13 +109,23 @@ describe("consumers", function()
     assert.equal(-1, after "c")
   end)
 
-  it("finds each of very many", function()
+  it("finds each of very many, packed and after that", function()
     local numbers = {}
-    for i = 1, 5000 do numbers[i] = add("name" .. i, "key" .. i) end
-    for i = 1, 5000 do
+    local function add_up_to(count)
+      for i = #numbers + 1, count do numbers[i] = add("name" .. i, "key" .. i) end
+    end
+    add_up_to(5000)
+    C.consumers_pack(consumers)
+    add_up_to(5001)
+    for i = 1, 5001 do
       assert.equal(numbers[i], by_key("key" .. i))
       assert.equal(numbers[i], C.consumers_by_name(consumers, slice("name" .. i)))
     end
-    assert.equal(-1, by_key("key5001"))
+    assert.equal(-1, by_key("key5002"))
+  end)
+
+  it("packs nobody", function()
+    C.consumers_pack(consumers)
+    assert.equal(-1, by_key("k"))
   end)
 end)
