@@ -84,7 +84,7 @@ describe("hedging", function()
   end)
 
   it("sends the body again, and nothing twice that is not idempotent", function()
-    start(silent, quick, 'hedge = { after = "10ms" }', 'timeout = { response = "100ms" }')
+    start(silent, quick, 'hedge = { after = "10ms" }', 'timeout = { response = "400ms" }')
     local answer = ask { method = "PUT", path = "/echo", body = "what was sent" }
     assert.equal("what was sent", json.decode(answer.body).body)
     wait.that(function() return silent:requests()[1].body == "what was sent" end)
