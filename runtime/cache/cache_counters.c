@@ -71,6 +71,7 @@ enum cache_outcome cache_outcome_of(const struct cache_status *status)
     case CACHE_FORWARD_URI_MISS:
     case CACHE_FORWARD_VARY_MISS:
     case CACHE_FORWARD_MISS:
+    case CACHE_FORWARD_FORBIDDEN:
         return CACHE_OUTCOME_MISS;
     case CACHE_FORWARD_REQUEST:
     case CACHE_FORWARD_STALE:

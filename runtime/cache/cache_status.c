@@ -52,14 +52,26 @@ const char *cache_forward_text(enum cache_forward forward)
         return "stale";
     case CACHE_FORWARD_PARTIAL:
         return "partial";
+    case CACHE_FORWARD_FORBIDDEN:
+        return "only-if-cached";
     }
     return "miss";
 }
 
+/* RFC 9211, 2.1 and 2.2: a hit, a reason to forward, or neither. */
+static struct slice forward_prefix(enum cache_forward forward)
+{
+    if (forward == CACHE_FORWARD_FORBIDDEN)
+        return SLICE(";detail=");
+    return forward == CACHE_FORWARD_NONE ? SLICE(";") : SLICE(";fwd=");
+}
+
 static void put_parameters(struct output *out, const struct cache_status *status)
 {
-    put(out, status->forward == CACHE_FORWARD_NONE ? SLICE(";") : SLICE(";fwd="));
+    put(out, forward_prefix(status->forward));
     put(out, slice_from_string(cache_forward_text(status->forward)));
+    if (status->forward == CACHE_FORWARD_FORBIDDEN)
+        return;
     if (status->forward != CACHE_FORWARD_NONE && status->forward_status > 0) {
         put(out, SLICE(";fwd-status="));
         put_number(out, status->forward_status);

@@ -16,7 +16,8 @@ enum cache_forward {
     CACHE_FORWARD_MISS,
     CACHE_FORWARD_REQUEST, /* the client wanted it so */
     CACHE_FORWARD_STALE,
-    CACHE_FORWARD_PARTIAL
+    CACHE_FORWARD_PARTIAL,
+    CACHE_FORWARD_FORBIDDEN /* it did not, and is no hit: the client wants it from here alone */
 };
 
 struct cache_status {
@@ -34,5 +35,6 @@ struct cache_status {
 /* Adds a member to the field that the response may have from caches nearer the origin. */
 void cache_status_add(const struct cache_status *status, const struct cache_policy *policy,
                       struct response *response, struct arena *arena);
-/* As in the field: "uri-miss"; "hit" for CACHE_FORWARD_NONE. For logs and labels. */
+/* As in the field: "uri-miss"; "hit" for CACHE_FORWARD_NONE, "only-if-cached" for
+ * CACHE_FORWARD_FORBIDDEN. For logs and labels. */
 const char *cache_forward_text(enum cache_forward forward);

@@ -75,6 +75,13 @@ static bool wants_part_alone(const struct cached_call *call, bool is_not_stored)
            (is_not_stored || call->options.policy->is_range_passed);
 }
 
+/* The client wants it from here alone (RFC 9111, 5.2.1.7). */
+static void refuse(struct cached_call *call)
+{
+    call->status.forward = CACHE_FORWARD_FORBIDDEN;
+    cached_call_fail(call, FAULT_NOT_CACHED);
+}
+
 /* Nothing is there. `is_passed`: it was found not to be stored lately, so nobody is waited for. */
 static void miss(struct cached_call *call, bool is_passed)
 {
@@ -82,7 +89,7 @@ static void miss(struct cached_call *call, bool is_passed)
     enum cache_forward why = call->has_marker ? CACHE_FORWARD_VARY_MISS : CACHE_FORWARD_URI_MISS;
 
     if (reuse_of_nothing(&call->asked) == REUSE_UNAVAILABLE) {
-        cached_call_fail(call, FAULT_NOT_CACHED);
+        refuse(call);
         return;
     }
     if (wants_part_alone(call, is_passed)) {
@@ -189,7 +196,7 @@ static void join(struct cached_call *call)
 {
     if (reuse_of_nothing(&call->asked) == REUSE_UNAVAILABLE) {
         cached_call_let_go(call);
-        cached_call_fail(call, FAULT_NOT_CACHED);
+        refuse(call);
     } else if (call->waits >= WAITS_MAX || wants_part_alone(call, false)) {
         go_alone(call, false);
     } else {
@@ -300,7 +307,7 @@ static void consider(struct cached_call *call)
         validate(call, false, verdict.forward);
         break;
     case REUSE_UNAVAILABLE:
-        cached_call_fail(call, FAULT_NOT_CACHED);
+        refuse(call);
         break;
     }
 }
