@@ -13,6 +13,14 @@ static inline double clock_monotonic(void)
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
 
+/* That this thread has been on a processor. */
+static inline double clock_thread_cpu(void)
+{
+    struct timespec used;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
 /* Since the epoch. */
 static inline double clock_wall(void)
 {

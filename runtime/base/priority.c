@@ -10,6 +10,9 @@
 /* Each step is a factor of 1.25. */
 #define LOW_NICE 15
 
+/* As if it got a twentieth of a processor. */
+#define PATIENCE_FACTOR 20
+
 /* Whether a nice value may be made smaller whatever the limit says, which is tried: in a container
  * a process may have CAP_SYS_NICE and not the right. */
 static bool is_capable(void)
@@ -35,6 +38,15 @@ bool priority_may_go_back(void)
         setrlimit(RLIMIT_NICE, &limit);
     }
     return limit.rlim_cur >= PRIORITY_NICE_LIMIT || is_capable();
+}
+
+double priority_patience(double cpu_seconds)
+{
+    double seconds = cpu_seconds * PATIENCE_FACTOR;
+
+    if (seconds < PRIORITY_PATIENCE_SECONDS_MIN)
+        return PRIORITY_PATIENCE_SECONDS_MIN;
+    return seconds < PRIORITY_PATIENCE_SECONDS_MAX ? seconds : PRIORITY_PATIENCE_SECONDS_MAX;
 }
 
 void priority_lower(pid_t thread)

@@ -13,6 +13,7 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/priority.h"
@@ -36,6 +37,8 @@ struct background {
     bool has_before;        /* the new thread joins `before` */
     atomic_bool is_working; /* somebody looks after `todo` */
     atomic_int thread_id;   /* 0: not known yet, or ending */
+    /* Microseconds of CPU that the dearest of the last jobs took, halved with each later one. */
+    atomic_llong usual;
     job_stack todo, finished;
 };
 
@@ -71,6 +74,16 @@ static struct background_job *take_all(job_stack *stack)
     return oldest;
 }
 
+static void do_job(struct background *background, struct background_job *job)
+{
+    double started = clock_thread_cpu();
+
+    job->work(job);
+    long long took = (long long)((clock_thread_cpu() - started) * 1e6);
+    long long before = atomic_load(&background->usual) / 2;
+    atomic_store(&background->usual, took > before ? took : before);
+}
+
 static void work_off(struct background *background)
 {
     struct background_job *next = take_all(&background->todo);
@@ -78,7 +91,7 @@ static void work_off(struct background *background)
     while (next != NULL) {
         struct background_job *job = next;
         next = job->next;
-        job->work(job);
+        do_job(background, job);
         push(&background->finished, job);
         ev_async_send(background->loop->ev, &background->news);
     }
@@ -180,7 +193,7 @@ struct background *background_create(struct loop *loop, enum background_kind kin
     background->kind = kind;
     background->may_be_idle = kind == BACKGROUND_IDLE && priority_may_go_back();
     ev_async_init(&background->news, on_news);
-    ev_timer_init(&background->patience, on_patience_over, PRIORITY_PATIENCE_SECONDS, 0);
+    ev_init(&background->patience, on_patience_over);
     ev_timer_init(&background->retry, on_retry, RETRY_SECONDS, 0);
     background->news.data = background->patience.data = background->retry.data = background;
     ev_async_start(loop->ev, &background->news);
@@ -192,7 +205,8 @@ void background_submit(struct background *background, struct background_job *job
 {
     assert(job->work != NULL && job->done != NULL);
     if (background->waiting++ == 0 && background->may_be_idle) {
-        ev_timer_set(&background->patience, PRIORITY_PATIENCE_SECONDS, 0);
+        double usual = (double)atomic_load(&background->usual) * 1e-6;
+        ev_timer_set(&background->patience, priority_patience(usual), 0);
         ev_timer_start(background->loop->ev, &background->patience);
     }
     push(&background->todo, job);

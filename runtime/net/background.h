@@ -15,7 +15,7 @@ struct background;
 enum background_kind {
     /*
      * For what takes the processor for long. The thread is scheduled as idle (base/priority.h), so
-     * that the loop goes first; when jobs have waited for PRIORITY_PATIENCE_SECONDS, it gets its
+     * that the loop goes first; when jobs have waited for priority_patience(), it gets its
      * share until all are done. Where the system would not let it be raised again, it has a small
      * share from the start to the end.
      */

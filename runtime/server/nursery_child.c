@@ -70,7 +70,7 @@ static void await(struct building *building, pthread_t thread)
     struct timespec until;
 
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += (time_t)PRIORITY_PATIENCE_SECONDS;
+    until.tv_sec += (time_t)PRIORITY_PATIENCE_SECONDS_MAX;
     if (pthread_timedjoin_np(thread, NULL, &until) == 0)
         return;
     pid_t thread_id = __atomic_load_n(&building->thread_id, __ATOMIC_ACQUIRE);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
@@ -159,14 +160,28 @@ void rehearsal_abandon(struct rehearsal **rehearsal)
     *rehearsal = NULL;
 }
 
+static double cpu_seconds_of(pid_t pid)
+{
+    struct timespec used;
+    clockid_t clock;
+
+    if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &used) != 0)
+        return 0;
+    return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
 void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *result)
 {
     struct rehearsal *done = *rehearsal;
 
     *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1};
-    if (!receive(done->fd, result))
+    if (!receive(done->fd, result)) {
         result->errors = say_how_it_ended(wait_for(done->pid), done->config_path);
-    else if (done->is_idle)
+        rehearsal_abandon(rehearsal);
+        return;
+    }
+    result->cpu_seconds = cpu_seconds_of(done->pid);
+    if (done->is_idle)
         waitpid(done->pid, NULL, WNOHANG);
     else
         wait_for(done->pid);

@@ -18,10 +18,11 @@ struct rehearsal;
 
 struct rehearsal_result {
     bool is_good;
-    struct plan plan; /* when good */
-    int bundle_fd;    /* for bundle_open(); -1 when the process died, or had no memory for it */
-    int inventory_fd; /* what there is, sealed; -1 unless good, or when there was no memory */
-    char *errors;     /* one a line, all of them; "" when good */
+    struct plan plan;   /* when good */
+    int bundle_fd;      /* for bundle_open(); -1 when the process died, or had no memory for it */
+    int inventory_fd;   /* what there is, sealed; -1 unless good, or when there was no memory */
+    char *errors;       /* one a line, all of them; "" when good */
+    double cpu_seconds; /* that it took until it told; 0 when it died */
 };
 
 /* NULL with errno when the system has no process to give. Both strings are needed no longer.

@@ -32,6 +32,7 @@ struct reload_job {
     struct timespec read; /* when it began to be read */
     ev_io reads;
     ev_timer patience; /* active while it is read at others' leisure */
+    double usual;      /* seconds of CPU that it took to read the last time; 0: not known */
     struct renewal renewal;
     /* What the generations have that run, will run and ran; -1: unknown. */
     int inventory_fd, next_inventory_fd, previous_inventory_fd;
@@ -228,6 +229,7 @@ static void on_read(struct ev_loop *ev, ev_io *watcher, int events)
     ev_io_stop(ev, watcher);
     ev_timer_stop(ev, &job->patience);
     rehearsal_finish(&job->rehearsal, &result);
+    job->usual = result.cpu_seconds;
     if (job->kind != RELOAD_PREVIEW)
         watch_files(job, result.bundle_fd);
     if (result.is_good)
@@ -253,7 +255,7 @@ static void read_files(struct reload_job *job)
     }
     ev_io_set(&job->reads, rehearsal_fd(job->rehearsal), EV_READ);
     ev_io_start(job->options.loop->ev, &job->reads);
-    ev_timer_set(&job->patience, PRIORITY_PATIENCE_SECONDS, 0);
+    ev_timer_set(&job->patience, priority_patience(job->usual), 0);
     ev_timer_start(job->options.loop->ev, &job->patience);
 }
 

@@ -1,0 +1,17 @@
+--- priority_spec: how long is waited for what gives way to others.
+
+local runtime = require "spec.support.runtime"
+
+local C = runtime.include "base/priority.h"
+
+describe("patience with an idle thread", function()
+  it("is short for what takes a moment, or what is not known", function()
+    assert.equal(0.1, C.priority_patience(0))
+    assert.equal(0.1, C.priority_patience(0.004))
+  end)
+
+  it("is longer for what takes longer, to a bound", function()
+    assert.equal(1, C.priority_patience(0.05))
+    assert.equal(2, C.priority_patience(0.5))
+  end)
+end)
