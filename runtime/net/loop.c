@@ -16,6 +16,10 @@
 /* Some thirty years: far enough to never fire, near enough for a double to keep microseconds. */
 #define CLOCK_SECONDS 1e9
 
+/* Started again when the thread was interrupted meanwhile for longer, but not for ever. */
+#define CLOCK_ERROR_SECONDS     1e-4
+#define CLOCK_START_SECONDS_MAX 0.1
+
 /* Moves all of `from` into the empty list `to`. */
 static void list_move_all(struct list *from, struct list *to)
 {
@@ -95,6 +99,19 @@ static void on_clock(struct ev_loop *ev, ev_timer *watcher, int events)
     assert(!"the clock of a loop ran out");
 }
 
+/* Starts the clock, and notes when that was: never later than libev, which would make what counts
+ * from loop_uptime() come early, and hardly earlier. */
+static void start_clock(struct loop *loop)
+{
+    double until = clock_monotonic() + CLOCK_START_SECONDS_MAX;
+
+    do {
+        loop->created = clock_monotonic();
+        ev_now_update(loop->ev);
+    } while (clock_monotonic() - loop->created > CLOCK_ERROR_SECONDS && loop->created < until);
+    ev_timer_start(loop->ev, &loop->clock);
+}
+
 /* The loop's own watchers do not count as something to wait for. */
 static void start_watchers(struct loop *loop)
 {
@@ -108,8 +125,7 @@ static void start_watchers(struct loop *loop)
 
     ev_prepare_start(loop->ev, &loop->before_wait);
     ev_check_start(loop->ev, &loop->after_wait);
-    ev_timer_start(loop->ev, &loop->clock);
-    loop->created = clock_monotonic();
+    start_clock(loop);
     for (int i = 0; i < 3; i++)
         ev_unref(loop->ev);
 }
