@@ -119,14 +119,14 @@ static void settle(struct cluster *cluster, bool is_unshared)
 void cluster_settle_budget(const struct cluster *cluster, struct retry_budget *budget,
                            enum target_board_word word, uint64_t *taken)
 {
-    const struct retry_budget_home home = {
+    struct retry_budget_home home = {
         .lane = cluster->active + word,
-        .taken = taken,
         .lanes = cluster->row != NAME_NONE ? &cluster->board->active : NULL,
         .row = cluster->row,
         .word = word,
     };
 
+    home.taken = taken;
     retry_budget_settle(budget, &home);
 }
 

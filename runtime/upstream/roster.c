@@ -69,9 +69,9 @@ bool roster_next_upstream(const struct target_board *board, uint32_t *cursor,
 static struct retry_budget_state budget_of(const struct target_board *board, uint32_t row,
                                            uint32_t word, uint64_t *taken, double now)
 {
-    const struct retry_budget budget = {
-        .home = {.taken = taken, .lanes = &board->active, .row = row, .word = word}};
+    struct retry_budget budget = {.home = {.lanes = &board->active, .row = row, .word = word}};
 
+    budget.home.taken = taken;
     return retry_budget_read(&budget, now);
 }
 
