@@ -10,8 +10,8 @@
 /* Each step is a factor of 1.25. */
 #define LOW_NICE 15
 
-/* As if it got a twentieth of a processor. */
-#define PATIENCE_FACTOR 20
+/* As if it got a quarter of a processor. */
+#define PATIENCE_FACTOR 4
 
 /* Whether a nice value may be made smaller whatever the limit says, which is tried: in a container
  * a process may have CAP_SYS_NICE and not the right. */

@@ -11,7 +11,7 @@
 #define PRIORITY_NICE_LIMIT 20
 /* How long something may wait for what an idle thread does, until that gets its share. */
 #define PRIORITY_PATIENCE_SECONDS_MIN 0.1
-#define PRIORITY_PATIENCE_SECONDS_MAX 2.0
+#define PRIORITY_PATIENCE_SECONDS_MAX 1.0
 
 /* Whether threads of this process may go back; a soft limit that is too low is raised, and who has
  * CAP_SYS_NICE needs none. One that could not should not become idle. */
