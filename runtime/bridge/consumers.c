@@ -70,13 +70,14 @@ static uint32_t begin_record(struct consumers *consumers, size_t bytes)
 {
     size_t place = consumers->used / UNIT;
 
+    bytes = (bytes + UNIT - 1) / UNIT * UNIT;
     if (bytes > BUFFER_BYTES_MAX - consumers->used)
         return 0;
     if (consumers->used + bytes > consumers->room) {
         consumers->room = 2 * (consumers->used + bytes);
         consumers->bytes = mem_resize(consumers->bytes, consumers->room);
     }
-    consumers->used += (bytes + UNIT - 1) / UNIT * UNIT;
+    consumers->used += bytes;
     return (uint32_t)place;
 }
 

@@ -124,6 +124,19 @@ describe("consumers", function()
     assert.equal(-1, by_key("key5002"))
   end)
 
+  it("packs records of any length", function()
+    for first = 1, 8 do
+      for second = 1, 40 do
+        C.consumers_destroy(runtime.box("struct consumers *", consumers))
+        consumers = C.consumers_create()
+        add(("a"):rep(first))
+        local last = add(("b"):rep(second))
+        C.consumers_pack(consumers)
+        assert.equal(("b"):rep(second), name_of(last))
+      end
+    end
+  end)
+
   it("packs nobody", function()
     C.consumers_pack(consumers)
     assert.equal(-1, by_key("k"))
