@@ -10,14 +10,22 @@
 #include "base/arena.h"
 #include "base/slice.h"
 
-static inline int exact_text_check(const unsigned char *data, size_t size,
-                                   void (*check)(struct slice text, struct arena *arena))
+/* The caller frees it. */
+static inline char *exact_text_copy(const void *data, size_t size)
 {
-    struct arena arena;
     char *copy = malloc(size > 0 ? size : 1);
 
     if (size > 0)
         memcpy(copy, data, size);
+    return copy;
+}
+
+static inline int exact_text_check(const unsigned char *data, size_t size,
+                                   void (*check)(struct slice text, struct arena *arena))
+{
+    struct arena arena;
+    char *copy = exact_text_copy(data, size);
+
     arena_init(&arena);
     check(slice_of(copy, size), &arena);
     arena_clear(&arena);

@@ -6,11 +6,11 @@
  * same response.
  */
 #include <assert.h>
-#include <stdlib.h>
 
 #include "http/h1_head.h"
 #include "http/h1_scanner.h"
 #include "http/h1_writer.h"
+#include "torn_head.h"
 #include "whole_head.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
@@ -20,60 +20,6 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 static const struct h1_scanner_limits LIMITS = {.head_bytes_max = 900};
 static const struct h1_scanner_limits WIDE = {.head_bytes_max = WRITTEN_BYTES_MAX};
-
-/* A block of exactly its size, so that the sanitizer sees reads beyond it. */
-static char *copy_of(const void *data, size_t size)
-{
-    char *copy = malloc(size > 0 ? size : 1);
-    if (size > 0)
-        memcpy(copy, data, size);
-    return copy;
-}
-
-static enum h1_scan scan_piece(struct h1_scanner *scanner, const unsigned char *data, size_t size)
-{
-    bool begins = scanner->offset == 0;
-    char *copy = copy_of(data, size);
-    struct h1_lines lines;
-    enum h1_scan verdict = h1_scanner_scan_lines(scanner, slice_of(copy, size), &lines);
-    assert(begins || lines.head == NULL);
-    free(copy);
-    return verdict;
-}
-
-static void check_same_verdict(const struct h1_scanner *torn, enum h1_scan again,
-                               const struct h1_scanner *whole, enum h1_scan verdict)
-{
-    assert(again == verdict && torn->fault == whole->fault);
-    assert(torn->fault_offset == whole->fault_offset);
-    assert(verdict == H1_SCAN_REFUSED || torn->offset == whole->offset);
-}
-
-/* Byte by byte, which leaves no line to the scanner's short ways. */
-static void check_bytes(const unsigned char *data, size_t size, enum h1_scan verdict,
-                        const struct h1_scanner *whole)
-{
-    struct h1_scanner torn;
-    enum h1_scan again = H1_SCAN_MORE;
-
-    h1_scanner_init(&torn, true, &LIMITS);
-    for (size_t length = 1; length <= size && again == H1_SCAN_MORE; length++)
-        again = scan_piece(&torn, data, length);
-    check_same_verdict(&torn, again, whole, verdict);
-}
-
-static void check_cuts(const unsigned char *data, size_t size, enum h1_scan verdict,
-                       const struct h1_scanner *whole)
-{
-    for (size_t cut = 0; cut < size; cut++) {
-        struct h1_scanner torn;
-        h1_scanner_init(&torn, true, &LIMITS);
-        enum h1_scan again = scan_piece(&torn, data, cut);
-        if (again == H1_SCAN_MORE)
-            again = scan_piece(&torn, data, size);
-        check_same_verdict(&torn, again, whole, verdict);
-    }
-}
 
 static void check_promises(const struct response *response, enum method method,
                            const struct h1_connection_terms *terms)
@@ -120,7 +66,7 @@ static void parse(const unsigned char *data, size_t size, enum method method)
     struct response response;
     struct h1_connection_terms terms;
     const struct h1_head_reader reader = {.arena = &arena};
-    char *copy = copy_of(data, size);
+    char *copy = exact_text_copy(data, size);
 
     whole_head_check(slice_of(copy, size), true);
     arena_init(&arena);
@@ -139,18 +85,15 @@ static void parse(const unsigned char *data, size_t size, enum method method)
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 {
     static const enum method CHOICE[] = {METHOD_GET, METHOD_HEAD, METHOD_CONNECT, METHOD_GET};
-    struct h1_scanner scanner;
+    struct h1_scanner begun, scanner;
 
     if (size == 0 || size > INPUT_BYTES_MAX)
         return 0;
     enum method method = CHOICE[data[0] % 4];
     data++;
     size--;
-    h1_scanner_init(&scanner, true, &LIMITS);
-    enum h1_scan verdict = scan_piece(&scanner, data, size);
-    check_cuts(data, size, verdict, &scanner);
-    check_bytes(data, size, verdict, &scanner);
-    if (verdict == H1_SCAN_DONE)
+    h1_scanner_init(&begun, true, &LIMITS);
+    if (torn_head_scan(&begun, data, size, &scanner) == H1_SCAN_DONE)
         parse(data, scanner.offset, method);
     return 0;
 }
