@@ -183,11 +183,10 @@ describe("a gateway whose files change", function()
 
     it("goes on for who waits when the client has left", function()
       local self = start()
-      -- Long enough to be seen at it, and within what a configuration may run for.
-      write(self, config("two", "watch(false) for i = 1, 4e8 do local _ = i end"))
+      write(self, config("two", "watch(false) for i = 1, 1e8 do local _ = i end"))
       local client = http.connect(self.admin_port)
       client:send "POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
-      wait.that(function() return #self:worker_pids() > 2 end, 20, "the process that reads")
+      wait.that(function() return #self:children "rehearsal" > 0 end, 20, "the process that reads")
       client:close()
       self:wait_for_log "generation 2 serves %(admin%)"
       assert.equal(200, post(self).status)

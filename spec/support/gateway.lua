@@ -204,16 +204,28 @@ end
 -- Children of the master that are no workers, by name.
 local OTHERS = { ["nursery\n"] = true, ["rehearsal\n"] = true }
 
---- Process ids of the workers.
----@return integer[]
-function Gateway:worker_pids()
+-- Of the master's children, those whose name is wanted.
+local function children(self, is_wanted)
   local path = ("/proc/%d/task/%d/children"):format(self.pid, self.pid)
   local pids = {}
   for pid in (system.read_file(path) or ""):gmatch "%d+" do
     local name = system.read_file(("/proc/%s/comm"):format(pid))
-    if name and not OTHERS[name] then pids[#pids + 1] = tonumber(pid) end
+    if name and is_wanted(name) then pids[#pids + 1] = tonumber(pid) end
   end
   return pids
+end
+
+--- Process ids of the workers.
+---@return integer[]
+function Gateway:worker_pids()
+  return children(self, function(name) return not OTHERS[name] end)
+end
+
+--- Process ids of the master's children that are called so.
+---@param name string  "nursery", "rehearsal"
+---@return integer[]
+function Gateway:children(name)
+  return children(self, function(own) return own == name .. "\n" end)
 end
 
 --- Resident memory of a process.
