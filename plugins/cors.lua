@@ -139,6 +139,17 @@ function cors:request(req)
   return preflight(self, req)
 end
 
+-- For pages of any origin it is the same for all of them.
+function cors.response_edits(instance)
+  if not instance.is_open then return nil end
+  local exposed = "access-control-expose-headers"
+  return {
+    { "set", "access-control-allow-origin", "*" },
+    { "remove", "access-control-allow-credentials" },
+    instance.expose and { "set", exposed, instance.expose } or { "remove", exposed },
+  }
+end
+
 ---@param req Request
 ---@param res Response
 function cors:response(req, res)

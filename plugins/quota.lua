@@ -155,6 +155,10 @@ function quota.phases(instance)
   return { request = true, response = has_response }
 end
 
+function quota.response_edits(instance)
+  return instance.charge == "request" and fields.edits(instance.headers) or nil
+end
+
 function quota:start()
   if not self.persist then return end
   if not bridge.C.moon_store_is_open(bridge.generation) then

@@ -174,6 +174,8 @@ function rate_limit.phases(instance)
   return told.FORMS[instance.headers] and TELLING or SILENT
 end
 
+function rate_limit.response_edits(instance) return told.edits(instance.headers) end
+
 local function refuse(self, rule, seconds)
   refused:with(rule.name, self.report_only and "report" or "enforce"):add()
   if self.report_only then return nil end

@@ -34,6 +34,8 @@ function request_id:request(req)
   end
 end
 
+function request_id.response_edits(instance) return { { "set_id", instance.header } } end
+
 ---@param req Request
 ---@param res Response
 function request_id:response(req, res)

@@ -14,6 +14,8 @@ local reply = moongate.reply
 ---@class HeaderChanges
 ---@field count integer
 ---@field apply fun(fields: Headers, req: Request, res: Response?)?  nil where there are none
+---@field form table?  which operations they are; of those of answers alone
+---@field values table?  theirs, likewise
 
 ---@class Transform: Plugin
 ---@field of_request HeaderChanges
@@ -177,13 +179,19 @@ local function changes_of(options)
   form = put(form, values, fields_of(options.set_headers or NONE), "set")
   form = put(form, values, fields_of(options.add_headers or NONE), "add")
   form.make = form.make or assert(loadstring(code_of(form), "=transform"))
-  return { count = #values, apply = form.make(values, rename) }
+  return { count = #values, apply = form.make(values, rename) }, form, values
+end
+
+local function changes_of_response(options)
+  local changes, form, values = changes_of(options)
+  if form then changes.form, changes.values = form, values end
+  return changes
 end
 
 local function fill(instance)
   local response = instance.response
   instance.of_request = changes_of(instance)
-  instance.of_response = changes_of(response)
+  instance.of_response = changes_of_response(response)
   instance.query = query_of(instance)
   instance.new_path = path_of(instance)
   instance.status = response.status
@@ -202,6 +210,27 @@ function transform.phases(instance)
     request = instance.of_request.count + #instance.query > 0 or instance.new_path ~= nil,
     response = instance.of_response.count > 0 or instance.status ~= nil,
   }
+end
+
+-- Of one value. What depends on the request is none.
+local EDITS = {
+  remove = function(name) return { "remove", name } end,
+  rename = function(value) return { "rename", value.from, value.to } end,
+  set = function(value) return { "set", value.name, value.text } end,
+  add = function(value) return { "add", value.name, value.text } end,
+}
+
+function transform.response_edits(instance)
+  local list, changes = {}, instance.of_response
+  local form = changes.form or ROOT
+  while form.number > 0 do
+    local edit = EDITS[form.operation]
+    if not edit then return nil end
+    list[form.number] = edit(changes.values[form.number])
+    form = form.before
+  end
+  if instance.status then list[#list + 1] = { "status", instance.status } end
+  return list
 end
 
 local function change_query(changes, req)

@@ -142,6 +142,7 @@ end
 ---@field names string[]      of the plugins
 ---@field number integer      of the chain, for routes that have it
 ---@field tally_step integer?  see native.lua
+---@field edit_steps ChainStep[]?  likewise
 ---@field body_steps integer[] steps with response_body
 ---@field body_mark integer?   of the last of them, which is the first that runs
 ---@field request function?   one function for each phase that some step takes part in
@@ -152,7 +153,8 @@ end
 ---@field log function?
 
 local function make_shape(steps)
-  local shape = { mask = 0, names = {}, body_steps = {}, tally_step = native.tally_step(steps) }
+  local shape = { mask = 0, names = {}, body_steps = {}, tally_step = native.tally_step(steps),
+    edit_steps = native.edit_steps(steps) }
   for _, step in ipairs(steps) do
     shape.mask = bit.bor(shape.mask, step.mask)
     shape.names[step.index] = step.name

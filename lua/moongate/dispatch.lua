@@ -7,6 +7,7 @@
 local bridge = require "moongate.ffi"
 local criticality = require "moongate.criticality"
 local mark = require "moongate.mark"
+local native = require "moongate.native"
 local parts = require "moongate.parts"
 local reply = require "moongate.reply"
 local request = require "moongate.request"
@@ -167,6 +168,7 @@ function dispatch.response(slot, route)
     local changed = shape.response_body(req, res, array, body)
     if changed ~= body then C.moon_body_replace(req[HANDLE], changed, #changed) end
   end
+  if shape.edit_steps then native.tell_edits(req[HANDLE], shape.edit_steps, array) end
   return GO_ON
 end
 

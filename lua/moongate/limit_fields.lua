@@ -19,23 +19,25 @@ local DENIALS_MAX = 3600
 -- What is told of is a rule: { name, gate = { limit, window? }, told? }.
 
 ---@class RateLimitTold  what clients are told
----@field policy string              the RateLimit-Policy field
----@field subject string             how the RateLimit field begins
+---@field fields ffi.cdata*          their fields, as C writes them
 ---@field denials table<number, Reply>
 
--- What writes so many that may come now, and seconds, into an answer.
+-- What writes of one limit how many may come now, and seconds, into an answer.
 local FORMS = {}
 limit_fields.FORMS = FORMS
 
--- The numbers differ in each answer: C writes them, so that they are no texts of Lua, each of which
--- would have to be found among all others and collected.
-function FORMS.draft(rule, req, res, left, seconds)
-  local subject = rule.told.subject
-  res.headers:add("ratelimit-policy", rule.told.policy)
-  C.moon_ratelimit_add(req.handle, subject, #subject, left, seconds)
+-- The numbers differ in each answer: C notes and writes them, so that they are no texts of Lua,
+-- each of which would have to be found among all others and collected. It does so for all limits
+-- of the step that runs.
+function FORMS.draft(req)
+  if C.moon_limit_write(req.handle) ~= 0 then
+    error("the fields of a limit do not fit: too many fields", 0)
+  end
 end
 
-function FORMS.legacy(rule, _, res, left, seconds)
+function FORMS.legacy(req, res, rule)
+  local left, seconds = note.get(req, rule)
+  if not left then return end
   local before = tonumber(res.headers["x-ratelimit-remaining"])
   if before and before < left then return end -- of several limits the tightest
   res.headers["x-ratelimit-limit"] = rule.gate.limit
@@ -52,9 +54,9 @@ local function told_by(rule)
   local window = rule.gate.window
   local shown = window and window % 1 == 0 and (";w=%d"):format(window) or ""
   local name = quoted(rule.name)
+  local policy, subject = ("%s;q=%d%s"):format(name, rule.gate.limit, shown), name .. ";r="
   return {
-    policy = ("%s;q=%d%s"):format(name, rule.gate.limit, shown),
-    subject = name .. ";r=",
+    fields = C.moon_limit_told(bridge.generation, policy, #policy, subject, #subject),
     denials = {},
   }
 end
@@ -80,26 +82,35 @@ end
 ---@param seconds number
 function limit_fields.tell(headers, req, rule, left, seconds)
   if not rule.told then rule.told = told_by(rule) end
-  if FORMS[headers] then note.set(req, rule, left, seconds) end
+  if headers == "draft" then
+    C.moon_limit_note(req.handle, rule.told.fields, left, seconds)
+  elseif FORMS[headers] then
+    note.set(req, rule, left, seconds)
+  end
 end
 
---- Writes what was noted of one limit.
+--- Writes what was noted of one limit, the only one of its step.
 ---@param headers string  the option; one that has fields
 ---@param req Request
 ---@param res Response
 ---@param rule RateLimitRule
-function limit_fields.write_one(headers, req, res, rule)
-  local left, seconds = note.get(req, rule)
-  if left then FORMS[headers](rule, req, res, left, seconds) end
-end
+function limit_fields.write_one(headers, req, res, rule) FORMS[headers](req, res, rule) end
 
---- Writes what was noted of each.
+--- Writes what was noted of each that the step has.
 ---@param headers string  the option; one that has fields
 ---@param req Request
 ---@param res Response
 ---@param rules RateLimitRule[]
 function limit_fields.write(headers, req, res, rules)
-  for i = 1, #rules do limit_fields.write_one(headers, req, res, rules[i]) end
+  if headers == "draft" then return FORMS.draft(req) end
+  for i = 1, #rules do FORMS[headers](req, res, rules[i]) end
 end
+
+local EDITS = { { "limits" } }
+
+--- What writing them is for response_edits of a plugin.
+---@param headers string  the option
+---@return ResponseEdit[]?
+function limit_fields.edits(headers) return headers == "draft" and EDITS or nil end
 
 return limit_fields

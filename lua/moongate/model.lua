@@ -199,6 +199,8 @@
 ---@field request (fun(self: table, req: Request): Reply?)?
 ---@field respond (fun(self: table, req: Request): Reply)?
 ---@field response (fun(self: table, req: Request, res: Response): Reply?)?
+---@field response_edits (fun(instance: table): ResponseEdit[]?)?
+--- what `response` does, where it is the same for each answer; nil: it depends on the request
 ---@field response_chunk ResponseChunk?
 ---@field response_body (fun(self: table, req: Request, res: Response, body: string): string?)?
 ---@field log fun(self: table, req: Request, res: Response?)?
@@ -206,6 +208,14 @@
 --- which of its phases this instance needs; nil: all it has
 ---@field cache_policy (fun(instance: table): table)?  how answers are cached: plugins/cache.lua
 ---@field is_tally boolean?  its log phase is the one that C can run: plugins/metrics.lua
+
+---@alias ResponseEdit
+---| { [1]: "set"|"add", [2]: string, [3]: string }  a header and its value
+---| { [1]: "remove", [2]: string }
+---| { [1]: "rename", [2]: string, [3]: string }
+---| { [1]: "set_id", [2]: string }  the header that gets the request's id
+---| { [1]: "status", [2]: integer }  unless `res.from_gateway`
+---| { [1]: "limits" }  what limit_fields.lua tells of limits in the draft's form
 
 ---@class PluginContext
 ---@field route string  its name

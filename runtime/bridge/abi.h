@@ -3,8 +3,8 @@
  * lua_State.
  *
  * What a generation is built from is in abi_build.h; caching in abi_cache.h, digests, keys and
- * tokens in abi_crypto.h, asking several upstreams in abi_gather.h, what lies outside of exchanges
- * and generations in abi_shared.h.
+ * tokens in abi_crypto.h, response phases without Lua in abi_edits.h, asking several upstreams in
+ * abi_gather.h, what lies outside of exchanges and generations in abi_shared.h.
  *
  * Plain declarations, no preprocessor line: the C side includes this through bridge/exports.h, Lua
  * loads the very text that was compiled in through moongate/ffi.lua. Two structs are known to both:
@@ -112,10 +112,6 @@ int moon_header_add(struct exchange *exchange, int of, int id, const char *name,
                     const char *value, size_t value_length);
 int moon_header_remove(struct exchange *exchange, int of, int id, const char *name,
                        size_t name_length);
-/* Adds the field RateLimit to the response: `subject`, how many may come now, and the seconds of t.
- */
-void moon_ratelimit_add(struct exchange *exchange, const char *subject, size_t subject_length,
-                        double left, double seconds);
 /* All whose names begin so, '_' being as good as '-'; those that frame a message stay. */
 int moon_header_remove_prefix(struct exchange *exchange, int of, const char *prefix, size_t length);
 /* All that are called so, '_' being as good as '-'. */

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "bridge/decision.h"
+#include "bridge/edits.h"
 #include "bridge/gather.h"
 #include "bridge/tally.h"
 #include "gateway/exchange_deadline.h"
@@ -227,7 +228,10 @@ static void begin_response(struct decision *decision)
 
 static void decide_response(struct exchange *exchange)
 {
-    begin_response(decision_of(exchange));
+    if (edits_run(exchange))
+        exchange_respond(exchange);
+    else
+        begin_response(decision_of(exchange));
 }
 
 void decision_fail_waiting(struct exchange *exchange, enum fault fault)

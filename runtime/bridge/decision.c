@@ -106,6 +106,17 @@ static const struct generation_route *route_of(const struct exchange *exchange)
                : NULL;
 }
 
+struct generation_native *decision_native(const struct exchange *exchange)
+{
+    struct generation *generation = exchange->generation;
+
+    if (exchange->route == NULL)
+        return &generation->use_native;
+    if (exchange->route->index == ROUTE_DEPARTED)
+        return NULL;
+    return &generation->routes[exchange->route->index].native;
+}
+
 void decision_open_ledger(struct decision *decision)
 {
     struct accounts *accounts = &decision->exchange->generation->accounts;

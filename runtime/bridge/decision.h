@@ -8,6 +8,7 @@
 
 #include "bridge/generation_private.h"
 #include "bridge/ledger.h"
+#include "bridge/limit_fields.h"
 #include "gateway/problem.h"
 
 /* A reply that Lua hands over in parts. */
@@ -27,6 +28,7 @@ struct decision {
     unsigned response_failures; /* how often the response phase raised */
     struct gather *gather;      /* what is asked side by side; NULL: nothing */
     struct ledger ledger;       /* where the steps of its route are counted */
+    struct limit_notes limits;  /* that the answer tells of */
     bool holds_state;           /* Lua keeps something for the slot that may be large */
 };
 
@@ -42,6 +44,9 @@ struct route_subject decision_subject(struct exchange *exchange);
 void decision_accept_route(struct exchange *exchange);
 /* Whether load is shed by refusing it; notes when it may come again. To be asked once. */
 bool decision_sheds(struct exchange *exchange, unsigned criticality);
+/* What C runs by itself of the chain of its route, or of `use`. NULL: a reload has left no such
+ * route. */
+struct generation_native *decision_native(const struct exchange *exchange);
 /* SNI of the client's connection; empty without TLS. */
 struct slice decision_server_name(const struct exchange *exchange);
 

@@ -4,11 +4,6 @@
  */
 #include "bridge/exports.h"
 
-#include <assert.h>
-#include <string.h>
-
-#include "bridge/numbers.h"
-
 enum { OF_REQUEST, OF_RESPONSE };
 
 /* NULL when there is no such message. */
@@ -94,33 +89,6 @@ int moon_header_add(struct exchange *exchange, int of, int id, const char *name,
         !headers_add_field(headers_of(exchange, of), &exchange->arena, &field))
         return MOON_FIELD_FULL;
     return (int)outcome;
-}
-
-static char *append(char *at, struct slice text)
-{
-    assert(text.start != NULL);
-    memcpy(at, text.start, text.length);
-    return at + text.length;
-}
-
-void moon_ratelimit_add(struct exchange *exchange, const char *subject, size_t subject_length,
-                        double left, double seconds)
-{
-    static const struct slice NAME = SLICE("ratelimit"), BETWEEN = SLICE(";t=");
-    struct headers *headers = headers_of(exchange, OF_RESPONSE);
-    char digits[SLICE_DIGITS_MAX];
-
-    if (headers == NULL)
-        return;
-    char *text = arena_alloc(&exchange->arena,
-                             subject_length + BETWEEN.length + 2 * (size_t)SLICE_DIGITS_MAX);
-    char *at = append(text, exports_slice(subject, subject_length));
-    at = append(at, slice_of_uint64(whole(left), digits));
-    at = append(at, BETWEEN);
-    at = append(at, slice_of_uint64(whole(seconds), digits));
-    struct header field = {
-        .name = NAME, .value = slice_of(text, (size_t)(at - text)), .id = header_id_of(NAME)};
-    headers_add_field(headers, &exchange->arena, &field);
 }
 
 bool moon_header_next(struct exchange *exchange, int of, const char *name, size_t name_length,

@@ -12,8 +12,10 @@
 #include "gateway/exchange.h"
 
 struct address_set;
+struct edits;
 struct gather_plan;
 struct generation;
+struct limit_told;
 
 /* Their text as this binary was compiled with it, for ffi.cdef. */
 const char *moon_abi_text(void);
@@ -23,6 +25,7 @@ const char *moon_abi_text(void);
 #include "bridge/abi_build.h"
 #include "bridge/abi_cache.h"
 #include "bridge/abi_crypto.h"
+#include "bridge/abi_edits.h"
 #include "bridge/abi_gather.h"
 #include "bridge/abi_shared.h"
 /* clang-format on */

@@ -20,6 +20,15 @@
 /* Index of a route's cluster when an endpoint plugin answers. */
 #define GENERATION_NO_CLUSTER UINT32_MAX
 
+struct edits;
+struct tally;
+
+/* What C runs of a chain by itself, once Lua has told it. */
+struct generation_native {
+    struct tally *tally;       /* the log phase: tally.c; NULL: nothing is counted yet */
+    const struct edits *edits; /* the response phase: edits.c; NULL: Lua runs it */
+};
+
 /* Two lines of the cache, of which most requests touch the first. */
 struct generation_route {
     uint32_t cluster; /* index among the clusters, or GENERATION_NO_CLUSTER */
@@ -27,8 +36,7 @@ struct generation_route {
     struct route route;
     const struct slice *captures; /* names of what its path captures, in their order */
     struct accounts_share share;
-    struct tally *tally; /* tally.c; NULL: nothing is counted yet */
-    char unused[8];
+    struct generation_native native;
 };
 _Static_assert(sizeof(struct generation_route) % MEM_LINE_BYTES == 0 &&
                    offsetof(struct generation_route, route.name) <= MEM_LINE_BYTES,
@@ -65,7 +73,6 @@ enum generation_function {
 enum generation_verdict { GENERATION_GO_ON, GENERATION_ANSWER, GENERATION_SHED };
 
 struct draft;
-struct tally;
 
 struct generation {
     unsigned references;
@@ -94,9 +101,9 @@ struct generation {
     struct fetch_wait *idle_fetches; /* fetch_library.c */
     struct consumers *consumers;
     struct accounts accounts;
-    struct tally *use_tally; /* of exchanges without a route */
-    struct sinks_open sinks; /* that plugins opened */
-    struct key_ring keys;    /* that plugins verify signatures with */
+    struct generation_native use_native; /* of exchanges without a route */
+    struct sinks_open sinks;             /* that plugins opened */
+    struct key_ring keys;                /* that plugins verify signatures with */
     bool shows_config;
     struct bundle *shown; /* whose text the admin endpoints show; NULL: none */
     unsigned use_phases;  /* of the plugins of `use`, for answers without a route */

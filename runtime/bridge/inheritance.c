@@ -48,6 +48,21 @@ static const struct route *make_departed(struct exchange *exchange, const struct
     return departed;
 }
 
+/* What plugins have changed may be texts of the generation; the log reads it. */
+static void keep_fields(struct exchange *exchange)
+{
+    struct headers *headers = &exchange->response->headers;
+
+    for (uint32_t i = 0; i < headers->count; i++) {
+        struct header *field = &headers->items[i];
+        if (field->name.start == NULL)
+            continue;
+        field->name = arena_copy(&exchange->arena, field->name);
+        field->value = arena_copy(&exchange->arena, field->value);
+        field->is_line = false;
+    }
+}
+
 static void take_route(struct exchange *exchange)
 {
     const struct generation *heir = exchange->generation;
@@ -78,6 +93,7 @@ static void take(struct exchange *exchange, struct generation *heir)
     struct generation *ancestor = exchange->generation;
 
     decision_forget_state(exchange);
+    keep_fields(exchange);
     exchange->generation = generation_acquire(heir);
     take_route(exchange);
     take_cluster(exchange);

@@ -30,6 +30,7 @@ struct ledger {
     uint32_t weight;             /* 0: it is not in the sample */
     uint32_t clock_ns;           /* the sampler's */
     uint32_t running;            /* tasks that work for it, started within one another */
+    uint32_t step;               /* that runs or ran last */
     uint64_t since_ns;           /* of the CPU's clock: when what runs began */
     uint64_t waiting_ns;         /* of the monotonic clock: since when it waits; 0: it does not */
 };
@@ -56,6 +57,7 @@ static inline void ledger_enter(struct ledger *ledger, uint32_t step, uint32_t c
     if (ledger->weight != 0)
         ledger_lap(ledger, next, calls);
     ledger->current = next;
+    ledger->step = step;
     series_add(&next->calls, calls);
 }
 

@@ -26,22 +26,10 @@ struct tally {
     struct status_slot statuses[STATUSES_MAX];
 };
 
-/* NULL where nothing is remembered: the route of an exchange that has outlived its generation. */
-static struct tally **place_of(const struct exchange *exchange)
-{
-    struct generation *generation = exchange->generation;
-
-    if (exchange->route == NULL)
-        return &generation->use_tally;
-    if (exchange->route->index == ROUTE_DEPARTED)
-        return NULL;
-    return &generation->routes[exchange->route->index].tally;
-}
-
 static struct tally *tally_of(const struct exchange *exchange)
 {
-    struct tally **place = place_of(exchange);
-    return place != NULL ? *place : NULL;
+    const struct generation_native *native = decision_native(exchange);
+    return native != NULL ? native->tally : NULL;
 }
 
 static int status_of(const struct exchange *exchange)
@@ -77,16 +65,16 @@ static void count(struct exchange *exchange, const uint32_t *slots, uint32_t req
 
 static void remember(struct exchange *exchange, const uint32_t *slots)
 {
-    struct tally **place = place_of(exchange);
+    struct generation_native *native = decision_native(exchange);
     int status = status_of(exchange);
 
-    if (place == NULL)
+    if (native == NULL)
         return;
-    if (*place == NULL) {
-        *place = arena_zeroed(&exchange->generation->arena, sizeof(**place));
-        memcpy((*place)->slots, slots, sizeof((*place)->slots));
+    if (native->tally == NULL) {
+        native->tally = arena_zeroed(&exchange->generation->arena, sizeof(*native->tally));
+        memcpy(native->tally->slots, slots, sizeof(native->tally->slots));
     }
-    struct tally *tally = *place;
+    struct tally *tally = native->tally;
     if (tally->status_count < STATUSES_MAX && find(tally, status) == NULL)
         tally->statuses[tally->status_count++] =
             (struct status_slot){status, slots[MOON_TALLY_REQUESTS]};

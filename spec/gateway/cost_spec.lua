@@ -1,5 +1,6 @@
 --- cost: what a request may cost, in counts that do not depend on how fast the machine is.
 
+local ffi = require "ffi"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local peer = require "spec.support.peer"
@@ -22,7 +23,8 @@ local CONFIG = [[
       { "key-auth" },
       { "rate-limit", limit = 1000000000, window = "1s", by = "consumer" },
       { "transform", set_headers = { ["x-team"] = "core" },
-                     response = { remove_headers = { "x-powered-by" } } },
+                     response = { remove_headers = { "x-powered-by" },
+                                  set_headers = { ["x-served-by"] = "gateway" } } },
       { "metrics" },
     },
   }
@@ -44,15 +46,24 @@ return {
 ]]
 
 describe("a request", function()
-  local moongate, clients
+  local origin, moongate, clients
+
+  local function start(env)
+    return gateway.start {
+      config = CONFIG:format(origin.url), files = { ["plugins/heap.lua"] = HEAP }, env = env,
+    }
+  end
+
+  local function clients_of(self)
+    local list = {}
+    for i = 1, CONNECTIONS do list[i] = http.connect(self.port) end
+    return list
+  end
 
   setup(function()
-    local origin = peer.start()
-    moongate = gateway.start {
-      config = CONFIG:format(origin.url), files = { ["plugins/heap.lua"] = HEAP },
-    }
-    clients = {}
-    for i = 1, CONNECTIONS do clients[i] = http.connect(moongate.port) end
+    origin = peer.start()
+    moongate = start()
+    clients = clients_of(moongate)
   end)
 
   teardown(function()
@@ -61,11 +72,13 @@ describe("a request", function()
   end)
 
   -- All connections ask at once, then all read: as often as said.
-  local function load(path, rounds)
+  local function load(path, rounds, own)
     local text = http.format { path = path, headers = { ["x-api-key"] = "secret" } }
     for _ = 1, rounds do
-      for _, client in ipairs(clients) do client:send(text) end
-      for _, client in ipairs(clients) do assert.equal(200, client:read_response().status) end
+      for _, client in ipairs(own or clients) do client:send(text) end
+      for _, client in ipairs(own or clients) do
+        assert.equal(200, client:read_response().status)
+      end
     end
   end
 
@@ -112,6 +125,28 @@ describe("a request", function()
       assert.equal(0, count(counts, { "timerfd_settime", "accept4" }))
     end)
   end
+
+  -- Sanitizers want to be loaded first.
+  local may_preload = (os.getenv "MOONGATE_BUILD" or "release") == "release"
+  local its = may_preload and it or pending
+
+  its("enters Lua once for four plugins, and never for none", function()
+    local path = moongate.directory .. "/entries"
+    system.write_file(path, ("\0"):rep(8))
+    local counted = start { LUA_ENTRIES = path,
+      LD_PRELOAD = system.absolute "build/release/spec/entries.so" }
+    local function entries() return tonumber(ffi.cast("uint64_t *", system.read_file(path))[0]) end
+    local own = clients_of(counted)
+    for _, case in ipairs { { "/bytes/plain", 0 }, { "/bytes/four", 1 } } do
+      load(case[1], 2, own)
+      local before = entries()
+      load(case[1], ROUNDS, own)
+      -- Timers enter it, too.
+      local each = (entries() - before) / REQUESTS
+      assert.is_true(each >= case[2] and each < case[2] + 0.1, ("%s: %.3f"):format(case[1], each))
+    end
+    for _, client in ipairs(own) do client:close() end
+  end)
 
   it("is answered and ends its connection in one segment, if that ends with it", function()
     local client = socket.connect("127.0.0.1", moongate.port)

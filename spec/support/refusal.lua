@@ -6,9 +6,10 @@ local refusal = {}
 
 --- Starts it; raises when it serves, or ends without a word.
 ---@param config string
+---@param files table<string, string>?  beside it
 ---@return string said
-function refusal.of(config)
-  local code, _, said = gateway.run({ "run" }, { config = config, seconds = 20 })
+function refusal.of(config, files)
+  local code, _, said = gateway.run({ "run" }, { config = config, files = files, seconds = 20 })
   if code == 0 or code == nil then error("the configuration was taken", 2) end
   return said
 end

@@ -8,6 +8,7 @@ local buffer = require "string.buffer"
 local canonical = require "moongate.canonical"
 local check = require "moongate.config.check"
 local digest_of = require "moongate.digest"
+local edits = require "moongate.edits"
 local plugins = require "moongate.config.plugins"
 
 local instances = {}
@@ -93,6 +94,7 @@ function Instances:make(plugin, form, checked, context)
   local name, metatable = self.name, complete(form, checked)
   local wrong = fault_of_options(plugin, checked)
   if not wrong then instance, wrong = made_by(plugin, metatable, checked, context) end
+  if not wrong then wrong = edits.fault(plugin, instance) end
   self.name = name -- it may have had others made
   if wrong then self.report(wrong) end
   return instance

@@ -13,7 +13,7 @@ local PHASES = {
 }
 local FIELDS = { summary = "string", options = "table", new = "function", check = "function",
   phases = "function", description = "string", cache_policy = "function",
-  is_tally = "boolean" }
+  is_tally = "boolean", response_edits = "function" }
 for _, phase in ipairs(PHASES) do FIELDS[phase] = "function" end
 
 -- Understood for every plugin, beside its own options.
@@ -72,6 +72,9 @@ function plugins.faults(plugin)
   for field, value in pairs(plugin) do faults[#faults + 1] = field_fault(field, value) end
   table.sort(faults)
   if type(plugin.summary) ~= "string" then faults[#faults + 1] = "it has no summary" end
+  if plugin.response_edits and not plugin.response then
+    faults[#faults + 1] = "it has response_edits; expected a response that does the same"
+  end
   if plugin.options == nil then faults[#faults + 1] = "it has no options; expected a table" end
   return faults
 end

@@ -11,6 +11,27 @@ describe("native", function()
     return list
   end
 
+  it("is a response phase of which each step says what it changes", function()
+    local RESPONSE, BODY = 4, 16
+    local tells = { response_edits = function() return {} end }
+    local function indices_of(list)
+      local found = native.edit_steps(steps_of(list))
+      for i, step in ipairs(found or {}) do found[i] = step.index end
+      return found
+    end
+    assert.same({ 3, 1 }, indices_of { { plugin = tells, mask = RESPONSE },
+      { plugin = other, mask = 1 + LOG, condition = 0 }, { plugin = tells, mask = 1 + RESPONSE } })
+    for _, list in ipairs {
+      { { plugin = tells, mask = RESPONSE, condition = 0 } },
+      { { plugin = tells, mask = RESPONSE }, { plugin = other, mask = RESPONSE } },
+      { { plugin = tells, mask = RESPONSE }, { plugin = other, mask = BODY } },
+      { { plugin = tells, mask = 1 } },
+      {},
+    } do
+      assert.is_nil(indices_of(list))
+    end
+  end)
+
   it("is the log phase of one step that only counts, and always does", function()
     local function step_of(list) return native.tally_step(steps_of(list)) end
     assert.equal(0, step_of { { plugin = counts, mask = LOG } })
