@@ -225,8 +225,8 @@
 ---@alias ResponseChunk
 ---| fun(self: table, req: Request, res: Response, chunk: string, last: boolean): string?
 
----@alias OptionType "string"|"boolean"|"integer"|"number"|"duration"|"size"|"list"|"map"|"table"
----|"function"|"by"|"any"
+---@alias OptionType "string"|"boolean"|"integer"|"number"|"duration"|"size"|"pem"|"list"|"map"
+---|"table"|"function"|"by"|"any"
 
 ---@class PluginOption
 ---@field type OptionType

@@ -277,6 +277,12 @@ describe("a gateway", function()
       ]], "gateway.lua:2", "routes.lua")
       fail('listen { "127.0.0.1:0", tls = { cert = "/no/cert.pem", key = "/no/key.pem" } }',
         "gateway.lua:1", "/no/key.pem: No such file")
+      -- As `file` returns an empty one.
+      fail([[
+        listen { "127.0.0.1:0", tls = { cert = "/no/cert.pem", key = "" } }
+        upstream "a" { "https://127.0.0.1:1", tls = { ca = "" } }
+      ]], 'gateway.lua:1: listen: tls.key is ""; expected the path of a PEM file, or its text',
+        'gateway.lua:2: upstream "a": tls.ca is ""; expected the path of a PEM file, or its text')
     end)
 
     it("tells all that is wrong, and where", function()

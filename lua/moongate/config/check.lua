@@ -21,6 +21,7 @@ local EXPECTED = {
   number = "a number",
   duration = 'a duration: seconds, or "250ms", "5s", "1m", "1h"',
   size = 'a size: bytes, or "64k", "10m"',
+  pem = "the path of a PEM file, or its text",
   list = "a list",
   map = "a table of names and values",
   table = "a table",
@@ -40,6 +41,10 @@ local SCALARS = {
   duration = values.duration,
   size = values.size,
   by = by.parse,
+  pem = function(value)
+    if type(value) == "string" and value ~= "" then return value end
+    return nil
+  end,
   any = function(value) return value end,
   integer = function(value)
     if type(value) == "number" and value % 1 == 0 then return value end
@@ -71,7 +76,7 @@ local function is_within(option, number)
 end
 
 local function shown(option, value)
-  return option.secret and "what was given" or values.show(value)
+  return option.secret and value ~= "" and "what was given" or values.show(value)
 end
 
 -- How messages call what stands under `key`, of a list at a number, in what is called `prefix`.

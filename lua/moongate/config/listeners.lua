@@ -48,18 +48,19 @@ local function pair_of(given, folder)
   return { cert = absolute(folder, given.cert), key = absolute(folder, given.key) }
 end
 
-local function certificates_of(given, folder, report)
+-- `written`: before it was checked, so that what is wrong is not said to be missing as well.
+local function certificates_of(given, written, folder, report)
   local certificates, further = {}, given.certificates or {}
   if given.cert or given.key or #further == 0 then
-    if not given.cert then report "tls.cert is missing; it is the certificate chain" end
-    if not given.key then report "tls.key is missing; it is the certificate's key" end
+    if not written.cert then report "tls.cert is missing; it is the certificate chain" end
+    if not written.key then report "tls.key is missing; it is the certificate's key" end
     certificates[1] = pair_of(given, folder)
   end
   for _, pair in ipairs(further) do certificates[#certificates + 1] = pair_of(pair, folder) end
   return certificates
 end
 
-local function tls_of(given, folder, report)
+local function tls_of(given, written, folder, report)
   if not given then return nil end
   if given.client ~= "none" and not given.client_ca then
     report "tls.client_ca is missing; client certificates are checked against it"
@@ -68,7 +69,7 @@ local function tls_of(given, folder, report)
     report 'tls.client_crl needs client = "optional" or "required"'
   end
   return {
-    certificates = certificates_of(given, folder, report),
+    certificates = certificates_of(given, written, folder, report),
     client = given.client,
     version = given.version,
     client_ca = absolute(folder, given.client_ca),
@@ -115,7 +116,7 @@ local function one(declaration, folder, report_at)
     protocol = given.protocol,
     proxy_protocol = PROXY[given.proxy_protocol] or 0,
     proxy_sources = given.from or {},
-    tls = tls_of(given.tls, folder, report),
+    tls = tls_of(given.tls, fields.tls, folder, report),
     at = declaration.at,
   }
 end

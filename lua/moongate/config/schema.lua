@@ -97,22 +97,22 @@ schema.shed = {
 }
 
 local CERTIFICATE = {
-  cert = { type = "string", required = true,
+  cert = { type = "pem", required = true,
     help = "the certificate chain: a PEM file, or its text" },
-  key = { type = "string", required = true, secret = true,
+  key = { type = "pem", required = true, secret = true,
     help = "its key: a PEM file, or its text" },
 }
 
 schema.listener_tls = {
-  cert = { type = "string", help = "the certificate chain: a PEM file, or its text" },
-  key = { type = "string", secret = true, help = "its key: a PEM file, or its text" },
+  cert = { type = "pem", help = "the certificate chain: a PEM file, or its text" },
+  key = { type = "pem", secret = true, help = "its key: a PEM file, or its text" },
   certificates = { type = "list", items = { type = "table", fields = CERTIFICATE }, default = {},
     help = "further ones, chosen by the names in them (SNI)" },
   client = { type = "string", values = { "none", "optional", "required" }, default = "none",
     help = "whether clients show a certificate" },
-  client_ca = { type = "string",
+  client_ca = { type = "pem",
     help = "PEM file of the authorities that client certificates come from" },
-  client_crl = { type = "string",
+  client_crl = { type = "pem",
     help = "PEM file of certificate revocation lists, one of each CA in a client's chain; read "
       .. "again when it changes" },
   client_crl_expired = { type = "string", values = { "deny", "allow" }, default = "deny",

@@ -152,9 +152,9 @@ upstream_schema.upstream = {
   tls = { type = "table", default = { verify = true }, help = "for https targets", fields = {
     verify = { type = "boolean", default = true,
       help = "check the target's certificate and its name" },
-    ca = { type = "string", help = "PEM file of its authorities; default: the system's" },
-    cert = { type = "string", help = "our certificate: a PEM file, or its text" },
-    key = { type = "string", secret = true, help = "its key: a PEM file, or its text" },
+    ca = { type = "pem", help = "PEM file of its authorities; default: the system's" },
+    cert = { type = "pem", help = "our certificate: a PEM file, or its text" },
+    key = { type = "pem", secret = true, help = "its key: a PEM file, or its text" },
     server_name = { type = "string",
       help = "name to ask for and to check; default: the target's host" },
   } },
