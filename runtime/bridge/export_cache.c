@@ -91,19 +91,18 @@ bool moon_cache_held_look(struct generation *generation, void *held)
     return object_accounts_look(store_of(generation), held, HELD_PAGES);
 }
 
-/* What no route of this generation has. Their sum first: all of them only grow meanwhile, so it is
- * never more than the whole. */
+/* What no route of this generation has. */
 static uint64_t evicted_rest(const struct generation *generation)
 {
     const struct tallies *evicted = &generation->services->shared->evicted;
-    uint64_t named = 0;
+    struct tallies_named named = {.words = {0}};
 
     for (uint32_t i = 0; i < generation->route_count; i++) {
         const struct cache_policy *policy = generation->routes[i].route.cache;
-        named += policy != NULL ? tallies_read(evicted, policy->account) : 0;
+        if (policy != NULL)
+            tallies_name(evicted, policy->account, &named);
     }
-    uint64_t all = tallies_sum(evicted);
-    return all > named ? all - named : 0;
+    return tallies_rest(evicted, &named);
 }
 
 bool moon_cache_held_next(struct generation *generation, void *held, uint32_t *at,

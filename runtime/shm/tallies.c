@@ -39,38 +39,59 @@ static bool count_in(uint64_t *word, uint32_t number)
     return true;
 }
 
-static uint64_t *word_at(const struct tallies *tallies, uint32_t number, unsigned probe)
+static unsigned place_at(uint32_t number, unsigned probe)
 {
-    return &tallies->words[(number + probe) % TALLIES_MAX];
+    return (number + probe) % TALLIES_MAX;
 }
 
 void tallies_count(const struct tallies *tallies, uint32_t number)
 {
     assert(number != 0);
     for (unsigned i = 0; i < PROBES_MAX; i++) {
-        if (count_in(word_at(tallies, number, i), number))
+        if (count_in(&tallies->words[place_at(number, i)], number))
             return;
     }
     __atomic_fetch_add(&tallies->words[TALLIES_MAX], 1, __ATOMIC_RELAXED);
 }
 
-uint32_t tallies_read(const struct tallies *tallies, uint32_t number)
+/* Its word, and what is in it; false: it has none. */
+static bool find(const struct tallies *tallies, uint32_t number, unsigned *place, uint64_t *word)
 {
     for (unsigned i = 0; i < PROBES_MAX; i++) {
-        uint64_t seen = load(word_at(tallies, number, i));
-        if (seen >> NUMBER_SHIFT == number)
-            return (uint32_t)seen;
-        if (seen == 0)
+        *place = place_at(number, i);
+        *word = load(&tallies->words[*place]);
+        if (*word >> NUMBER_SHIFT == number)
+            return true;
+        if (*word == 0)
             break;
     }
-    return 0;
+    return false;
 }
 
-uint64_t tallies_sum(const struct tallies *tallies)
+uint32_t tallies_read(const struct tallies *tallies, uint32_t number)
+{
+    unsigned place;
+    uint64_t word;
+
+    return find(tallies, number, &place, &word) ? (uint32_t)word : 0;
+}
+
+void tallies_name(const struct tallies *tallies, uint32_t number, struct tallies_named *named)
+{
+    unsigned place;
+    uint64_t word;
+
+    if (find(tallies, number, &place, &word))
+        named->words[place / 64] |= 1ULL << place % 64;
+}
+
+uint64_t tallies_rest(const struct tallies *tallies, const struct tallies_named *named)
 {
     uint64_t sum = load(&tallies->words[TALLIES_MAX]);
 
-    for (unsigned i = 0; i < TALLIES_MAX; i++)
-        sum += (uint32_t)load(&tallies->words[i]);
+    for (unsigned i = 0; i < TALLIES_MAX; i++) {
+        if ((named->words[i / 64] >> i % 64 & 1) == 0)
+            sum += (uint32_t)load(&tallies->words[i]);
+    }
     return sum;
 }

@@ -26,5 +26,13 @@ bool tallies_init(struct tallies *tallies, struct segment *segment, const char *
 /* `number`: not 0. */
 void tallies_count(const struct tallies *tallies, uint32_t number);
 uint32_t tallies_read(const struct tallies *tallies, uint32_t number);
-/* Of all numbers together, those that found no word included. */
-uint64_t tallies_sum(const struct tallies *tallies);
+
+/* Numbers that tallies_rest() leaves out; zeroed: none. */
+struct tallies_named {
+    uint64_t words[TALLIES_MAX / 64]; /* a bit for the word of each */
+};
+
+void tallies_name(const struct tallies *tallies, uint32_t number, struct tallies_named *named);
+/* Of all other numbers together, and of those that found no word: never less than before, whatever
+ * is counted meanwhile. */
+uint64_t tallies_rest(const struct tallies *tallies, const struct tallies_named *named);

@@ -17,13 +17,19 @@ describe("tallies", function()
 
   after_each(function() C.segment_clear(segment) end)
 
+  local function rest(...)
+    local named = ffi.new "struct tallies_named"
+    for _, number in ipairs { ... } do C.tallies_name(tallies, number, named) end
+    return tonumber(C.tallies_rest(tallies, named))
+  end
+
   it("tell numbers apart, also those that want the same word", function()
     local one, other = 7, 7 + 4096
     for _ = 1, 3 do C.tallies_count(tallies, one) end
     C.tallies_count(tallies, other)
     assert.same({ 3, 1, 0 }, { C.tallies_read(tallies, one), C.tallies_read(tallies, other),
       C.tallies_read(tallies, 8) })
-    assert.equal(4, tonumber(C.tallies_sum(tallies)))
+    assert.equal(4, rest())
   end)
 
   it("lose nothing while several count", function()
@@ -37,9 +43,35 @@ describe("tallies", function()
     for n = 1, 50 do assert.equal(200, C.tallies_read(tallies, n)) end
   end)
 
+  it("say what is not of those that are named", function()
+    for _ = 1, 3 do C.tallies_count(tallies, 7) end
+    C.tallies_count(tallies, 7 + 4096)
+    assert.same({ 1, 3, 0, 4 }, { rest(7), rest(7 + 4096), rest(7, 7 + 4096), rest(8) })
+  end)
+
+  it("say the same of the others while those that are named grow", function()
+    for _ = 1, 3 do C.tallies_count(tallies, 1000) end
+    C.tallies_count(tallies, 7)
+    C.tallies_count(tallies, 4090)
+    local counting = process.fork(function()
+      for _ = 1, 2000000 do
+        C.tallies_count(tallies, 7)
+        C.tallies_count(tallies, 4090)
+      end
+    end)
+    local seen = 0
+    repeat
+      assert.equal(3, rest(7, 4090))
+      local now = C.tallies_read(tallies, 7)
+      seen = seen + (now > 1 and now < 2000001 and 1 or 0)
+    until now == 2000001
+    assert.is_true(seen > 0, "nothing was counted meanwhile")
+    assert.equal(0, (counting:wait(20)))
+  end)
+
   it("count together what finds no room", function()
     for n = 1, 5000 do C.tallies_count(tallies, n) end
-    assert.equal(5000, tonumber(C.tallies_sum(tallies)))
+    assert.equal(5000, rest())
     assert.equal(1, C.tallies_read(tallies, 4096))
     assert.equal(0, C.tallies_read(tallies, 5000))
   end)
