@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "base/mem.h"
+#include "server/upstream_budgets.h"
 #include "server/upstream_sources.h"
 #include "upstream/roster.h"
 
@@ -18,9 +19,8 @@
 #define LINE_BYTES 1024
 
 struct question {
-    const struct target_board *board;
-    const struct dict *dict;
-    const struct gates *gates;
+    const struct shared *shared;
+    const struct target_board *board; /* its own */
     struct slice words[WORDS_MAX];
     size_t word_count; /* more than WORDS_MAX: too many */
     bool wants_json;
@@ -137,27 +137,11 @@ static bool find_gate(const struct question *question, struct slice upstream,
 {
     size_t cursor = 0;
 
-    while (gates_next(question->gates, &cursor, view)) {
+    while (gates_next(&question->shared->gates, &cursor, view)) {
         if (slice_equals(view->name, upstream))
             return true;
     }
     return false;
-}
-
-/* Nothing where nothing was retried or may be hedged. */
-static void print_budgets(const struct question *question, struct slice upstream)
-{
-    struct roster_budgets is;
-
-    if (!roster_budgets_of(question->board, upstream, clock_monotonic(), &is))
-        return;
-    if (is.retries.retries > 0 || is.retries_refused > 0)
-        print(question->text, ", %llu retries of %llu requests (%llu refused)",
-              (unsigned long long)is.retries.retries, (unsigned long long)is.retries.requests,
-              (unsigned long long)is.retries_refused);
-    if (is.hedges.requests > 0)
-        print(question->text, ", %llu hedges of %llu requests",
-              (unsigned long long)is.hedges.retries, (unsigned long long)is.hedges.requests);
 }
 
 static void print_upstream(const struct question *question, struct slice upstream)
@@ -171,7 +155,7 @@ static void print_upstream(const struct question *question, struct slice upstrea
         print(question->text, ", %llu under way, %llu waiting", (unsigned long long)view.active,
               (unsigned long long)view.queued);
     }
-    print_budgets(question, upstream);
+    upstream_budgets_print(question->shared, upstream, question->text);
     print(question->text, "\n");
 }
 
@@ -201,7 +185,7 @@ static void put_gates(const struct question *question, struct slice upstream,
     size_t cursor = 0;
 
     json_writer_open_array(writer, "concurrency");
-    while (gates_next(question->gates, &cursor, &view)) {
+    while (gates_next(&question->shared->gates, &cursor, &view)) {
         if (upstream.length > 0 && !slice_equals(view.name, upstream))
             continue;
         json_writer_open_object(writer, NULL);
@@ -209,39 +193,6 @@ static void put_gates(const struct question *question, struct slice upstream,
         json_writer_put_number(writer, "limit", (double)(unsigned)view.limit);
         json_writer_put_number(writer, "active", (double)view.active);
         json_writer_put_number(writer, "waiting", (double)view.queued);
-        json_writer_close_object(writer);
-    }
-    json_writer_close_array(writer);
-}
-
-static void put_budget(struct json_writer *writer, const char *name,
-                       const struct retry_budget_state *budget)
-{
-    json_writer_open_object(writer, name);
-    json_writer_put_number(writer, "requests", (double)budget->requests);
-    json_writer_put_number(writer, "taken", (double)budget->retries);
-}
-
-/* Likewise. */
-static void put_budgets(const struct question *question, struct slice wanted,
-                        struct json_writer *writer)
-{
-    struct roster_budgets is;
-    struct slice upstream;
-    uint32_t cursor = 0;
-
-    json_writer_open_array(writer, "budgets");
-    while (roster_next_upstream(question->board, &cursor, &upstream)) {
-        if ((wanted.length > 0 && !slice_equals(upstream, wanted)) ||
-            !roster_budgets_of(question->board, upstream, clock_monotonic(), &is))
-            continue;
-        json_writer_open_object(writer, NULL);
-        json_writer_put_text(writer, "upstream", upstream);
-        put_budget(writer, "retries", &is.retries);
-        json_writer_put_number(writer, "refused", (double)is.retries_refused);
-        json_writer_close_object(writer);
-        put_budget(writer, "hedges", &is.hedges);
-        json_writer_close_object(writer);
         json_writer_close_object(writer);
     }
     json_writer_close_array(writer);
@@ -268,9 +219,9 @@ static void print_rows_json(const struct question *question, struct slice upstre
         json_writer_close_object(&writer);
     }
     json_writer_close_array(&writer);
-    upstream_sources_put(question->dict, question->board, upstream, &writer);
+    upstream_sources_put(&question->shared->dict, question->board, upstream, &writer);
     put_gates(question, upstream, &writer);
-    put_budgets(question, upstream, &writer);
+    upstream_budgets_put(question->shared, upstream, &writer);
     json_writer_close_object(&writer);
     buffer_append(question->text, SLICE("\n"));
 }
@@ -290,7 +241,7 @@ static bool answer_list(struct question *question)
         print_rows_json(question, upstream, rows, count);
     } else {
         print_rows(question, rows, count);
-        upstream_sources_print(question->dict, question->board, upstream, question->text);
+        upstream_sources_print(&question->shared->dict, question->board, upstream, question->text);
     }
     free_rows(rows, count);
     return true;
@@ -336,11 +287,8 @@ static void split(struct question *question, struct slice words)
 bool upstream_desk_answer(const struct shared *shared, struct slice words, bool wants_json,
                           struct buffer *text)
 {
-    struct question question = {.board = &shared->targets,
-                                .dict = &shared->dict,
-                                .gates = &shared->gates,
-                                .wants_json = wants_json,
-                                .text = text};
+    struct question question = {
+        .shared = shared, .board = &shared->targets, .wants_json = wants_json, .text = text};
     enum roster_action action;
 
     split(&question, words);

@@ -246,6 +246,7 @@ static bool make_services(struct worker *worker)
     clusters_share(worker->clusters, &options->shared->counters, &options->shared->targets);
     clusters_break_in(worker->clusters, &options->shared->breakers);
     clusters_admit_in(worker->clusters, &options->shared->gates);
+    clusters_learn_in(worker->clusters, &options->shared->answer_times);
     generations_init(&worker->generations);
     worker->generations.on_freed = on_generation_freed;
     worker->generations.data = worker;

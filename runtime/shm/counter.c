@@ -35,10 +35,16 @@ uint32_t counter_slot(const struct counter_table *table, enum counter_kind kind,
     return series_row(&table->series, kind, name, labels);
 }
 
+uint32_t counter_find(const struct counter_table *table, enum counter_kind kind, struct slice name,
+                      struct slice labels)
+{
+    return name_table_find(&table->series.names, kind, name, labels);
+}
+
 uint32_t counter_slot_of_many(const struct counter_table *table, enum counter_kind kind,
                               struct slice name, struct slice labels)
 {
-    uint32_t slot = name_table_find(&table->series.names, kind, name, labels);
+    uint32_t slot = counter_find(table, kind, name, labels);
     bool has_room = counter_count(table) < table->series.rows / 2;
     return slot == COUNTER_OVERFLOW && has_room ? counter_slot(table, kind, name, labels) : slot;
 }

@@ -60,6 +60,10 @@ uint32_t counter_slot(const struct counter_table *table, enum counter_kind kind,
 uint32_t counter_slot_of_many(const struct counter_table *table, enum counter_kind kind,
                               struct slice name, struct slice labels);
 
+/* The same without giving one: COUNTER_OVERFLOW when there is none. */
+uint32_t counter_find(const struct counter_table *table, enum counter_kind kind, struct slice name,
+                      struct slice labels);
+
 void counter_add(const struct counter_table *table, uint32_t slot, uint64_t amount);
 /* This worker's part of a gauge. */
 void counter_gauge_add(const struct counter_table *table, uint32_t slot, int64_t amount);

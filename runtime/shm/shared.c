@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-#define ORIGIN_LAYOUT 4
+#define ORIGIN_LAYOUT 5
 
 #define MASTER_LANE 0
 #define LOOP_TURNS  "moongate_loop_turn_seconds"
@@ -105,7 +105,7 @@ static size_t total_bytes(const struct division *division)
            object_store_bytes(&objects) +
            values_region_bytes(division->value_bytes, division->lanes) +
            target_board_bytes(division->lanes) + breakers_bytes() + gates_bytes(division->lanes) +
-           tallies_bytes();
+           answer_times_bytes() + tallies_bytes();
 }
 
 /* An account of values is the counter of what is evicted of its cache. */
@@ -142,6 +142,7 @@ static bool allot(struct shared *shared, const struct division *division)
         target_board_init(&shared->targets, segment, division->lanes) &&
         breakers_init(&shared->breakers, segment, "breakers") &&
         gates_init(&shared->gates, segment, division->lanes) &&
+        answer_times_init(&shared->answer_times, segment, "answer times") &&
         tallies_init(&shared->evicted, segment, "evicted");
     if (is_allotted) {
         object_store_on_freed(&shared->values.store, on_value_freed, shared);

@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "shm/answer_times.h"
 #include "shm/breakers.h"
 #include "shm/counter.h"
 #include "shm/dict.h"
@@ -69,6 +70,7 @@ struct shared {
     struct target_board targets;
     struct breakers breakers;
     struct gates gates;
+    struct answer_times_table answer_times;
     struct values values; /* what plugins have found out with effort */
 };
 

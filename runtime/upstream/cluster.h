@@ -22,6 +22,7 @@
 #define CLUSTER_TARGETS_MAX 1024
 #define CLUSTER_WEIGHT_MAX  1000
 
+struct answer_times_table;
 struct breakers;
 struct cluster;
 struct counter_table;
@@ -94,6 +95,8 @@ void clusters_share(struct clusters *clusters, const struct counter_table *count
 void clusters_break_in(struct clusters *clusters, const struct breakers *breakers);
 /* Likewise: where it stands how many requests go at once. They outlive the clusters. */
 void clusters_admit_in(struct clusters *clusters, const struct gates *gates);
+/* Likewise: where they learn how long answers take; without, each worker by itself. */
+void clusters_learn_in(struct clusters *clusters, const struct answer_times_table *times);
 /* Other limits for all connections, those that are open too. */
 void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits);
 /* After all clusters and calls have been released, and a turn of the loop. */

@@ -16,15 +16,16 @@ struct clusters {
     struct loop *loop;
     struct resolver *resolver;
     struct http_session_limits limits;
-    const struct counter_table *counters; /* NULL: nobody shares any */
-    const struct target_board *board;     /* likewise */
-    const struct breakers *breakers;      /* NULL: there are none */
-    const struct gates *gates;            /* likewise */
-    struct list admissions;               /* struct admission in which some wait */
-    ev_io bell;                           /* others tell that a place is free */
-    uint64_t random;                      /* the state of the generator; never 0 */
-    struct list all;                      /* struct cluster, in order of creation */
-    struct cluster **buckets;             /* by name */
+    const struct counter_table *counters;   /* NULL: nobody shares any */
+    const struct target_board *board;       /* likewise */
+    const struct breakers *breakers;        /* NULL: there are none */
+    const struct gates *gates;              /* likewise */
+    const struct answer_times_table *times; /* likewise */
+    struct list admissions;                 /* struct admission in which some wait */
+    ev_io bell;                             /* others tell that a place is free */
+    uint64_t random;                        /* the state of the generator; never 0 */
+    struct list all;                        /* struct cluster, in order of creation */
+    struct cluster **buckets;               /* by name */
     size_t count, bucket_count;
 };
 

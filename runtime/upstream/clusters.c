@@ -46,6 +46,12 @@ void clusters_admit_in(struct clusters *clusters, const struct gates *gates)
     admissions_listen(clusters, gates);
 }
 
+void clusters_learn_in(struct clusters *clusters, const struct answer_times_table *times)
+{
+    assert(clusters->count == 0);
+    clusters->times = times;
+}
+
 void clusters_limit(struct clusters *clusters, const struct http_session_limits *limits)
 {
     clusters->limits = *limits;

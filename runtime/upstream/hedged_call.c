@@ -26,7 +26,7 @@ struct hedged_call {
     size_t leg_count;
     struct hedge_leg *lead;   /* whom the user speaks to: the winner, once there is one */
     struct timeout *patience; /* until the next attempt */
-    double sent;              /* when the request was complete; 0 before */
+    double sent;              /* when the request was complete, of loop_uptime(); 0 before */
     bool may_hedge;           /* the request may be sent twice */
     bool has_answer, told_sent;
     unsigned attempts_lost; /* of calls that were broken off */
@@ -75,7 +75,7 @@ static void settle(struct hedged_call *hedged)
 static void await_patience(struct hedged_call *hedged)
 {
     struct hedging *hedging = hedging_of(hedged->cluster);
-    double seconds = hedging_patience(hedging, hedged->rules, loop_monotonic(loop_of(hedged)));
+    double seconds = hedging_patience(hedging, hedged->rules, loop_uptime(loop_of(hedged)));
 
     timeout_set(hedged->patience, seconds);
 }
@@ -139,12 +139,12 @@ static void on_patience(void *data)
 /* The request is complete: from now on the upstream is who is waited for. */
 static void begin_waiting(struct hedged_call *hedged)
 {
-    double now = loop_monotonic(loop_of(hedged));
+    double now = loop_uptime(loop_of(hedged));
 
     hedged->sent = now;
     if (!hedged->may_hedge || hedged->has_answer || hedged->cluster->target_count < 2)
         return;
-    retry_budget_count(&hedging_of(hedged->cluster)->budget, loop_uptime(loop_of(hedged)));
+    retry_budget_count(&hedging_of(hedged->cluster)->budget, now);
     await_patience(hedged);
 }
 
@@ -176,12 +176,12 @@ static void break_off(struct hedged_call *hedged, struct hedge_leg *leg)
 static void note_winner(struct hedged_call *hedged, const struct hedge_leg *leg)
 {
     struct hedging *hedging = hedging_of(hedged->cluster);
-    double now = loop_monotonic(loop_of(hedged));
+    double now = loop_uptime(loop_of(hedged));
 
     /* Where a twin won, the first one would have taken longer: no quantile that is below this is
      * told anything wrong. */
     if (hedged->rules->after_quantile > 0 && hedged->sent > 0)
-        answer_times_add(&hedging->times, now - hedged->sent, now);
+        answer_times_add(hedging->times, now - hedged->sent, now);
     if (leg != hedged->legs)
         series_add(hedging->won, 1);
 }

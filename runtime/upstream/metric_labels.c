@@ -54,3 +54,11 @@ uint64_t *metric_labels_total(const struct metric_labels *labels,
                                          slice_of(labels->text, labels->length));
     return slot != COUNTER_OVERFLOW ? series_mine(&counters->series, slot) : own;
 }
+
+uint64_t metric_labels_sum(const struct metric_labels *labels, const struct counter_table *counters,
+                           const char *name)
+{
+    uint32_t slot = counter_find(counters, COUNTER_TOTAL, slice_from_string(name),
+                                 slice_of(labels->text, labels->length));
+    return slot != COUNTER_OVERFLOW ? (uint64_t)counter_value(counters, slot) : 0;
+}

@@ -29,3 +29,6 @@ void metric_labels_add(struct metric_labels *labels, const char *name, struct sl
 uint64_t *metric_labels_total(const struct metric_labels *labels,
                               const struct counter_table *counters, const char *name,
                               uint64_t *own);
+/* What all workers together have counted there; 0 when none has. */
+uint64_t metric_labels_sum(const struct metric_labels *labels, const struct counter_table *counters,
+                           const char *name);

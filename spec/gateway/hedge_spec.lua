@@ -1,3 +1,4 @@
+local each_worker = require "spec.support.each_worker"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
@@ -68,6 +69,12 @@ describe("hedging", function()
     local metrics = admin "/metrics"
     assert.matches('moongate_hedges_total{upstream="orders"} 1', metrics, 1, true)
     assert.matches('moongate_hedges_won_total{upstream="orders"} 1', metrics, 1, true)
+    local _, told = moongate:ask { "upstream", "orders" }
+    assert.matches("orders, 1 hedges of 1 requests (1 sent, 1 won, 0 refused, 0 only reported)\n",
+      told, 1, true)
+    _, told = moongate:ask { "upstream", "--json" }
+    assert.same({ requests = 1, taken = 1, sent = 1, won = 1, refused = 0, reported = 0 },
+      json.decode(told).budgets[1].hedges)
     wait_for_line(2, 1, "true", quick.address, silent.address)
   end)
 
@@ -132,6 +139,9 @@ describe("hedging", function()
     local hedges = orders().hedges
     assert.is_true(hedges.sent >= 1 and hedges.refused >= 1, json.encode(hedges))
     assert.equal(hedges.sent, #quick:requests())
+    local _, told = moongate:ask { "upstream", "orders", "--json" }
+    local shown = json.decode(told).budgets[1].hedges
+    assert.same({ hedges.sent, hedges.refused }, { shown.sent, shown.refused })
   end)
 
   it("only counts where it is told to report", function()
@@ -139,6 +149,8 @@ describe("hedging", function()
       'hedge = { after = "10ms", report_only = true }')
     assert.equal("slow", ask("/").body)
     assert.same({ sent = 0, won = 0, refused = 0, reported = 1 }, orders().hedges)
+    local _, told = moongate:ask { "upstream", "orders" }
+    assert.matches("(0 sent, 0 won, 0 refused, 1 only reported)", told, 1, true)
     assert.equal(0, #quick:requests())
   end)
 
@@ -177,6 +189,29 @@ describe("hedging", function()
     local connection = http.connect(moongate.port)
     for _ = 1, 20 do connection:request { path = "/" } end
     assert.equal("/slow", json.decode(connection:request({ path = "/slow" }).body).target)
+  end)
+
+  it("goes by the answers of all workers, those that are dead included", function()
+    local kind = peer.start(function(connection)
+      while true do
+        local request = connection:read_request()
+        if not request then return end
+        if request.target == "/slow" then connection:sleep(3600) end
+        connection:send "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nkind"
+      end
+    end)
+    local text = TEXT:gsub("workers%(1%)", "workers(2)")
+    moongate = gateway.start { files = each_worker.FILES, config = each_worker.ROUTE
+      .. text:format(kind.url, quick.url, 'hedge = { after = "p90", share = 1 }', "") }
+    local workers = each_worker.connect(moongate, 1)
+    for _ = 1, 20 do workers[1].client:request { path = "/" } end
+    local function hedged(worker)
+      return json.decode(worker.client:request({ path = "/slow" }).body).target
+    end
+    assert.equal("/slow", hedged(workers[2]))
+    for _, worker in ipairs(workers) do system.kill(worker.pid, system.SIGKILL) end
+    workers = each_worker.connect(moongate, 1)
+    for _, worker in ipairs(workers) do assert.equal("/slow", hedged(worker)) end
   end)
 
   it("ends all attempts when the client goes away", function()

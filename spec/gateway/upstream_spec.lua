@@ -194,7 +194,8 @@ describe("an upstream", function()
     assert.matches("lenient, 0 retries of 1 requests (2 refused)\n", told, 1, true)
     _, told = self:ask { "upstream", "lenient", "--json" }
     assert.same({ { upstream = "lenient", retries = { requests = 1, taken = 0, refused = 2 },
-      hedges = { requests = 0, taken = 0 } } }, json.decode(told).budgets)
+      hedges = { requests = 0, taken = 0, sent = 0, won = 0, refused = 0, reported = 0 } } },
+      json.decode(told).budgets)
     local text = http.request(self.admin_port, { path = "/metrics" }).body
     assert.equal(2, tonumber(
       text:match 'moongate_retries_refused_total{upstream="lenient"} (%d+)'))

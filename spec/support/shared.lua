@@ -28,6 +28,7 @@ ffi.cdef [[
   uint64_t hash_slice(const struct hash_key *, struct slice);
   uint64_t hash_pair(const struct hash_key *, struct slice, struct slice);
 
+  size_t answer_times_bytes(void);
   size_t breakers_bytes(void);
   size_t gates_bytes(uint32_t lanes);
   bool segment_init(struct segment *, size_t bytes);

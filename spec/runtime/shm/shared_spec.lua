@@ -51,7 +51,7 @@ describe("shared", function()
           - C.plugin_accounts_bytes(lanes) - C.slots_bytes(lanes)
           - C.object_store_bytes(ffi.new("struct object_store_shape", MIB, 2048, lanes))
           - C.values_region_bytes(MIB, lanes) - C.target_board_bytes(lanes)
-          - C.breakers_bytes() - C.gates_bytes(lanes)) - 2 * MIB
+          - C.breakers_bytes() - C.gates_bytes(lanes) - C.answer_times_bytes()) - 2 * MIB
         assert.equal(lanes, all.counters.series.lanes)
         assert.is_true(bytes <= counters * lanes / (workers + 1) + 65536 + NOTICE_BYTES
           and bytes > counters * 0.5, ("%d workers, %d MiB: %d"):format(workers, size, bytes))
