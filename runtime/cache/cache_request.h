@@ -39,5 +39,10 @@ struct cache_request {
 /* `request` is as it came, before fields for the upstream were added. */
 void cache_request_read(struct cache_request *asked, const struct cache_policy *policy,
                         const struct request *request, struct arena *arena);
+/* The answer may be meant for one caller alone (RFC 9111, 3.5). */
+static inline bool cache_request_is_of_caller(const struct cache_request *asked)
+{
+    return asked->has_authorization || asked->context.is_authenticated;
+}
 /* Why it is not looked up. */
 enum cache_forward cache_request_forward(const struct cache_request *asked);

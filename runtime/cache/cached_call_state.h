@@ -49,7 +49,8 @@ struct cached_call {
     enum cached_step step;
     enum fault fault; /* to be told */
     unsigned part;
-    unsigned waits; /* how often it has waited */
+    unsigned waits;          /* how often it has waited */
+    enum object_doubt doubt; /* of what is found, or missed: of this request's kind */
     bool is_held, has_marker;
     bool has_head;      /* `head` is the object's */
     bool is_refreshing; /* it waits for the end of a refresh */

@@ -55,8 +55,9 @@ static void begin_fill(struct cached_call *call, const struct fill_options *opti
 /* Nothing can be used of what is there: whether the right to fill it is ours. */
 static enum object_filled claim(struct cached_call *call, struct object_fill *object)
 {
-    const struct object_claim claimed = claim_of(call);
+    struct object_claim claimed = claim_of(call);
 
+    claimed.doubt = call->doubt;
     if (call->has_marker)
         return object_fill_claim_variant(cached_store(call), &call->marker, call->variant, &claimed,
                                          object);
@@ -154,6 +155,16 @@ static void try_filling(struct cached_call *call)
     go_alone(call, false);
 }
 
+/* Such answers were not stored lately: this one is worth waiting for once its head says that it
+ * will be. */
+static bool is_doubted(const struct cached_call *call, const struct object_progress *progress)
+{
+    if (progress->has_head || progress->state != OBJECT_IS_FILLING)
+        return false;
+    return progress->doubt == OBJECT_DOUBTED ||
+           (progress->doubt == OBJECT_DOUBTED_BY_SOME && cache_request_is_of_caller(&call->asked));
+}
+
 static void look_at_filling(struct cached_call *call)
 {
     struct object_progress progress;
@@ -168,6 +179,8 @@ static void look_at_filling(struct cached_call *call)
     } else if (progress.is_removed) {
         go_alone(call, true);
     } else if (progress.has_head && progress.is_lone && progress.state == OBJECT_IS_FILLING) {
+        go_alone(call, false);
+    } else if (is_doubted(call, &progress)) {
         go_alone(call, false);
     } else if (progress.has_head) {
         try_filling(call);
@@ -230,6 +243,17 @@ static void wait_for_refresh(struct cached_call *call)
     wait_for_object(call, &progress);
 }
 
+/* What is found out for another request may be used for this one, too; of a failure a part of those
+ * who wait get what is stale. */
+static bool is_worth_waiting(const struct cached_call *call)
+{
+    const struct freshness *freshness = &call->head.freshness;
+
+    if ((freshness->flags & FRESHNESS_NO_CACHE) != 0)
+        return false;
+    return freshness->lifetime > 0 || freshness->stale_if_error > 0;
+}
+
 /* Asks the upstream whether what is held still holds, or for what replaces it. */
 static void validate(struct cached_call *call, bool is_usable, enum cache_forward why)
 {
@@ -243,6 +267,8 @@ static void validate(struct cached_call *call, bool is_usable, enum cache_forwar
         options.refresh = &refresh;
         options.stored = is_usable ? call->metadata : SLICE_NONE;
         begin_fill(call, &options);
+    } else if (is_usable && !is_worth_waiting(call)) {
+        go_alone(call, false);
     } else {
         wait_for_refresh(call);
     }
@@ -332,6 +358,15 @@ static enum object_found find_variant(struct cached_call *call)
     return language_alias_find(cached_store(call), &wish, &call->object);
 }
 
+static enum object_doubt doubt_of(const struct cached_call *call, enum object_found found)
+{
+    if (found == OBJECT_PASSED)
+        return OBJECT_DOUBTED;
+    return found == OBJECT_PASSED_BY_SOME && cache_request_is_of_caller(&call->asked)
+               ? OBJECT_DOUBTED_BY_SOME
+               : OBJECT_NOT_DOUBTED;
+}
+
 void cached_call_look_up(struct cached_call *call)
 {
     cached_call_let_go_of_marker(call);
@@ -339,11 +374,12 @@ void cached_call_look_up(struct cached_call *call)
         object_store_find(cached_store(call), &call->key, cached_now_ns(call), &call->object);
     if (found == OBJECT_VARIES)
         found = find_variant(call);
+    call->doubt = doubt_of(call, found);
     call->is_held = found == OBJECT_COMPLETE || found == OBJECT_FILLING;
     if (found == OBJECT_COMPLETE)
         consider(call);
     else if (found == OBJECT_FILLING)
         join(call);
     else
-        miss(call, found == OBJECT_PASSED);
+        miss(call, call->doubt != OBJECT_NOT_DOUBTED);
 }

@@ -113,7 +113,7 @@ static void outgrow(struct fill *fill, struct slice bytes)
         fill_flow_begin(fill, bytes);
         return;
     }
-    fill_uncache(fill, FILL_PASSED_SECONDS);
+    fill_uncache(fill, FILL_PASSED_TO_ALL);
     fill_end(fill);
 }
 

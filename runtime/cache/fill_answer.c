@@ -24,13 +24,19 @@ void fill_give_up_refresh(struct fill *fill)
     object_fill_refresh_give_up(fill->cache->store, &fill->refresh);
 }
 
-void fill_uncache(struct fill *fill, double seconds)
+void fill_uncache(struct fill *fill, enum fill_passed whose)
 {
-    uint64_t until = seconds > 0 ? http_cache_ns(fill->cache, seconds) : 0;
+    struct object_store *store = fill->cache->store;
+    uint64_t until =
+        whose != FILL_PASSED_ONCE ? http_cache_ns(fill->cache, FILL_PASSED_SECONDS) : 0;
 
     fill_give_up_refresh(fill);
-    if (fill->object.object.generation != 0)
-        object_fill_uncache(fill->cache->store, &fill->object, until);
+    if (fill->object.object.generation == 0)
+        return;
+    if (whose == FILL_PASSED_TO_CALLERS)
+        object_fill_uncache_for_some(store, &fill->object, until);
+    else
+        object_fill_uncache(store, &fill->object, until);
 }
 
 /* Nobody is told of the rest. */
@@ -128,10 +134,12 @@ static bool store(struct fill *fill, const struct object_head_source *source,
     return true;
 }
 
-/* Of no concern to requests that ask in another way. */
-static bool is_of_this_request(enum storability storability)
+/* Who else would get nothing to be stored. */
+static enum fill_passed whose(enum storability storability)
 {
-    return storability == UNSTORABLE_REQUEST || storability == UNSTORABLE_AUTHORIZATION;
+    if (storability == UNSTORABLE_REQUEST)
+        return FILL_PASSED_ONCE;
+    return storability == UNSTORABLE_AUTHORIZATION ? FILL_PASSED_TO_CALLERS : FILL_PASSED_TO_ALL;
 }
 
 static void take_new(struct fill *fill, struct response *response)
@@ -141,7 +149,7 @@ static void take_new(struct fill *fill, struct response *response)
     enum storability storability = object_head_storability(&source, &storable);
 
     if (storability != STORABLE || !store(fill, &source, &storable)) {
-        fill_uncache(fill, is_of_this_request(storability) ? 0 : FILL_PASSED_SECONDS);
+        fill_uncache(fill, whose(storability));
         fill->why = storability != STORABLE ? storability_text(storability) : "no-room";
         pass(fill, response);
         return;

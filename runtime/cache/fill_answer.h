@@ -12,8 +12,13 @@
 void fill_take_response(struct fill *fill, struct response *response);
 /* The call has failed, and there is a client. Ends the fill. */
 void fill_fail(struct fill *fill, enum fault fault);
-/* It is not stored; for so many seconds others do not wait for such an answer. */
-void fill_uncache(struct fill *fill, double seconds);
+enum fill_passed {
+    FILL_PASSED_ONCE,       /* this says nothing of what others get */
+    FILL_PASSED_TO_CALLERS, /* see cache_request_is_of_caller() */
+    FILL_PASSED_TO_ALL
+};
+/* It is not stored; for FILL_PASSED_SECONDS those do not wait for such an answer. */
+void fill_uncache(struct fill *fill, enum fill_passed whose);
 /* Harmless when there is none. */
 void fill_give_up_refresh(struct fill *fill);
 /* Asks the upstream. */

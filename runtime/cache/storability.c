@@ -80,12 +80,6 @@ static bool is_keyed_by_credentials(const struct cache_request *asked)
     return false;
 }
 
-/* The answer may be meant for one caller alone. */
-static bool is_of_caller(const struct cache_request *asked)
-{
-    return asked->has_authorization || asked->context.is_authenticated;
-}
-
 /* RFC 9111, 3.5. */
 static bool permits_authorization(const struct cache_request *asked,
                                   const struct cache_control *control)
@@ -115,7 +109,7 @@ static enum storability head_of(const struct cache_request *asked, const struct 
         return UNSTORABLE_STATUS;
     if (directives != STORABLE)
         return directives;
-    if (is_of_caller(asked) && !permits_authorization(asked, &storable->control))
+    if (cache_request_is_of_caller(asked) && !permits_authorization(asked, &storable->control))
         return UNSTORABLE_AUTHORIZATION;
     if (asked->policy->set_cookie == CACHE_SET_COOKIE_PASS && has_set_cookie(response))
         return UNSTORABLE_SET_COOKIE;

@@ -20,8 +20,7 @@
 static bool is_of_no_use(struct object_store *store, const struct object_hold *old,
                          const void *data, uint64_t now_ns)
 {
-    enum object_found found = object_lookup_judge(store, old, now_ns);
-    return found == OBJECT_MISSING || found == OBJECT_PASSED;
+    return object_lookup_is_nothing(object_lookup_judge(store, old, now_ns));
 }
 
 static uint32_t route_of(const struct object_store *store, const struct object_claim *claim)
@@ -29,15 +28,30 @@ static uint32_t route_of(const struct object_store *store, const struct object_c
     return claim->route.length > 0 ? object_stamps_route(store, claim->route) : OBJECT_STAMP_NONE;
 }
 
-static enum object_filled claim_as(struct object_store *store,
-                                   const struct object_identity *identity, uint64_t now_ns,
-                                   struct object_fill *fill)
+/* Before anybody knows of it. */
+static void doubt(const struct object_store *store, const struct object_fill *fill,
+                  enum object_doubt doubt)
 {
+    struct object_record *record = object_record(store, fill->object.page);
+
+    if (doubt != OBJECT_NOT_DOUBTED)
+        record->flags |= OBJECT_FLAG_DOUBTED;
+    if (doubt == OBJECT_DOUBTED_BY_SOME)
+        record->flags |= OBJECT_FLAG_OF_SOME;
+}
+
+static enum object_filled claim_as(struct object_store *store,
+                                   const struct object_identity *identity,
+                                   const struct object_claim *claim, struct object_fill *fill)
+{
+    uint64_t now_ns = claim->now_ns;
+
     *fill = (struct object_fill){.body_bytes = OBJECT_BYTES_UNKNOWN};
     if (!object_publication_make(store, identity, NULL, now_ns, &fill->object)) {
         *fill = (struct object_fill){0};
         return OBJECT_NO_ROOM;
     }
+    doubt(store, fill, claim->doubt);
     enum object_filled filled =
         object_publication_publish(store, &fill->object, is_of_no_use, NULL, now_ns);
     if (filled == OBJECT_DONE) {
@@ -70,7 +84,7 @@ enum object_filled object_fill_claim(struct object_store *store, const struct ob
     if (key->bytes.length > store->key_bytes_max)
         return OBJECT_TOO_LARGE;
     const struct object_identity identity = identity_of(store, key, claim);
-    return claim_as(store, &identity, claim->now_ns, fill);
+    return claim_as(store, &identity, claim, fill);
 }
 
 enum object_filled object_fill_make(struct object_store *store, const struct object_key *key,
@@ -104,7 +118,7 @@ enum object_filled object_fill_claim_variant(struct object_store *store,
     identity.variant = variant;
     identity.account = claim->account;
     identity.route = route_of(store, claim);
-    enum object_filled filled = claim_as(store, &identity, claim->now_ns, fill);
+    enum object_filled filled = claim_as(store, &identity, claim, fill);
     if (filled == OBJECT_DONE)
         object_variants_add(store, marker, identity.tag);
     return filled;
@@ -324,7 +338,8 @@ void object_fill_abort(struct object_store *store, struct object_fill *fill)
     forget(store, fill);
 }
 
-void object_fill_uncache(struct object_store *store, struct object_fill *fill, uint64_t until_ns)
+static void uncache(struct object_store *store, struct object_fill *fill, uint64_t until_ns,
+                    uint16_t flags)
 {
     struct object_record *record = object_record(store, fill->object.page);
 
@@ -333,11 +348,23 @@ void object_fill_uncache(struct object_store *store, struct object_fill *fill, u
         object_removal_end(store, &fill->object, OBJECT_IS_UNCACHED);
     } else {
         object_store_word(&record->useful_until_ns, until_ns);
-        record->flags |= OBJECT_FLAG_PASSED;
+        __atomic_fetch_and(&record->flags, (uint16_t)~OBJECT_FLAG_OF_SOME, __ATOMIC_RELAXED);
+        __atomic_fetch_or(&record->flags, flags, __ATOMIC_RELAXED);
         settle(store, fill);
     }
     object_lane_count(store, OBJECT_COUNT_UNCACHED, 1);
     forget(store, fill);
+}
+
+void object_fill_uncache(struct object_store *store, struct object_fill *fill, uint64_t until_ns)
+{
+    uncache(store, fill, until_ns, OBJECT_FLAG_PASSED);
+}
+
+void object_fill_uncache_for_some(struct object_store *store, struct object_fill *fill,
+                                  uint64_t until_ns)
+{
+    uncache(store, fill, until_ns, OBJECT_FLAG_PASSED | OBJECT_FLAG_OF_SOME);
 }
 
 bool object_fill_hold(struct object_store *store, const struct object_fill *fill,

@@ -53,6 +53,7 @@ struct object_claim {
     uint32_t account;   /* the caller's number, for instance of a counter by route */
     struct slice route; /* purged by that name; empty: none, or that of what is replaced */
     uint64_t now_ns;
+    enum object_doubt doubt; /* of the right to fill it: as it was found PASSED */
 };
 
 struct object_head {
@@ -111,6 +112,9 @@ void object_fill_abort(struct object_store *store, struct object_fill *fill);
 /* Must not be stored or shared: waiters fetch it themselves, all at once. Until then it is found
  * PASSED; `until_ns` 0: this time only. */
 void object_fill_uncache(struct object_store *store, struct object_fill *fill, uint64_t until_ns);
+/* Likewise, then PASSED_BY_SOME: what others would get may be stored. */
+void object_fill_uncache_for_some(struct object_store *store, struct object_fill *fill,
+                                  uint64_t until_ns);
 /* A hold for reading what one fills oneself. */
 bool object_fill_hold(struct object_store *store, const struct object_fill *fill,
                       struct object_hold *hold);

@@ -56,7 +56,7 @@ enum object_found object_lookup_judge(struct object_store *store, const struct o
     if (until != 0 && until <= now_ns)
         return OBJECT_MISSING;
     if ((record->flags & OBJECT_FLAG_PASSED) != 0)
-        return OBJECT_PASSED;
+        return (record->flags & OBJECT_FLAG_OF_SOME) != 0 ? OBJECT_PASSED_BY_SOME : OBJECT_PASSED;
     if ((record->flags & OBJECT_FLAG_MARKER) != 0)
         return OBJECT_VARIES;
     return object_page_kind(object_page_state(store, hold->page)) == OBJECT_PAGE_FILLING
@@ -69,7 +69,7 @@ static void count(const struct object_store *store, enum object_found found)
     static const enum object_count COUNTS[] = {
         [OBJECT_MISSING] = OBJECT_COUNT_MISSED, [OBJECT_COMPLETE] = OBJECT_COUNT_FOUND,
         [OBJECT_FILLING] = OBJECT_COUNT_FOUND,  [OBJECT_VARIES] = OBJECT_COUNTS,
-        [OBJECT_PASSED] = OBJECT_COUNT_PASSED,
+        [OBJECT_PASSED] = OBJECT_COUNT_PASSED,  [OBJECT_PASSED_BY_SOME] = OBJECT_COUNT_PASSED,
     };
     if (COUNTS[found] != OBJECT_COUNTS)
         object_lane_count(store, COUNTS[found], 1);
@@ -107,7 +107,7 @@ static enum object_found look(struct object_store *store, const struct wanted *w
             found = object_lookup_judge(store, hold, wanted->now_ns);
         if (found != OBJECT_MISSING)
             object_eviction_heat(store, hold->page);
-        if (found == OBJECT_MISSING || found == OBJECT_PASSED)
+        if (object_lookup_is_nothing(found))
             object_store_release(store, hold);
         return found;
     }

@@ -44,6 +44,8 @@ _Static_assert(sizeof(struct object_record) == 128, "two cache lines");
 #define OBJECT_FLAG_EVICTED 4
 #define OBJECT_FLAG_WINDOW  8
 #define OBJECT_FLAG_LONE    16
+#define OBJECT_FLAG_DOUBTED 32
+#define OBJECT_FLAG_OF_SOME 64 /* what is passed, or doubted, is so for some who ask alone */
 #define OBJECT_STAMP_NONE   UINT32_MAX
 /* Instead of an epoch. */
 #define OBJECT_UNCHECKED UINT64_MAX

@@ -155,6 +155,13 @@ static enum object_state state_of_filling(const struct object_record *record)
                                                                      : OBJECT_IS_FILLING;
 }
 
+static enum object_doubt doubt_of(unsigned flags)
+{
+    if ((flags & OBJECT_FLAG_DOUBTED) == 0)
+        return OBJECT_NOT_DOUBTED;
+    return (flags & OBJECT_FLAG_OF_SOME) != 0 ? OBJECT_DOUBTED_BY_SOME : OBJECT_DOUBTED;
+}
+
 static enum object_state state_of(uint64_t state, const struct object_record *record)
 {
     enum object_page_kind kind = object_page_kind(state);
@@ -179,6 +186,7 @@ void object_store_progress(const struct object_store *store, const struct object
     *progress = (struct object_progress){
         .state = is,
         .has_head = object_load(&record->metadata) != 0,
+        .doubt = doubt_of(record->flags),
         .is_lone = (record->flags & OBJECT_FLAG_LONE) != 0,
         .is_stale = object_load(&record->soft_stamp) > stamp,
         .is_refreshing = __atomic_load_n(&record->refresher, __ATOMIC_SEQ_CST) != 0,

@@ -117,9 +117,13 @@ enum object_found {
     OBJECT_COMPLETE, /* held */
     OBJECT_FILLING,  /* held; somebody is filling it, its head may not be there yet */
     OBJECT_VARIES,   /* held; its metadata says what variants differ by: see _find_variant() */
-    OBJECT_PASSED    /* not held: it was found not to be stored lately, so wait for nobody (RFC 9111
+    OBJECT_PASSED,   /* not held: it was found not to be stored lately, so wait for nobody (RFC 9111
                         leaves it open; others call it hit-for-miss). It may be claimed. */
+    OBJECT_PASSED_BY_SOME /* likewise, when some asked, whom the caller tells from others */
 };
+
+/* Who does not believe that what is filled will be stored, and so does not wait for its head. */
+enum object_doubt { OBJECT_NOT_DOUBTED, OBJECT_DOUBTED_BY_SOME, OBJECT_DOUBTED };
 
 /* A reader's hold: while it lasts, what it holds stays where it is, even when it is removed. Plain
  * data, which may be copied, and released once. */
@@ -155,12 +159,13 @@ enum object_state {
 
 struct object_progress {
     enum object_state state;
-    bool has_head;       /* metadata is there */
-    bool is_lone;        /* while it is filled nobody reads along: object_fill_alone() */
-    bool is_stale;       /* a soft purge says so: validate it before it is used as fresh */
-    bool is_refreshing;  /* somebody validates it: object_fill_refresh() */
-    bool is_removed;     /* no longer found, by this key: replaced, purged, or evicted */
-    uint64_t bytes;      /* of the body that can be read */
+    bool has_head;           /* metadata is there */
+    enum object_doubt doubt; /* as it was claimed */
+    bool is_lone;            /* while it is filled nobody reads along: object_fill_alone() */
+    bool is_stale;           /* a soft purge says so: validate it before it is used as fresh */
+    bool is_refreshing;      /* somebody validates it: object_fill_refresh() */
+    bool is_removed;         /* no longer found, by this key: replaced, purged, or evicted */
+    uint64_t bytes;          /* of the body that can be read */
     uint64_t body_bytes; /* of the whole body; OBJECT_BYTES_UNKNOWN until it is complete or said */
     uint32_t refreshes;  /* how often metadata was replaced, or that was tried in vain */
 };

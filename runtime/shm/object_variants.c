@@ -146,7 +146,7 @@ static bool gives_way(struct object_store *store, const struct object_hold *old,
     enum object_found found = object_lookup_judge(store, old, now_ns);
 
     return object_is_same(old, &fill->object) || object_is_same(old, &fill->refresh.object) ||
-           found == OBJECT_VARIES || found == OBJECT_MISSING || found == OBJECT_PASSED;
+           found == OBJECT_VARIES || object_lookup_is_nothing(found);
 }
 
 /* Complete from here on, and what the key leads to, unless that has changed meanwhile. */

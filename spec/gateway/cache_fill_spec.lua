@@ -123,6 +123,61 @@ describe("a cache that is being filled", function()
     close_all(clients)
   end)
 
+  -- What many ask for at once, when somebody has had the answer before: all of it reaches the
+  -- origin before there is any other answer.
+  local function wait_for_nobody(path, headers)
+    local clients, seconds = connect(5), 1.5
+    local asked = http.format { path = path .. "&delay=" .. seconds, headers = headers }
+    clients[1].client:send(asked)
+    clients[1].client:read_response()
+    local began = system.now()
+    for _, one in ipairs(clients) do one.client:send(asked) end
+    origin:wait_for_requests(1 + #clients)
+    assert.is_true(system.now() - began < seconds, path .. ": one after the other")
+    for _, answer in ipairs(read_all(clients)) do assert.equal(200, answer.status) end
+    close_all(clients)
+  end
+
+  it("lets nobody wait for what was not stored the last time", function()
+    wait_for_nobody "/known?Cache-Control=no-store"
+  end)
+
+  it("lets no caller wait for what was not stored for a caller the last time", function()
+    wait_for_nobody("/caller?Cache-Control=max-age=60", { authorization = "Basic eDp5" })
+  end)
+
+  it("lets others wait when only callers get what is not stored", function()
+    local clients, path = connect(5), "/mixed?Cache-Control=max-age=60&delay=0.5"
+    clients[1].client:request { path = path, headers = { authorization = "Basic eDp5" } }
+    ask_all(clients, path)
+    for _, answer in ipairs(read_all(clients)) do assert.equal(200, answer.status) end
+    assert.equal(2, #origin:requests())
+    close_all(clients)
+  end)
+
+  it("lets those wait again who ask for what turns out to be stored", function()
+    local clients = connect(2)
+    local path = "/turned?bytes=32000&pause=1&status=206&again=200&Cache-Control=max-age=60"
+    assert.equal(206, clients[1].client:request({ path = path }).status)
+    clients[1].client:send(http.format { path = path })
+    assert.equal(200, clients[1].client:read_head().status)
+    for i = 2, 4 do clients[i].client:send(http.format { path = path }) end
+    for i = 2, 4 do
+      local answer = clients[i].client:read_response()
+      assert.matches("collapsed", answer.headers["cache-status"], 1, true)
+      assert.equal(32000, #answer.body)
+    end
+    assert.equal(2, #origin:requests())
+    close_all(clients)
+  end)
+
+  it("lets nobody wait for a validation that is good for one alone", function()
+    for _, lifetime in ipairs { "no-cache", "max-age=0" } do
+      wait_for_nobody("/validated?ETag=%22a%22&Cache-Control=" .. lifetime)
+      origin:forget()
+    end
+  end)
+
   it("goes on for those who wait when its client has gone", function()
     local clients = connect(1)
     clients[1].client:send(http.format { path = "/left?Cache-Control=max-age=60&delay=0.5" })

@@ -24,7 +24,8 @@ function objects.shape(bytes, lanes, page_bytes)
   return ffi.new("struct object_store_shape", bytes, page_bytes or PAGE_BYTES, lanes)
 end
 
-objects.FOUND = { [0] = "missing", "complete", "filling", "varies", "passed" }
+objects.FOUND = { [0] = "missing", "complete", "filling", "varies", "passed",
+  "passed by some" }
 objects.STATE = { [0] = "filling", "complete", "aborted", "uncached", "moved", "continued" }
 objects.FILLED = { [0] = "done", "taken", "too large", "no room" }
 
@@ -142,6 +143,7 @@ function objects.claim(store, key, options)
   local wanted = ffi.new "struct object_key"
   wanted.bytes, wanted.url_at = bytes, options.url_at or 0
   claim.route, claim.account, claim.now_ns = route, options.account or 0, objects.now
+  claim.doubt = options.doubt or 0
   local filled = C.object_fill_claim(store, wanted, claim, fill)
   return objects.FILLED[tonumber(filled)], fill
 end
@@ -207,7 +209,7 @@ end
 --- What is found, with metadata and as much of the body as is there.
 function objects.get(store, key)
   local found, hold = objects.find(store, key)
-  if found == "missing" or found == "passed" then return found end
+  if found == "missing" or found:find "^passed" then return found end
   local metadata, body = objects.metadata(store, hold), objects.body(store, hold)
   objects.release(store, hold)
   return found, metadata, body

@@ -94,6 +94,30 @@ describe("filling an object", function()
     assert.equal("missing", (objects.find(other, "c")))
   end)
 
+  it("that proves uncacheable to some is passed to them alone", function()
+    local _, fill = objects.claim(store, "a")
+    C.object_fill_uncache_for_some(store, fill, objects.now + 10)
+    assert.equal("passed by some", (objects.find(other, "a")))
+    for _, doubt in ipairs { "OBJECT_NOT_DOUBTED", "OBJECT_DOUBTED_BY_SOME", "OBJECT_DOUBTED" } do
+      local done
+      done, fill = objects.claim(other, "a", { doubt = C[doubt] })
+      assert.equal("done", done)
+      local found, hold = objects.find(store, "a")
+      assert.equal("filling", found)
+      local progress = ffi.new "struct object_progress"
+      C.object_store_progress(store, hold, progress)
+      assert.equal(C[doubt], progress.doubt)
+      objects.release(store, hold)
+      C.object_fill_uncache_for_some(other, fill, objects.now + 10)
+      assert.equal("passed by some", (objects.find(other, "a")))
+    end
+    _, fill = objects.claim(other, "a", { doubt = C.OBJECT_DOUBTED_BY_SOME })
+    C.object_fill_uncache(other, fill, objects.now + 10)
+    assert.equal("passed", (objects.find(store, "a")))
+    assert.equal("done", objects.put(other, "a", "head", "body"))
+    assert.equal("complete", (objects.get(store, "a")))
+  end)
+
   it("can be read by who fills it", function()
     local _, fill = objects.claim(store, "a")
     local hold = ffi.new "struct object_hold"
