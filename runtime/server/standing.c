@@ -13,6 +13,7 @@
 #include "server/history.h"
 #include "server/nursery.h"
 #include "server/plugin_report.h"
+#include "server/protection_report.h"
 #include "server/workforce.h"
 #include "shm/notice.h"
 #include "shm/shared.h"
@@ -132,6 +133,7 @@ void standing_print(const struct standing *standing, struct buffer *into)
     history_print_unapplied(history->unapplied, into);
     if (history->failure.errors != NULL)
         put_failure(into, &history->failure);
+    protection_report_print(workforce->options.worker.shared, into);
     plugin_report_print(&workforce->options.worker.shared->accounts, into);
 }
 
@@ -220,6 +222,7 @@ void standing_print_json(const struct standing *standing, struct buffer *into)
         json_writer_put_number(&writer, "previous_pid", standing->previous_pid);
     if (standing->history->generation > 0)
         write_reload(&writer, standing->history, SIZE_MAX);
+    protection_report_write(standing->workforce->options.worker.shared, &writer);
     plugin_report_write(&standing->workforce->options.worker.shared->accounts, &writer);
     json_writer_close_object(&writer);
     buffer_append(into, SLICE("\n"));

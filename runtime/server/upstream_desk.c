@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/json_writer.h"
 #include "base/mem.h"
-#include "server/upstream_budgets.h"
+#include "server/upstream_protection.h"
 #include "server/upstream_sources.h"
 #include "upstream/roster.h"
 
@@ -131,31 +131,10 @@ static void free_rows(struct roster_row *rows, size_t count)
     free(rows);
 }
 
-/* False: it has no limit and no queue, or nothing has come by. */
-static bool find_gate(const struct question *question, struct slice upstream,
-                      struct gate_view *view)
-{
-    size_t cursor = 0;
-
-    while (gates_next(&question->shared->gates, &cursor, view)) {
-        if (slice_equals(view->name, upstream))
-            return true;
-    }
-    return false;
-}
-
 static void print_upstream(const struct question *question, struct slice upstream)
 {
-    struct gate_view view;
-
     print(question->text, "%.*s", SLICE_FORMAT(upstream));
-    if (find_gate(question, upstream, &view)) {
-        if (view.limit > 0)
-            print(question->text, ", limit %u", (unsigned)view.limit);
-        print(question->text, ", %llu under way, %llu waiting", (unsigned long long)view.active,
-              (unsigned long long)view.queued);
-    }
-    upstream_budgets_print(question->shared, upstream, question->text);
+    upstream_protection_print(question->shared, upstream, question->text);
     print(question->text, "\n");
 }
 
@@ -175,27 +154,6 @@ static void print_rows(const struct question *question, const struct roster_row 
             print(text, ", weight %u", row->overlay.weight);
         print(text, "\n");
     }
-}
-
-/* Of that upstream; of all when it has no name. */
-static void put_gates(const struct question *question, struct slice upstream,
-                      struct json_writer *writer)
-{
-    struct gate_view view;
-    size_t cursor = 0;
-
-    json_writer_open_array(writer, "concurrency");
-    while (gates_next(&question->shared->gates, &cursor, &view)) {
-        if (upstream.length > 0 && !slice_equals(view.name, upstream))
-            continue;
-        json_writer_open_object(writer, NULL);
-        json_writer_put_text(writer, "upstream", view.name);
-        json_writer_put_number(writer, "limit", (double)(unsigned)view.limit);
-        json_writer_put_number(writer, "active", (double)view.active);
-        json_writer_put_number(writer, "waiting", (double)view.queued);
-        json_writer_close_object(writer);
-    }
-    json_writer_close_array(writer);
 }
 
 static void print_rows_json(const struct question *question, struct slice upstream,
@@ -220,8 +178,7 @@ static void print_rows_json(const struct question *question, struct slice upstre
     }
     json_writer_close_array(&writer);
     upstream_sources_put(&question->shared->dict, question->board, upstream, &writer);
-    put_gates(question, upstream, &writer);
-    upstream_budgets_put(question->shared, upstream, &writer);
+    upstream_protection_put(question->shared, upstream, &writer);
     json_writer_close_object(&writer);
     buffer_append(question->text, SLICE("\n"));
 }

@@ -150,7 +150,14 @@ describe("admission to an upstream", function()
         1, true)
       assert.equal(8, json.decode(ask("GET", "/upstreams/limited").body).concurrency.limited)
       local _, told = moongate:ask { "upstream", "limited" }
-      assert.matches("limited, .-0 under way, 0 waiting", told)
+      assert.matches("limited, .-0 under way, 0 waiting %(8 beyond the limit, ", told)
+      _, told = moongate:ask { "status" }
+      assert.matches("\nupstream       limited, .-%(8 beyond the limit, 0 have waited, ", told)
+      _, told = moongate:ask { "status", "--json" }
+      local status = json.decode(told).protection
+      local limits = {}
+      for _, one in ipairs(status.concurrency) do limits[one.upstream] = one.limited end
+      assert.equal(8, limits.limited)
     end)
 
     it("only counts where it only reports", function()

@@ -61,6 +61,12 @@ describe("a circuit breaker", function()
     assert.matches('moongate_breaker_state{breaker="upstream:orders"} 1', metrics, 1, true)
     assert.matches('moongate_breaker_refused_total{breaker="upstream:orders"} 1', metrics, 1, true)
     assert.equal("open", json.decode(ask("GET", "/status").body).breakers[1].state)
+    local _, told = moongate:ask { "status" }
+    assert.matches("\nbreaker        upstream:orders is open, has opened 1 times and refused 1",
+      told, 1, true)
+    _, told = moongate:ask { "status", "--json" }
+    assert.same({ { name = "upstream:orders", state = "open", opened = 1, refused = 1 } },
+      json.decode(told).protection.breakers)
   end)
 
   it("lets a few through after a while, and all when they went well", function()

@@ -93,6 +93,10 @@ describe("a deadline", function()
   local function assert_ended(where, act)
     local before = seen().ended[where]
     local answer = act()
+    local _, told = moongate:ask { "status" }
+    assert.matches(("\ndeadlines      [%%d%%a ,]*%d %s, "):format(before + 1, where), told)
+    _, told = moongate:ask { "status", "--json" }
+    assert.equal(before + 1, json.decode(told).protection.deadlines[where])
     assert.equal(504, answer.status)
     assert.matches("deadline%-ended", answer.body)
     assert.equal(before + 1, seen().ended[where])

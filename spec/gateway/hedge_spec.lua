@@ -72,6 +72,10 @@ describe("hedging", function()
     local _, told = moongate:ask { "upstream", "orders" }
     assert.matches("orders, 1 hedges of 1 requests (1 sent, 1 won, 0 refused, 0 only reported)\n",
       told, 1, true)
+    _, told = moongate:ask { "status" }
+    assert.matches("\nupstream       orders, 1 hedges of 1 requests (1 sent, 1 won,", told, 1, true)
+    _, told = moongate:ask { "status", "--json" }
+    assert.equal(1, json.decode(told).protection.budgets[1].hedges.won)
     _, told = moongate:ask { "upstream", "--json" }
     assert.same({ requests = 1, taken = 1, sent = 1, won = 1, refused = 0, reported = 0 },
       json.decode(told).budgets[1].hedges)

@@ -143,6 +143,8 @@ describe("a gateway that is asked for too much", function()
         return text:find "shedding +worker 1 refuses %d+ %% of requests, it is %d+ ms late"
       end)
       assert.is_true(metric 'moongate_shed_total{criticality="low"}' > 0)
+      local _, told = moongate:ask { "status" }
+      assert.matches("\nshed           %d+ low, %d+ normal, 0 high\n", told)
       assert.equal(0, metric 'moongate_shed_total{criticality="high"}')
       wait.that(function() return metric 'moongate_shed_level{worker="1"}' > 0 end)
       assert.is_true(metric 'moongate_overload_delay_seconds{worker="1"}' > 0)

@@ -1,7 +1,7 @@
 /*
- * upstream_budgets — words and counters of the segment, read in the master.
+ * upstream_protection — words and counters of the segment, read in the master.
  */
-#include "server/upstream_budgets.h"
+#include "server/upstream_protection.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ static void print_hedges(const struct roster_budgets *is, const struct hedge_tot
     buffer_append(text, slice_from_string(piece));
 }
 
-void upstream_budgets_print(const struct shared *shared, struct slice upstream, struct buffer *text)
+static void print_budgets(const struct shared *shared, struct slice upstream, struct buffer *text)
 {
     struct hedge_totals totals = hedging_totals(&shared->counters, upstream);
     struct roster_budgets is;
@@ -47,6 +47,73 @@ void upstream_budgets_print(const struct shared *shared, struct slice upstream, 
         print_retries(&is, text);
     if (is.hedges.requests > 0 || totals.sent + totals.refused + totals.reported > 0)
         print_hedges(&is, &totals, text);
+}
+
+/* False: it has no limit and no queue, or nothing has come by. */
+static bool find_gate(const struct shared *shared, struct slice upstream, struct gate_view *view)
+{
+    size_t cursor = 0;
+
+    while (gates_next(&shared->gates, &cursor, view)) {
+        if (slice_equals(view->name, upstream))
+            return true;
+    }
+    return false;
+}
+
+static void print_gate(const struct gate_view *gate, struct buffer *text)
+{
+    char piece[PIECE_BYTES];
+
+    if (gate->limit > 0) {
+        snprintf(piece, sizeof(piece), ", limit %u", (unsigned)gate->limit);
+        buffer_append(text, slice_from_string(piece));
+    }
+    snprintf(piece, sizeof(piece), ", %" PRIu64 " under way, %" PRIu64 " waiting", gate->active,
+             gate->queued);
+    buffer_append(text, slice_from_string(piece));
+    if (gate->limited + gate->waited + gate->expired + gate->overflowed == 0)
+        return;
+    snprintf(piece, sizeof(piece),
+             " (%" PRIu64 " beyond the limit, %" PRIu64 " have waited, %" PRIu64
+             " in vain, %" PRIu64 " found no room)",
+             gate->limited, gate->waited, gate->expired, gate->overflowed);
+    buffer_append(text, slice_from_string(piece));
+}
+
+void upstream_protection_print(const struct shared *shared, struct slice upstream,
+                               struct buffer *text)
+{
+    struct gate_view gate;
+
+    if (find_gate(shared, upstream, &gate))
+        print_gate(&gate, text);
+    print_budgets(shared, upstream, text);
+}
+
+/* Of that upstream; of all when it has no name. */
+static void put_gates(const struct shared *shared, struct slice upstream,
+                      struct json_writer *writer)
+{
+    struct gate_view view;
+    size_t cursor = 0;
+
+    json_writer_open_array(writer, "concurrency");
+    while (gates_next(&shared->gates, &cursor, &view)) {
+        if (upstream.length > 0 && !slice_equals(view.name, upstream))
+            continue;
+        json_writer_open_object(writer, NULL);
+        json_writer_put_text(writer, "upstream", view.name);
+        json_writer_put_number(writer, "limit", (double)(unsigned)view.limit);
+        json_writer_put_number(writer, "active", (double)view.active);
+        json_writer_put_number(writer, "waiting", (double)view.queued);
+        json_writer_put_number(writer, "limited", (double)view.limited);
+        json_writer_put_number(writer, "waited", (double)view.waited);
+        json_writer_put_number(writer, "expired", (double)view.expired);
+        json_writer_put_number(writer, "refused", (double)view.overflowed);
+        json_writer_close_object(writer);
+    }
+    json_writer_close_array(writer);
 }
 
 /* An object that is left open. */
@@ -72,8 +139,8 @@ static void put_budgets(const struct roster_budgets *is, const struct hedge_tota
     json_writer_close_object(writer);
 }
 
-void upstream_budgets_put(const struct shared *shared, struct slice wanted,
-                          struct json_writer *writer)
+static void put_all_budgets(const struct shared *shared, struct slice wanted,
+                            struct json_writer *writer)
 {
     struct roster_budgets is;
     struct slice upstream;
@@ -91,4 +158,11 @@ void upstream_budgets_put(const struct shared *shared, struct slice wanted,
         json_writer_close_object(writer);
     }
     json_writer_close_array(writer);
+}
+
+void upstream_protection_put(const struct shared *shared, struct slice upstream,
+                             struct json_writer *writer)
+{
+    put_gates(shared, upstream, writer);
+    put_all_budgets(shared, upstream, writer);
 }
