@@ -23,7 +23,6 @@ struct limit_note {
     double left, seconds;
 };
 
-/* Scalars, as the FFI does not compile structs by value. */
 struct limit_told *moon_limit_told(struct generation *generation, const char *policy,
                                    size_t policy_length, const char *subject, size_t subject_length)
 {
@@ -39,36 +38,34 @@ struct limit_told *moon_limit_told(struct generation *generation, const char *po
     return told;
 }
 
-static void add_note(struct decision *decision, const struct limit_note *note)
+static struct limit_note *add_note(struct decision *decision, const struct limit_told *told)
 {
     struct limit_notes *notes = &decision->limits;
     struct limit_note *added = arena_alloc(&decision->exchange->arena, sizeof(*added));
 
-    *added = *note;
+    *added = (struct limit_note){.told = told, .step = decision->ledger.step};
     if (notes->last != NULL)
         notes->last->next = added;
     else
         notes->first = added;
     notes->last = added;
     notes->count++;
+    return added;
 }
 
+/* A limit belongs to one step of a chain. */
 void moon_limit_note(struct exchange *exchange, const struct limit_told *told, double left,
                      double seconds)
 {
     struct decision *decision = decision_of(exchange);
-    uint32_t step = decision->ledger.step;
-    bool is_known = false;
+    struct limit_note *note = decision->limits.first;
 
-    for (struct limit_note *note = decision->limits.first; note != NULL; note = note->next) {
-        if (note->told != told)
-            continue;
-        note->left = left;
-        note->seconds = seconds;
-        is_known = is_known || note->step == step;
-    }
-    if (!is_known)
-        add_note(decision, &(struct limit_note){NULL, told, step, left, seconds});
+    while (note != NULL && note->told != told)
+        note = note->next;
+    if (note == NULL)
+        note = add_note(decision, told);
+    note->left = left;
+    note->seconds = seconds;
 }
 
 static char *append(char *at, struct slice text)

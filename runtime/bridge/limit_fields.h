@@ -13,7 +13,7 @@
 struct decision;
 struct limit_note;
 
-/* In the exchange's arena: at most one for each limit of each step. Zeroed: none. */
+/* In the exchange's arena: at most one for each limit of its chain. Zeroed: none. */
 struct limit_notes {
     struct limit_note *first, *last;
     uint32_t count;

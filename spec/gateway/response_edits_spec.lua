@@ -45,7 +45,8 @@ local RETIRED_MAX = 8
 
 local LIMIT = '{ "rate-limit", limit = 4, window = "1h", name = "calls", by = "route" }'
 
--- By name: plugins; paths and methods asked for one after the other; more of the route.
+-- By name: plugins; paths and methods asked for one after the other; more of the route; how many
+-- of them are Lua's all the same.
 local CASES = {
   fields = {
     plugins = [[{ "transform", response = {
@@ -62,11 +63,13 @@ local CASES = {
   },
   status = {
     plugins = [[{ "transform", response = { status = 418, set_headers = { ["x-a"] = "b" } } }]],
+    by_lua = 2, -- a body cannot be had, or left out, for a status
     "/bytes/10", "/status/204", "/status/404", "/bytes/3?ends=reply", "/fault/close-after-request",
     { "HEAD", "/bytes/10" }, "/status/304", "/bytes/10",
   },
   empty = {
-    plugins = '{ "transform", response = { status = 204 } }', "/status/204", "/status/304",
+    plugins = '{ "transform", response = { status = 204 } }', by_lua = 2,
+    "/status/204", "/status/304",
     "/bytes/10", "/status/205", "/status/304",
   },
   order = {
@@ -164,6 +167,16 @@ describe("response_edits", function()
     ]]):format(origin.url, refusing, shaky.url)
   end
 
+  -- What is said of limits, in the order in which it is; without the seconds.
+  local function told(self, name, path)
+    local answer = http.request(self.port, { path = ("/c/%s%s"):format(name, path) })
+    local texts = {}
+    for _, line in ipairs(answer.lines) do
+      if line[1] == "ratelimit" then texts[#texts + 1] = line[2]:match "^(.*);t=%d+$" end
+    end
+    return texts, answer.headers["x-way"]
+  end
+
   -- What keeps a chain with Lua: a step that does nothing, and cannot be told.
   local BY_LUA = ', { "probe", on_response = function() end }'
 
@@ -206,18 +219,34 @@ describe("response_edits", function()
 
   for name, case in pairs(CASES) do
     it("are as from Lua: " .. name, function()
-      local self = start(name)
-      for number, what in ipairs(case) do
+      local self, counts = start(name), { c = 0, lua = 0 }
+      -- The first answer of each route is Lua's.
+      for _, way in ipairs { "lua", "c" } do
+        assert.equal("lua", select(2, ask(self, way, name, case[#case])))
+      end
+      for _, what in ipairs(case) do
         local expected, by_lua = ask(self, "lua", name, what)
         local answer, by = ask(self, "c", name, what)
         assert.equal(expected, answer)
-        assert.equal("lua", by_lua or "lua")
-        -- Where it may fail, Lua runs it, and has the step that tells the way left out.
-        if number == 1 then assert.equal("lua", by) end
-        if number == #case then assert.equal("c", by) end
+        assert.equal("lua", by_lua)
+        counts[by] = counts[by] + 1
       end
+      assert.same({ c = #case - (case.by_lua or 0), lua = case.by_lua or 0 }, counts)
     end)
   end
+
+  it("tell of each limit what its step has noted at last, the last step first", function()
+    local self = start("twice", "limits")
+    for number, way in ipairs { "lua", "c" } do
+      local texts, by = told(self, "twice", "/bytes/1")
+      local second, first = 4 - 2 * number, 5 - 2 * number
+      assert.same({ way, { '"calls";r=' .. second, '"calls";r=' .. first } }, { by, texts })
+      texts, by = told(self, "limits", "/bytes/1")
+      local left = { '"used";r=%d', '"other";r=%d', '"hour";r=%d', '"q\\"";r=%d', '"part";r=%d' }
+      for i, all in ipairs { 8, 7, 9, 3, 5 } do left[i] = left[i]:format(all - number) end
+      assert.same({ way, left }, { by, texts })
+    end
+  end)
 
   it("are Lua's where they depend on the request, have a condition or see the body", function()
     local plugins = {
