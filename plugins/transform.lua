@@ -12,10 +12,15 @@ local template = require "moongate.template"
 local reply = moongate.reply
 
 ---@class HeaderChanges
----@field count integer
----@field apply fun(fields: Headers, req: Request, res: Response?)?  nil where there are none
----@field form table?  which operations they are; of those of answers alone
----@field values table?  theirs, likewise
+---@field form HeaderForm
+---@field values table     of its operations
+
+---@class HeaderForm
+---@field number integer  of operations
+---@field operation string?  the last one
+---@field before HeaderForm?
+---@field after table<string, HeaderForm>
+---@field apply fun(values: table, fields: Headers, req: Request, res: Response?)?  nil: none yet
 
 ---@class Transform: Plugin
 ---@field of_request HeaderChanges
@@ -50,8 +55,10 @@ transform.options.response = { type = "table", fields = header_options "response
 transform.options.response.fields.status = { type = "integer", min = 200, max = 599,
   help = "status to answer with instead of the upstream's; errors of the gateway keep theirs" }
 
+-- Forms of changes, a tree: each is one operation after those of the form before it.
+local ROOT = { number = 0, after = {} }
 -- There may be as many of these as routes: what is nothing is the same for all of them.
-local NONE, UNCHANGED = {}, { count = 0 }
+local NONE, UNCHANGED = {}, { form = ROOT, values = {} }
 
 -- What is wrong is raised by these, and returned by new().
 
@@ -136,9 +143,6 @@ local OPERATIONS = {
     .. "if value then fields:add(v[%d].name, value) end",
 }
 
--- Forms of changes, a tree: each is one operation after those of the form before it.
-local ROOT = { number = 0, after = {} }
-
 local function form_after(form, operation)
   local next_form = form.after[operation]
   if not next_form then
@@ -155,7 +159,7 @@ local function code_of(form)
     lines[form.number] = "do " .. OPERATIONS[form.operation]:gsub("%%d", form.number) .. " end"
     form = form.before
   end
-  return "local v, rename = ...\nreturn function(fields, req, res)\n" .. table.concat(lines, "\n")
+  return "local rename = ...\nreturn function(v, fields, req, res)\n" .. table.concat(lines, "\n")
 end
 
 -- The values that are put behind those of a form, and the form that is made of them.
@@ -178,20 +182,14 @@ local function changes_of(options)
   form = put(form, values, renamed(options.rename_headers or NONE), "rename")
   form = put(form, values, fields_of(options.set_headers or NONE), "set")
   form = put(form, values, fields_of(options.add_headers or NONE), "add")
-  form.make = form.make or assert(loadstring(code_of(form), "=transform"))
-  return { count = #values, apply = form.make(values, rename) }, form, values
-end
-
-local function changes_of_response(options)
-  local changes, form, values = changes_of(options)
-  if form then changes.form, changes.values = form, values end
-  return changes
+  form.apply = form.apply or assert(loadstring(code_of(form), "=transform"))(rename)
+  return { form = form, values = values }
 end
 
 local function fill(instance)
   local response = instance.response
   instance.of_request = changes_of(instance)
-  instance.of_response = changes_of_response(response)
+  instance.of_response = changes_of(response)
   instance.query = query_of(instance)
   instance.new_path = path_of(instance)
   instance.status = response.status
@@ -207,8 +205,8 @@ end
 
 function transform.phases(instance)
   return {
-    request = instance.of_request.count + #instance.query > 0 or instance.new_path ~= nil,
-    response = instance.of_response.count > 0 or instance.status ~= nil,
+    request = instance.of_request.form.number + #instance.query > 0 or instance.new_path ~= nil,
+    response = instance.of_response.form.number > 0 or instance.status ~= nil,
   }
 end
 
@@ -221,16 +219,20 @@ local EDITS = {
 }
 
 function transform.response_edits(instance)
-  local list, changes = {}, instance.of_response
-  local form = changes.form or ROOT
+  local list, form, values = {}, instance.of_response.form, instance.of_response.values
   while form.number > 0 do
     local edit = EDITS[form.operation]
     if not edit then return nil end
-    list[form.number] = edit(changes.values[form.number])
+    list[form.number] = edit(values[form.number])
     form = form.before
   end
   if instance.status then list[#list + 1] = { "status", instance.status } end
   return list
+end
+
+local function change_headers(changes, fields, req, res)
+  local apply = changes.form.apply
+  if apply then apply(changes.values, fields, req, res) end
 end
 
 local function change_query(changes, req)
@@ -244,7 +246,7 @@ local BAD_PATH = reply.problem(400, "bad-path", "The path cannot be made of thes
 ---@param req Request
 ---@return Reply?  ends the request when present
 function transform:request(req)
-  if self.of_request.count > 0 then self.of_request.apply(req.headers, req) end
+  change_headers(self.of_request, req.headers, req)
   if #self.query > 0 then change_query(self.query, req) end
   if self.new_path then
     local path = self.new_path:render(req)
@@ -257,7 +259,7 @@ end
 ---@param req Request
 ---@param res Response
 function transform:response(req, res)
-  if self.of_response.count > 0 then self.of_response.apply(res.headers, req, res) end
+  change_headers(self.of_response, res.headers, req, res)
   if self.status and not res.from_gateway then res.status = self.status end
 end
 
