@@ -27,10 +27,13 @@ end
 
 -- A chain is one long trace through plugins, libraries and the exported functions: the defaults of
 -- LuaJIT, made for single loops, would give up on it (each tail call counts as an unrolled loop),
--- and throw all traces away once many chains have been compiled.
+-- and throw all traces away once many chains have been compiled. The last is its default: that it
+-- is said has LuaJIT count anew how hot code is. Its few counters, which all code shares, may say
+-- by now that something is not to be tried for tens of thousands of calls: what was built had loops
+-- that could not be compiled.
 local COMPILER = {
   "maxtrace=4000", "maxrecord=16000", "maxirconst=2000", "maxsnap=2000", "maxmcode=8192",
-  "loopunroll=100",
+  "loopunroll=100", "hotloop=56",
 }
 
 --- Code of plugins whose phases all routes share is compiled when it is hot; what ran once is
