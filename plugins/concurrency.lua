@@ -5,6 +5,7 @@
 -- one name share the slots; a reload that changes the number keeps count.
 
 local moongate = require "moongate"
+local scope = require "moongate.scope"
 
 local json, limit, reply, slots = moongate.json, moongate.limit, moongate.reply, moongate.slots
 local ceil = math.ceil
@@ -50,12 +51,15 @@ function concurrency.new(options, context)
   return options
 end
 
+-- Used before anything can wait.
+local place = scope.place()
+
 ---@param req Request
 ---@return Reply?  ends the request when present
 function concurrency:request(req)
-  local scope = self.by(req)
-  if not scope and self.missing == "deny" then return UNIDENTIFIED end
-  if self.slots:take(req, scope and tostring(scope) or "") then return nil end
+  local is_found = scope.find(self.by, req, place)
+  if not is_found and self.missing == "deny" then return UNIDENTIFIED end
+  if self.slots:take(req, place) then return nil end
   refused:with(self.name, self.report_only and "report" or "enforce"):add()
   if self.report_only then return nil end
   return self.refusal

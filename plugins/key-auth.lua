@@ -33,19 +33,19 @@ function key_auth.check(options)
   return headers.fault(options.header) or auth.fault(options)
 end
 
-local function key_of(self, req)
-  return req.headers[self.header]
-    or self.query and req.query[self.query]
-    or self.cookie and req.cookies[self.cookie]
+local function key_elsewhere(self, req)
+  return self.query and req.query:get(self.query) or self.cookie and req.cookies:get(self.cookie)
 end
 
 ---@param req Request
 ---@return Reply?  ends the request when present
 function key_auth:request(req)
-  local key = key_of(self, req)
-  if not key then return auth.without(self, req, MISSING) end
-
-  local consumer = consumers.find_key(key)
+  local consumer = consumers.find_key_in(req, self.header)
+  if consumer == nil then
+    local key = key_elsewhere(self, req)
+    if not key then return auth.without(self, req, MISSING) end
+    consumer = consumers.find_key(key)
+  end
   if not consumer then return UNKNOWN end
 
   if self.hide then auth.hide(self, req) end

@@ -9,6 +9,7 @@
 local costs = require "moongate.cost"
 local moongate = require "moongate"
 local plans = require "moongate.plans"
+local scope = require "moongate.scope"
 local told = require "moongate.limit_fields"
 
 local limit, reply = moongate.limit, moongate.reply
@@ -182,19 +183,17 @@ local function refuse(self, rule, seconds)
   return told.denial(rule, seconds)
 end
 
-local function scope_of(rule, req)
-  local scope = rule.by(req)
-  return scope and tostring(scope)
-end
-
 local function seconds_of(allowed, wait, reset)
   return allowed and ceil(reset) or max(1, ceil(wait))
 end
 
+-- Used before anything can wait.
+local place = scope.place()
+
 local function ask_one(self, req, rule, cost)
-  local scope = scope_of(rule, req)
-  if not scope and self.missing == "deny" then return UNIDENTIFIED end
-  local allowed, left, wait, reset = rule.gate:take(scope or "", cost)
+  local is_found = scope.find(rule.by, req, place)
+  if not is_found and self.missing == "deny" then return UNIDENTIFIED end
+  local allowed, left, wait, reset = rule.gate:take(place, cost)
   local seconds = seconds_of(allowed, wait, reset)
   told.tell(self.headers, req, rule, left, seconds < math.huge and seconds or ceil(reset))
   if allowed then return nil end
@@ -206,9 +205,9 @@ local function give_back(rules, scopes, count, cost)
 end
 
 -- Seconds until the cost fits, which it does not now.
-local function wait_of(rule, scope, cost)
-  local allowed, _, wait = rule.gate:take(scope, cost)
-  if allowed then rule.gate:give(scope, cost) end -- another worker has given back meanwhile
+local function wait_of(rule, of, cost)
+  local allowed, _, wait = rule.gate:take(of, cost)
+  if allowed then rule.gate:give(of, cost) end -- another worker has given back meanwhile
   return wait
 end
 
@@ -241,7 +240,7 @@ local function charge(self, req, rules, scopes, cost)
   return nil
 end
 
--- What scopes are put into: requests take turns, and one may wait in the middle.
+-- Places for scopes: requests take turns, and one may wait in the middle.
 local spare, spare_count = {}, 0
 
 local function take_spare()
@@ -257,9 +256,9 @@ end
 
 local function find_scopes(self, req, rules, scopes)
   for i = 1, #rules do
-    local scope = scope_of(rules[i], req)
-    if not scope and self.missing == "deny" then return false end
-    scopes[i] = scope or ""
+    local of = scopes[i] or scope.place()
+    scopes[i] = of
+    if not scope.find(rules[i].by, req, of) and self.missing == "deny" then return false end
   end
   return true
 end

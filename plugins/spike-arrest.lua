@@ -5,6 +5,7 @@
 -- in order, and a client that goes away loses its turn.
 
 local moongate = require "moongate"
+local scope = require "moongate.scope"
 
 local limit, reply = moongate.limit, moongate.reply
 local ceil, floor, max = math.ceil, math.floor, math.max
@@ -58,11 +59,14 @@ function spike_arrest.new(options, context)
   return options
 end
 
+-- Used before anything can wait.
+local place = scope.place()
+
 ---@param req Request
 ---@return Reply?  ends the request when present
 function spike_arrest:request(req)
-  local scope = self.by(req)
-  local allowed, _, wait, reset = self.gate:take(scope and tostring(scope) or "")
+  scope.find(self.by, req, place)
+  local allowed, _, wait, reset = self.gate:take(place)
   if not allowed then return refusal(max(1, ceil(wait))) end
   local early = reset - self.ahead
   if early > 0.0005 then moongate.sleep(early) end

@@ -31,6 +31,15 @@ by.EXPECTED = '"consumer", "address", "route", "header:NAME", "query:NAME", "coo
   .. '"param:NAME", "claim:NAME" or a function of the request'
 
 local made = {}
+-- What a function was made of, for what can read it without Lua: { kind, name }.
+local origins = {}
+
+local function make(text)
+  local kind, name = text:match "^(%l+):(.+)$"
+  if not kind then return KINDS[text] and KINDS[text](), { text } end
+  if kind == "header" then name = name:lower() end
+  return NAMED[kind] and NAMED[kind](name), { kind, name }
+end
 
 --- A function of the request for what was written; the same one for the same text.
 ---@param text string|fun(req: Request): string?
@@ -39,13 +48,19 @@ function by.parse(text)
   if type(text) == "function" then return text end
   if type(text) ~= "string" then return nil end
   if made[text] then return made[text] end
-  local kind, name = text:match "^(%l+):(.+)$"
-  if kind then
-    made[text] = NAMED[kind] and NAMED[kind](kind == "header" and name:lower() or name)
-  else
-    made[text] = KINDS[text] and KINDS[text]()
-  end
-  return made[text]
+  local f, origin = make(text)
+  if not f then return nil end
+  made[text], origins[f] = f, origin
+  return f
+end
+
+--- For scope.lua: what a function was made of: its kind ("header") and name, if it has one.
+---@param f fun(req: Request): string?
+---@return string?, string?  nil: it is the operator's own
+function by.origin(f)
+  local origin = origins[f]
+  if not origin then return nil end
+  return origin[1], origin[2]
 end
 
 return by

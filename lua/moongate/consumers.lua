@@ -91,15 +91,30 @@ end
 ---@class moongate.consumers
 local consumers = {}
 
+-- As the two below say, for what C has returned; the digest is that of the key.
+local function by_digest(index)
+  if index >= 0 then return index end
+  local library = in_store()
+  return library and library.by_credential("key/" .. bridge.string(digest, 32)) or nil
+end
+
 --- By an API key, for moongate.auth: one of the configuration is a number, and makes no object
 --- unless somebody asks `req.consumer`.
 ---@param key string
 ---@return Consumer|integer|nil
 function consumers.find_key(key)
-  local index = C.moon_consumer_by_key(bridge.generation, key, #key, digest)
-  if index >= 0 then return index end
-  local library = in_store()
-  return library and library.by_credential("key/" .. bridge.string(digest, 32)) or nil
+  return by_digest(C.moon_consumer_by_key(bridge.generation, key, #key, digest))
+end
+
+--- The same by the key in a field of the request, which becomes no text of Lua: each request may
+--- have another.
+---@param req Request
+---@param name string  of the field
+---@return Consumer|integer|false|nil  false: nobody's; nil: there is no such field
+function consumers.find_key_in(req, name)
+  local index = req.headers:find_consumer(name, digest)
+  if index == C.MOON_CONSUMER_NO_FIELD then return nil end
+  return by_digest(index) or false
 end
 
 --- What such a number stands for.
@@ -131,6 +146,16 @@ function consumers.name_in_state(state)
     return (text())
   end
   return consumer and consumer.name or nil
+end
+
+--- For scope.lua: the same without a text of Lua, where C has it: in the first of two slices.
+---@param state table
+---@return true|string|nil  true: the slice has it; or the name itself; nil: there is no consumer
+function consumers.point_in_state(state, slice)
+  local consumer = state[CONSUMER]
+  if type(consumer) ~= "number" then return consumer and consumer.name or nil end
+  C.moon_consumer_texts(bridge.generation, consumer, slice)
+  return true
 end
 
 --- By an API key; takes as long for a wrong key as for a right one.

@@ -122,6 +122,15 @@ function Headers:tell_consumer(name, number)
   if outcome ~= 0 then refuse(outcome, name) end
 end
 
+--- For consumers.lua: the number of the consumer whose API key is in that field, of which no text
+--- is made; MOON_CONSUMER_UNKNOWN, MOON_CONSUMER_NO_FIELD.
+---@param name string
+---@param digest ffi.cdata*  char[32], for that of the key
+---@return integer
+function Headers:find_consumer(name, digest)
+  return (C.moon_consumer_by_field(alive(self), id_of(name), name, #name, digest))
+end
+
 --- All values of that name, one by one, in their order.
 ---@param name string
 ---@return string[]

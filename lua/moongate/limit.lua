@@ -7,8 +7,9 @@
 -- with another algorithm it begins anew.
 
 local bridge = require "moongate.ffi"
+local scope_of = require "moongate.scope"
 
-local type, floor = type, math.floor
+local type = type
 local C, must_serve = bridge.C, bridge.must_serve
 
 -- Beyond it doubles are no longer exact.
@@ -37,7 +38,6 @@ local Window = {}
 Window.__index = Window
 
 -- Reused by every call: nothing may wait between a C call and reading them.
-local keys = bridge.new "struct slice[2]"
 local numbers = bridge.new "double[3]"
 
 local function is_whole(number, least)
@@ -104,12 +104,10 @@ function limit.own_name(kind, route)
   return names[name] == 1 and name or ("%s (%d)"):format(name, names[name])
 end
 
-local function point_to(name, scope, cost)
+local function keys_of(name, scope, cost)
   must_serve "a limit"
   if not is_whole(cost, 0) then error("the cost is no whole number from 0 on", 3) end
-  if type(scope) ~= "string" then error("the scope of a limit is a string", 3) end
-  keys[0].start, keys[0].length = name, #name
-  keys[1].start, keys[1].length = scope, #scope
+  return scope_of.keys(name, scope) or error("the scope of a limit is a string", 3)
 end
 
 --- Takes from the allowance of a scope.
@@ -121,9 +119,8 @@ end
 ---@return number reset      seconds until all of the allowance is back
 function Rate:take(scope, cost)
   cost = cost or 1
-  point_to(self.name, scope, cost)
-  local outcome = C.moon_limit_take(bridge.generation, keys, self.limit, self.window, self.burst,
-    cost, numbers)
+  local outcome = C.moon_limit_take(bridge.generation, keys_of(self.name, scope, cost), self.limit,
+    self.window, self.burst, cost, numbers)
   if outcome < 0 then error(("the numbers of limit %q are out of range"):format(self.name), 2) end
   return outcome == 0, numbers[0], numbers[1], numbers[2]
 end
@@ -133,32 +130,22 @@ end
 ---@param cost integer?  as of take()
 function Rate:give(scope, cost)
   cost = cost or 1
-  point_to(self.name, scope, cost)
-  C.moon_limit_give(bridge.generation, keys, self.limit, self.window, self.burst, cost)
-end
-
--- Where the window that has `now` begins.
-local function start_of(window)
-  local now = C.moon_now(bridge.generation)
-  return floor(now / window) * window
+  C.moon_limit_give(bridge.generation, keys_of(self.name, scope, cost), self.limit, self.window,
+    self.burst, cost)
 end
 
 function Window:take(scope, cost)
   cost = cost or 1
-  point_to(self.name, scope, cost)
-  local start = start_of(self.window)
-  local outcome = C.moon_window_take(bridge.generation, keys, self.how, self.limit, start,
-    start + self.window, cost, numbers)
+  local outcome = C.moon_window_take_now(bridge.generation, keys_of(self.name, scope, cost),
+    self.how, self.limit, self.window, cost, numbers)
   if outcome < 0 then error(("the numbers of limit %q are out of range"):format(self.name), 2) end
   return outcome == 0, numbers[0], numbers[1], numbers[2]
 end
 
 function Window:give(scope, cost)
   cost = cost or 1
-  point_to(self.name, scope, cost)
-  local start = start_of(self.window)
-  C.moon_window_give(bridge.generation, keys, self.how, self.limit, start, start + self.window,
-    cost)
+  C.moon_window_give_now(bridge.generation, keys_of(self.name, scope, cost), self.how, self.limit,
+    self.window, cost)
 end
 
 return limit

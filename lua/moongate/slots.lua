@@ -7,6 +7,7 @@
 -- that was killed.
 
 local bridge = require "moongate.ffi"
+local scope_of = require "moongate.scope"
 
 local type = type
 local C, must_serve = bridge.C, bridge.must_serve
@@ -20,8 +21,7 @@ local COUNT_MAX = 2 ^ 20 - 1
 local Slots = {}
 Slots.__index = Slots
 
--- Reused by every call: nothing may wait between a C call and reading them.
-local keys = bridge.new "struct slice[2]"
+-- Reused by every call: nothing may wait between a C call and reading it.
 local used = bridge.new "double[1]"
 
 --- Takes a slot for a request.
@@ -31,12 +31,9 @@ local used = bridge.new "double[1]"
 ---@return number used   slots in use now, this one included
 function Slots:take(req, scope)
   must_serve "a slot"
-  if type(scope) ~= "string" then error("the scope of slots is a string", 2) end
-  local name = self.name
-  keys[0].start, keys[0].length = name, #name
-  keys[1].start, keys[1].length = scope, #scope
+  local keys = scope_of.keys(self.name, scope) or error("the scope of slots is a string", 2)
   local outcome = C.moon_slot_take(req.handle, keys, self.limit, used)
-  if outcome < 0 then error(("the limit of slots %q is out of range"):format(name), 2) end
+  if outcome < 0 then error(("the limit of slots %q is out of range"):format(self.name), 2) end
   return outcome == 0, used[0]
 end
 

@@ -11,6 +11,11 @@
 /* `digest` gets the 32 bytes of the key's SHA-256. */
 int moon_consumer_by_key(struct generation *generation, const char *key, size_t length,
                          char *digest);
+enum moon_consumer_by_field { MOON_CONSUMER_UNKNOWN = -1, MOON_CONSUMER_NO_FIELD = -2 };
+/* The same by the key in a field of the request, read where it stands: as moon_header_get() has it,
+ * so several of that name are one key. No digest is left where there is no field. */
+int moon_consumer_by_field(struct exchange *exchange, int id, const char *name, size_t name_length,
+                           char *digest);
 /* By the name of a credential, with its secret; as bridge/consumers.h has them. */
 int moon_consumer_by_credential(struct generation *generation, const char *name, size_t length,
                                 struct slice *secret);
@@ -107,6 +112,12 @@ int moon_window_take(struct generation *generation, struct slice *name_and_scope
                      double limit, double start, double end, double cost, double *numbers);
 void moon_window_give(struct generation *generation, struct slice *name_and_scope, int how,
                       double limit, double start, double end, double cost);
+/* The same of the window that is now: from one multiple of `seconds` since the epoch to the next.
+ */
+int moon_window_take_now(struct generation *generation, struct slice *name_and_scope, int how,
+                         double limit, double seconds, double cost, double *numbers);
+void moon_window_give_now(struct generation *generation, struct slice *name_and_scope, int how,
+                          double limit, double seconds, double cost);
 /* Makes the window with so much used, unless there is one. False: there is no room, or the numbers
  * are out of range. */
 bool moon_window_begin(struct generation *generation, struct slice *name_and_scope, int how,

@@ -8,6 +8,7 @@
 #define KEY_PREFIX "key/"
 
 _Static_assert((int)MOON_CONSUMER_TAGS == (int)CONSUMER_TAGS, "Lua's lists are the consumers'");
+_Static_assert((int)MOON_CONSUMER_UNKNOWN == CONSUMERS_MISSING, "whom nobody knows is missing");
 
 static int find(struct generation *generation, struct slice name, struct slice *secret)
 {
@@ -29,6 +30,16 @@ int moon_consumer_by_key(struct generation *generation, const char *key, size_t 
     memcpy(name, KEY_PREFIX, sizeof(KEY_PREFIX) - 1);
     memcpy(name + sizeof(KEY_PREFIX) - 1, digest, SHA256_BYTES);
     return find(generation, slice_of(name, sizeof(name)), &secret);
+}
+
+int moon_consumer_by_field(struct exchange *exchange, int id, const char *name, size_t name_length,
+                           char *digest)
+{
+    struct slice key;
+
+    if (!moon_header_get(exchange, 0, id, name, name_length, &key))
+        return MOON_CONSUMER_NO_FIELD;
+    return moon_consumer_by_key(exchange->generation, key.start, key.length, digest);
 }
 
 int moon_consumer_by_credential(struct generation *generation, const char *name, size_t length,

@@ -110,6 +110,29 @@ void moon_window_give(struct generation *generation, struct slice *name_and_scop
         limiter_window_give(&shared_of(generation)->limiter, &window);
 }
 
+/* Where the window that has now begins; no window is of 0 seconds. */
+static double start_of(const struct generation *generation, double seconds)
+{
+    uint64_t now_s = now_ns(generation) / (uint64_t)NANOSECONDS, length_s = whole(seconds);
+    uint64_t start_s = length_s > 0 ? now_s / length_s * length_s : 0;
+    return (double)start_s;
+}
+
+int moon_window_take_now(struct generation *generation, struct slice *name_and_scope, int how,
+                         double limit, double seconds, double cost, double *numbers)
+{
+    double start = start_of(generation, seconds);
+    return moon_window_take(generation, name_and_scope, how, limit, start, start + seconds, cost,
+                            numbers);
+}
+
+void moon_window_give_now(struct generation *generation, struct slice *name_and_scope, int how,
+                          double limit, double seconds, double cost)
+{
+    double start = start_of(generation, seconds);
+    moon_window_give(generation, name_and_scope, how, limit, start, start + seconds, cost);
+}
+
 bool moon_window_begin(struct generation *generation, struct slice *name_and_scope, int how,
                        double limit, double start, double end, double used)
 {

@@ -25,7 +25,7 @@ describe("key-auth", function()
         "sha256:%s", { "k-expired", expires = "2001-01-01T00:00:00Z" },
         { "k-lasting", expires = "9000-01-01T00:00:00Z" },
       } }
-      consumer "desk" { keys = { "k-desk", "a b&c" } }
+      consumer "desk" { keys = { "k-desk", "a b&c", "one, two" } }
       route "/plain/{rest*}" { upstream = "users", plugins = { "key-auth" } }
       route "/everywhere/{rest*}" { upstream = "users", plugins = {
         { "key-auth", query = "key", cookie = "token" },
@@ -33,6 +33,9 @@ describe("key-auth", function()
       route "/shown/{rest*}" { upstream = "users", plugins = {
         { "key-auth", header = "authorization", query = "key", cookie = "token", hide = false,
           consumer_header = "x-user" },
+      } }
+      route "/odd/{rest*}" { upstream = "users", plugins = {
+        { "key-auth", header = "list", query = "list" },
       } }
       route "/silent/{rest*}" { upstream = "users", plugins = {
         { "key-auth", consumer_header = false },
@@ -86,6 +89,22 @@ describe("key-auth", function()
     for _, key in ipairs { "k-expired", "sha256:" .. sha256 "k-hashed", sha256 "k-hashed" } do
       assert.equal(401, get("/plain/", { ["x-api-key"] = key }).status)
     end
+  end)
+
+  it("takes several fields for one key, as they would be joined", function()
+    local twice = { { "x-api-key", "k-mobile" }, { "x-api-key", "k-mobile" } }
+    assert.matches("unknown%-key", get("/plain/", twice).body)
+    local request = forwarded("/plain/", { { "x-api-key", "one" }, { "X-Api-Key", "two" } })
+    assert.equal("desk", request.headers["x-consumer-name"])
+    assert.is_nil(request.headers["x-api-key"])
+  end)
+
+  it("takes a field of any name, and a parameter", function()
+    local request = forwarded("/odd/", { list = "k-mobile" })
+    assert.equal("mobile", request.headers["x-consumer-name"])
+    assert.is_nil(request.headers.list)
+    assert.equal("/odd/", forwarded("/odd/?list=k-mobile").target)
+    assert.equal(401, get("/odd/").status)
   end)
 
   it("hides the key from the upstream", function()

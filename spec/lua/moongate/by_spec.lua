@@ -35,6 +35,12 @@ describe("by", function()
     assert.equal(by.parse "header:a", by.parse "header:a")
   end)
 
+  it("tells what a function was made of, unless it is the operator's own", function()
+    assert.same({ "header", "x-tenant" }, { by.origin(by.parse "header:X-Tenant") })
+    assert.same({ "address" }, { by.origin(by.parse "address") })
+    assert.is_nil(by.origin(print))
+  end)
+
   it("does not understand anything else", function()
     for _, value in ipairs { "", "consumers", "header", "header:", "body:x", 7, {} } do
       assert.is_nil(by.parse(value), tostring(value))
