@@ -7,11 +7,13 @@ local function shown(value)
   if type(value) == "table" then
     if next(value) == nil then return "`{}`" end
     local parts = {}
-    for key, item in pairs(value) do
-      parts[#parts + 1] = type(key) == "number" and tostring(item)
-        or ("%s = %s"):format(key, tostring(item))
+    for _, item in ipairs(value) do parts[#parts + 1] = tostring(item) end -- it may be an order
+    if #parts == 0 then
+      for key, item in pairs(value) do
+        parts[#parts + 1] = ("%s = %s"):format(key, tostring(item))
+      end
+      table.sort(parts)
     end
-    table.sort(parts)
     return "`{ " .. table.concat(parts, ", ") .. " }`"
   end
   return "`" .. tostring(value) .. "`"
