@@ -125,12 +125,19 @@ static void on_data(void *data, struct slice bytes)
     call->stream.events->on_data(call->stream.data, bytes);
 }
 
+/* Nothing is to come any more, in either direction: the client may take as long as it likes. */
+static void settle(struct call *call)
+{
+    timeout_clear(&call->total);
+    call_attempt_settle(call);
+}
+
 static void on_end(void *data)
 {
     struct call *call = data;
     call->is_response_ended = true;
     if (call->is_sent)
-        timeout_clear(&call->total);
+        settle(call);
     call_watch(call);
     call->stream.events->on_end(call->stream.data);
 }
@@ -157,7 +164,7 @@ static void on_sent(void *data)
     call->is_sent = true;
     call->is_blocked = false;
     if (call->is_response_ended)
-        timeout_clear(&call->total);
+        settle(call);
     call_watch(call);
     if (call->told_sent)
         return;

@@ -17,17 +17,25 @@ static void detach(struct call *call)
         connection_release(&call->connection, &call->inner);
 }
 
-void call_attempt_end(struct call *call)
+void call_attempt_settle(struct call *call)
 {
-    detach(call);
-    timeout_clear(call->progress);
     if (!call->is_active)
         return;
     call->is_active = false;
     target_end(call->target);
     if (call->is_counted)
         series_add(call->cluster->active, (uint64_t)-1);
-    if (call->cluster->admission != NULL)
+}
+
+void call_attempt_end(struct call *call)
+{
+    bool had_begun = call->has_begun;
+
+    detach(call);
+    timeout_clear(call->progress);
+    call_attempt_settle(call);
+    call->has_begun = false;
+    if (had_begun && call->cluster->admission != NULL)
         admission_wake(call->cluster->admission);
 }
 
@@ -216,7 +224,7 @@ static void begin_on(struct call *call, struct target *target)
         target_release(&call->target);
     call->target = target_acquire(target);
     target_begin(target);
-    call->is_active = true;
+    call->is_active = call->has_begun = true;
     call->is_counted = call->cluster->balance == CLUSTER_HASH;
     if (call->is_counted)
         series_add(call->cluster->active, 1);

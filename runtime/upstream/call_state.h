@@ -31,6 +31,7 @@ struct call {
     uint64_t acknowledged; /* of our bytes, before the head went out */
     double dial_started;
     double attempt_started;
+    bool has_begun;  /* some attempt, which has not ended */
     bool is_active;  /* the target counts it */
     bool is_counted; /* ... and the cluster */
     bool is_trial;
@@ -92,6 +93,8 @@ void call_attempt_start(struct call *call);
 /* Ends the attempt, if one is under way, without a verdict: the connection goes back or is broken
  * off. */
 void call_attempt_end(struct call *call);
+/* Its target has no more to do with it; the connection is still ours. */
+void call_attempt_settle(struct call *call);
 /* Ends it as failed; what follows from that happens before the loop next waits. */
 void call_attempt_fail(struct call *call, enum fault fault, const char *detail);
 /* How the attempt under way has gone until now. */

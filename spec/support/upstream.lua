@@ -33,6 +33,7 @@ void driver_release(struct cluster *cluster);
 struct cluster *driver_find(struct driver *driver, const char *name);
 bool driver_run(struct driver *driver, double seconds);
 const char *driver_status(struct driver *driver, struct cluster *cluster);
+unsigned driver_under_way(struct cluster *cluster, int target);
 int driver_listen(int *port);
 void driver_close(int fd);
 int driver_crowd(const char *host, int port);

@@ -59,6 +59,19 @@ describe("call", function()
     assert.is_truthy(one:record():find "attempts 1 fault none sent 0 received 3")
   end)
 
+  it("is no load of its target any more when both directions have ended", function()
+    start()
+    for _, order in ipairs { { "fake_tell_sent", "fake_end" }, { "fake_end", "fake_tell_sent" } } do
+      local cluster = driver:cluster { (driver:listen()) }
+      local _, stream = called(cluster)
+      C.fake_respond(stream, 200)
+      C[order[1]](stream)
+      assert.equal(1, C.driver_under_way(cluster, 0))
+      C[order[2]](stream) -- its user has not let go of it
+      assert.equal(0, C.driver_under_way(cluster, 0))
+    end
+  end)
+
   it("keeps a body that has to wait for the connection, and says when there is room", function()
     start()
     local one = call(driver:cluster { (driver:listen()) }, "POST", "/a")

@@ -64,6 +64,8 @@ void driver_release(struct cluster *cluster);
 struct cluster *driver_find(struct driver *driver, const char *name);
 bool driver_run(struct driver *driver, double seconds);
 const char *driver_status(struct driver *driver, struct cluster *cluster);
+/* Attempts at that target. */
+unsigned driver_under_way(struct cluster *cluster, int target);
 int driver_listen(int *port);
 void driver_close(int fd);
 
@@ -324,6 +326,13 @@ const char *driver_status(struct driver *driver, struct cluster *cluster)
     for (size_t i = 0; cluster_inspect(cluster, i, &status); i++)
         write_status(driver, &status);
     return driver->text;
+}
+
+unsigned driver_under_way(struct cluster *cluster, int target)
+{
+    struct cluster_target_status status;
+
+    return cluster_inspect(cluster, (size_t)target, &status) ? (unsigned)status.active : 0;
 }
 
 /* A socket that the kernel accepts connections on; nobody reads them. */
