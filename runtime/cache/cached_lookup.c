@@ -155,6 +155,12 @@ static void try_filling(struct cached_call *call)
     go_alone(call, false);
 }
 
+/* Its filler may leave at any moment. */
+static bool is_lone(const struct object_progress *progress)
+{
+    return progress->has_head && progress->is_lone && progress->state == OBJECT_IS_FILLING;
+}
+
 /* Such answers were not stored lately: this one is worth waiting for once its head says that it
  * will be. */
 static bool is_doubted(const struct cached_call *call, const struct object_progress *progress)
@@ -178,9 +184,7 @@ static void look_at_filling(struct cached_call *call)
         go_alone(call, progress.state == OBJECT_IS_ABORTED);
     } else if (progress.is_removed) {
         go_alone(call, true);
-    } else if (progress.has_head && progress.is_lone && progress.state == OBJECT_IS_FILLING) {
-        go_alone(call, false);
-    } else if (is_doubted(call, &progress)) {
+    } else if (is_lone(&progress) || is_doubted(call, &progress)) {
         go_alone(call, false);
     } else if (progress.has_head) {
         try_filling(call);
