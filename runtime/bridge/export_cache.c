@@ -95,14 +95,15 @@ bool moon_cache_held_look(struct generation *generation, void *held)
 static uint64_t evicted_rest(const struct generation *generation)
 {
     const struct tallies *evicted = &generation->services->shared->evicted;
-    struct tallies_named named = {.words = {0}};
+    struct tallies_seen seen;
 
+    tallies_look(evicted, &seen);
     for (uint32_t i = 0; i < generation->route_count; i++) {
         const struct cache_policy *policy = generation->routes[i].route.cache;
         if (policy != NULL)
-            tallies_name(evicted, policy->account, &named);
+            tallies_leave_out(evicted, policy->account, &seen);
     }
-    return tallies_rest(evicted, &named);
+    return tallies_rest(&seen);
 }
 
 bool moon_cache_held_next(struct generation *generation, void *held, uint32_t *at,

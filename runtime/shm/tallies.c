@@ -20,9 +20,10 @@ bool tallies_init(struct tallies *tallies, struct segment *segment, const char *
     return tallies->words != NULL;
 }
 
+/* Who sees a number's word sees those that it did not find free. */
 static uint64_t load(const uint64_t *word)
 {
-    return __atomic_load_n(word, __ATOMIC_RELAXED);
+    return __atomic_load_n(word, __ATOMIC_ACQUIRE);
 }
 
 /* One more; false: the word is another number's. */
@@ -35,7 +36,7 @@ static bool count_in(uint64_t *word, uint32_t number)
             return false;
         next = (uint64_t)number << NUMBER_SHIFT | (uint32_t)(seen + 1);
     } while (
-        !__atomic_compare_exchange_n(word, &seen, next, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+        !__atomic_compare_exchange_n(word, &seen, next, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
     return true;
 }
 
@@ -76,22 +77,27 @@ uint32_t tallies_read(const struct tallies *tallies, uint32_t number)
     return find(tallies, number, &place, &word) ? (uint32_t)word : 0;
 }
 
-void tallies_name(const struct tallies *tallies, uint32_t number, struct tallies_named *named)
+void tallies_look(const struct tallies *tallies, struct tallies_seen *seen)
+{
+    for (unsigned i = 0; i <= TALLIES_MAX; i++)
+        seen->words[i] = load(&tallies->words[i]);
+}
+
+/* Where its word is now: if it has been seen, that was there. */
+void tallies_leave_out(const struct tallies *tallies, uint32_t number, struct tallies_seen *seen)
 {
     unsigned place;
     uint64_t word;
 
     if (find(tallies, number, &place, &word))
-        named->words[place / 64] |= 1ULL << place % 64;
+        seen->words[place] = 0;
 }
 
-uint64_t tallies_rest(const struct tallies *tallies, const struct tallies_named *named)
+uint64_t tallies_rest(const struct tallies_seen *seen)
 {
-    uint64_t sum = load(&tallies->words[TALLIES_MAX]);
+    uint64_t sum = seen->words[TALLIES_MAX];
 
-    for (unsigned i = 0; i < TALLIES_MAX; i++) {
-        if ((named->words[i / 64] >> i % 64 & 1) == 0)
-            sum += (uint32_t)load(&tallies->words[i]);
-    }
+    for (unsigned i = 0; i < TALLIES_MAX; i++)
+        sum += (uint32_t)seen->words[i];
     return sum;
 }

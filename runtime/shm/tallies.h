@@ -27,12 +27,14 @@ bool tallies_init(struct tallies *tallies, struct segment *segment, const char *
 void tallies_count(const struct tallies *tallies, uint32_t number);
 uint32_t tallies_read(const struct tallies *tallies, uint32_t number);
 
-/* Numbers that tallies_rest() leaves out; zeroed: none. */
-struct tallies_named {
-    uint64_t words[TALLIES_MAX / 64]; /* a bit for the word of each */
+/* What there was of all numbers, first those that are told apart, then the others together. */
+struct tallies_seen {
+    uint64_t words[TALLIES_MAX + 1];
 };
 
-void tallies_name(const struct tallies *tallies, uint32_t number, struct tallies_named *named);
-/* Of all other numbers together, and of those that found no word: never less than before, whatever
- * is counted meanwhile. */
-uint64_t tallies_rest(const struct tallies *tallies, const struct tallies_named *named);
+void tallies_look(const struct tallies *tallies, struct tallies_seen *seen);
+/* As if nothing of that number had been seen. */
+void tallies_leave_out(const struct tallies *tallies, uint32_t number, struct tallies_seen *seen);
+/* Of all numbers that were not left out, and of those that found no word: with the same left out
+ * never less than when it was looked before, whatever is counted meanwhile. */
+uint64_t tallies_rest(const struct tallies_seen *seen);

@@ -18,9 +18,10 @@ describe("tallies", function()
   after_each(function() C.segment_clear(segment) end)
 
   local function rest(...)
-    local named = ffi.new "struct tallies_named"
-    for _, number in ipairs { ... } do C.tallies_name(tallies, number, named) end
-    return tonumber(C.tallies_rest(tallies, named))
+    local seen = ffi.new "struct tallies_seen"
+    C.tallies_look(tallies, seen)
+    for _, number in ipairs { ... } do C.tallies_leave_out(tallies, number, seen) end
+    return tonumber(C.tallies_rest(seen))
   end
 
   it("tell numbers apart, also those that want the same word", function()
@@ -67,6 +68,15 @@ describe("tallies", function()
     until now == 2000001
     assert.is_true(seen > 0, "nothing was counted meanwhile")
     assert.equal(0, (counting:wait(20)))
+  end)
+
+  it("leave out what is named and comes for the first time meanwhile", function()
+    local seen = ffi.new "struct tallies_seen"
+    C.tallies_count(tallies, 1000)
+    C.tallies_look(tallies, seen)
+    C.tallies_count(tallies, 7)
+    C.tallies_leave_out(tallies, 7, seen)
+    assert.equal(1, tonumber(C.tallies_rest(seen)))
   end)
 
   it("count together what finds no room", function()
