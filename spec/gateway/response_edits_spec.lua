@@ -423,6 +423,8 @@ describe("response_edits", function()
   it("are refused where they are no edits, with the place", function()
     for given, expected in pairs {
       ['"text"'] = "text is no list",
+      ['{ set = { "a", "b" } }'] = "of its 1 values, the first 0 alone make a list",
+      ['{ { "remove", "a" }, [3] = { "remove", "b" } }'] = "of its 2 values, the first 1 alone",
       ['{ "set" }'] = '%[1%]: expected { "set", name, value } or the like',
       ['{ { "sett", "a", "b" } }'] = 'there is no "sett"; did you mean "set"?',
       ['{ { "limits" }, { "set", "a" } }'] = '%[2%]: "set" has 1 values; expected 2',
