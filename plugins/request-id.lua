@@ -26,7 +26,7 @@ end
 
 ---@param req Request
 function request_id:request(req)
-  local sent = self.trust and req.headers[self.header]
+  local sent = self.trust and req.headers:get(self.header)
   if sent and is_valid(sent) then
     req.id = sent
   else

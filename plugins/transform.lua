@@ -125,10 +125,10 @@ local function path_of(options)
 end
 
 local function rename(fields, from, to)
-  if fields[from] == nil then return end
+  if fields:get(from) == nil then return end
   local values = fields:all(from)
-  fields[from] = nil
-  fields[to] = nil
+  fields:remove(from)
+  fields:remove(to)
   for _, value in ipairs(values) do fields:add(to, value) end
 end
 

@@ -41,8 +41,6 @@ local function read_request(get, place, is_needed)
   end
 end
 
-local function param_of(name) return function(req) return req.params[name] end end
-
 local function split(path)
   local names = {}
   for name in path:gmatch "[^.]+" do names[#names + 1] = name end
@@ -72,7 +70,7 @@ function places.reader(inside, place, names, edges)
     return nil, ("{%s} is not understood; expected {param}, {part.name} or {header:NAME}")
       :format(inside)
   end
-  return read_request(param_of(inside), place, true)
+  return read_request(by.parse("param:" .. inside), place, true)
 end
 
 places.ESCAPES = ESCAPES

@@ -99,6 +99,11 @@ local CASES = {
     "/bytes/1", "/bytes/1",
   },
   twice = { plugins = LIMIT .. "," .. LIMIT, "/bytes/1", "/bytes/1", "/bytes/1" },
+  -- What Lua's object of fields has functions of that name.
+  methods = {
+    plugins = [[{ "transform", response = { rename_headers = { list = "x-list", get = "all" } } }]],
+    "/headers/x-list=1&all=2", "/headers/list=1&x-list=2&get=3&all=4", "/bytes/1",
+  },
   denied = {
     plugins = [[{ "rate-limit", limit = 2, window = "1h", name = "asked", missing = "deny",
       by = function(req) return req.query.who and req.route .. req.query.who end }]],

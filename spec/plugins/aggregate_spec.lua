@@ -57,15 +57,15 @@ describe("aggregate", function()
   teardown(function() peer.stop_all() end)
   after_each(function() gateway.stop_all() end)
 
-  -- A gateway whose /go/{user} aggregates as `options` say; "u" is the upstream.
-  local function start(options)
+  -- A gateway whose /go/{user}, or that path, aggregates as `options` say; "u" is the upstream.
+  local function start(options, path)
     moongate = gateway.start { config = ([[
       listen "127.0.0.1:0"
       upstream "u" { "%s" }
       upstream "dead" { "http://127.0.0.1:1", failures = 1000 }
       consumer "ann" { keys = { "k1" } }
-      route "/go/{user}" { plugins = { { "aggregate", %s } } }
-    ]]):format(upstream.url, options) }
+      route "%s" { plugins = { { "aggregate", %s } } }
+    ]]):format(upstream.url, path or "/go/{user}", options) }
   end
 
   local function get(path, headers)
@@ -283,6 +283,11 @@ describe("aggregate", function()
       { part = "c", reason = "timeout" } }, json.decode(get("/go/1?b=e").body).errors)
     local seconds = system.now() - began
     assert.is_true(seconds > 0.35 and seconds < 5, "took " .. seconds)
+  end)
+
+  it("takes parameters of any name", function()
+    start([[parts = { a = { "http://u/e/{list}/{get}" } }]], "/go/{list}/{get}")
+    assert.equal("/e/b/c", json.decode(get("/go/b/c").body).a.target)
   end)
 
   it("does not let a value leave its segment", function()

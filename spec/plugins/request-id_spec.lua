@@ -17,6 +17,9 @@ describe("request-id", function()
       route "/trusting/{rest*}" { upstream = "users", plugins = {
         { "request-id", header = "x-correlation-id", trust = true },
       } }
+      route "/odd/{rest*}" { upstream = "users", plugins = {
+        { "request-id", header = "list", trust = true },
+      } }
     ]]):format(origin.url) }
   end)
 
@@ -61,6 +64,14 @@ describe("request-id", function()
       assert.equal(id, request.headers["x-correlation-id"])
       assert.equal(id, answer.headers["x-request-id"])
     end
+  end)
+
+  it("takes it from a field of any name", function()
+    local answer, request = get("/odd/", { list = "mine" })
+    assert.same({ "mine", "mine" }, { answer.headers.list, request.headers.list })
+    answer, request = get "/odd/"
+    assert.equal(answer.headers["x-request-id"], answer.headers.list)
+    assert.equal(answer.headers.list, request.headers.list)
   end)
 
   it("takes no id that is none", function()
