@@ -48,18 +48,18 @@ static const struct route *make_departed(struct exchange *exchange, const struct
     return departed;
 }
 
-/* What plugins have changed may be texts of the generation; the log reads it. */
+/* What plugins have changed may be texts of the generation; the log reads it. What still is as it
+ * came is not: there may be thousands of exchanges. */
 static void keep_fields(struct exchange *exchange)
 {
     struct headers *headers = &exchange->response->headers;
 
     for (uint32_t i = 0; i < headers->count; i++) {
         struct header *field = &headers->items[i];
-        if (field->name.start == NULL)
+        if (field->name.start == NULL || field->is_line)
             continue;
         field->name = arena_copy(&exchange->arena, field->name);
         field->value = arena_copy(&exchange->arena, field->value);
-        field->is_line = false;
     }
 }
 
