@@ -2,6 +2,7 @@
 --- of one client do.
 
 local gateway = require "spec.support.gateway"
+local heap = require "spec.support.heap"
 local http = require "spec.support.http"
 local peer = require "spec.support.peer"
 
@@ -10,13 +11,12 @@ local REQUESTS = CONNECTIONS * ROUNDS
 -- More than all requests below: a text that Lua has had before makes nothing new.
 local CONSUMERS = 12000
 
-local CONFIG = [[
+local CONFIG = heap.ROUTE .. [[
   listen "127.0.0.1:0"
   trusted_proxies { "127.0.0.1/32" }
   upstream "origin" { "%s", idle_connections = 256 }
   for i = 0, %d do consumer("consumer-" .. i) { keys = { "key-" .. i } } end
   route "GET /bytes/1000" { upstream = "origin", plugins = { %s } }
-  route "GET /heap" { plugins = { { "heap" } } }
 ]]
 
 local CHAINS = {
@@ -32,19 +32,6 @@ local CHAINS = {
       by = "header:x-api-key" },
   ]],
 }
-
--- Stops the collector, so that what is allocated shows.
-local HEAP = [[
-local moongate = require "moongate"
-return {
-  summary = "Tells the size of the Lua heap.",
-  options = {},
-  respond = function()
-    collectgarbage "stop"
-    return moongate.reply.text(200, ("%.0f"):format(collectgarbage "count" * 1024))
-  end,
-}
-]]
 
 local function request_of(number)
   return http.format { path = "/bytes/1000", headers = {
@@ -73,7 +60,7 @@ describe("a request", function()
 
   local function start(plugins)
     moongate = gateway.start { config = CONFIG:format(origin.url, CONSUMERS, plugins),
-      files = { ["plugins/heap.lua"] = HEAP } }
+      files = heap.FILES }
     clients = {}
     for i = 1, CONNECTIONS do clients[i] = http.connect(moongate.port) end
   end
@@ -86,16 +73,9 @@ describe("a request", function()
     end
   end
 
-  local function heap_bytes()
-    return tonumber(http.request(moongate.port, { path = "/heap" }).body)
-  end
-
   local function garbage_of(next_text)
     load(next_text, 4)
-    local idle = heap_bytes()
-    local before = heap_bytes()
-    load(next_text, ROUNDS)
-    return (heap_bytes() - before - (before - idle)) / REQUESTS
+    return heap.left_by_each(moongate.port, REQUESTS, function() load(next_text, ROUNDS) end)
   end
 
   for name, plugins in pairs(CHAINS) do

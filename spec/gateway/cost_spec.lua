@@ -2,6 +2,7 @@
 
 local ffi = require "ffi"
 local gateway = require "spec.support.gateway"
+local heap = require "spec.support.heap"
 local http = require "spec.support.http"
 local peer = require "spec.support.peer"
 local process = require "spec.support.process"
@@ -12,7 +13,7 @@ local wait = require "spec.support.wait"
 local CONNECTIONS, ROUNDS = 64, 20
 local REQUESTS = CONNECTIONS * ROUNDS
 
-local CONFIG = [[
+local CONFIG = heap.ROUTE .. [[
   listen "127.0.0.1:0"
   upstream "origin" { "%s", idle_connections = 256 }
   consumer "somebody" { keys = { "secret" } }
@@ -29,29 +30,13 @@ local CONFIG = [[
     },
   }
   route "GET /own" { plugins = { { "mock", body = "hello" } } }
-  route "GET /heap" { plugins = { { "heap" } } }
-]]
-
--- Stops the collector, so that what is allocated shows.
-local HEAP = [[
-local moongate = require "moongate"
-return {
-  summary = "Tells the size of the Lua heap.",
-  options = {},
-  respond = function()
-    collectgarbage "stop"
-    return moongate.reply.text(200, ("%.0f"):format(collectgarbage "count" * 1024))
-  end,
-}
 ]]
 
 describe("a request", function()
   local origin, moongate, clients
 
   local function start(env)
-    return gateway.start {
-      config = CONFIG:format(origin.url), files = { ["plugins/heap.lua"] = HEAP }, env = env,
-    }
+    return gateway.start { config = CONFIG:format(origin.url), files = heap.FILES, env = env }
   end
 
   local function clients_of(self)
@@ -158,22 +143,15 @@ describe("a request", function()
     client:close()
   end)
 
-  local function heap_bytes()
-    return tonumber(http.request(moongate.port, { path = "/heap" }).body)
-  end
-
   local function garbage_of(path)
     load(path, 4)
-    local idle = heap_bytes()
-    local before = heap_bytes()
-    load(path, ROUNDS)
-    return (heap_bytes() - before - (before - idle)) / REQUESTS
+    return heap.left_by_each(moongate.port, REQUESTS, function() load(path, ROUNDS) end)
   end
 
   for _, path in ipairs { "/bytes/plain", "/bytes/four" } do
     it("leaves nothing in the Lua heap: " .. path, function()
       load(path, 30) -- compiled by then
-      heap_bytes()
+      heap.bytes(moongate.port)
       -- Timers leave theirs too, more of it the longer a round takes: a request has what each round
       -- has.
       local bytes = math.huge

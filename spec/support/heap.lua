@@ -1,0 +1,43 @@
+--- heap: what requests leave in the Lua heap of a gateway that has one worker.
+
+local http = require "spec.support.http"
+
+local heap = {}
+
+-- Stops the collector, so that what is allocated shows.
+heap.FILES = { ["plugins/heap.lua"] = [[
+  local moongate = require "moongate"
+  return {
+    summary = "Tells the size of the Lua heap.",
+    options = {},
+    respond = function()
+      collectgarbage "stop"
+      return moongate.reply.text(200, ("%.0f"):format(collectgarbage "count" * 1024))
+    end,
+  }
+]] }
+--- Of the configuration; its requests are the gateway's as well.
+heap.ROUTE = [[
+  route "GET /heap" { plugins = { { "heap" } } }
+]]
+
+--- How large it is.
+---@param port integer  of the gateway
+---@return number bytes
+function heap.bytes(port)
+  return tonumber(http.request(port, { path = "/heap" }).body)
+end
+
+--- What each request leaves there, without what asking for it does.
+---@param port integer
+---@param count integer
+---@param ask fun()  makes so many requests
+---@return number bytes
+function heap.left_by_each(port, count, ask)
+  local idle = heap.bytes(port)
+  local before = heap.bytes(port)
+  ask()
+  return (heap.bytes(port) - before - (before - idle)) / count
+end
+
+return heap
