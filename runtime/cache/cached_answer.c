@@ -232,6 +232,8 @@ void cached_answer_go_on(struct cached_call *call)
     if (cache->told == call) /* the user asks while it is being told something */
         return;
     assert(cache->told == NULL);
+    /* It may wait already: who resumed it while it was told has it woken once more. */
+    object_store_wait_cancel(&call->wait);
     cache->told = call;
     if (!call->is_head_told) {
         call->is_head_told = true;

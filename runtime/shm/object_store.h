@@ -210,7 +210,8 @@ struct object_wait {
  * Until the progress of what is held differs from `seen`: more bytes, a head, another state,
  * removal, a refresh that began or ended. It is told from object_store_wake(), never from within
  * this call. False: it is already different, or cannot be told, as its filler belongs to a gateway
- * that is being replaced (then do without: `*is_new` says which).
+ * that is being replaced (then do without: `*is_new` says which). Who waits already cancels that
+ * first.
  */
 bool object_store_wait(struct object_store *store, struct object_wait *wait, bool *is_new);
 /* Harmless when it does not wait any more, or never did after object_store_wait(). */

@@ -32,6 +32,8 @@ describe("a cache that is being filled", function()
       listen "127.0.0.1:0"
       upstream "origin" { "%s" }
       route "/{rest*}" { upstream = "origin", plugins = { { "cache" } } }
+      route "/changed/{rest*}" { upstream = "origin", plugins = { "cache",
+        { "transform", response = { set_headers = { ["x-changed"] = "yes" } } } } }
       upstream "posted" { "%s" }
       route "/posted/{rest*}" { upstream = "posted",
         plugins = { { "cache", methods = { "GET", "HEAD", "POST" } } } }
@@ -89,6 +91,23 @@ describe("a cache that is being filled", function()
     for _, one in ipairs(clients) do assert.equal(16000, #one.client:receive(16000)) end
     assert.equal(1, #origin:requests())
     close_all(clients)
+  end)
+
+  -- A head that plugins change is held back for a moment.
+  it("gives waiters what comes when plugins change the head", function()
+    local clients = connect(2)
+    ask_all(clients, "/changed/a?Cache-Control=max-age=60&bytes=32000&pause=0.5")
+    for _, one in ipairs(clients) do
+      local answer = one.client:read_response()
+      assert.equal("yes", answer.headers["x-changed"])
+      assert.equal(32000, #answer.body)
+    end
+    assert.equal(1, #origin:requests())
+    local pids = moongate:worker_pids()
+    for _, one in ipairs(clients) do
+      assert.is_true(one.pid == pids[1] or one.pid == pids[2], "a worker was replaced")
+      one.client:close()
+    end
   end)
 
   it("lets a range wait for what has not come yet", function()
