@@ -10,8 +10,8 @@
 /* Each step is a factor of 1.25. */
 #define LOW_NICE 15
 
-/* As if it got a quarter of a processor. */
-#define PATIENCE_FACTOR 4
+/* A quarter of a second has all of the patience. */
+#define PATIENCE_FACTOR 64
 
 /* Whether a nice value may be made smaller whatever the limit says, which is tried: in a container
  * a process may have CAP_SYS_NICE and not the right. */
@@ -42,7 +42,7 @@ bool priority_may_go_back(void)
 
 double priority_patience(double cpu_seconds)
 {
-    double seconds = cpu_seconds * PATIENCE_FACTOR;
+    double seconds = cpu_seconds * cpu_seconds * PATIENCE_FACTOR;
 
     if (seconds < PRIORITY_PATIENCE_SECONDS_MIN)
         return PRIORITY_PATIENCE_SECONDS_MIN;

@@ -310,6 +310,11 @@ void generation_retire(struct generation **generation)
     crowd_out(generations);
 }
 
+double generation_build_cpu_seconds(const struct generation *generation)
+{
+    return generation->build_cpu_seconds;
+}
+
 uint64_t generation_number(const struct generation *generation)
 {
     return generation->number;

@@ -80,6 +80,8 @@ void generations_init(struct generations *generations);
 /* For a worker that ends: cancels spawned tasks of all. */
 void generations_end_tasks(struct generations *generations);
 uint64_t generation_number(const struct generation *generation);
+/* Of the thread that built it. */
+double generation_build_cpu_seconds(const struct generation *generation);
 
 const struct plan *generation_plan(const struct generation *generation);
 /* The i-th listener of the plan, with TLS and the rest; valid while the generation lives. */

@@ -5,6 +5,7 @@
 #include <lauxlib.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "bridge/bundle.h"
 #include "bridge/draft.h"
@@ -123,6 +124,7 @@ void generation_move_in(struct generation *generation, const struct shared *shar
 
 struct generation *generation_build(const struct generation_options *options)
 {
+    double started = clock_thread_cpu();
     struct generation *generation =
         generation_begin(options->lua_root, options->plugin_root, options->bundle);
 
@@ -154,6 +156,7 @@ struct generation *generation_build(const struct generation_options *options)
     route_matcher_seal(generation->admin_matcher);
     if (!options->is_thrown_away)
         vm_settle(generation->vm);
+    generation->build_cpu_seconds = clock_thread_cpu() - started;
     return generation;
 }
 

@@ -83,6 +83,7 @@ struct generation {
     struct generations *generations; /* the services' */
     struct list node;                /* of theirs */
     uint64_t number;
+    double build_cpu_seconds;
     struct plan plan;
     struct gateway_options gateway_options;
     struct resolver_options resolver_options;

@@ -37,7 +37,8 @@ struct background {
     bool has_before;        /* the new thread joins `before` */
     atomic_bool is_working; /* somebody looks after `todo` */
     atomic_int thread_id;   /* 0: not known yet, or ending */
-    /* Microseconds of CPU that the dearest of the last jobs took, halved with each later one. */
+    /* Microseconds of CPU that the dearest of the last jobs took, an eighth less with each later
+     * one: what is built is followed by the freeing of what was built before. */
     atomic_llong usual;
     job_stack todo, finished;
 };
@@ -80,7 +81,8 @@ static void do_job(struct background *background, struct background_job *job)
 
     job->work(job);
     long long took = (long long)((clock_thread_cpu() - started) * 1e6);
-    long long before = atomic_load(&background->usual) / 2;
+    long long before = atomic_load(&background->usual);
+    before -= before / 8;
     atomic_store(&background->usual, took > before ? took : before);
 }
 
@@ -199,6 +201,11 @@ struct background *background_create(struct loop *loop, enum background_kind kin
     ev_async_start(loop->ev, &background->news);
     ev_unref(loop->ev);
     return background;
+}
+
+void background_expect(struct background *background, double cpu_seconds)
+{
+    atomic_store(&background->usual, (long long)(cpu_seconds * 1e6));
 }
 
 void background_submit(struct background *background, struct background_job *job)

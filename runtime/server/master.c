@@ -104,7 +104,9 @@ static void on_ready(void *data)
                     is_upgrade ? CAUSE_UPGRADE : CAUSE_START);
     master_publish_news(master);
     if (master->desk != NULL) {
-        reload_desk_open(master->desk, master->read, master->inventory_fd);
+        reload_desk_open(
+            master->desk,
+            &(struct reload_opening){master->read, master->read_cpu_seconds, master->inventory_fd});
         master->inventory_fd = -1;
     }
     log_write(LOG_INFO, "ready");

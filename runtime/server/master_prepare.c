@@ -133,6 +133,7 @@ static bool rehearse(struct master *master)
     rehearsal_run(master->options->config_path, &master->options->installation, &result);
     complain(master, "%s", result.errors);
     bool is_good = result.is_good;
+    master->read_cpu_seconds = result.cpu_seconds;
     if (is_good) {
         master->plan = result.plan;
         master->bundle_fd = result.bundle_fd;

@@ -39,6 +39,7 @@ struct master {
     struct control *control; /* NULL: none */
     double started;          /* seconds since the epoch */
     struct timespec read;    /* when the configuration began to be read */
+    double read_cpu_seconds; /* that it took */
     int inventory_fd;        /* of what was read, until the desk has it; -1: none */
     int signal_fd;
     ev_io signals;

@@ -213,11 +213,11 @@ struct reload_desk *reload_desk_create(const struct reload_desk_options *options
     return desk;
 }
 
-void reload_desk_open(struct reload_desk *desk, struct timespec read, int inventory_fd)
+void reload_desk_open(struct reload_desk *desk, const struct reload_opening *opening)
 {
     assert(!desk->is_open);
     desk->is_open = true;
-    reload_job_open(desk->job, read, inventory_fd);
+    reload_job_open(desk->job, opening);
     loop_defer(desk->options.reload.loop, &desk->next);
 }
 

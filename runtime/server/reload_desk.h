@@ -38,7 +38,7 @@ void reload_desk_destroy(struct reload_desk **desk);
 void reload_desk_abandon(struct reload_desk **desk);
 
 /* As reload_job_open(): from now on requests are not refused. Those of nobody have waited. */
-void reload_desk_open(struct reload_desk *desk, struct timespec read, int inventory_fd);
+void reload_desk_open(struct reload_desk *desk, const struct reload_opening *opening);
 
 /* No job is begun until reload_desk_resume(); what is asked for waits. Calls `paused` once, maybe
  * before this returns, when none is under way. */

@@ -324,10 +324,11 @@ reload_job_create(const struct reload_options *options, struct watch *watch,
     return job;
 }
 
-void reload_job_open(struct reload_job *job, struct timespec read, int inventory_fd)
+void reload_job_open(struct reload_job *job, const struct reload_opening *opening)
 {
-    job->inventory_fd = inventory_fd;
-    job->read = read;
+    job->inventory_fd = opening->inventory_fd;
+    job->usual = opening->read_cpu_seconds;
+    job->read = opening->read;
     watch_current(job);
 }
 

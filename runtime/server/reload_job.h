@@ -40,8 +40,13 @@ void reload_job_destroy(struct reload_job **job);
 /* In a forked child: gives back what only the master has a use for. */
 void reload_job_abandon(struct reload_job **job);
 
-/* The first generation serves, read from `read` on. Takes its inventory over, -1: none. */
-void reload_job_open(struct reload_job *job, struct timespec read, int inventory_fd);
+/* The generation that serves first. */
+struct reload_opening {
+    struct timespec read;    /* when its configuration began to be read */
+    double read_cpu_seconds; /* that it took */
+    int inventory_fd;        /* taken over; -1: none */
+};
+void reload_job_open(struct reload_job *job, const struct reload_opening *opening);
 /* May end before it returns. */
 void reload_job_begin(struct reload_job *job, enum reload_kind kind, enum history_cause cause);
 /* Whether there is a process that reads the files. */

@@ -125,14 +125,34 @@ static enum step walk_to_end(struct walk *walk)
     return reached;
 }
 
+/* NULL: it is not remembered. */
+static const char *find_folder(const struct watch_points *points, struct slice written)
+{
+    size_t count =
+        points->folder_count < WATCH_FOLDERS_MAX ? points->folder_count : WATCH_FOLDERS_MAX;
+
+    for (size_t i = 0; i < count; i++) {
+        if (slice_equals(points->folders[i].written, written))
+            return points->folders[i].real;
+    }
+    return NULL;
+}
+
+static void remember_folder(struct watch_points *points, struct slice written, const char *real)
+{
+    points->folders[points->folder_count++ % WATCH_FOLDERS_MAX] =
+        (struct watch_folder){arena_copy(&points->arena, written), keep(points, real)};
+}
+
 /* Stands at the folder of a path as it is written, "" for the working directory. */
 static enum step walk_to_folder(struct watch_points *points, struct walk *walk, struct slice folder)
 {
     bool is_relative = folder.length == 0 || folder.start[0] != '/';
     char here[PATH_MAX] = "";
 
-    if (points->last_real != NULL && slice_equals(folder, points->last_written)) {
-        snprintf(walk->real, sizeof(walk->real), "%s", points->last_real);
+    const char *known = find_folder(points, folder);
+    if (known != NULL) {
+        snprintf(walk->real, sizeof(walk->real), "%s", known);
         return STEP_ON;
     }
     if ((is_relative && getcwd(here, sizeof(here)) == NULL) ||
@@ -140,10 +160,8 @@ static enum step walk_to_folder(struct watch_points *points, struct walk *walk, 
             (int)sizeof(walk->rest))
         return STEP_NOWHERE;
     enum step reached = walk_to_end(walk);
-    if (reached == STEP_ON) {
-        points->last_written = arena_copy(&points->arena, folder);
-        points->last_real = keep(points, walk->real);
-    }
+    if (reached == STEP_ON)
+        remember_folder(points, folder, walk->real);
     return reached;
 }
 

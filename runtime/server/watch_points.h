@@ -23,13 +23,21 @@ struct watch_point {
     enum watch_kind kind;
 };
 
+/* Of those that are remembered: plugins, libraries and routes have a few in common. */
+#define WATCH_FOLDERS_MAX 16
+
+struct watch_folder {
+    struct slice written;
+    const char *real;
+};
+
 struct watch_points {
     struct watch_point *points; /* by folder, then name */
     size_t count, capacity;
     struct arena arena; /* the texts */
-    /* The last folder that a path went through, as written and as it is: most have it in common. */
-    struct slice last_written;
-    const char *last_real;
+    /* The last folders that paths went through, as written and as they are. */
+    struct watch_folder folders[WATCH_FOLDERS_MAX];
+    size_t folder_count; /* so far; they take turns */
 };
 
 void watch_points_init(struct watch_points *points);

@@ -230,6 +230,7 @@ static bool make_services(struct worker *worker)
         return false;
     }
     worker->background = background_create(worker->loop, BACKGROUND_IDLE);
+    background_expect(worker->background, generation_build_cpu_seconds(worker->generation));
     worker->hasher = background_create(worker->loop, BACKGROUND_IDLE);
     worker->reader = background_create(worker->loop, BACKGROUND_PROMPT);
     worker->clusters = clusters_create(worker->loop, worker->resolver, &gateway->limits);
