@@ -126,7 +126,7 @@ local function is_good(self, token, scope)
 end
 
 local function has_token(self, req)
-  local cookie, header = req.cookies[self.cookie], req.headers[self.header]
+  local cookie, header = req.cookies:get(self.cookie), req.headers:get(self.header)
   if not cookie or not header or not crypto.equals(cookie, header) then return false end
   return is_good(self, cookie, scope_of(self, req))
 end
@@ -146,7 +146,7 @@ end
 ---@param res Response
 function csrf:response(req, res)
   if req.method ~= "GET" and req.method ~= "HEAD" then return end
-  local scope, cookie = scope_of(self, req), req.cookies[self.cookie]
+  local scope, cookie = scope_of(self, req), req.cookies:get(self.cookie)
   if cookie and is_good(self, cookie, scope) then return end
   -- A token is for one browser: no cache may give it to others, whatever the page itself allows.
   res.headers["cache-control"] = "no-store"

@@ -138,10 +138,11 @@ end
 
 -- The tokens of the request, by all ways that are open; the count says whether there are several.
 local function tokens_of(self, req)
-  local value = req.headers[self.header]
+  local value = req.headers:get(self.header)
   local found, count = value and of_header(self, value), 0
   if found then count = 1 end
-  local others = { self.cookie and req.cookies[self.cookie], self.query and req.query[self.query] }
+  local others = { self.cookie and req.cookies:get(self.cookie),
+    self.query and req.query:get(self.query) }
   for i = 1, 2 do
     if others[i] then found, count = found or others[i], count + 1 end
   end

@@ -85,7 +85,7 @@ local function escape_query(value) return (value:gsub("[^%w%-._~]", percent)) en
 
 
 local function response_header(name)
-  return function(_, res) return res and res.headers[name] end
+  return function(_, res) return res and res.headers:get(name) end
 end
 
 -- What is to be read for what stands between braces. Nothing: they are braces; false: no such name.

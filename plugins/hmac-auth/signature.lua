@@ -112,7 +112,7 @@ function signature.base(req, given)
     if name:sub(1, 1) == "@" then
       value = DERIVED[name] and DERIVED[name](req)
     else
-      value = req.headers[name]
+      value = req.headers:get(name)
     end
     if not value then return nil end
     lines[i] = ('"%s": %s'):format(name, value)

@@ -117,7 +117,7 @@ end
 
 -- The session that the request's cookie has, or a new one, and the consumer.
 local function open(self, req)
-  local text = req.cookies[self.name]
+  local text = req.cookies:get(self.name)
   local one, consumer
   if text then
     one, consumer = read(self, req, text)
