@@ -53,8 +53,8 @@ describe("a template", function()
   end)
 
   it("knows what a response has, where there is one", function()
-    local fields = { etag = "e", list = "l" }
-    local res = { status = 200, headers = { get = function(_, name) return fields[name] end } }
+    local values = { etag = "e", list = "l" }
+    local res = { status = 200, headers = { get = function(_, name) return values[name] end } }
     assert.equal("200 e", render("{status} {response:etag}", "text", nil, res))
     assert.equal("l", render("{response:list}", "text", nil, res)) -- of Lua's object a function
     assert.equal("r1  ", render("{id} {status} {response:etag}", "text"))
