@@ -3,8 +3,7 @@
  */
 #include "bridge/limit_fields.h"
 
-#include <string.h>
-
+#include "base/put.h"
 #include "bridge/decision.h"
 #include "bridge/exports.h"
 #include "bridge/numbers.h"
@@ -68,11 +67,6 @@ void moon_limit_note(struct exchange *exchange, const struct limit_told *told, d
     note->seconds = seconds;
 }
 
-static char *append(char *at, struct slice text)
-{
-    return (char *)memcpy(at, text.start, text.length) + text.length;
-}
-
 static bool write_note(struct exchange *exchange, const struct limit_note *note)
 {
     static const struct slice BETWEEN = SLICE(";t=");
@@ -82,10 +76,10 @@ static bool write_note(struct exchange *exchange, const struct limit_note *note)
 
     char *text = arena_alloc(&exchange->arena,
                              told->subject.length + BETWEEN.length + 2 * (size_t)SLICE_DIGITS_MAX);
-    char *at = append(text, told->subject);
-    at = append(at, slice_of_uint64(whole(note->left), digits));
-    at = append(at, BETWEEN);
-    at = append(at, slice_of_uint64(whole(note->seconds), digits));
+    char *at = put(text, told->subject);
+    at = put(at, slice_of_uint64(whole(note->left), digits));
+    at = put(at, BETWEEN);
+    at = put(at, slice_of_uint64(whole(note->seconds), digits));
     struct header field = {.name = told->field.name,
                            .value = slice_of(text, (size_t)(at - text)),
                            .id = told->field.id};

@@ -20,7 +20,6 @@
 
 struct question {
     const struct shared *shared;
-    const struct target_board *board; /* its own */
     struct slice words[WORDS_MAX];
     size_t word_count; /* more than WORDS_MAX: too many */
     bool wants_json;
@@ -113,7 +112,7 @@ static struct roster_row *rows_of(const struct question *question, struct slice 
 
     *count = 0;
     /* Each row comes by once. */
-    while (roster_next(question->board, &cursor, &rows[*count])) {
+    while (roster_next(&question->shared->targets, &cursor, &rows[*count])) {
         if (upstream.length > 0 && !slice_equals(rows[*count].upstream, upstream))
             continue;
         keep_names(&rows[(*count)++]);
@@ -177,7 +176,7 @@ static void print_rows_json(const struct question *question, struct slice upstre
         json_writer_close_object(&writer);
     }
     json_writer_close_array(&writer);
-    upstream_sources_put(&question->shared->dict, question->board, upstream, &writer);
+    upstream_sources_put(&question->shared->dict, &question->shared->targets, upstream, &writer);
     upstream_protection_put(question->shared, upstream, &writer);
     json_writer_close_object(&writer);
     buffer_append(question->text, SLICE("\n"));
@@ -189,7 +188,8 @@ static bool answer_list(struct question *question)
     const struct roster_change look = {.upstream = upstream, .action = ROSTER_FIND};
     size_t count;
 
-    if (upstream.length > 0 && roster_apply(question->board, &look, &near) == ROSTER_NO_UPSTREAM) {
+    if (upstream.length > 0 &&
+        roster_apply(&question->shared->targets, &look, &near) == ROSTER_NO_UPSTREAM) {
         question->words[1] = upstream;
         return refuse_name(question, ROSTER_NO_UPSTREAM, near);
     }
@@ -198,7 +198,8 @@ static bool answer_list(struct question *question)
         print_rows_json(question, upstream, rows, count);
     } else {
         print_rows(question, rows, count);
-        upstream_sources_print(&question->shared->dict, question->board, upstream, question->text);
+        upstream_sources_print(&question->shared->dict, &question->shared->targets, upstream,
+                               question->text);
     }
     free_rows(rows, count);
     return true;
@@ -222,7 +223,7 @@ static bool answer_change(struct question *question, enum roster_action action)
         (!slice_to_uint64(question->words[3], &weight) || weight < 1 || weight > WEIGHT_MAX))
         return refuse(question, "a weight is a whole number from 1 to 1000");
     change.weight = (unsigned)weight;
-    enum roster_outcome outcome = roster_apply(question->board, &change, &near);
+    enum roster_outcome outcome = roster_apply(&question->shared->targets, &change, &near);
     if (outcome != ROSTER_DONE)
         return refuse_name(question, outcome, near);
     question->words[0] = question->words[1];
@@ -244,8 +245,7 @@ static void split(struct question *question, struct slice words)
 bool upstream_desk_answer(const struct shared *shared, struct slice words, bool wants_json,
                           struct buffer *text)
 {
-    struct question question = {
-        .shared = shared, .board = &shared->targets, .wants_json = wants_json, .text = text};
+    struct question question = {.shared = shared, .wants_json = wants_json, .text = text};
     enum roster_action action;
 
     split(&question, words);
