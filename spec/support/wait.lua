@@ -7,7 +7,9 @@ local wait = {}
 --- Calls `condition` until it returns something true, which it returns.
 --
 -- A sanitized build on a busy machine is many times slower than a bare one, so
--- the bound is for what hangs, not for what is slow.
+-- the bound is for what hangs, not for what is slow. A condition that raises is
+-- not true yet, as one that looks into what is not there for a moment does; what
+-- it raised last is named when time is up.
 ---@param condition fun(): any
 ---@param seconds number? default 20
 ---@param what string? named in the error when time is up
@@ -16,10 +18,11 @@ function wait.that(condition, seconds, what)
   local deadline = system.now() + (seconds or 20)
   local pause = 0.001
   while true do
-    local value = condition()
-    if value then return value end
+    local fine, value = pcall(condition)
+    if fine and value then return value end
     if system.now() > deadline then
-      error(("waited %g s for %s"):format(seconds or 20, what or "a condition"), 2)
+      local raised = fine and "" or ("; it raised: " .. tostring(value))
+      error(("waited %g s for %s%s"):format(seconds or 20, what or "a condition", raised), 2)
     end
     system.sleep(pause)
     pause = math.min(pause * 2, 0.05)
