@@ -38,6 +38,64 @@ describe("dev", function()
   end)
 end)
 
+-- What runs the specs, on specs of a tree of its own.
+describe("dev test", function()
+  local root
+
+  before_each(function()
+    root = system.temporary_directory()
+    process.run { "mkdir", root .. "/spec" }
+    local _, here = process.run { "pwd" }
+    process.run { "ln", "-s", here:match "[^\n]*" .. "/spec/support", root .. "/spec/support" }
+    local functions = system.read_file("dev"):gsub('\nmain "$@"\n$', "\n")
+    system.write_file(root .. "/functions", functions)
+  end)
+  after_each(function() process.remove(root) end)
+
+  -- `specs`: by name what the only case of each does; `first_time()` is true once.
+  local function run(specs)
+    for name, body in pairs(specs) do
+      system.write_file(("%s/spec/%s_spec.lua"):format(root, name), ([[
+        local marker = ("%s/%s." .. os.getenv "MOONGATE_BUILD")
+        local function first_time()
+          if io.open(marker) then return false end
+          return io.open(marker, "w"):close()
+        end
+        it("holds", function() %s end)
+      ]]):format(root, name, body))
+    end
+    local code, out = process.run({ "bash", "-c", "source ./functions; begin; run_specs; sum_up" },
+      { directory = root, seconds = 300 })
+    return code, out, out:match "([^\n]*)\n$"
+  end
+
+  it("counts a file that failed beside others as it ends alone", function()
+    local code, out, sum = run { fine = "", flaky = "assert.is_false(first_time())" }
+    assert.equal(0, code, out)
+    assert.equal("4 passed, 0 failed", sum)
+    assert.matches("FAILED  release spec/flaky_spec", out) -- which is not kept secret
+    assert.matches("Again, alone, as 2 failed beside others", out)
+  end)
+
+  it("fails for what fails twice", function()
+    local code, _, sum = run { fine = "", wrong = "assert.is_true(false)" }
+    assert.equal(1, code)
+    assert.equal("2 passed, 2 failed", sum)
+  end)
+
+  it("takes no second look at what crashes, or at many that fail", function()
+    local once = "assert.is_false(first_time())"
+    local code, out, sum = run {
+      crash = 'if first_time() then error "ERROR: AddressSanitizer: heap-use-after-free" end',
+    }
+    assert.equal(1, code)
+    assert.equal("0 passed, 2 failed", sum)
+    assert.is_nil(out:find("Again", 1, true))
+    sum = select(3, run { a = once, b = once })
+    assert.equal("2 passed, 4 failed", sum)
+  end)
+end)
+
 -- Installing builds, and builds of two specs at once would be in each other's way.
 local is_release = (os.getenv "MOONGATE_BUILD" or "release") == "release"
 -- What there is to install.

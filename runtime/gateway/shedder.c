@@ -40,7 +40,7 @@ void shedder_init(struct shedder *shedder)
 }
 
 void shedder_show(struct shedder *shedder, const struct counter_table *counters,
-                  struct worker_place *place)
+                  struct worker_place *place, const struct worker_board *board)
 {
     const struct slice labels[SHEDDER_CLASSES] = {
         [SHEDDER_LOW] = SLICE("criticality=\"low\""),
@@ -54,6 +54,7 @@ void shedder_show(struct shedder *shedder, const struct counter_table *counters,
         shedder->counts[i] = series_mine(&counters->series, slot);
     }
     shedder->place = place;
+    shedder->board = board;
     shedder->turn = &place->turn_started;
     triage_init(&shedder->triage, (uintptr_t)place);
 }
@@ -80,10 +81,19 @@ static void tell_ended(struct shedder *shedder)
               shedder->options.is_report_only ? " (report only)" : "");
 }
 
+/* What siblings had to refuse to be in time is the best guess of what has to be refused here; where
+ * it is too much, it falls by itself. */
+static double settled_of_siblings(const struct shedder *shedder)
+{
+    if (shedder->board == NULL || shedder->options.is_report_only)
+        return 0;
+    return worker_board_shed_settled(shedder->board, shedder->place);
+}
+
 static void begin(struct shedder *shedder, double now)
 {
     shedder->is_shedding = true;
-    shedder->settled = 0;
+    shedder->settled = settled_of_siblings(shedder);
     shedder->calm_since = now;
     tell_begun(shedder, now);
 }
@@ -179,7 +189,8 @@ void shedder_end_turn(struct shedder *shedder, double began, double seconds, dou
     struct loop_delay_step step = loop_delay_end_turn(&shedder->delay, began, seconds, behind);
     judge(shedder, step, shedder->delay.ended);
     if (shedder->place != NULL)
-        worker_place_set_load(shedder->place, shedder->delay.seconds, shedder->level);
+        worker_place_set_load(shedder->place, shedder->delay.seconds, shedder->level,
+                              shedder->settled);
 }
 
 /* In the middle of a turn. */
@@ -200,7 +211,7 @@ void shedder_configure(struct shedder *shedder, const struct shedder_options *op
     end(shedder);
     shedder->delay = (struct loop_delay){0};
     if (shedder->place != NULL)
-        worker_place_set_load(shedder->place, 0, 0);
+        worker_place_set_load(shedder->place, 0, 0, 0);
 }
 
 bool shedder_weigh(struct shedder *shedder, unsigned criticality)

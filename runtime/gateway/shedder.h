@@ -7,9 +7,11 @@
  * critical, follows the delay: it rises for as long as the loop is later than `lag_seconds`, falls
  * when it is not, and is the whole at `full_seconds`. Whom it meets: triage.h.
  *
- * One for each worker, as a connection cannot be moved to another one: what a worker has to do is
- * its own, so is what it refuses, and a sibling with time to spare is no help. All see the level
- * and the delay of each (shm/worker_board.h), where they go with it; counts are the gateway's.
+ * One for each worker, as a connection cannot be moved to another one: a sibling with time to spare
+ * is no help to one that is late, nor a sibling that is late a reason to refuse. What the workers
+ * have learnt they share (shm/worker_board.h): one that begins, be it a successor of one that died
+ * in the rush, begins at the share at which those have settled that refuse already. All see the
+ * level and the delay of each; counts are the gateway's.
  */
 #pragma once
 
@@ -17,6 +19,7 @@
 #include "net/loop_delay.h"
 
 struct counter_table;
+struct worker_board;
 struct worker_place;
 
 /* While it is late: a turn may be long, so it is looked at again after so many requests. */
@@ -51,17 +54,18 @@ struct shedder {
     uint64_t refused;             /* since it began */
     uint64_t *counts[SHEDDER_CLASSES]; /* in shared memory, or `own` */
     uint64_t own[SHEDDER_CLASSES];
-    struct worker_place *place; /* NULL: nobody sees it */
-    const double *turn;         /* when the turn that runs began; NULL: nobody knows */
-    double (*clock)(void);      /* that it began by */
-    unsigned requests;          /* since the last look */
+    struct worker_place *place;       /* NULL: nobody sees it */
+    const struct worker_board *board; /* where its siblings are seen; NULL: it has none */
+    const double *turn;               /* when the turn that runs began; NULL: nobody knows */
+    double (*clock)(void);            /* that it began by */
+    unsigned requests;                /* since the last look */
 };
 
 /* Sheds nothing until it is configured. It may not move afterwards. */
 void shedder_init(struct shedder *shedder);
-/* Where its level is seen, and its counts; borrowed. */
+/* Where its counts are, its level is seen, and those of its siblings are; borrowed. */
 void shedder_show(struct shedder *shedder, const struct counter_table *counters,
-                  struct worker_place *place);
+                  struct worker_place *place, const struct worker_board *board);
 /* It goes on from where it is, unless there is to be none. */
 void shedder_configure(struct shedder *shedder, const struct shedder_options *options);
 

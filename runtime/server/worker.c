@@ -242,7 +242,7 @@ static bool make_services(struct worker *worker)
     gateway_use_cache(worker->gateway, worker->cache);
     gateway_count_in(worker->gateway, &options->shared->counters);
     shedder_show(gateway_shedder(worker->gateway), &options->shared->counters,
-                 options->shared->place);
+                 options->shared->place, &options->shared->board);
     worker->prober = prober_create(worker->clusters, &gateway->limits);
     clusters_share(worker->clusters, &options->shared->counters, &options->shared->targets);
     clusters_break_in(worker->clusters, &options->shared->breakers);

@@ -55,10 +55,30 @@ void worker_place_set_current(struct worker_place *place, uint64_t generation)
     __atomic_store_n(&place->current, generation, __ATOMIC_RELAXED);
 }
 
-void worker_place_set_load(struct worker_place *place, double delay_seconds, double shed_level)
+void worker_place_set_load(struct worker_place *place, double delay_seconds, double shed_level,
+                           double shed_settled)
 {
     __atomic_store(&place->delay_seconds, &delay_seconds, __ATOMIC_RELAXED);
     __atomic_store(&place->shed_level, &shed_level, __ATOMIC_RELAXED);
+    __atomic_store(&place->shed_settled, &shed_settled, __ATOMIC_RELAXED);
+}
+
+double worker_board_shed_settled(const struct worker_board *board, const struct worker_place *place)
+{
+    double sum = 0;
+    unsigned count = 0;
+
+    for (uint32_t i = 0; i < board->lanes; i++) {
+        double settled;
+
+        __atomic_load(&board->places[i].shed_settled, &settled, __ATOMIC_RELAXED);
+        /* Whatever a mad worker wrote. */
+        if (&board->places[i] == place || !(settled > 0 && settled <= 1))
+            continue;
+        sum += settled;
+        count++;
+    }
+    return count > 0 ? sum / count : 0;
 }
 
 struct worker_outline worker_place_outline(const struct worker_place *place)

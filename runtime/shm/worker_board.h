@@ -50,9 +50,10 @@ struct worker_place {
     uint32_t state;                       /* enum worker_state */
     double delay_seconds;                 /* how late its loop is; 0 where nobody wants to know */
     double shed_level;                    /* 0 to 1: the share that it refuses */
+    double shed_settled;                  /* the part of it that its siblings begin with */
     char route[WORKER_PLACE_ROUTE_BYTES]; /* its name */
     char lines[WORKER_PLACE_LINES_BYTES]; /* where Lua is, the innermost first: once asked for */
-    char unused[56];                      /* no two places in one cache line */
+    char unused[48];                      /* no two places in one cache line */
 };
 _Static_assert(sizeof(struct worker_place) % 128 == 0, "places begin at cache lines");
 
@@ -90,10 +91,17 @@ static inline uint32_t worker_place_step(const struct worker_place *place)
 void worker_place_set_pid(struct worker_place *place, int pid);
 void worker_place_set_state(struct worker_place *place, enum worker_state state);
 void worker_place_set_current(struct worker_place *place, uint64_t generation);
-void worker_place_set_load(struct worker_place *place, double delay_seconds, double shed_level);
+/* See the fields of these names. */
+void worker_place_set_load(struct worker_place *place, double delay_seconds, double shed_level,
+                           double shed_settled);
 /* `key` 0: no route. Copies the name only where it is another one than before. */
 void worker_place_set_route(struct worker_place *place, uint64_t key, struct slice name);
 void worker_place_set_lines(struct worker_place *place, struct slice lines);
+
+/* Where those settled that shed load just now, but for the one of `place`, on average: 0 to 1, 0
+ * where none does. */
+double worker_board_shed_settled(const struct worker_board *board,
+                                 const struct worker_place *place);
 
 /* For whoever wants to know. */
 

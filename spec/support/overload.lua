@@ -62,6 +62,7 @@ end
 --- One turn with what has come, and `more` seconds of something else.
 ---@param more number?
 function Worker:turn(more)
+  overload.current = self
   if #self.queue == 0 and not more then self.now = math.max(self.now, self.next) end
   arrive(self)
   local began, queue = self.now, self.queue
@@ -94,11 +95,10 @@ function Worker:share(criticality)
   return (self.refused[criticality] or 0) / (self.asked[criticality] or 1)
 end
 
--- Callbacks are few, and never freed.
-function Worker:clock()
+-- Callbacks are few, and never freed. It is that of the worker whose turn it is.
+function Worker.clock()
   overload.callback = overload.callback
     or ffi.cast("double (*)(void)", function() return overload.current.now end)
-  overload.current = self
   return overload.callback
 end
 
@@ -115,7 +115,7 @@ function overload.worker(options)
   }, Worker)
   C.shedder_init(self.shedder)
   self.began = ffi.new "double[1]"
-  self.shedder.turn, self.shedder.clock = self.began, self:clock()
+  self.shedder.turn, self.shedder.clock = self.began, Worker.clock()
   C.shedder_configure(self.shedder, ffi.new("struct shedder_options", given))
   self:count()
   return self

@@ -5,7 +5,7 @@ local overload = require "spec.support.overload"
 local runtime = require "spec.support.runtime"
 
 local LOW, NORMAL, HIGH, CRITICAL = overload.LOW, overload.NORMAL, overload.HIGH, overload.CRITICAL
-local C = runtime.include "base/log.h"
+local C = runtime.include("base/log.h", "shm/segment.h", "shm/worker_board.h")
 
 describe("a shedder", function()
   local worker
@@ -129,6 +129,44 @@ describe("a shedder", function()
     assert.equal(0, worker.shedder.level)
     C.shedder_end_turn(worker.shedder, worker.now + 2, 1e-5, 0)
     assert.is_false(worker.shedder.is_shedding)
+  end)
+
+  -- For how long one is late that has to refuse two thirds, from when it begins to.
+  local function late_seconds(late)
+    late.rate = 3
+    repeat late:turn() until late.shedder.is_shedding
+    local began = late.now
+    repeat late:turn() until late.shedder.delay.seconds < 2 * late.shedder.options.lag_seconds
+    return late.now - began
+  end
+
+  it("begins where its siblings have settled", function()
+    local segment, board = ffi.new "struct segment", ffi.new "struct worker_board"
+    assert(C.segment_init(segment, 65536 + C.worker_board_bytes(3)))
+    assert.is_true(C.worker_board_init(board, segment, 3))
+    local function place_on_board(one, lane)
+      one.shedder.place, one.shedder.board = C.worker_board_place(board, lane), board
+    end
+    local alone = late_seconds(overload.worker())
+    local late = overload.worker()
+    place_on_board(late, 1)
+    assert.equal(alone, late_seconds(late)) -- none has settled
+    C.worker_place_clear(C.worker_board_place(board, 1))
+    place_on_board(worker, 0)
+    worker:run(8, 3)
+    between(0.65, 0.85, C.worker_board_shed_settled(board, nil))
+    late = overload.worker()
+    place_on_board(late, 1)
+    local told = late_seconds(late)
+    assert.is_true(told < alone / 2, ("%g s, alone %g s"):format(told, alone))
+    -- What it begins with is no more than a guess.
+    local light = overload.worker()
+    place_on_board(light, 2)
+    light:run(4, 1.2)
+    light:run(4, 1.2)
+    between(0.3, 0.8, light:share(LOW))
+    between(0, 0.01, light:share(NORMAL))
+    C.segment_clear(segment)
   end)
 
   it("counts what it refuses by criticality, and tells when to come again", function()

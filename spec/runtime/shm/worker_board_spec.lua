@@ -44,13 +44,29 @@ describe("worker_board", function()
     assert.equal("loop.lua:3", text(sight.lines))
   end)
 
+  it("tells where those settled that shed load, but for the one that asks", function()
+    assert.equal(0, C.worker_board_shed_settled(board, place))
+    C.worker_place_set_load(place, 0.25, 0.5, 0.375)
+    assert.equal(0, C.worker_board_shed_settled(board, place))
+    for lane, settled in pairs { [0] = 0, 0.25, [3] = 0.75 } do
+      C.worker_place_set_load(C.worker_board_place(board, lane), 0.25, 1, settled)
+    end
+    assert.equal(0.5, C.worker_board_shed_settled(board, place))
+    for _, mad in ipairs { 0 / 0, math.huge, -1, 1.5 } do
+      C.worker_place_set_load(C.worker_board_place(board, 1), 0.25, 1, mad)
+      assert.equal(0.75, C.worker_board_shed_settled(board, place))
+    end
+    C.worker_place_clear(C.worker_board_place(board, 3))
+    assert.equal(0, C.worker_board_shed_settled(board, place))
+  end)
+
   it("shows who is there, and which generation it serves with", function()
     assert.equal(0, C.worker_place_outline(place).pid)
     process.fork(function()
       C.worker_place_set_pid(place, 4711)
       C.worker_place_set_state(place, C.WORKER_DRAINING)
       C.worker_place_set_current(place, 12)
-      C.worker_place_set_load(place, 0.25, 0.5)
+      C.worker_place_set_load(place, 0.25, 0.5, 0.375)
     end):wait(20)
     local outline = C.worker_place_outline(place)
     assert.same({ 0.25, 0.5 }, { outline.delay_seconds, outline.shed_level })
