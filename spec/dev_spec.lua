@@ -87,12 +87,13 @@ describe("dev test", function()
     local once = "assert.is_false(first_time())"
     local code, out, sum = run {
       crash = 'if first_time() then error "ERROR: AddressSanitizer: heap-use-after-free" end',
+      ended = 'if first_time() then os.exit(1) end',
     }
     assert.equal(1, code)
-    assert.equal("0 passed, 2 failed", sum)
+    assert.equal("0 passed, 4 failed", sum)
     assert.is_nil(out:find("Again", 1, true))
     sum = select(3, run { a = once, b = once })
-    assert.equal("2 passed, 4 failed", sum)
+    assert.equal("4 passed, 4 failed", sum)
   end)
 end)
 
