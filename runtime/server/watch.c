@@ -43,14 +43,6 @@ struct watch {
     uint64_t fingerprint; /* of all points, while polling */
 };
 
-static void on_quiet(struct ev_loop *ev, ev_timer *timer, int events)
-{
-    struct watch *watch = timer->data;
-
-    watch->first_change = 0;
-    watch->on_change(watch->data, watch->what);
-}
-
 static void note_change(struct watch *watch, const char *what)
 {
     double now = loop_monotonic(watch->loop);
@@ -112,9 +104,8 @@ static void on_event(struct watch *watch, const struct inotify_event *event)
     }
 }
 
-static void on_events(struct ev_loop *ev, ev_io *watcher, int events)
+static void read_events(struct watch *watch)
 {
-    struct watch *watch = watcher->data;
     _Alignas(struct inotify_event) char bytes[EVENTS_BYTES];
     ssize_t count = read(watch->fd, bytes, sizeof(bytes));
 
@@ -123,6 +114,26 @@ static void on_events(struct ev_loop *ev, ev_io *watcher, int events)
         on_event(watch, event);
         at += (ssize_t)(sizeof(*event) + event->len);
     }
+}
+
+static void on_events(struct ev_loop *ev, ev_io *watcher, int events)
+{
+    read_events(watcher->data);
+}
+
+/* A loop that was late finds what has come meanwhile and the timer at the same time: it was not
+ * quiet then, and what is told of here need not be told of again. */
+static void on_quiet(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    struct watch *watch = timer->data;
+    double last = watch->first_change + WATCH_SECONDS_MAX;
+
+    read_events(watch);
+    if (ev_is_active(timer) && loop_monotonic(watch->loop) < last)
+        return;
+    ev_timer_stop(ev, timer);
+    watch->first_change = 0;
+    watch->on_change(watch->data, watch->what);
 }
 
 static uint64_t mix(uint64_t sum, uint64_t value)

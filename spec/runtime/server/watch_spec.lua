@@ -163,6 +163,18 @@ describe("watch", function()
     assert.is_true(is_told())
   end)
 
+  it("tells once of what has come while the loop was late", function()
+    run "echo >file"
+    set { "file" }
+    settle()
+    local read = C.watch_moment()
+    run "echo >>file"
+    system.sleep(0.2) -- longer than it has to be quiet
+    set({ "file" }, read)
+    assert.is_true(is_told())
+    assert.is_true(is_quiet())
+  end)
+
   it("tells once for many changes, but does not wait for ever for quiet", function()
     run "echo >file"
     set { "file" }
