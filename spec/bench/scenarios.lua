@@ -9,6 +9,7 @@
 ---@field name string
 ---@field what string shown
 ---@field against string the subject that others are compared with
+---@field floor string?        one that nothing can be below: all are compared with it, too
 ---@field subjects Subject[]
 ---@field connections integer?  default 64
 ---@field closes boolean?       a connection for each request
@@ -57,6 +58,7 @@ end
 local scenarios = {
   {
     name = "proxy", what = "1 KB answers, 64 connections", against = "nginx",
+    floor = "relay",
     subjects = {
       subject("relay", "relay"), NGINX, subject("nginx-unbuffered", "nginx-unbuffered"),
       subject("nginx-lua", "nginx-lua"), subject("haproxy", "haproxy"), PLAIN, FOUR,

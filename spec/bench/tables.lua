@@ -30,13 +30,24 @@ local function figures(row, columns)
   return cells
 end
 
-local function ratio_title(scenario)
-  return ("%s over that of %s"):format(scenario.measure == "paced" and "p99" or "CPU",
-    scenario.against)
+local function ratio_titles(scenario, row)
+  return {
+    ("%s over that of %s"):format(scenario.measure == "paced" and "p99" or "CPU", scenario.against),
+    row.floor_ratio and "over the " .. scenario.floor,
+  }
 end
 
-local function ratio(row)
-  return ("%.2f (%.2f to %.2f)"):format(row.ratio, row.ratio_min, row.ratio_max)
+local function ratios(row)
+  return {
+    ("%.2f (%.2f to %.2f)"):format(row.ratio, row.ratio_min, row.ratio_max),
+    row.floor_ratio and ("%.2f"):format(row.floor_ratio),
+  }
+end
+
+local function joined(first, second)
+  local all = { unpack(first) }
+  for _, cell in ipairs(second) do all[#all + 1] = cell end
+  return all
 end
 
 local function idle(row)
@@ -63,11 +74,13 @@ function tables.text(scenario, rows)
   local lines = { ("%s: %s"):format(scenario.name, scenario.what) }
   local columns = columns_of(rows)
   if scenario.measure ~= "idle" then
-    lines[2] = ("%-18s %s   %s"):format("", aligned(titles(columns)), ratio_title(scenario))
+    lines[2] = ("%-18s %s   %s"):format("", aligned(titles(columns)),
+      table.concat(ratio_titles(scenario, rows[1]), "   "))
   end
   for _, row in ipairs(rows) do
     lines[#lines + 1] = scenario.measure == "idle" and ("%-18s %s"):format(row.name, idle(row))
-      or ("%-18s %s   %s"):format(row.name, aligned(figures(row, columns)), ratio(row))
+      or ("%-18s %s   %s"):format(row.name, aligned(figures(row, columns)),
+        table.concat(ratios(row), "   "))
   end
   return table.concat(lines, "\n")
 end
@@ -83,14 +96,12 @@ local function add_table(lines, scenario, rows)
     for _, row in ipairs(rows) do lines[#lines + 1] = line { row.name, idle(row) } end
     return
   end
-  local head = { "", unpack(titles(columns)) }
-  head[#head + 1] = ratio_title(scenario)
+  local head = joined({ "", unpack(titles(columns)) }, ratio_titles(scenario, rows[1]))
   lines[#lines + 1] = line(head)
   lines[#lines + 1] = "|---|" .. ("---:|"):rep(#head - 1)
   for _, row in ipairs(rows) do
-    local cells = { row.name, unpack(figures(row, columns)) }
-    cells[#cells + 1] = ratio(row)
-    lines[#lines + 1] = line(cells)
+    lines[#lines + 1] =
+      line(joined({ row.name, unpack(figures(row, columns)) }, ratios(row)))
   end
 end
 
