@@ -4,6 +4,7 @@ local cache_origin = require "spec.support.cache_origin"
 local each_worker = require "spec.support.each_worker"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
+local latches = require "spec.support.latch"
 local peer = require "spec.support.peer"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
@@ -64,7 +65,8 @@ describe("a cache of two workers", function()
   end
 
   it("cuts off who has a part when the worker that fills is killed, and stores no part", function()
-    local path = "/killed?Cache-Control=max-age=60&bytes=64000&pause=1"
+    local latch = latches.new()
+    local path = "/killed?Cache-Control=max-age=60&bytes=64000&hold=" .. latch.path
     local clients = each_worker.connect(moongate, 2)
     local victim, other, late = clients[1], clients[3], clients[4]
     victim.client:send(http.format { path = path })
@@ -76,6 +78,7 @@ describe("a cache of two workers", function()
     local began = system.now()
     system.kill(victim.pid, system.SIGKILL)
     assert.equal("", (other.client:read_until_close()))
+    latch.open()
     late.client:send(http.format { path = path })
     assert.equal(64000, #late.client:read_response().body)
     assert.equal(2, #origin:requests())

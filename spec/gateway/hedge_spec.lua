@@ -2,6 +2,7 @@ local each_worker = require "spec.support.each_worker"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
+local latches = require "spec.support.latch"
 local peer = require "spec.support.peer"
 local peer_answers = require "spec.support.peer_answers"
 local system = require "spec.support.system"
@@ -18,10 +19,12 @@ local TEXT = [[
   route "/{rest*}" { upstream = "orders", %s }
 ]]
 
-local function answering(seconds, body)
+-- Whoever is to answer after a hedge waits for what another peer has seen, not for a time that is
+-- long enough.
+local function answering(body, condition)
   return function(connection)
     while connection:read_request() do
-      connection:sleep(seconds)
+      connection:await(condition)
       if not connection:send(("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#body,
         body)) then return end
     end
@@ -49,6 +52,12 @@ describe("hedging", function()
   end
   local function admin(path) return http.request(moongate.admin_port, { path = path }).body end
   local function orders() return json.decode(admin "/upstreams")[1] end
+  local function asked(origin, count)
+    return function() return #origin:requests() >= count end
+  end
+  local function ended(origin, count)
+    return function() return #origin:ended() >= count end
+  end
   local function wait_for_line(...)
     local text = ("%s %s %s %s %s\n"):format(...)
     wait.that(function() return system.read_file(moongate.directory .. "/stdout") == text end,
@@ -59,8 +68,8 @@ describe("hedging", function()
     start(silent, quick, 'hedge = { after = "30ms" }')
     local answer = ask "/bytes/5"
     assert.same({ 200, "01234" }, { answer.status, answer.body })
+    wait.that(ended(silent, 1))
     assert.equal(1, #silent:requests())
-    wait.that(function() return #silent:ended() == 1 end)
     local seen = orders()
     assert.same({ sent = 1, won = 1, refused = 0, reported = 0 }, seen.hedges)
     for _, target in ipairs(seen.targets) do
@@ -83,11 +92,11 @@ describe("hedging", function()
   end)
 
   it("takes the first one's answer when that comes first after all", function()
-    local slow = peer.start(answering(0.1, "slow"))
+    local slow = peer.start(answering("slow", asked(silent, 1)))
     start(slow, silent, 'hedge = { after = "10ms" }')
     assert.equal("slow", ask("/").body)
+    wait.that(ended(silent, 1))
     assert.equal(1, #silent:requests())
-    wait.that(function() return #silent:ended() == 1 end)
     assert.same({ sent = 1, won = 0, refused = 0, reported = 0 }, orders().hedges)
     wait_for_line(2, 1, "-", slow.address, silent.address)
     assert.equal("slow", ask("/").body) -- its connection was kept
@@ -95,13 +104,14 @@ describe("hedging", function()
   end)
 
   it("sends the body again, and nothing twice that is not idempotent", function()
-    start(silent, quick, 'hedge = { after = "10ms" }', 'timeout = { response = "400ms" }')
+    start(silent, quick, 'hedge = { after = "10ms" }', [[ }
+      route "POST /{rest*}" { upstream = "orders", timeout = { response = "400ms" } ]])
     local answer = ask { method = "PUT", path = "/echo", body = "what was sent" }
     assert.equal("what was sent", json.decode(answer.body).body)
     wait.that(function() return silent:requests()[1].body == "what was sent" end)
     assert.equal(504, ask({ method = "POST", path = "/", body = "once" }).status)
     assert.equal(1, #quick:requests())
-    assert.equal(2, #silent:requests())
+    wait.that(function() return #silent:requests() == 2 end)
   end)
 
   it("asks no target a second time", function()
@@ -112,15 +122,24 @@ describe("hedging", function()
       route "/" { upstream = "orders", timeout = { response = "60ms" } }
     ]]):format(silent.url) }
     assert.equal(504, ask("/").status)
+    wait.that(ended(silent, 1))
     assert.equal(1, #silent:requests())
   end)
 
   it("lets a failed attempt wait for the one that is under way", function()
+    local slow
+    local latch = latches.new()
     local closing = peer.start(function(connection)
       connection:read_request()
-      connection:sleep(0.05)
+      connection:await(latch.is_open)
     end)
-    local slow = peer.start(answering(0.12, "slow"))
+    slow = peer.start(function(connection)
+      connection:read_request()
+      latch.open()
+      connection:await(ended(closing, 1))
+      connection:sleep(0.1) -- for the gateway to see it
+      connection:answer(200, nil, "slow")
+    end)
     start(closing, slow, 'hedge = { after = "10ms" }')
     assert.equal("slow", ask("/").body)
     assert.same({ 1, 1 }, { #closing:requests(), #slow:requests() })
@@ -128,30 +147,51 @@ describe("hedging", function()
   end)
 
   it("retries when both have failed, as one would", function()
+    local latch = latches.new()
     local closing = peer.start(function(connection)
       connection:read_request()
-      connection:sleep(0.05)
+      connection:await(latch.is_open)
     end)
     start(closing, closing, 'hedge = { after = "10ms" }, breaker = { minimum = 20 }', "retries = 1")
-    assert.equal(502, ask("/").status)
+    local client = http.connect(moongate.port)
+    client:send(http.format {})
+    closing:wait_for_requests(2)
+    latch.open()
+    assert.equal(502, client:read_response().status)
+    wait.that(ended(closing, 3))
     assert.equal(3, #closing:requests())
   end)
 
   it("keeps to its share, or one a second", function()
-    start(peer.start(answering(0.05, "slow")), quick, 'hedge = { after = "10ms", share = 0 }')
-    for _ = 1, 4 do assert.equal(200, ask("/bytes/5").status) end
-    local hedges = orders().hedges
-    assert.is_true(hedges.sent >= 1 and hedges.refused >= 1, json.encode(hedges))
-    assert.equal(hedges.sent, #quick:requests())
+    local slow = peer.start(function(connection)
+      while connection:read_request() do
+        connection:sleep(0.05)
+        if not connection:answer(200, nil, "slow") then return end
+      end
+    end)
+    start(slow, quick, 'hedge = { after = "10ms", share = 0 }')
+    local began, hedges = system.now(), nil
+    wait.that(function()
+      local status = ask("/bytes/5").status
+      hedges = orders().hedges
+      return status == 200 and hedges.sent >= 1 and hedges.refused >= 1
+    end)
+    assert.is_true(hedges.sent <= 1 + (system.now() - began), json.encode(hedges))
+    wait.that(function() return #quick:requests() == hedges.sent end)
     local _, told = moongate:ask { "upstream", "orders", "--json" }
     local shown = json.decode(told).budgets[1].hedges
     assert.same({ hedges.sent, hedges.refused }, { shown.sent, shown.refused })
   end)
 
   it("only counts where it is told to report", function()
-    start(peer.start(answering(0.05, "slow")), quick,
+    local latch = latches.new()
+    start(peer.start(answering("slow", latch.is_open)), quick,
       'hedge = { after = "10ms", report_only = true }')
-    assert.equal("slow", ask("/").body)
+    local client = http.connect(moongate.port)
+    client:send(http.format {})
+    wait.that(function() return orders().hedges.reported == 1 end)
+    latch.open()
+    assert.equal("slow", client:read_response().body)
     assert.same({ sent = 0, won = 0, refused = 0, reported = 1 }, orders().hedges)
     local _, told = moongate:ask { "upstream", "orders" }
     assert.matches("(0 sent, 0 won, 0 refused, 1 only reported)", told, 1, true)
@@ -159,13 +199,22 @@ describe("hedging", function()
   end)
 
   it("is of a request that has waited in the queue, once it was sent", function()
-    local first = peer.start(answering(0.2, "first"))
+    local latch = latches.new()
+    local first = peer.start(function(connection)
+      if connection:read_request().method == "GET" then connection:sleep(3600) end
+      connection:await(latch.is_open)
+      connection:answer(200, nil, "first")
+    end)
     start(first, quick, 'hedge = { after = "20ms", share = 1 }, queue = { deadline = "5s" },\n'
       .. "adaptive = { min = 1, max = 1 }")
     local ahead = http.connect(moongate.port)
     ahead:send(http.format { method = "POST", path = "/bytes/5" })
     first:wait_for_requests(1)
-    local answer = ask "/bytes/5"
+    local behind = http.connect(moongate.port)
+    behind:send(http.format { path = "/bytes/5" })
+    wait.that(function() return orders().concurrency.queue.length == 1 end)
+    latch.open()
+    local answer = behind:read_response()
     assert.same({ 200, "01234" }, { answer.status, answer.body })
     assert.equal("first", ahead:read_response().body)
     assert.equal(1, orders().concurrency.queue.waited)
@@ -214,7 +263,7 @@ describe("hedging", function()
     end
     assert.equal("/slow", hedged(workers[2]))
     for _, worker in ipairs(workers) do system.kill(worker.pid, system.SIGKILL) end
-    workers = each_worker.connect(moongate, 1)
+    workers = wait.that(function() return each_worker.connect(moongate, 1) end)
     for _, worker in ipairs(workers) do assert.equal("/slow", hedged(worker)) end
   end)
 

@@ -1,19 +1,21 @@
 --- cache_origin: an upstream for specs of the cache, whose requests say how it answers.
 --
 -- The query says it: `status`, `bytes` (of the body) or `body`, `chunked`, `delay` (before the
--- head), `pause` (in the middle of the body), `cut` (the connection ends there), `again` (the
+-- head), `pause` (in the middle of the body), `hold` and `held` (the path of a latch that is waited
+-- for there, and before the head), `cut` (the connection ends there), `again` (the
 -- status from the second request for the same target on; "close": none at all), and every other
 -- name is a field of the answer ("+" is a blank). The body is the number of the request unless said
 -- otherwise, which tells answers apart. A request with If-None-Match of the ETag gets 304.
 
 local message = require "spec.support.message"
 local peer = require "spec.support.peer"
+local system = require "spec.support.system"
 
 local cache_origin = {}
 
 local OWN = {
   status = true, bytes = true, body = true, chunked = true, delay = true, pause = true, cut = true,
-  again = true,
+  again = true, hold = true, held = true,
 }
 
 local seen = {} -- how often each target was asked for
@@ -64,10 +66,15 @@ local function status_of(said, request)
   return said.status or 200
 end
 
+local function await(connection, path)
+  connection:await(function() return system.read_file(path) end)
+end
+
 local function send_body(connection, said, body)
   local half = math.ceil(#body / 2)
   send_piece(connection, said, body:sub(1, half))
   if said.pause then connection:sleep(tonumber(said.pause)) end
+  if said.hold then await(connection, said.hold) end
   if said.cut then return "close" end
   send_piece(connection, said, body:sub(half + 1))
   if said.chunked then connection:send "0\r\n\r\n" end
@@ -80,6 +87,7 @@ local function answer(connection, request)
   local status, tag = status_of(said, request), field(fields, "etag")
   if status == "close" then return "close" end
   if said.delay then connection:sleep(tonumber(said.delay)) end
+  if said.held then await(connection, said.held) end
   if tag and request.headers["if-none-match"] == tag then
     connection:send("HTTP/1.1 304 Status\r\n" .. message.fields(fields) .. "\r\n")
     return nil

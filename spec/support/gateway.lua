@@ -215,10 +215,28 @@ local function children(self, is_wanted)
   return pids
 end
 
+-- A process that has just been forked goes by its parent's name for a moment, whatever it will be.
+local NAMED_SECONDS = 0.02
+
+-- Whether all of `pids` were known before, or have had the time to take a name.
+local function are_named(self, pids)
+  self.named = self.named or {}
+  local is_known = true
+  for _, pid in ipairs(pids) do is_known = is_known and self.named[pid] end
+  if is_known then return true end
+  system.sleep(NAMED_SECONDS)
+  for _, pid in ipairs(pids) do self.named[pid] = true end
+  return false
+end
+
 --- Process ids of the workers.
 ---@return integer[]
 function Gateway:worker_pids()
-  return children(self, function(name) return not OTHERS[name] end)
+  local pids
+  repeat
+    pids = children(self, function(name) return not OTHERS[name] end)
+  until are_named(self, pids)
+  return pids
 end
 
 --- Process ids of the master's children that are called so.

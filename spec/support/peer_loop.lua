@@ -96,6 +96,17 @@ function Connection:sleep(seconds)
   coroutine.yield(-1, 0, seconds)
 end
 
+--- Lets other connections go on until `condition` holds, which runs in the peer's process: what
+--- another peer has seen, or a latch.
+---@param condition fun(): any
+function Connection:await(condition)
+  local deadline = system.now() + 60
+  while not condition() do
+    assert(system.now() < deadline, "a peer waited in vain")
+    self:sleep(0.005)
+  end
+end
+
 --- Whether the other side closes within `seconds`.
 ---@param seconds number
 ---@return boolean

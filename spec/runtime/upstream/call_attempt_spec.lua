@@ -59,7 +59,7 @@ describe("call over HTTP/1.1", function()
     return connection
   end
 
-  it("brings an answer, and keeps the connection for the next", function()
+  it("brings an answer, and keeps the connection for the next", upstream.in_time(function()
     start()
     local connection = warm()
     local second = call()
@@ -69,7 +69,7 @@ describe("call over HTTP/1.1", function()
     second:wait_for "end"
     assert.is_truthy(second:text():find("response 200, data ok, end, ", 1, true))
     assert.is_truthy(second:record():find "reused")
-  end)
+  end))
 
   it("sees the end of an answer with an empty body", function()
     start()
@@ -110,7 +110,7 @@ describe("call over HTTP/1.1", function()
     assert.is_nil(second:text():find "failed")
   end)
 
-  it("sends a GET again that was read on a kept connection, once", function()
+  it("sends a GET again that was read on a kept connection, once", upstream.in_time(function()
     start { retries = 0 }
     local connection = warm()
     local second = call()
@@ -119,11 +119,11 @@ describe("call over HTTP/1.1", function()
     connection:close()
     accept():close()
     second:wait_for "failed upstream%-closed"
-  end)
+  end))
 
   -- By a reset even before its kernel has said so.
   for _, ending in ipairs { "close", "reset" } do
-    it("does not send a POST again that was read, then " .. ending, function()
+    it("does not send a POST again that was read, then " .. ending, upstream.in_time(function()
       start()
       local connection = warm()
       local second = call "POST"
@@ -133,7 +133,7 @@ describe("call over HTTP/1.1", function()
       connection[ending](connection)
       second:wait_for "failed upstream%-closed"
       assert.is_true(has_nobody_waiting())
-    end)
+    end))
   end
 
   it("tries a GET again on a fresh connection that is closed, as often as allowed", function()
@@ -151,7 +151,7 @@ describe("call over HTTP/1.1", function()
     ["after the head"] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n",
     ["in the body"] = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n123",
   } do
-    it("fails once when the connection is reset " .. stage, function()
+    it("fails once when the connection is reset " .. stage, upstream.in_time(function()
       start { retries = 0 }
       local only = call "POST"
       only:finish()
@@ -164,7 +164,7 @@ describe("call over HTTP/1.1", function()
       local _, failures = only:text():gsub("failed upstream%-%a+, ", "")
       assert.equal(1, failures)
       assert.is_true(has_nobody_waiting())
-    end)
+    end))
   end
 
   it("keeps no connection where none may be kept", function()
@@ -177,7 +177,7 @@ describe("call over HTTP/1.1", function()
     end
   end)
 
-  it("drops a kept connection that says something unasked", function()
+  it("drops a kept connection that says something unasked", upstream.in_time(function()
     start()
     local connection = warm()
     connection:send "HTTP/1.1 408 Request Timeout\r\n\r\n"
@@ -187,7 +187,7 @@ describe("call over HTTP/1.1", function()
     local second = call()
     accept():send(OK)
     second:wait_for "response 200"
-  end)
+  end))
 
   it("drops a connection that says more than its answer", function()
     start()
@@ -201,35 +201,37 @@ describe("call over HTTP/1.1", function()
     second:wait_for "response 201"
   end)
 
-  it("does not take what follows an answer for the answer to the next request", function()
-    start()
-    local first, successor = call(), driver:silent_call(cluster)
-    calls[#calls + 1] = successor
-    first:follow_with(successor)
-    accept():send(OK .. "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen")
-    driver:run(0.01)
-    local _, head = accept()
-    assert.is_truthy(head and head:find "^GET /successor")
-    connections[#connections]:send(OK)
-    successor:wait_for "end"
-    assert.is_nil(successor:text():find "stolen")
-  end)
+  it("does not take what follows an answer for the answer to the next request",
+    upstream.in_time(function()
+      start()
+      local first, successor = call(), driver:silent_call(cluster)
+      calls[#calls + 1] = successor
+      first:follow_with(successor)
+      accept():send(OK .. "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen")
+      driver:run(0.01)
+      local _, head = accept()
+      assert.is_truthy(head and head:find "^GET /successor")
+      connections[#connections]:send(OK)
+      successor:wait_for "end"
+      assert.is_nil(successor:text():find "stolen")
+    end))
 
-  it("gives a peer time that takes the request slowly, but not one that stops", function()
-    start { ["call.idle"] = 0.5 }
-    local only = call "PUT"
-    local connection = accept()
-    only:bytes(8 * 1024 * 1024)
-    only:finish()
-    for _ = 1, 14 do
-      driver:run(0.05)
-      connection:discard(256 * 1024)
-    end
-    assert.equal("", only:text())
-    only:wait_for("failed upstream%-write%-timeout", 3)
-  end)
+  it("gives a peer time that takes the request slowly, but not one that stops",
+    upstream.in_time(function()
+      start { ["call.idle"] = 0.5 }
+      local only = call "PUT"
+      local connection = accept()
+      only:bytes(8 * 1024 * 1024)
+      only:finish()
+      for _ = 1, 14 do
+        driver:run(0.05)
+        connection:discard(256 * 1024)
+      end
+      assert.equal("", only:text())
+      only:wait_for("failed upstream%-write%-timeout", 3)
+    end))
 
-  it("aborts the connection of a call that is given back in the middle", function()
+  it("aborts the connection of a call that is given back in the middle", upstream.in_time(function()
     start()
     local first = call()
     local connection = accept()
@@ -239,5 +241,5 @@ describe("call over HTTP/1.1", function()
     driver:run(0.01)
     assert.is_true(connection:is_closed(0.2))
     assert.is_truthy(driver:status(cluster):find "busy 0 idle 0")
-  end)
+  end))
 end)

@@ -151,12 +151,12 @@ describe("call", function()
     assert.is_truthy(one:record():find "attempts 10 ")
   end)
 
-  it("reports a name that does not resolve", function()
+  it("reports a name that does not resolve", upstream.in_time(function()
     start()
     local one = call(driver:cluster({ { 80, host = "no-such-name.invalid" } }, { retries = 0 }))
     one:wait_for("failed", 5)
     assert.is_truthy(one:text():find "^failed upstream%-dns")
-  end)
+  end))
 
   it("fails at once when the cluster is empty", function()
     start()
@@ -192,7 +192,7 @@ describe("call", function()
     end
   end)
 
-  it("does not send again what may have been processed", function()
+  it("does not send again what may have been processed", upstream.in_time(function()
     start { writes_heads = true }
     local one, stream = called(driver:cluster { (driver:listen()) }, "POST")
     one:finish()
@@ -200,7 +200,7 @@ describe("call", function()
     C.fake_fail(stream, upstream.fault "upstream-closed")
     one:wait_for "failed upstream%-closed"
     assert.equal(1, C.fake_streams_opened())
-  end)
+  end))
 
   it("sends again what never arrived, even if it is not idempotent", function()
     start()
@@ -244,15 +244,16 @@ describe("call", function()
     one:wait_for "failed upstream%-closed"
   end)
 
-  it("does not send a request on a kept connection twice if some of it arrived", function()
-    start { writes_heads = true }
-    local cluster = driver:cluster { (driver:listen()) }
-    warm(cluster)
-    local one, stream = called(cluster, "POST")
-    driver:run(0.02)
-    C.fake_hang_up(C.fake_session_of(stream))
-    one:wait_for "failed upstream%-closed"
-  end)
+  it("does not send a request on a kept connection twice if some of it arrived",
+    upstream.in_time(function()
+      start { writes_heads = true }
+      local cluster = driver:cluster { (driver:listen()) }
+      warm(cluster)
+      local one, stream = called(cluster, "POST")
+      driver:run(0.02)
+      C.fake_hang_up(C.fake_session_of(stream))
+      one:wait_for "failed upstream%-closed"
+    end))
 
   it("does not send a body twice that is too long to keep", function()
     start()
@@ -379,22 +380,23 @@ describe("call", function()
     assert.equal(4, attempts)
   end)
 
-  it("sets a target aside that fails, and asks it again with one request", function()
-    start()
-    local bad, fd = driver:listen()
-    local good = driver:listen()
-    local cluster = driver:cluster({ bad, good }, { failures_max = 1, set_aside_seconds = 0.4 })
-    driver:stop_listening(fd)
-    for i = 1, 6 do call(cluster) streams(i) end
-    assert.is_truthy(driver:status(cluster):find(
-      bad .. " w1 busy 0 idle 0 failures 1 aside attempts 1 errors 1", 1, true))
-    driver:run(0.45)
-    for i = 7, 10 do call(cluster) streams(i) end
-    assert.is_truthy(driver:status(cluster):find("failures 2 aside attempts 2 errors 2", 1, true))
-  end)
+  it("sets a target aside that fails, and asks it again with one request",
+    upstream.in_time(function()
+      start()
+      local bad, fd = driver:listen()
+      local good = driver:listen()
+      local cluster = driver:cluster({ bad, good }, { failures_max = 1, set_aside_seconds = 0.4 })
+      driver:stop_listening(fd)
+      for i = 1, 6 do call(cluster) streams(i) end
+      assert.is_truthy(driver:status(cluster):find(
+        bad .. " w1 busy 0 idle 0 failures 1 aside attempts 1 errors 1", 1, true))
+      driver:run(0.45)
+      for i = 7, 10 do call(cluster) streams(i) end
+      assert.is_truthy(driver:status(cluster):find("failures 2 aside attempts 2 errors 2", 1, true))
+    end))
 
   describe("in time", function()
-    it("waits for an answer so long, from the end of the request on", function()
+    it("waits for an answer so long, from the end of the request on", upstream.in_time(function()
       start()
       local one, stream = called_within("call.response", 0.2)
       driver:run(0.25)
@@ -405,9 +407,9 @@ describe("call", function()
       one:wait_for "failed upstream%-timeout"
       assert.equal(0, C.fake_session_of(stream))
       assert.equal(1, C.fake_streams_opened())
-    end)
+    end))
 
-    it("waits anew after an informational answer", function()
+    it("waits anew after an informational answer", upstream.in_time(function()
       start()
       local one, stream = called_within("call.response", 0.2)
       C.fake_tell_sent(stream)
@@ -416,9 +418,9 @@ describe("call", function()
       driver:run(0.12)
       assert.is_nil(one:text():find "failed")
       one:wait_for "failed upstream%-timeout"
-    end)
+    end))
 
-    it("waits so long for the word that lets a body come", function()
+    it("waits so long for the word that lets a body come", upstream.in_time(function()
       start { writes_heads = true }
       local cluster = driver:cluster({ (driver:listen()) }, { ["call.response"] = 0.2 })
       for i, word in ipairs { false, true } do
@@ -429,38 +431,40 @@ describe("call", function()
         driver:run(0.3)
         assert.equal(word and "informational 100, " or "failed upstream-timeout, ", calls[i]:text())
       end
-    end)
+    end))
 
-    it("ends an answer that stalls, but not one that flows or is held back", function()
-      start()
-      local one, stream = called_within("call.idle", 0.2)
-      C.fake_tell_sent(stream)
-      C.fake_respond(stream, 200)
-      for _ = 1, 6 do
-        driver:run(0.04)
-        C.fake_data(stream, "x")
-      end
-      one:pause()
-      driver:run(0.25)
-      assert.is_nil(one:text():find "failed")
-      one:resume()
-      one:wait_for "failed upstream%-stalled"
-    end)
+    it("ends an answer that stalls, but not one that flows or is held back",
+      upstream.in_time(function()
+        start()
+        local one, stream = called_within("call.idle", 0.2)
+        C.fake_tell_sent(stream)
+        C.fake_respond(stream, 200)
+        for _ = 1, 6 do
+          driver:run(0.04)
+          C.fake_data(stream, "x")
+        end
+        one:pause()
+        driver:run(0.25)
+        assert.is_nil(one:text():find "failed")
+        one:resume()
+        one:wait_for "failed upstream%-stalled"
+      end))
 
-    it("ends a request that is not taken, but does not wait for its own user", function()
-      start()
-      local one, stream = called_within("call.idle", 0.04, "PUT")
-      driver:run(0.07)
-      one:data "abc"
-      driver:run(0.07)
-      assert.equal("", one:text())
-      C.fake_block(true)
-      one:data "def"
-      one:wait_for "failed upstream%-write%-timeout"
-      assert.equal(0, C.fake_session_of(stream))
-    end)
+    it("ends a request that is not taken, but does not wait for its own user",
+      upstream.in_time(function()
+        start()
+        local one, stream = called_within("call.idle", 0.04, "PUT")
+        driver:run(0.07)
+        one:data "abc"
+        driver:run(0.07)
+        assert.equal("", one:text())
+        C.fake_block(true)
+        one:data "def"
+        one:wait_for "failed upstream%-write%-timeout"
+        assert.equal(0, C.fake_session_of(stream))
+      end))
 
-    it("ends in total after so long, over all attempts", function()
+    it("ends in total after so long, over all attempts", upstream.in_time(function()
       start()
       local one, stream = called_within("call.total", 0.2)
       driver:run(0.05)
@@ -468,43 +472,46 @@ describe("call", function()
       streams(2)
       driver:run(0.2)
       assert.equal("failed timeout, ", one:text())
-    end)
+    end))
 
-    it("has no such end once both messages are complete, nor in a tunnel", function()
-      start()
-      local cluster = driver:cluster({ (driver:listen()) }, { ["call.total"] = 0.2 })
-      local one, stream = called(cluster)
-      C.fake_tell_sent(stream)
-      C.fake_respond(stream, 200)
-      C.fake_end(stream)
-      local tunnel, other = called(cluster)
-      C.fake_tell_sent(other)
-      C.fake_respond(other, 101)
-      driver:run(0.25)
-      assert.equal("sent, response 200, end, ", one:text())
-      assert.equal("sent, response 101, ", tunnel:text())
-    end)
+    it("has no such end once both messages are complete, nor in a tunnel",
+      upstream.in_time(function()
+        start()
+        local cluster = driver:cluster({ (driver:listen()) }, { ["call.total"] = 0.2 })
+        local one, stream = called(cluster)
+        C.fake_tell_sent(stream)
+        C.fake_respond(stream, 200)
+        C.fake_end(stream)
+        local tunnel, other = called(cluster)
+        C.fake_tell_sent(other)
+        C.fake_respond(other, 101)
+        driver:run(0.25)
+        assert.equal("sent, response 200, end, ", one:text())
+        assert.equal("sent, response 101, ", tunnel:text())
+      end))
 
-    it("has no such end either when the answer was complete before the request", function()
-      start()
-      local one, stream = called_within("call.total", 0.2)
-      C.fake_respond(stream, 200)
-      C.fake_end(stream)
-      C.fake_tell_sent(stream)
-      driver:run(0.25)
-      assert.equal("response 200, end, sent, ", one:text())
-    end)
+    it("has no such end either when the answer was complete before the request",
+      upstream.in_time(function()
+        start()
+        local one, stream = called_within("call.total", 0.2)
+        C.fake_respond(stream, 200)
+        C.fake_end(stream)
+        C.fake_tell_sent(stream)
+        driver:run(0.25)
+        assert.equal("response 200, end, sent, ", one:text())
+      end))
 
-    it("does not end a tunnel in which nobody says anything for a while", function()
-      start()
-      local one, stream = called_within("call.idle", 0.03)
-      C.fake_tell_sent(stream)
-      C.fake_respond(stream, 101)
-      driver:run(0.1)
-      assert.is_nil(one:text():find "failed")
-    end)
+    it("does not end a tunnel in which nobody says anything for a while",
+      upstream.in_time(function()
+        start()
+        local one, stream = called_within("call.idle", 0.03)
+        C.fake_tell_sent(stream)
+        C.fake_respond(stream, 101)
+        driver:run(0.1)
+        assert.is_nil(one:text():find "failed")
+      end))
 
-    it("leaves no deadline behind", function()
+    it("leaves no deadline behind", upstream.in_time(function()
       start()
       local cluster = driver:cluster({ (driver:listen()) },
                                      { ["call.total"] = 0.03, ["call.response"] = 0.03 })
@@ -512,9 +519,9 @@ describe("call", function()
       C.fake_tell_sent(stream)
       one:free()
       driver:run(0.05)
-    end)
+    end))
 
-    it("gives up connecting after so long", function()
+    it("gives up connecting after so long", upstream.in_time(function()
       start()
       -- 192.0.2.0/24 is for documentation: nobody answers, or the network says so at once.
       local one = call(driver:cluster({ { 9, host = "192.0.2.1" } },
@@ -522,7 +529,7 @@ describe("call", function()
       one:wait_for("failed upstream%-%a+")
       assert.is_truthy(one:text():find "connect%-timeout" or one:text():find "unroutable"
         or one:text():find "refused")
-    end)
+    end))
   end)
 
   it("half-closes a tunnel after the request had its own end", function()
@@ -537,7 +544,7 @@ describe("call", function()
     assert.equal("sent, response 101, sent, ", one:text())
   end)
 
-  it("can be given back at any moment", function()
+  it("can be given back at any moment", upstream.in_time(function()
     local moments = {
       function() end,
       function() driver:run(0.001) end,
@@ -557,7 +564,7 @@ describe("call", function()
       driver:close()
     end
     start()
-  end)
+  end))
 
   it("can be given back from within each of its events", function()
     start()

@@ -60,7 +60,7 @@ describe("dial", function()
       assert.same({ "api.test A", "api.test AAAA" }, dns.asked)
     end)
 
-    it("tries at most three", function()
+    it("tries at most three", upstream.in_time(function()
       local cluster = cluster_at(name({ 2, 3, 4, 5 }, { 5 }))
       for _ = 1, 4 do call(cluster) end
       driver:run_until(function() return C.fake_streams_opened() == 3 end)
@@ -70,7 +70,7 @@ describe("dial", function()
         if each:text() == "failed upstream-refused, " then failed = failed + 1 end
       end
       assert.equal(1, failed)
-    end)
+    end))
 
     it("takes turns among its addresses", function()
       local cluster = cluster_at(name({ 2, 3 }, { 2, 3 }))
@@ -100,7 +100,7 @@ describe("dial", function()
       dns.is_silent = false
     end)
 
-    it("can be given up while the name is asked for", function()
+    it("can be given up while the name is asked for", upstream.in_time(function()
       local cluster = cluster_at(name({ 2 }, { 2 }), { retries = 0, ["call.connect"] = 0.03 })
       driver:call(cluster):free()
       driver:run()
@@ -108,7 +108,7 @@ describe("dial", function()
       assert.same({ "api.test A", "api.test AAAA" }, dns.asked)
       assert.equal(0, C.fake_streams_opened())
       assert.is_truthy(driver:status(cluster):find "busy 0 idle 0")
-    end)
+    end))
   end)
 
   it("refuses a path that no socket can have", function()
@@ -202,7 +202,7 @@ describe("dial", function()
       assert.is_truthy(text:find "^failed upstream%-%a+" or text:find "failed upstream")
     end)
 
-    it("fails where the other side does not speak TLS", function()
+    it("fails where the other side does not speak TLS", upstream.in_time(function()
       local port = peer.start(function(connection) connection:send "what?" end).port
       local context = assert(tls.client { authority = own.certificate })
       driver:encrypt(context)
@@ -211,9 +211,9 @@ describe("dial", function()
       local call = driver:call(cluster)
       call:wait_for("failed upstream%-tls%-error", 5)
       call:free()
-    end)
+    end))
 
-    it("is not what it was when a target becomes encrypted", function()
+    it("is not what it was when a target becomes encrypted", upstream.in_time(function()
       local served = peer.start(answer, { tls = { cert = server.certificate, key = server.key } })
       local context = assert(tls.client { authority = own.certificate })
       driver:cluster { served.port }
@@ -223,9 +223,9 @@ describe("dial", function()
       local call = driver:call(cluster)
       call:wait_for("end", 5)
       call:free()
-    end)
+    end))
 
-    it("connects anew after a reload with other settings", function()
+    it("connects anew after a reload with other settings", upstream.in_time(function()
       local served = peer.start(answer, { tls = { cert = server.certificate, key = server.key } })
       for i = 1, 2 do
         local context = assert(tls.client { authority = own.certificate })
@@ -239,6 +239,6 @@ describe("dial", function()
         end
         assert.equal(i, served:connections())
       end
-    end)
+    end))
   end)
 end)
