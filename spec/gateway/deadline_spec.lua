@@ -34,14 +34,14 @@ local TEXT = [[
   route "/echo" { upstream = "echo" }
   route "/silent" { upstream = "silent" }
   route "/trickling" { upstream = "trickling" }
-  route "/delay/0.2" { upstream = "echo", plugins = { { "cache", ttl = "1m" } } }
+  route "/delay/2" { upstream = "echo", plugins = { { "cache", ttl = "1m" } } }
   route "/parts" { plugins = { { "aggregate", parts = {
     one = "http://echo/echo", two = "http://silent/" } } } }
   route "/flaky" { upstream = "flaky", timeout = "10s", deadline = { least = "1ms" } }
-  route "/total" { upstream = "echo", timeout = "2s" }
+  route "/total" { upstream = "echo", timeout = "20s" }
   route "/off" { upstream = "echo", deadline = false }
   route "/quiet" { upstream = "echo", deadline = { pass_on = false } }
-  route "/capped" { upstream = "echo", deadline = { max = "3s" } }
+  route "/capped" { upstream = "echo", deadline = { max = "30s" } }
   route "/report" { upstream = "echo", deadline = { report_only = true } }
   route "/envoy" { upstream = "echo", deadline = { field = "X-Envoy-Expected-Rq-Timeout-Ms" } }
   route "/sleep" { upstream = "echo", plugins = { { "probe", sleep = "60ms" } } }
@@ -90,9 +90,13 @@ describe("a deadline", function()
   local function seen()
     return json.decode(http.request(moongate.admin_port, { path = "/status" }).body).deadlines
   end
+  -- On a busy machine it may end sooner, elsewhere.
   local function assert_ended(where, act)
-    local before = seen().ended[where]
-    local answer = act()
+    local before, answer = seen().ended[where], nil
+    wait.that(function()
+      answer = act()
+      return seen().ended[where] == before + 1
+    end, 20, "the end of one that is " .. where)
     local _, told = moongate:ask { "status" }
     assert.matches(("\ndeadlines      [%%d%%a ,]*%d %s, "):format(before + 1, where), told)
     _, told = moongate:ask { "status", "--json" }
@@ -107,35 +111,35 @@ describe("a deadline", function()
   end
 
   it("is passed on, less what was spent here", function()
-    assert_between(4.5, 5, passed_on("/echo", "5"))
-    assert_between(4.5, 4.945, passed_on("/sleep", "5"))
-    assert_between(4000, 5000, passed_on("/envoy", "5000", "X-Envoy-Expected-Rq-Timeout-Ms"))
-    assert_between(4500, 5000, passed_on("/grpc/echo", "5S", "grpc-timeout"):match "^(%d+)m$")
+    assert_between(40, 50, passed_on("/echo", "50"))
+    assert_between(40, 49.945, passed_on("/sleep", "50"))
+    assert_between(40000, 50000, passed_on("/envoy", "50000", "X-Envoy-Expected-Rq-Timeout-Ms"))
+    assert_between(40000, 50000, passed_on("/grpc/echo", "50S", "grpc-timeout"):match "^(%d+)m$")
     local at = os.time() + 100
     assert_between(at - 0.002, at, passed_on("/unix/echo", tostring(at), "x-deadline"))
   end)
 
   it("ends a request that waits for its upstream", function()
-    assert_ended("waiting", function() return get("/silent", "0.05") end)
+    assert_ended("waiting", function() return get("/silent", "0.2") end)
     wait.that(function() return #silent:ended() > 0 end)
   end)
 
   it("cuts off an answer that has begun", function()
     local before = seen().ended.answering
     local client = http.connect(moongate.port)
-    client:send(http.format { path = "/trickling", headers = { ["X-Request-Timeout"] = "0.1" } })
+    client:send(http.format { path = "/trickling", headers = { ["X-Request-Timeout"] = "1" } })
     assert.equal(200, client:read_head().status)
     assert.equal("beg", client:read_until_close())
-    assert.equal(before + 1, seen().ended.answering)
+    wait.that(function() return seen().ended.answering == before + 1 end)
   end)
 
   it("is one client's: others who wait for the same to be stored get it", function()
     local patient = http.connect(moongate.port)
     local before = #echo:requests()
     local hasty = http.connect(moongate.port)
-    hasty:send(http.format { path = "/delay/0.2", headers = { ["X-Request-Timeout"] = "0.05" } })
+    hasty:send(http.format { path = "/delay/2", headers = { ["X-Request-Timeout"] = "1" } })
     echo:wait_for_requests(before + 1)
-    patient:send(http.format { path = "/delay/0.2" })
+    patient:send(http.format { path = "/delay/2" })
     assert.equal(504, hasty:read_response().status)
     assert.equal(200, patient:read_response().status)
     assert.equal(before + 1, #echo:requests())
@@ -159,22 +163,24 @@ describe("a deadline", function()
   end)
 
   it("begins no attempt that has too little time, and tells each what is left", function()
-    assert.equal(502, get("/flaky", "5").status)
+    assert.equal(502, get("/flaky", "50").status)
     local left = {}
     for i, request in ipairs(flaky:wait_for_requests(3)) do
       left[i] = tonumber(request.headers["x-request-timeout"])
     end
     assert.is_true(left[2] <= left[1] - 0.045 and left[3] <= left[2] - 0.045)
-    flaky:forget()
-    assert_ended("waiting", function() return get("/flaky", "0.08") end)
+    assert_ended("waiting", function()
+      flaky:forget()
+      return get("/flaky", "0.08")
+    end)
     assert.is_true(#flaky:requests() <= 2)
   end)
 
   it("may only shorten what the route allows, and is told where the route has one", function()
-    assert_between(1.5, 2, passed_on("/total", "100"))
-    assert_between(1.5, 2, passed_on "/total")
-    assert_between(0.5, 1, passed_on("/total", "1"))
-    assert_between(2.5, 3, passed_on("/capped", "100"))
+    assert_between(10.1, 20, passed_on("/total", "100"))
+    assert_between(10.1, 20, passed_on "/total")
+    assert_between(1, 10, passed_on("/total", "10"))
+    assert_between(20.1, 30, passed_on("/capped", "100"))
     assert.is_nil(passed_on "/echo")
   end)
 
@@ -206,8 +212,8 @@ describe("a deadline", function()
     local position = #moongate:log()
     assert.equal(504, get("/fetch", "0.05").status)
     assert.is_nil(moongate:log():find("fetch: 200", position, true))
-    local echoed = json.decode(get("/sleep", "5").body)
-    assert_between(4.5, 4.945, echoed.headers["x-left"])
+    local echoed = json.decode(get("/sleep", "50").body)
+    assert_between(40, 49.945, echoed.headers["x-left"])
   end)
 
   it("says what is wrong with its options", function()

@@ -8,14 +8,14 @@ local wait = require "spec.support.wait"
 
 local CONNECTIONS = 20
 -- Far less than the limit of a turn, and than a start takes here.
-local WAIT_SECONDS = 4
+local WAIT_SECONDS = 8
 
 -- Hangs where it is asked to, and takes long to start while a file is there.
 local SLOW = [[
 local moongate = require "moongate"
 local slow = { summary = "Takes its time.",
   options = { file = { type = "string", help = "while it is there" } } }
-function slow:start() if io.open(self.file) then moongate.sleep(8) end end
+function slow:start() if io.open(self.file) then moongate.sleep(12) end end
 function slow:respond(req)
   while req.query.hang do end
   return moongate.reply.text(200, "here")
@@ -27,7 +27,7 @@ local CONFIG = [[
   workers(%d)
   listen "127.0.0.1:0"
   admin "127.0.0.1:0"
-  limits { turn_timeout = "30s" }
+  limits { turn_timeout = "60s" }
   %s
   route "/" { plugins = { { "slow", file = %q } } }
 ]]

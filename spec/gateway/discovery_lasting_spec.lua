@@ -2,6 +2,8 @@
 
 local discovered = require "spec.support.discovered"
 local gateway = require "spec.support.gateway"
+local http = require "spec.support.http"
+local json = require "cjson"
 local registry = require "spec.support.registry"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
@@ -13,8 +15,11 @@ describe("discovery", function()
 
   -- The process of the worker that asks.
   local function asker(one)
-    local number = one:log():match "worker (%d)%] upstream \"orders\": 1 targets"
-    return one:worker_pids()[tonumber(number)]
+    local number = tonumber(one:wait_for_log "worker (%d)%] upstream \"orders\": 1 targets")
+    local status = http.request(one.admin_port, { path = "/status" }).body
+    for _, worker in ipairs(json.decode(status).workers.list) do
+      if worker.worker == number then return worker.pid end
+    end
   end
 
   it("is one worker's work, and another's when that dies or is stuck", function()
@@ -29,7 +34,8 @@ describe("discovery", function()
     source:say("targets", self:list_of(2))
     for i = 1, 2 do
       self.gateway = gateways[i]
-      self.gateway:wait_for_log 'upstream "orders": 1 targets by http [^\n]* 1 came [^\n]* 1 went'
+      self.gateway:wait_for_log(
+        'upstream "orders": 1 targets by http [^\n]* 1 came [^\n]* 1 went', 60)
     end
     system.kill(stuck, system.SIGCONT)
     for i = 1, 2 do
@@ -82,11 +88,14 @@ describe("discovery", function()
     local before = measure()
     assert.is_true(before.series >= 2 * 11)
     for number = 102, 112 do say(number) end
-    assert.same(before, measure())
+    wait.that(function()
+      local now = measure()
+      return now.counters == before.counters and now.series == before.series
+    end)
     self:answered()
     local attempts = 'moongate_target_attempts_total{upstream="orders",target="%s"} (%%d+)'
     attempts = attempts:format((self.origins[1].address:gsub("%.", "%%.")))
-    assert.is_true(tonumber(self:admin "/metrics":match(attempts)) > 0)
+    wait.that(function() return tonumber(self:admin "/metrics":match(attempts)) > 0 end)
   end)
 
   it("has no target any more where a reload brings a source that means that", function()

@@ -76,7 +76,7 @@ describe("discovery by", function()
     start('dns = "orders.test:8080", ttl_min = "100ms", retry_max = "100ms"', words_for_names())
     local all = "http://127.0.0.1:8080 1 0 other, http://127.0.0.2:8080 1 0 other, "
       .. "http://[::1]:8080 1 0 other"
-    assert.equal(all, targets())
+    wait_for(all)
     say_names [[{ ["orders.test"] = { ttl = 0, A = { "\127\0\0\3" } } }]]
     wait_for "http://127.0.0.3:8080 1 0 other"
     say_names "{}" -- there is no such name any more
@@ -96,7 +96,7 @@ describe("discovery by", function()
       A = { "\127\0\0\1" }, AAAA = { ("\0"):rep(15) .. "\1" } } }]]
     start('dns = "orders.test:8080", ttl_min = "50ms", retry_max = "50ms", empty = true',
       words_for_names())
-    assert.equal("http://127.0.0.1:8080 1 0 other, http://[::1]:8080 1 0 other", targets())
+    wait_for "http://127.0.0.1:8080 1 0 other, http://[::1]:8080 1 0 other"
     say_names [[{ ["orders.test"] = { ttl = 0, A = { "\127\0\0\2" }, AAAA_code = 2 } }]]
     wait_for "http://127.0.0.2:8080 1 0 other, http://[::1]:8080 1 0 other"
     -- None of this family, and of the other one nobody knows: that is no list.
@@ -115,7 +115,7 @@ describe("discovery by", function()
       words_for_names())
     local all = "http://a.orders.test:80 1000 0 other, http://a.orders.test:82 500 0 other, "
       .. "http://b.orders.test:81 1 1 other, http://c.orders.test:83 5 1 other"
-    assert.equal(all, targets())
+    wait_for(all)
     say_names [[{ ["_http._tcp.orders.test"] = { ttl = 0, SRV = { { 0, 0, 0, "" } } } }]]
     wait_for_error "the list is empty" -- "." (RFC 2782): decidedly not there
     say_names [[{ ["_http._tcp.orders.test"] = { ttl = 0, SRV = { { 0, 0, 80, "a b" } } } }]]
@@ -136,7 +136,7 @@ describe("discovery by", function()
       instance("10.0.0.2", "10.0.0.1", 81, 5000, "a") }, 200, 7)
     start(([[consul = "%s/", service = "orders", tag = "a b", datacenter = "dc1", token = "secret!",
       wait = "20s", retry_max = "100ms"]]):format(agent.url), "workers(2)") -- and one asks
-    assert.equal("http://10.0.0.1:80 1 0 other, http://10.0.0.2:81 1000 0", targets())
+    wait_for "http://10.0.0.1:80 1 0 other, http://10.0.0.2:81 1000 0"
     local function asked(i)
       return wait.that(function() return agent:notes()[i] end, 20)
     end
@@ -178,7 +178,7 @@ describe("discovery by", function()
     start(('eureka = "%s/eureka", app = "ORDERS", interval = "100ms", retry_max = "100ms"'):format(
       server.url))
     local all = "http://10.0.0.1:80 3 0, https://two.test:8443 1 0 other"
-    assert.equal(all, targets())
+    wait_for(all)
     assert.same({ "/eureka/apps/ORDERS", "application/json" },
       { server:notes()[1].target, server:notes()[1].accept })
     server:say("ORDERS", json.encode { application = { instance =

@@ -56,11 +56,11 @@ describe("discovery", function()
     self:start('file = "targets.json", interval = "50ms", retry_max = "50ms", timeout = "50ms"', {
       files = { ["targets.json"] = self:list_of(1) },
       env = { LD_PRELOAD = system.absolute "build/release/spec/hanging.so" } })
-    assert.equal("1", self:answered())
+    self:wait_for "1"
     local path = self.gateway.directory .. "/targets.json"
     system.write_file(path .. ".hangs", "")
     self:wait_for_error "a file before it has not ended"
-    assert.is_truthy(self.gateway:log():find("reading it does not end", 1, true))
+    self.gateway:wait_for_log "reading it does not end"
     -- The generation that goes is freed, and the next one built, in the background.
     local config = self.gateway.directory .. "/gateway.lua"
     system.write_file(config, system.read_file(config) .. 'route "/more" { upstream = "orders" }')
@@ -70,7 +70,7 @@ describe("discovery", function()
     system.write_file(path, self:list_of(2))
     os.remove(path .. ".hangs")
     self:wait_for "2"
-    assert.is_nil(self:shown().error)
+    wait.that(function() return self:shown().error == nil end)
   end)
 
   its("ends while a file hangs that it has not lost patience with", function()

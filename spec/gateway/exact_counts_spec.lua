@@ -163,7 +163,13 @@ describe("what a gateway counts", function()
     assert.equal(500, http.request(self.port, { path = "/raising" }).status)
     assert.equal(502, http.request(self.port, { path = "/counted" }).status)
     assert.is_truthy(http.exchange(self.port, "GET / HTTP/9.9\r\n\r\n"):find "^HTTP/1.1 [45]")
+    local before = {}
+    for _, pid in ipairs(self:worker_pids()) do before[pid] = true end
     self:kill_workers()
+    wait.that(function()
+      local pids = self:worker_pids()
+      return #pids == 2 and not before[pids[1]] and not before[pids[2]]
+    end, 30, "other workers")
     local text = metrics(self)
     assert.equal(1, metric(text,
       'moongate_plugin_errors_total{plugin="answer",route="GET /raising"}'))

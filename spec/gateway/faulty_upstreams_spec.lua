@@ -333,14 +333,14 @@ describe("an upstream that does wrong", function()
   end)
 
   it("comes and goes: a breaker opens, and closes again", function()
-    local kinds, asked, last = {}, 0, nil
+    local kinds, asked, last, wrong = {}, 0, nil, nil
     wait.that(function()
       -- One right after the other: it is open for 50 ms.
       for _ = 1, 4 do
         local path = "/alone/" .. asked
         local answer = get(path)
         kinds[answer.status], asked, last = true, asked + 1, answer.status
-        if last == 200 then assert.equal(faults.body(path), answer.body) end
+        if last == 200 and faults.body(path) ~= answer.body then wrong = answer.body end
       end
       for _, row in ipairs(json.decode(http.request(self.admin_port,
         { path = "/breakers" }).body).breakers) do
@@ -349,6 +349,7 @@ describe("an upstream that does wrong", function()
         end
       end
     end)
+    assert.is_nil(wrong)
     assert.same({ [200] = true, [502] = true, [503] = true }, kinds)
   end)
 

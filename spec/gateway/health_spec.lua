@@ -93,7 +93,8 @@ describe("health", function()
     return table.concat(bodies, " ")
   end
 
-  local PROBES = 'health = { path = "/healthz", interval = "100ms", fall = 1, rise = 1, %s }'
+  local PROBES =
+    'health = { path = "/healthz", interval = "100ms", timeout = "20s", fall = 1, rise = 1, %s }'
 
   it("is asked for, and decides who gets requests in all workers", function()
     local one, two = target "one", target "two"
@@ -161,7 +162,7 @@ describe("health", function()
     local silent = peer.start(require("spec.support.peer_answers").silent)
     local resetting = peer.start(require("spec.support.peer_answers").resetting)
     local self = start({ silent, resetting, target "one" },
-      'health = { path = "/healthz", interval = "100ms", timeout = "100ms" }')
+      'health = { path = "/healthz", interval = "100ms", timeout = "700ms" }')
     wait_for_states(self, "down down up")
     assert.equal("one one one", answers(self, 3))
   end)
@@ -179,7 +180,7 @@ describe("health", function()
   it("is asked for by one worker, and by another when that one is killed", function()
     local one, two = target "one", target "two"
     local self = start({ one, two }, PROBES:format "", 2)
-    local prober = wait.that(function() return status_of(self).prober end, 10, "a prober")
+    local prober = wait.that(function() return status_of(self).prober end, 20, "a prober")
     one:say "503 sorry"
     wait_for_states(self, "down up")
     local pid
@@ -193,7 +194,7 @@ describe("health", function()
       return now
     end, 10, "another prober")
     local before = #one:probes()
-    wait.that(function() return #one:probes() > before + 2 end, 10, "probes to go on")
+    wait.that(function() return #one:probes() > before + 2 end, 20, "probes to go on")
     assert.equal("down up", states(self))
     one:say "200 fine"
     wait_for_states(self, "up up")

@@ -15,7 +15,7 @@ local ffi = require "ffi"
 local moongate = require "moongate"
 ffi.cdef "int getpid(void);"
 local who = { summary = "Tells who answers.", options = {} }
-function who:start() moongate.sleep(0.3) end
+function who:start() moongate.sleep(1) end
 function who:respond() return moongate.reply.text(200, tostring(ffi.C.getpid())) end
 return who
 ]]

@@ -107,6 +107,14 @@ describe("the nursery", function()
     return pids
   end
 
+  -- Both workers, once they serve.
+  local function both()
+    return wait.that(function()
+      local pids = serving()
+      return #pids == 2 and pids
+    end, 60, "two workers")
+  end
+
   -- How often it has been built by something that is not `pids`.
   local function builders()
     local count, pids = 0, {}
@@ -119,9 +127,9 @@ describe("the nursery", function()
 
   -- Kills that worker; the process id of who takes its place.
   local function kill(worker)
-    local pid, others = serving()[worker], {}
-    for _, other in ipairs(serving()) do others[other] = true end
-    system.kill(pid, system.SIGKILL)
+    local before, others = both(), {}
+    for _, other in ipairs(before) do others[other] = true end
+    system.kill(before[worker], system.SIGKILL)
     return wait.that(function()
       local now = serving()
       if #now < 2 then return end
@@ -145,14 +153,15 @@ describe("the nursery", function()
 
   it("has built what the first workers run, and whoever takes a dead one's place", function()
     start()
+    local pid = await_nursery()
     local _, by = builders()
-    assert.is_true(by[await_nursery()])
-    for _, pid in ipairs(serving()) do assert.is_nil(by[pid]) end
+    assert.is_true(by[pid])
+    for _, one in ipairs(both()) do assert.is_nil(by[one]) end
     local before = builders()
     local random = {}
-    for _, pid in ipairs(serving()) do random[answer_of(pid).random] = true end
+    for _, one in ipairs(both()) do random[answer_of(one).random] = true end
     for i = 1, 3 do
-      local pid = kill(i % 2 + 1)
+      pid = kill(i % 2 + 1)
       local answer = answer_of(pid)
       assert.equal(self.pid, answer.parent)
       assert.equal("first", answer.text)
@@ -183,6 +192,17 @@ describe("the nursery", function()
     return json.decode(answer.body)
   end
 
+  -- Asks until `condition` holds of the answer; none may fail.
+  local function ask_until(condition, what)
+    local failure
+    wait.that(function()
+      local fine, answer = pcall(get)
+      if not fine then failure = failure or answer end
+      return fine and condition(answer)
+    end, 60, what)
+    assert.is_nil(failure)
+  end
+
   for _, stage in ipairs { "build", "start", "swap" } do
     it("may die while workers are in the midst of a reload: " .. stage, function()
       local held = [[use { { "held" } }]]
@@ -190,34 +210,33 @@ describe("the nursery", function()
         files = { ["plugins/witness.lua"] = WITNESS, ["plugins/held.lua"] = HELD } }
       local before = await_nursery()
       local function write(name, text) system.write_file(self.directory .. "/" .. name, text) end
-      write("held", ("%s %s "):format(stage, table.concat(serving(), " ")))
+      write("held", ("%s %s "):format(stage, table.concat(both(), " ")))
       write("gateway.lua", gateway.complete(CONFIG:format("second", held)))
       self:signal(system.SIGHUP)
-      wait.that(function()
-        get()
+      ask_until(function()
         return system.read_file(self.directory .. "/holds")
           or stage == "swap" and self:log():find "generation 2 serves"
-      end, 60, "the stage")
+      end, "the stage")
       system.kill(before, system.SIGKILL)
       write("killed", "")
       self.generation = 2
-      wait.that(function() return get().text == "second" end, 60, "the next generation")
+      ask_until(function(answer) return answer.text == "second" end, "the next generation")
       self:wait_for_log("generation 2 serves", 60)
-      for _, pid in ipairs(serving()) do assert.equal("second", answer_of(pid).text) end
+      for _, pid in ipairs(both()) do assert.equal("second", answer_of(pid).text) end
       assert.equal("second", answer_of(kill(1)).text)
     end)
   end
 
   it("dies with a worker under load, and no connection is refused", function()
     start()
-    local pid = await_nursery()
+    local pid, pids = await_nursery(), both()
     for _ = 1, 20 do get() end
     system.kill(pid, system.SIGKILL)
-    system.kill(serving()[2], system.SIGKILL)
-    wait.that(function()
+    system.kill(pids[2], system.SIGKILL)
+    ask_until(function()
       for _ = 1, 20 do get() end
       return status().restarts == 1 and #serving() == 2
-    end, 60, "a worker in its place")
+    end, "a worker in its place")
   end)
 
   it("that does not fork is ended, and a worker builds for itself", function()
@@ -227,19 +246,18 @@ describe("the nursery", function()
     local pid = kill(1)
     local _, by = builders()
     assert.is_true(by[pid])
-    assert.is_true(is_gone(stopped))
+    wait.that(function() return is_gone(stopped) end, 20, "its end")
     await_nursery(stopped)
   end)
 
   it("forks nobody of a generation that has gone by", function()
     start()
-    local stopped, pid = await_nursery(), serving()[1]
+    local stopped, pid = await_nursery(), both()[1]
     system.kill(stopped, system.SIGSTOP)
     system.kill(pid, system.SIGKILL) -- its successor is asked for, and does not come
     wait.that(function() return #serving() == 1 end, 20, "the death to be noticed")
     self:reload { ["gateway.lua"] = CONFIG:format("second", "") }
-    wait.that(function() return #serving() == 2 end, 60, "two workers")
-    for _, one in ipairs(serving()) do assert.equal("second", answer_of(one).text) end
+    for _, one in ipairs(both()) do assert.equal("second", answer_of(one).text) end
   end)
 
   it("has the worker in place of one that is stuck", function()
@@ -254,8 +272,8 @@ describe("the nursery", function()
     local client = http.connect(self.port)
     client:send(http.format { path = "/hang" })
     self:wait_for_log "is replaced"
-    wait.that(function() return status().restarts == 1 and #serving() == 2 end, 60, "a worker")
-    for _, pid in ipairs(serving()) do answer_of(pid) end
+    wait.that(function() return status().restarts == 1 end, 60, "a worker")
+    for _, pid in ipairs(both()) do answer_of(pid) end
     assert.equal(count, (builders()))
   end)
 
@@ -281,7 +299,7 @@ describe("the nursery", function()
     start()
     local before = await_nursery()
     self:refuse { ["gateway.lua"] = "listen = = 1" }
-    assert.equal(before, nursery().pid)
+    assert.equal(before, await_nursery())
     self:signal(system.SIGHUP)
     assert.equal(before, await_nursery())
     assert.equal("first", answer_of(kill(1)).text)
@@ -292,7 +310,11 @@ describe("the nursery", function()
     await_nursery()
     self:reload { ["gateway.lua"] = CONFIG:format("second", "") }
     wait.that(function() return nursery().generation ~= 1 end)
-    assert.is_false(pcall(socket.connect, "127.0.0.1", self.ports[2]))
+    wait.that(function()
+      local connected, client = pcall(socket.connect, "127.0.0.1", self.ports[2])
+      if connected then client:close() end
+      return not connected
+    end, 20, "a connection to be refused")
   end)
 
   it("is a user that may do as little as its workers", function()
@@ -305,7 +327,7 @@ describe("the nursery", function()
     end
     assert.matches("Uid:%s*65534%s*65534%s*65534.*CapEff:%s*0+NoNewPrivs:%s*1",
       limits(await_nursery()))
-    local before = limits(serving()[1])
+    local before = limits(both()[1])
     assert.equal(before, limits(kill(1)))
     assert.matches("SigBlk:%s*0+$", before)
   end)
@@ -314,7 +336,7 @@ describe("the nursery", function()
     start()
     local pid = await_nursery()
     assert.equal(0, self:ask { "stop" })
-    assert.is_true(is_gone(pid))
+    wait.that(function() return is_gone(pid) end, 20, "its end")
     start()
     pid = await_nursery()
     local directory = self:crash()
@@ -326,11 +348,12 @@ describe("the nursery", function()
     start()
     for _ = 1, 2 do
       local pid = await_nursery()
-      for _, one in ipairs { serving()[1], pid, serving()[2] } do
+      local pids = both()
+      for _, one in ipairs { pids[1], pid, pids[2] } do
         system.kill(one, system.SIGKILL)
       end
       await_nursery(pid)
-      wait.that(function() return #serving() == 2 end, 20, "two workers")
+      both()
     end
     wait.that(function()
       return #self:worker_pids() == 2

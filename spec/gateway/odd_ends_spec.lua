@@ -3,6 +3,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
+local latches = require "spec.support.latch"
 local peer = require "spec.support.peer"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
@@ -19,7 +20,7 @@ return identify
 local PAUSE = [[
 local sleep = require("moongate").sleep
 local pause = { summary = "sleeps", options = {} }
-function pause:request() sleep(0.4) end
+function pause:request() sleep(1.5) end
 return pause
 ]]
 
@@ -128,10 +129,10 @@ describe("a gateway", function()
   end)
 
   it("does not hold its own pause against the client", function()
-    local self = start(peer.start(), PAUSE, 'body_timeout = "500ms"')
+    local self = start(peer.start(), PAUSE, 'body_timeout = "2s"')
     local client = http.connect(self.port)
     client:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
-    system.sleep(0.7)
+    system.sleep(2.3)
     client:send "1234567890"
     assert.equal(200, client:read_response().status)
     client:close()
@@ -153,10 +154,12 @@ describe("a gateway", function()
   end)
 
   it("stays when a client ends its side in the moment of an upgrade", function()
+    local latch = latches.new()
     local origin = peer.start(function(connection)
       connection:read_head()
-      connection:sleep(0.2)
+      connection:await(latch.is_open)
       connection:send(SWITCHING)
+      connection:note "switched"
       connection:send(connection.stream:receive_all())
     end)
     local self = start(origin)
@@ -166,7 +169,8 @@ describe("a gateway", function()
     origin:wait_for_requests(1)
     system.kill(worker, SIGSTOP)
     client:finish()
-    system.sleep(0.4)
+    latch.open()
+    wait.that(function() return #origin:notes() == 1 end)
     system.kill(worker, SIGCONT)
     assert.equal(101, client:read_response().status)
     client:read_until_close()

@@ -25,7 +25,7 @@ describe("with a real provider", function()
       consumer "mobile" {}
       local function jwt(more)
         local options = { "jwt", jwks = "%s/jwks", issuer = "%s", audience = "%s",
-          type = "at+jwt", interval = "50ms", timeout = "500ms", lifetime = "1h",
+          type = "at+jwt", interval = "50ms", timeout = "3s", lifetime = "1h",
           consumer_claim = "client_id" }
         for name, value in pairs(more) do options[name] = value end
         return { options }
@@ -49,6 +49,7 @@ describe("with a real provider", function()
 
   it("its tokens are verified, with their scopes and for whom they are", function()
     local token = provider:token("read", oidc_provider.AUDIENCE)
+    wait.that(function() return get("/read", token).status ~= 503 end)
     for _ = 1, 3 do
       local answer = get("/read", token)
       assert.equal(200, answer.status, answer.body)

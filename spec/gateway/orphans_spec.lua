@@ -111,7 +111,7 @@ describe("a gateway whose master is killed", function()
   for _, user in ipairs { "", 'user "nobody"' } do
     it("leaves no worker behind" .. (user ~= "" and ", of another user either" or ""), function()
       if user ~= "" and not is_root then return end
-      await_end(crash(start(user)), 10)
+      await_end(crash(start(user)), 30)
     end)
   end
 
@@ -126,11 +126,11 @@ describe("a gateway whose master is killed", function()
         if ok then other:close() return false end
       end
       return true
-    end, 2, "connections to be refused")
+    end, 20, "connections to be refused")
     assert.equal("late", client:read_response().body)
     client:close()
     silent:close()
-    await_end(pids, 10)
+    await_end(pids, 30)
   end)
 
   it("can be started again at once, under load", function()
@@ -161,13 +161,13 @@ describe("a gateway whose master is killed", function()
     crash(self)
     local successor = start_again(self)
     assert.equal(200, http.request(successor.port, { path = "/bytes/1" }).status)
-    await_end(pids, 10)
+    await_end(pids, 30)
     client:close()
   end)
 
   it("leaves a port to whoever has it by then", function()
     local self = start()
-    await_end(crash(self), 10)
+    await_end(crash(self), 30)
     local other = socket.listen("127.0.0.1", self.port)
     local code, _, err = self:ask({ "run" }, { seconds = 20 })
     assert.equal(1, code)

@@ -105,7 +105,7 @@ describe("what plugins cost", function()
         if found[key] ~= value then return false end
       end
       return true
-    end, 10)
+    end, 30)
     if not ok then assert.same(expected, found) end
     return found
   end

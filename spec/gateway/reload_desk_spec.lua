@@ -183,11 +183,18 @@ describe("a gateway whose files change", function()
 
     it("goes on for who waits when the client has left", function()
       local self = start()
-      write(self, config("two", "watch(false) for i = 1, 1e8 do local _ = i end"))
+      local go = self.directory .. "/go"
+      write(self, ([[
+        local waits = { summary = "Waits for a file.", options = {}, request = function() end }
+        while not io.open(%q) do end
+        return waits
+      ]]):format(go), "plugins/waits.lua")
+      write(self, config("two", 'watch(false) use { { "waits" } }'))
       local client = http.connect(self.admin_port)
       client:send "POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
       wait.that(function() return #self:children "rehearsal" > 0 end, 20, "the process that reads")
       client:close()
+      system.write_file(go, "")
       self:wait_for_log "generation 2 serves %(admin%)"
       assert.equal(200, post(self).status)
     end)
@@ -248,7 +255,7 @@ describe("a gateway whose files change", function()
       becomes(self, "my 2 piece", "/two")
       write(self, 'include "routes/two.lua" listen "127.0.0.1:0"')
       wait.that(function() return http.request(self.port, { path = "/" }).status == 404 end)
-      assert.equal("watch", status(self).cause)
+      wait.that(function() return status(self).cause == "watch" end)
     end)
 
     it("runs them when they are renamed into place", function()
@@ -280,14 +287,14 @@ describe("a gateway whose files change", function()
       local self = watching()
       write(self, "return = 1", "plugins/part.lua")
       self:wait_for_log "was not reloaded: [^\n]*part.lua:1:"
-      assert.equal("watch", status(self).last_failure.cause)
+      wait.that(function() return status(self).last_failure.cause == "watch" end)
       assert.equal("own text part", body(self))
       write(self, 'route "/" { plugins = { { "none" } } }', "routes/two.lua")
       self:wait_for_log 'was not reloaded: [^\n]*"none"'
       os.remove(self.directory .. "/routes/two.lua")
       write(self, "return 7", "plugins/part.lua")
       becomes(self, "own text7")
-      assert.is_nil(status(self).last_failure)
+      wait.that(function() return status(self).last_failure == nil end)
     end)
 
     it("finds a file that it had looked for in vain", function()
@@ -311,9 +318,12 @@ describe("a gateway whose files change", function()
       assert.equal(0, (self:ask { "reload" }))
       write(self, config("three", "watch(false)"))
       becomes(self, "three")
-      local pipe = io.popen(("cat /proc/%d/fdinfo/* | grep -c 'inotify wd'"):format(self.pid))
-      assert.equal("0", pipe:read "*l")
-      pipe:close()
+      wait.that(function()
+        local pipe = io.popen(("cat /proc/%d/fdinfo/* | grep -c 'inotify wd'"):format(self.pid))
+        local count = pipe:read "*l"
+        pipe:close()
+        return count == "0"
+      end)
     end)
   end)
 
@@ -345,21 +355,29 @@ describe("a gateway whose files change", function()
       local function slow(text)
         return ('local t = { summary = "%s", options = {} }\n'):format(text) .. [[
           local moongate = require "moongate"
-          function t:start() moongate.log.warning "begins" moongate.sleep(1) end
+          local go = debug.getinfo(1, "S").source:match "^@(.*)/plugins/" .. "/go"
+          function t:start()
+            moongate.log.warning "begins"
+            while not io.open(go) do moongate.sleep(0.01) end
+          end
           function t:request(req) end
           return t
         ]]
       end
       local text = config("one", 'use { { "slow" } } watch(true)')
-      local self = gateway.start { config = text, files = { ["plugins/slow.lua"] = slow "1" } }
+      local self = gateway.start { config = text,
+        files = { ["plugins/slow.lua"] = slow "1", go = "" } }
       write(self, slow "2", "plugins/slow.lua")
       self:wait_for_log "generation 2 serves %(watch%)"
       local before = #self:log()
+      os.remove(self.directory .. "/go")
       local asking = process.spawn({ gateway.binary(), "rollback", "-c",
         self.directory .. "/gateway.lua" }, { env = { RUNTIME_DIRECTORY = self.directory } })
       self:wait_for_log("begins", 20, before)
       write(self, slow "3", "plugins/slow.lua")
-      assert.equal(0, asking:wait(20))
+      system.sleep(2) -- longer than changes are waited for to end
+      write(self, "", "go")
+      assert.equal(0, asking:wait(60))
       self:wait_for_log("files have changed; rolled back", 20, before)
       local now = status(self)
       assert.same({ 3, "rollback", true }, { now.generation, now.cause, now.held })

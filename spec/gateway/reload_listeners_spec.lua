@@ -52,7 +52,7 @@ describe("a reload", function()
       assert.equal(200, clients[i]:request({ path = "/bytes/1" }).status)
     end
     self:reload { ["gateway.lua"] = config 'listen "127.0.0.1:0"' }
-    wait.that(function() return not pcall(http.connect, port) end, 10, "the port to be closed")
+    wait.that(function() return not pcall(http.connect, port) end, 20, "the port to be closed")
     for _, client in ipairs(clients) do
       assert.equal(200, client:request({ path = "/bytes/1" }).status)
     end
@@ -74,7 +74,7 @@ describe("a reload", function()
         client:close()
       end
       assert.is_true(answers(new))
-      assert.is_false(answers(old))
+      wait.that(function() return not answers(old) end)
       old, new = new, old
     end
   end)
@@ -105,7 +105,7 @@ describe("a reload", function()
     assert.equal(200, proxied:request({ path = "/bytes/1" }).status)
     local bare = http.connect(port)
     bare:send(http.format { path = "/bytes/1" })
-    assert.is_true(bare:is_closed(5))
+    assert.is_true(bare:is_closed(20))
   end)
 
   it("takes a socket on to a worker that is started later", function()
@@ -131,7 +131,7 @@ describe("a reload", function()
     self:reload { ["gateway.lua"] = config 'listen "127.0.0.1:0"' }
     assert.is_true(system.now() - began >= 0.2)
     assert.equal(200, kept:request({ path = "/bytes/1" }).status)
-    assert.is_false(answers(port))
+    wait.that(function() return not answers(port) end)
     assert.is_true(answers(self.port))
   end)
 

@@ -193,7 +193,9 @@ describe("a reload", function()
       local client = http.connect(self.port)
       client:send(http.format { path = "/delay/0.5" })
       origin:wait_for_requests(1)
+      origin:freeze()
       self:reload { ["gateway.lua"] = config [[route "/" { plugins = { { "mock" } } }]] }
+      origin:thaw()
       assert.equal(404, get(self, "/delay/0").status)
       assert.equal("late", client:read_response().body)
     end)
@@ -218,6 +220,7 @@ describe("a reload", function()
       self:reload { ["plugins/life.lua"] = life "two" }
       self:wait_for_log "life two loops"
       assert.equal(1, count(self:log(), "life one starts"))
+      wait.that(function() return count(self:log(), "life one stops") > 0 end)
       assert.equal(1, count(self:log(), "life one stops"))
       local before = #self:log()
       wait.that(function() return logged(self, "two", "ticks", before) > 2 end)
@@ -242,7 +245,7 @@ describe("a reload", function()
 
     it("after the tasks that requests had spawned", function()
       local self = start "one"
-      assert.equal("one", get(self, "/", { ["x-task"] = "0.5" }).body)
+      assert.equal("one", get(self, "/", { ["x-task"] = "2" }).body)
       self:reload { ["plugins/life.lua"] = life "two" }
       self:wait_for_log "life one task done.*life one stops"
     end)

@@ -47,6 +47,7 @@ describe("a reload keeps", function()
     local self = reloading.start { config = text }
     local held = http.connect(self.port)
     held:send(http.format { path = "/delay/1.5" })
+    wait.that(function() return #origin:requests() == 1 end)
     local client = http.connect(self.port)
     for _ = 1, 3 do
       for _ = 1, 5 do client:request { path = "/bytes/1" } end
@@ -57,7 +58,7 @@ describe("a reload keeps", function()
     wait.that(function() return metric(self, counted) == 16 end)
     local attempts = ('moongate_target_attempts_total{upstream="up",target="%s"}')
       :format(origin.url:match "//(.*)")
-    wait.that(function() return metric(self, attempts) == 16 end, 10, "attempts to be counted")
+    wait.that(function() return metric(self, attempts) == 16 end, 20, "attempts to be counted")
     -- Requests to the admin listener count, too: each of these by one.
     local before = metric(self, "moongate_http_requests_total")
     assert.is_true(before > 16)

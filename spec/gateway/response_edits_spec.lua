@@ -87,7 +87,7 @@ local CASES = {
   limits = {
     plugins = [[{ "rate-limit", by = "route", limits = {
         { limit = 9, window = "1h", name = "hour" }, { limit = 3, window = "90s", name = 'q"' },
-        { limit = 5, window = 0.5, name = "part" } } },
+        { limit = 5, window = 3600.5, name = "part" } } },
       { "transform", response = { add_headers = { ["ratelimit"] = "own" } } },
       { "rate-limit", limit = 7, window = "1h", name = "other", by = "route" },
       { "quota", limit = 8, name = "used", by = "route", persist = false }]],

@@ -49,17 +49,19 @@ describe("a gateway", function()
         idle:request { path = "/bytes/1" }
         origin:forget()
         local busy = in_flight(self, 0.8)
+        origin:freeze()
         self:signal(name == "SIGTERM" and system.SIGTERM or 2)
-        assert.is_true(idle:is_closed(5))
+        assert.is_true(idle:is_closed(20))
         wait.that(function()
           local ok, client = pcall(http.connect, self.port)
           if ok then client:close() end
           return not ok
-        end, 5, "connections to be refused")
+        end, 20, "connections to be refused")
+        origin:thaw()
         local response = busy:read_response()
         assert.equal("late", response.body)
         assert.equal("close", response.headers.connection)
-        assert.equal(0, self.process:wait(5))
+        assert.equal(0, self.process:wait(20))
         self:stop()
       end)
     end
@@ -67,7 +69,7 @@ describe("a gateway", function()
     it("finishes an answer that is half sent, and a body that is half received", function()
       local self = start()
       local reader, writer = http.connect(self.port), http.connect(self.port)
-      reader:send(http.format { path = "/events/10/0.05" })
+      reader:send(http.format { path = "/events/10/0.1" })
       assert.equal(200, reader:read_head().status)
       writer:send "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc"
       origin:wait_for_requests(2)
@@ -76,7 +78,7 @@ describe("a gateway", function()
       writer:send "def"
       assert.equal("6", writer:read_response().body)
       assert.is_truthy(reader:read_until_close():find("data: 10\n\n\r\n0\r\n\r\n", 1, true))
-      assert.equal(0, self.process:wait(5))
+      assert.equal(0, self.process:wait(20))
     end)
 
     it("answers a request that was on its way to an idle connection, and says that it closes",
@@ -86,17 +88,17 @@ describe("a gateway", function()
         client:request { path = "/bytes/1" }
         admin:request { path = "/ready" }
         self:signal(system.SIGTERM)
-        wait.that(function() return admin:request({ path = "/ready" }).status == 503 end, 5)
+        wait.that(function() return admin:request({ path = "/ready" }).status == 503 end)
         local response = client:request { path = "/bytes/2" }
         assert.equal("close", response.headers.connection)
-        assert.is_true(client:is_closed(5))
-        assert.equal(0, self.process:wait(5))
+        assert.is_true(client:is_closed(20))
+        assert.equal(0, self.process:wait(20))
       end)
 
     it("answers one behind an answer whose head had promised to stay", function()
       local self = start()
       local client = http.connect(self.port)
-      client:send(http.format { path = "/events/5/0.1" })
+      client:send(http.format { path = "/events/5/0.5" })
       assert.is_nil(client:read_head().headers.connection)
       self:signal(system.SIGTERM)
       self:wait_for_log "stopping"
@@ -104,7 +106,7 @@ describe("a gateway", function()
       local answers = client:read_until_close()
       assert.is_truthy(answers:find("data: 5\n\n\r\n0\r\n\r\nHTTP/1.1 200 OK\r\n", 1, true))
       assert.is_truthy(answers:lower():find("connection: close", 1, true))
-      assert.equal(0, self.process:wait(5))
+      assert.equal(0, self.process:wait(20))
     end)
 
     it("accepts who has connected by then", function()
@@ -118,7 +120,7 @@ describe("a gateway", function()
       for _, pid in ipairs(pids) do system.kill(pid, system.SIGCONT) end
       for i = 51, 100 do clients[i]:send(http.format { path = "/bytes/3" }) end
       for i = 1, 100 do assert.equal(200, clients[i]:read_response().status) end
-      assert.equal(0, self.process:wait(5))
+      assert.equal(0, self.process:wait(20))
     end)
 
     it("fails nobody while many ask", function()
@@ -134,9 +136,9 @@ describe("a gateway", function()
       local self = start 'limits { drain_timeout = "200ms" }'
       local busy = in_flight(self, 60)
       self:signal(system.SIGTERM)
-      assert.equal(0, self.process:wait(5))
+      assert.equal(0, self.process:wait(20))
       assert.is_truthy(self:log():find "1 requests are cut off")
-      assert.is_true(busy:is_closed(5))
+      assert.is_true(busy:is_closed(20))
     end)
 
     it("does not wait when it is told twice", function()
@@ -145,7 +147,7 @@ describe("a gateway", function()
       self:signal(system.SIGTERM)
       self:wait_for_log "stopping"
       self:signal(system.SIGTERM)
-      assert.equal(0, self.process:wait(5))
+      assert.equal(0, self.process:wait(20))
     end)
   end)
 
@@ -159,7 +161,7 @@ describe("a gateway", function()
       wait.that(function()
         local now = self:worker_pids()
         return #now == 2 and now[1] ~= before[1] and now[2] ~= before[1]
-      end, 10, "another worker")
+      end, 30, "another worker")
       -- Connections may wait for the new one, but none is lost.
       for _ = 1, 20 do assert.equal(200, http.request(self.port).status) end
     end)
@@ -167,12 +169,15 @@ describe("a gateway", function()
     it("loses that worker's requests only", function()
       local self = start "workers(2)"
       local clients, pids = {}, self:worker_pids()
-      for i = 1, 12 do
+      for i = 1, 30 do
         clients[i] = http.connect(self.port)
         clients[i]:send(http.format { path = "/delay/0.6" })
       end
-      origin:wait_for_requests(12)
+      origin:wait_for_requests(30)
+      origin:freeze()
       system.kill(pids[2], system.SIGKILL)
+      self:wait_for_log "was ended by signal 9"
+      origin:thaw()
       local answered = 0
       for _, client in ipairs(clients) do
         local ok, response = pcall(client.read_response, client)
@@ -182,8 +187,8 @@ describe("a gateway", function()
         end
         client:close()
       end
-      -- Twelve connections on one of two workers: once in two thousand.
-      assert.is_true(answered > 0 and answered < 12, answered .. " were answered")
+      -- Thirty connections on one of two workers: once in five hundred million.
+      assert.is_true(answered > 0 and answered < 30, answered .. " were answered")
     end)
   end)
 
@@ -191,12 +196,12 @@ describe("a gateway", function()
     local self = start "workers(2)"
     local pids = self:worker_pids()
     self:signal(system.SIGKILL)
-    self.process:wait(5)
+    self.process:wait(20)
     for _, pid in ipairs(pids) do
       wait.that(function()
         local status = system.read_file(("/proc/%d/status"):format(pid))
         return not status or status:find "State:%s*Z"
-      end, 10, "a worker to end")
+      end, 30, "a worker to end")
     end
     pcall(self.stop, self)
   end)

@@ -14,7 +14,7 @@ describe("listening sockets", function()
 
   -- Runs a gateway that cannot start: its exit code and what it says.
   local function run_in_vain(text)
-    local code, _, stderr = gateway.run({ "run" }, { config = text, seconds = 20 })
+    local code, _, stderr = gateway.run({ "run" }, { config = text, seconds = 60 })
     return code, stderr
   end
 
@@ -47,7 +47,7 @@ describe("listening sockets", function()
       { stdout = directory .. "/stdout", stderr = directory .. "/log" })
     wait.that(function()
       return (system.read_file(directory .. "/log") or ""):find "ready"
-    end, 20, "the first gateway")
+    end, 60, "the first gateway")
     killed:signal(9)
     killed:wait(10)
     local second = gateway.start { config = text }

@@ -137,7 +137,7 @@ describe("the strict back door", function()
         assert.equal(502, response.status)
         assert.is_truthy(response.headers["proxy-status"]:find "^moongate; error=http_")
       end
-      wait.that(function() return #origin:ended() > ended end, 5, "the connection to be closed")
+      wait.that(function() return #origin:ended() > ended end, 20, "the connection to be closed")
     end)
   end
 

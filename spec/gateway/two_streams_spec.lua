@@ -33,7 +33,7 @@ describe("two exchanges on one connection", function()
 
   it("are answered side by side", function()
     local client = client_of(in_front_of(peer.start()))
-    client:send(1, "H", "GET /delay/0.3 spec\n")
+    client:send(1, "H", "GET /delay/2 spec\n")
     client:send(1, "E")
     client:send(2, "H", "GET /bytes/10 spec\n")
     client:send(2, "E")
@@ -74,7 +74,7 @@ describe("two exchanges on one connection", function()
     client:send(2, "H", "POST /taken spec\n")
     -- The kernel's buffers take some of it, then stream 1 stands still.
     assert.is_true(client:send_data(1, 2 ^ 26, 0.5) < 2 ^ 26)
-    assert.equal(BODY, client:send_data(2, BODY, 5))
+    assert.equal(BODY, client:send_data(2, BODY, 20))
     client:send(2, "E")
     assert.truthy(client:receive(2).payload:find "^200\n")
     assert.equal("ok", (client:receive_body(2)))
@@ -94,7 +94,7 @@ describe("two exchanges on one connection", function()
         speaker:send(waiting[i].id, "D", waiting[i].payload:match "^%u+ (%S+)")
         speaker:send(waiting[i].id, "E")
       end
-      connection:sleep(5)
+      connection:sleep(60)
     end)
     local server = start(([[
       listen "127.0.0.1:0"
@@ -104,7 +104,7 @@ describe("two exchanges on one connection", function()
     -- The second request can only be answered when the first is on the same connection, waiting.
     local one, other = http.connect(server.port), http.connect(server.port)
     one:send "GET /one HTTP/1.1\r\nHost: spec\r\n\r\n"
-    wait.that(function() return upstream:connections() == 1 end, 5, "a connection")
+    wait.that(function() return upstream:connections() == 1 end, 20, "a connection")
     other:send "GET /other HTTP/1.1\r\nHost: spec\r\n\r\n"
     assert.equal("/other", other:read_response("GET").body)
     assert.equal("/one", one:read_response("GET").body)

@@ -65,9 +65,7 @@ describe("an upgrade", function()
     return tonumber(body:match("\n" .. name .. " (%d+)") or 0)
   end
 
-  local function wait_for_end(of)
-    assert.equal(0, of:wait(20))
-  end
+  local function wait_for_end(of) assert.equal(0, of:wait(60)) end
 
   -- Replaces text of the configuration.
   local function edit(self, from, to)
@@ -78,10 +76,8 @@ describe("an upgrade", function()
   end
 
   local function sockets_in(directory)
-    local pipe = io.popen(("ls '%s' | grep -c '[.]sock$'"):format(directory))
-    local count = tonumber(pipe:read "*a")
-    pipe:close()
-    return count
+    local _, out = process.run { "sh", "-c", ("ls '%s' | grep -c '[.]sock$'"):format(directory) }
+    return tonumber(out)
   end
 
   -- A verb, while something else goes on.
@@ -134,8 +130,11 @@ describe("an upgrade", function()
     assert.is_truthy(err:find(("nothing has changed: pid %d goes on\n"):format(self.pid), 1, true),
       err)
     local after = status(self)
-    assert.same({ before.pid, before.generation, before.workers },
-      { after.pid, after.generation, after.workers })
+    assert.same({ before.pid, before.generation, #before.workers },
+      { after.pid, after.generation, #after.workers })
+    for i, worker in ipairs(before.workers) do
+      assert.equal(worker.pid, after.workers[i].pid)
+    end
     assert.equal(200, http.request(self.port, { path = "/bytes/1" }).status)
     return err
   end
@@ -186,7 +185,7 @@ describe("an upgrade", function()
     end
     assert.equal(200, http.request(self.port, { path = "/limited" }).status)
     assert.equal(429, http.request(self.port, { path = "/limited" }).status)
-    wait.that(function() return metric(self, "counted_total") == 7 end, 5)
+    wait.that(function() return metric(self, "counted_total") == 7 end)
   end)
 
   it("begins with new memory where that is configured in another way, and says so", function()
@@ -214,7 +213,7 @@ describe("an upgrade", function()
     assert.equal("ping", tunnel:receive(4))
     tunnel:close()
     wait_for_end(self.previous)
-    wait.that(function() return status(self).previous_pid == nil end, 5)
+    wait.that(function() return status(self).previous_pid == nil end)
     self:upgrade()
   end)
 
@@ -239,13 +238,15 @@ describe("an upgrade", function()
     local client = http.connect(self.port)
     client:send(http.format { path = "/delay/1" })
     origin:wait_for_requests(1)
+    origin:freeze()
     self:upgrade()
+    origin:thaw()
     local code, out = self:ask { "stop" }
     assert.equal(0, code)
     assert.equal("stopped\n", out)
     assert.equal("late", client:read_response().body)
-    assert.equal(0, self.previous:wait(1))
-    assert.equal(0, self.process:wait(1))
+    assert.equal(0, self.previous:wait(20))
+    assert.equal(0, self.process:wait(20))
     self:stop()
   end)
 
@@ -279,7 +280,7 @@ describe("an upgrade", function()
     client:send "a"
     assert.equal("1", client:read_response().body)
     assert.equal("done\nstopped\n", asking:receive_all())
-    assert.equal(0, self.process:wait(5))
+    assert.equal(0, self.process:wait(20))
     self:stop()
   end)
 
@@ -291,7 +292,7 @@ describe("an upgrade", function()
     local before = #self:log()
     self:upgrade()
     wait_for_end(self.previous)
-    assert.is_false(pcall(http.request, port, { path = "/bytes/1" }))
+    wait.that(function() return not pcall(http.request, port, { path = "/bytes/1" }) end)
     local added = {}
     for address in self:log():sub(before):gmatch "[^n] listening on 127.0.0.1:(%d+)" do
       added[#added + 1] = tonumber(address)
@@ -344,12 +345,12 @@ describe("an upgrade", function()
     wait.that(function() return http.request(self.port, { path = "/counted" }).body == "two" end)
     edit(self, '"two"', '"three"')
     assert.equal(0, (self:ask { "reload" }))
-    assert.equal("three", http.request(self.port, { path = "/counted" }).body)
+    wait.that(function() return http.request(self.port, { path = "/counted" }).body == "three" end)
     local code, _, err = self:ask { "run" }
     assert.equal(1, code)
     assert.is_truthy(err:find("pid is " .. self.pid, 1, true), err)
     assert.equal(0, (self:ask { "stop" }))
-    assert.equal(0, self.process:wait(5))
+    assert.equal(0, self.process:wait(20))
     self:stop()
   end)
 
@@ -470,7 +471,7 @@ describe("an upgrade", function()
         stderr = directory .. "/log" })
       wait.that(function()
         return (system.read_file(directory .. "/log") or ""):find "ready"
-      end, 20, "the gateway")
+      end, 60, "the gateway")
       local code, _, err = process.run({ gateway.binary(), "upgrade", "-c", path },
         { env = { RUNTIME_DIRECTORY = directory } })
       unshared:kill()
@@ -532,9 +533,9 @@ describe("an upgrade", function()
       end)
       assert.is_truthy(refusal(self):find("an upgrade is under way", 1, true))
       self:stop()
-      assert.equal(1, asking:wait(10))
+      assert.equal(1, asking:wait(30))
       assert.is_truthy(system.read_file(directory .. "/err"):find("is stopping", 1, true))
-      assert.is_false(system.kill(pid, 0))
+      wait.that(function() return not system.kill(pid, 0) end)
       process.remove(directory)
     end)
   end)
@@ -543,7 +544,7 @@ describe("an upgrade", function()
     local self = start()
     edit(self, '"one"', '"two"')
     local asked = { begin(self, "reload"), begin(self, "upgrade"), begin(self, "reload") }
-    for _, verb in ipairs(asked) do assert.equal(0, verb:wait(30)) end
+    for _, verb in ipairs(asked) do assert.equal(0, verb:wait(60)) end
     wait_for_end(self.process)
     follow(self)
     assert.equal("two", http.request(self.port, { path = "/counted" }).body)
@@ -580,8 +581,8 @@ describe("an upgrade", function()
     local pid = wait_for_successor(self, workers)
     self:wait_for_log "begins"
     system.kill(pid, system.SIGKILL)
-    assert.equal(1, asking:wait(10))
-    assert.equal(0, metric(self, "starting"))
+    assert.equal(1, asking:wait(30))
+    wait.that(function() return metric(self, "starting") == 0 end)
   end)
 
   it("goes on alone when the gateway before is killed meanwhile", function()
@@ -591,7 +592,7 @@ describe("an upgrade", function()
     self:wait_for_log "begins"
     local before = #self:log()
     self.process:kill()
-    assert.equal(1, asking:wait(10))
+    assert.equal(1, asking:wait(30))
     wait.that(function() return self:log():find("ready", before, true) end)
     follow(self)
     assert.equal(200, http.request(self.port, { path = "/bytes/1" }).status)
