@@ -3,6 +3,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
+local latches = require "spec.support.latch"
 local peer = require "spec.support.peer"
 local system = require "spec.support.system"
 
@@ -15,6 +16,7 @@ local ANSWERS = {
   ["/none"] = { 204, "" },
   ["/accepted"] = { 202, '{"later":true}' },
   ["/slow"] = { 200, '"late"', nil, 0.3 },
+  ["/held"] = { 200, '"held"' }, -- until the latch is open
   ["/never"] = { 200, '"never"', nil, 60 },
   ["/broken"] = { 200, '{"a":01}' },
   ["/bytes"] = { 200, '"\255"' },
@@ -37,6 +39,8 @@ local ANSWERS = {
   ["/429"] = { 429, "{}", { ["Retry-After"] = "7" } },
 }
 
+local latch = latches.new()
+
 local function handler(connection)
   while true do
     local request = connection:read_request()
@@ -46,6 +50,7 @@ local function handler(connection)
       json.encode { target = request.target, body = request.body or "", headers = request.headers,
         method = request.method } }
     if answer[4] then connection:sleep(answer[4]) end
+    if path == "/held" then connection:await(latch.is_open) end
     if not connection:answer(answer[1], answer[3], answer[2]) then return end
   end
 end
@@ -186,12 +191,17 @@ describe("aggregate", function()
   end)
 
   it("runs parts side by side, each as soon as it can", function()
-    start [[parts = { a = "http://u/slow", b = "http://u/slow", c = "http://u/slow",
-      d = "http://u/slow", quick = "http://u/profile", after = "http://u/slow?{quick.id}" }]]
-    local began = system.now()
-    assert.equal(200, get().status)
-    local seconds = system.now() - began
-    assert.is_true(seconds > 0.25 and seconds < 0.58, "took " .. seconds)
+    upstream:forget()
+    start [[timeout = "30s", parts = { a = "http://u/held", b = "http://u/held",
+      c = "http://u/held", d = "http://u/held", quick = "http://u/profile",
+      after = "http://u/held?{quick.id}" }]]
+    local client = http.connect(moongate.port)
+    client:send(http.format { path = "/go/1" })
+    upstream:wait_for_requests(6)
+    latch.open()
+    local answer = client:read_response()
+    assert.equal(200, answer.status)
+    assert.is_nil(json.decode(answer.body).errors)
   end)
 
   it("waits for all that a part needs", function()
@@ -273,16 +283,16 @@ describe("aggregate", function()
   end)
 
   it("ends at once with a required part that fails, and in its whole time", function()
-    start [[timeout = "400ms", parts = { a = "http://u/never",
+    start [[timeout = "2s", parts = { a = "http://u/never",
       b = { "http://u/{query:b}", required = true }, c = { "http://u/never?{b.target}" } }]]
     local began = system.now()
     assert.equal(404, get("/go/1?b=404").status)
-    assert.is_true(system.now() - began < 0.3)
+    assert.is_true(system.now() - began < 1.9)
     began = system.now()
     assert.same({ { part = "a", reason = "timeout" },
       { part = "c", reason = "timeout" } }, json.decode(get("/go/1?b=e").body).errors)
     local seconds = system.now() - began
-    assert.is_true(seconds > 0.35 and seconds < 5, "took " .. seconds)
+    assert.is_true(seconds > 1.95 and seconds < 20, "took " .. seconds)
   end)
 
   it("takes parameters of any name", function()

@@ -75,7 +75,7 @@ describe("forward-auth", function()
       consumer "mobile" { keys = { "key-of-mobile" } }
       use { { "metrics" } }
       local function plugin(more)
-        local options = { "forward-auth", url = "%s/decide?key=hidden", timeout = "250ms",
+        local options = { "forward-auth", url = "%s/decide?key=hidden", timeout = "1500ms",
           upstream_headers = { "X-Auth-User", "x-auth-groups" } }
         for name, value in pairs(more or {}) do options[name] = value end
         return options
@@ -282,7 +282,7 @@ describe("forward-auth", function()
         for _ = 1, 2 do
           local answer = get(case[1], case[2])
           assert.equal(503, answer.status)
-          assert.equal("1", answer.headers["retry-after"])
+          assert.equal("2", answer.headers["retry-after"])
           assert.matches("authorization%-unavailable", answer.body)
         end
         assert.equal(2, #asked())

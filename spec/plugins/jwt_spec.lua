@@ -167,9 +167,9 @@ describe("jwt", function()
     end)
 
     it("a token that it has admitted, once that has expired", function()
-      local token = ec:token { exp = os.time() + 2, sub = "me", iss = "https://id", aud = "a",
+      local token = ec:token { exp = os.time() + 6, sub = "me", iss = "https://id", aud = "a",
         jti = "1", tenant = "core", scope = "read write" }
-      local typed = ec:token({ exp = os.time() + 2, sub = "me", iss = "https://id", aud = "a",
+      local typed = ec:token({ exp = os.time() + 6, sub = "me", iss = "https://id", aud = "a",
         jti = "1", tenant = "core", scope = "read write" }, { typ = "at+jwt" })
       assert.equal(401, get("/strict/", token).status)
       assert.equal(200, get("/strict/", typed).status)

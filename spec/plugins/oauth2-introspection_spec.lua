@@ -91,7 +91,7 @@ describe("oauth2-introspection", function()
       consumer "mobile" { keys = { "key-of-mobile" } }
       use { { "metrics" } }
       local function plugin(more)
-        local options = { "oauth2-introspection", endpoint = "%s/introspect", timeout = "250ms",
+        local options = { "oauth2-introspection", endpoint = "%s/introspect", timeout = "1500ms",
           client_id = "a b", client_secret = file "secret" }
         for name, value in pairs(more or {}) do options[name] = value end
         return options
@@ -255,7 +255,7 @@ describe("oauth2-introspection", function()
   it("asks again once an answer is no longer kept, or the token has expired", function()
     for _, path in ipairs { "/briefly/", "/strict/" } do
       provider:forget()
-      local bearer = active(path == "/briefly/" and {} or { exp = os.time() + 4,
+      local bearer = active(path == "/briefly/" and {} or { exp = os.time() + 6,
         iss = "https://id", aud = "a", jti = "1", tenant = "core", scope = "read write",
         iat = os.time() })
       assert.equal(200, get(path, bearer).status)
@@ -287,7 +287,7 @@ describe("oauth2-introspection", function()
         for _ = 1, 2 do
           local answer = get("/plain/", bearer)
           assert.equal(503, answer.status)
-          assert.equal("1", answer.headers["retry-after"])
+          assert.equal("2", answer.headers["retry-after"])
           assert.is_nil(answer.headers["www-authenticate"])
           assert.matches("identity%-provider%-unavailable", answer.body)
           assert.is_nil(answer.body:find(provider.address, 1, true))

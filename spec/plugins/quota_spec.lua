@@ -114,7 +114,7 @@ describe("quota", function()
       statuses(self, 9)
       -- The tenth finds that the nine are in the store, as soon as they are.
       local since = system.now()
-      wait.that(function() return system.now() - since > 1 end)
+      wait.that(function() return system.now() - since > 2 end)
       self:crash()
       self = gateway.start { config = text }
       assert.equal(90, left(self))
