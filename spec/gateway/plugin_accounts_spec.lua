@@ -292,15 +292,24 @@ describe("what plugins cost", function()
   it("stands beside the workers, and the generation that each of them runs", function()
     local self = start([[route "/" { upstream = "origin" }]], 2)
     self:reload { ["gateway.lua"] = config([[route "/x" { upstream = "origin" }]], 2) }
-    local told, shown = status_of(self)
     local pids = self:worker_pids()
     table.sort(pids)
+    local told, shown
+    wait.that(function() -- none is late, or stopped, at that instant
+      told, shown = status_of(self)
+      for _, worker in ipairs(told.workers) do
+        if worker.state ~= "serving" then return false end
+      end
+      for _, worker in ipairs(shown.workers.list) do
+        if worker.state ~= "serving" then return false end
+      end
+      return true
+    end, 20, "all to serve")
     for _, workers in ipairs { told.workers, shown.workers.list } do
       local seen = {}
       for i, worker in ipairs(workers) do
         assert.equal(i, worker.worker)
         assert.equal(2, worker.generation)
-        assert.equal("serving", worker.state)
         seen[i] = worker.pid
       end
       table.sort(seen)

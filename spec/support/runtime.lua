@@ -186,15 +186,17 @@ function runtime.run_until(loop, condition, seconds)
   end, seconds, "the event loop")
 end
 
---- Turns the loop for a while.
+--- Turns the loop for a while: when this process is held up, for longer.
 ---@param loop ffi.cdata*
 ---@param seconds number? default: what is ready now
 function runtime.run(loop, seconds)
-  local deadline = system.now() + (seconds or 0)
+  local turned, last = 0, system.now()
   repeat
     runtime.C.ev_run(loop.ev, 1)
     if seconds then system.sleep(0.001) end
-  until system.now() >= deadline
+    local now = system.now()
+    turned, last = turned + math.min(now - last, 0.01), now
+  until turned >= (seconds or 0)
 end
 
 --- The size of a C type.

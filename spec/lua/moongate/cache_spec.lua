@@ -44,7 +44,7 @@ describe("cache", function()
       route "/dies/pid" { plugins = { "dies" } }
       says("/fails", function(req, m)
         local value, why = m.cache "fails":fetch("k", 10, function()
-          m.fetch(URL .. "/delay/0.3?fails")
+          m.fetch(URL .. "/delay/1?fails")
           return nil, "down"
         end)
         return value or why
@@ -73,9 +73,9 @@ describe("cache", function()
       end)
       says("/lives", function(req, m)
         local c = m.cache "lives"
-        c:set("short", "1", 0.02) c:set_missing("none", "", 0.02) c:set("long", "1", 1e9)
+        c:set("short", "1", 0.8) c:set_missing("none", "", 0.8) c:set("long", "1", 1e9)
         local before, absent = c:get "short", c:get "none"
-        m.sleep(0.05)
+        m.sleep(0.9)
         return before, absent, c:get "short", c:get "none", c:get "long"
       end)
       says("/add", function(req, m)
@@ -155,10 +155,12 @@ describe("cache", function()
   -- All at once, on both workers.
   local function ask_at_once(path, count)
     local connections, answers = {}, {}
+    origin:freeze()
     for i = 1, count do
       connections[i] = http.connect(moongate.port)
       connections[i]:send(("GET %s HTTP/1.1\r\nHost: a\r\n\r\n"):format(path))
     end
+    origin:thaw()
     for i, connection in ipairs(connections) do
       answers[i] = connection:read_response().body
       connection:close()

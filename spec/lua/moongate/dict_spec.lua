@@ -28,10 +28,10 @@ describe("dict", function()
       end)
       says("/lives", function(req, m)
         local d = m.dict "lives"
-        d:set("short", "1", 0.02) d:set("long", "1", 1e9) d:set("ever", "1")
-        d:increment("count", 5, 0.02)
+        d:set("short", "1", 0.8) d:set("long", "1", 1e9) d:set("ever", "1")
+        d:increment("count", 5, 0.8)
         local before = d:get "short"
-        m.sleep(0.05)
+        m.sleep(0.9)
         return before, d:get "short", d:get "count", d:get "long", d:get "ever"
       end)
       says("/apart", function(req, m)

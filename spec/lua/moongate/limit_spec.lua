@@ -51,7 +51,7 @@ describe("limit", function()
         return never[1], never[3], all, (one:take "a")
       end)
       says("/soon", function(req, m)
-        local one = of(m, "soon", 1, 0.05)
+        local one = of(m, "soon", 1, 1)
         local first, _, none = one:take "a"
         local second, _, wait = one:take "a"
         m.sleep(wait)

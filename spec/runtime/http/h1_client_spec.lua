@@ -87,7 +87,7 @@ describe("a connection to an origin", function()
     end)
     for i = 1, 3 do
       assert.equal("mine", http.request(self.port).body)
-      wait.that(function() return #origin:ended() >= i end, 5, "the connection to be closed")
+      wait.that(function() return #origin:ended() >= i end, 20, "the connection to be closed")
     end
     assert.equal(3, origin:connections())
   end)
@@ -99,7 +99,7 @@ describe("a connection to an origin", function()
     end)
     for i = 1, 3 do
       http.request(self.port)
-      wait.that(function() return #origin:ended() >= i end, 5, "the connection to be closed")
+      wait.that(function() return #origin:ended() >= i end, 20, "the connection to be closed")
       assert.equal(i, origin:connections())
     end
   end)
@@ -166,7 +166,7 @@ describe("a connection to an origin", function()
 
   it("brings what a plugin collects, whole or not at all", function()
     local plugin = 'plugins = { { "probe", on_response_body = function(_, _, body) '
-      .. 'return #body .. " bytes" end, body_limit = 1000 } }, timeout = { idle = "300ms" }'
+      .. 'return #body .. " bytes" end, body_limit = 1000 } }, timeout = { idle = %q }'
     local answers = {
       { ok(("x"):rep(1000)), 200, "1000 bytes" },
       { ok(("x"):rep(1001)), 502 },
@@ -177,7 +177,7 @@ describe("a connection to an origin", function()
       { ok "", 200, "0 bytes" },
     }
     for _, answer in ipairs(answers) do
-      local self = start(answer[1], plugin)
+      local self = start(answer[1], plugin:format(answer[2] == 504 and "300ms" or "20s"))
       for _ = 1, 2 do
         local response = http.request(self.port)
         assert.equal(answer[2], response.status, answer[1])
@@ -199,7 +199,7 @@ describe("a connection to an origin", function()
     client:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"
     origin:wait_for_requests(1)
     client:reset()
-    local ended = wait.that(function() return origin:ended()[1] end, 5, "the end")
+    local ended = wait.that(function() return origin:ended()[1] end, 20, "the end")
     assert.is_truthy(ended.how:find "after 3 bytes")
   end)
 
@@ -214,7 +214,7 @@ describe("a connection to an origin", function()
     origin:wait_for_requests(1)
     client:send "3\r\nabcX"
     assert.equal(400, client:read_response().status)
-    local ended = wait.that(function() return origin:ended()[1] end, 5, "the end")
+    local ended = wait.that(function() return origin:ended()[1] end, 20, "the end")
     assert.is_truthy(ended.how:find "early")
     assert.is_nil(origin:received():find "0\r\n\r\n$")
     client:close()

@@ -76,13 +76,24 @@ describe("resolver", function()
     return finish(start(host))
   end
 
-  -- Lets time pass, while the server serves.
+  -- Lets time pass, while the server serves: when this process is held up, for longer.
   local function pass(seconds)
-    local deadline = system.now() + seconds
+    local waited, last = 0, system.now()
     loop:run(function()
       server:serve()
-      return system.now() >= deadline
-    end)
+      local now = system.now()
+      waited, last = waited + math.min(now - last, 0.06), now
+      return waited >= seconds
+    end, 60)
+  end
+
+  -- What has to be done within a second, begun anew until it was.
+  local function in_a_second(body)
+    local began
+    repeat
+      began = system.now()
+      body()
+    until system.now() - began < 0.9
   end
 
   local function count_asked(question)
@@ -153,13 +164,13 @@ describe("resolver", function()
   end)
 
   it("keeps an answer for its TTL, then asks again", function()
-    server.zone["api.test"].ttl = 1
+    server.zone["api.test"].ttl = 3
     create()
     assert.same({ "none", "192.0.2.1:80 [2001:db8::1]:80" }, resolve "api.test")
-    server.zone["api.test"] = { A = { v4(2) }, ttl = 1 }
+    server.zone["api.test"] = { A = { v4(2) }, ttl = 3 }
     assert.same({ "none", "192.0.2.1:80 [2001:db8::1]:80" }, finish(start "API.test"))
     assert.equal(2, #server.asked)
-    pass(1.1)
+    pass(3.1)
     assert.same({ "none", "192.0.2.2:80" }, resolve "api.test")
     assert.equal(4, #server.asked)
   end)
@@ -167,8 +178,12 @@ describe("resolver", function()
   it("keeps what has no TTL for a second, also by an alias", function()
     server.zone["alias.test"] = { alias = "api.test", alias_ttl = 0, A = { v4(5) }, ttl = 60 }
     create()
-    assert.same({ "none", "192.0.2.5:80" }, resolve "alias.test")
-    assert.equal("none", start("alias.test").fault)
+    local again
+    in_a_second(function()
+      assert.same({ "none", "192.0.2.5:80" }, resolve "alias.test")
+      again = start "alias.test"
+    end)
+    assert.equal("none", again.fault)
     local before = #server.asked
     pass(1.1)
     resolve "alias.test"
@@ -204,9 +219,14 @@ describe("resolver", function()
   it("says when no server answered in time, and asks again a second later", function()
     server.is_silent = true
     create { timeout = 0.05 }
-    assert.same({ "upstream-dns-timeout", "" }, resolve "api.test")
+    local again
+    in_a_second(function()
+      assert.same({ "upstream-dns-timeout", "" }, resolve "api.test")
+      again = start "api.test"
+      if again.times == 0 then finish(again) end
+    end)
     assert.is_true(count_asked "api.test A" >= 2)
-    assert.equal(1, start("api.test").times)
+    assert.equal(1, again.times)
     server.is_silent = false
     pass(1.1)
     assert.same({ "none", "192.0.2.1:80 [2001:db8::1]:80" }, resolve "api.test")
@@ -246,12 +266,12 @@ describe("resolver", function()
 
   it("goes on with the last addresses while servers fail, but not beyond a limit", function()
     server.zone["api.test"].ttl = 1
-    create { stale_seconds = 1.5 }
+    create { stale_seconds = 3 }
     resolve "api.test"
     server.zone["api.test"].code = 2
     pass(1.1)
     assert.same({ "none", "192.0.2.1:80 [2001:db8::1]:80" }, resolve "api.test")
-    pass(2.5)
+    pass(4)
     assert.same({ "upstream-dns-error", "" }, resolve "api.test")
   end)
 

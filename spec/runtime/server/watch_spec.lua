@@ -40,7 +40,7 @@ describe("watch", function()
   end
 
   local function is_told()
-    runtime.run_until(loop, function() return told > 0 end, 5)
+    runtime.run_until(loop, function() return told > 0 end)
     runtime.run(loop, 0.15)
     local times = told
     told = 0
