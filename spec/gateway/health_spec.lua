@@ -117,8 +117,8 @@ describe("health", function()
     local self = start({ one, two }, PROBES:format
       'status = { 204, "5xx" }, host = "api.test", fall = 1')
     wait_for_states(self, "up down")
-    assert.equal("api.test", one:probes()[1].host)
-    assert.equal("/healthz", one:probes()[1].target)
+    local first = wait.that(function() return one:probes()[1] end, 20, "a probe")
+    assert.same({ host = "api.test", target = "/healthz" }, first)
     gateway.stop_all()
     one:say "200 all is fine here"
     self = start({ one, two }, PROBES:format 'body = "fine"')

@@ -292,7 +292,7 @@ function Gateway:stop(options)
   options = options or {}
   if not running[self] then return end
   self.process:signal(options.signal or system.SIGTERM)
-  local code = self.process:wait(options.seconds or 30)
+  local code = self.process:wait(options.seconds or 60)
   if not code then self:kill_workers() self.process:kill() end
   local log, reports = self:log(), sanitizer_reports(self.directory)
   forget(self)

@@ -89,7 +89,7 @@ end
 
 --- Runs a program to its end.
 ---@param arguments string[]
----@param options table? as process.spawn(); `input` is what it reads; `seconds` bounds it (60)
+---@param options table? as process.spawn(); `input` is what it reads; `seconds` bounds it (120)
 ---@return integer code
 ---@return string stdout
 ---@return string stderr
@@ -101,11 +101,11 @@ function process.run(arguments, options)
     files.stdin = directory .. "/in"
     system.write_file(files.stdin, files.input)
   end
-  local child = process.spawn(arguments, files)
-  local code = child:wait(files.seconds or 60)
+  local child, seconds = process.spawn(arguments, files), files.seconds or 120
+  local code = child:wait(seconds)
   if not code then
     child:kill()
-    error(table.concat(arguments, " ") .. ": still running after " .. (files.seconds or 60) .. " s")
+    error(table.concat(arguments, " ") .. ": still running after " .. seconds .. " s")
   end
   local out, err = system.read_file(files.stdout) or "", system.read_file(files.stderr) or ""
   process.remove(directory)

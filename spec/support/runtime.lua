@@ -177,7 +177,7 @@ end
 --- Turns the loop until `condition` holds; raises when it does not within `seconds`.
 ---@param loop ffi.cdata*
 ---@param condition fun(): any
----@param seconds number? default 20
+---@param seconds number? as wait.that()
 ---@return any what `condition` returned
 function runtime.run_until(loop, condition, seconds)
   return require("spec.support.wait").that(function()

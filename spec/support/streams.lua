@@ -143,7 +143,7 @@ end
 
 --- Handles what happens until `condition` holds.
 function Loop:run(condition, seconds)
-  local deadline = system.now() + (seconds or 20)
+  local deadline = system.now() + (seconds or 60)
   while not condition() do
     if system.now() > deadline then error("the loop waited in vain", 2) end
     C.net_timeout_set(self.guard, 0.05)
