@@ -6,6 +6,11 @@ local wait = {}
 
 local LEAST_SECONDS = 60
 
+local function bound_of(seconds)
+  if seconds and seconds < 1 then return seconds end
+  return math.max(seconds or 0, LEAST_SECONDS)
+end
+
 --- Calls `condition` until it returns something true, which it returns.
 --
 -- A sanitized build on a busy machine is many times slower than a bare one, so
@@ -18,7 +23,7 @@ local LEAST_SECONDS = 60
 ---@param what string? named in the error when time is up
 ---@return any
 function wait.that(condition, seconds, what)
-  if not seconds or seconds >= 1 then seconds = math.max(seconds or 0, LEAST_SECONDS) end
+  seconds = bound_of(seconds)
   local deadline = system.now() + seconds
   local pause = 0.001
   while true do
