@@ -107,6 +107,17 @@ void h1_server_next(struct h1_server *server)
         h1_server_read_again(server);
 }
 
+/* Where a loop is late a request may have come in time: this turn reads it, as timers go first. */
+static void on_head_timeout(struct h1_server *server)
+{
+    if (buffer_length(&server->input) > 0)
+        h1_server_refuse(server, FAULT_REQUEST_TIMEOUT, buffer_length(&server->input));
+    else if (!stream_is_quiet(server->transport))
+        timeout_set(&server->timeout, idle_seconds(server));
+    else
+        h1_server_close(server, FAULT_NONE);
+}
+
 static void on_timeout(void *data)
 {
     struct h1_server *server = data;
@@ -114,10 +125,7 @@ static void on_timeout(void *data)
 
     switch (server->step) {
     case H1_SERVER_HEAD:
-        if (buffer_length(&server->input) > 0)
-            h1_server_refuse(server, FAULT_REQUEST_TIMEOUT, buffer_length(&server->input));
-        else
-            h1_server_close(server, FAULT_NONE);
+        on_head_timeout(server);
         break;
     case H1_SERVER_BODY:
         if (!server->is_paused)

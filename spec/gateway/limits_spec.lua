@@ -171,6 +171,25 @@ describe("a limit", function()
     client:close()
   end)
 
+  it("of idle time spares a request that has come when a worker is late to see that it is over",
+    function()
+      local self = start 'idle_timeout = "500ms"'
+      local worker = self:worker_pids()[1]
+      local client = wait.that(function() -- at once after an answer
+        local other = http.connect(self.port)
+        local began = system.now()
+        if other:request({ path = "/bytes/1" }).status ~= 200 then return end
+        system.kill(worker, system.SIGSTOP)
+        other:send(http.format { path = "/bytes/2" })
+        if system.now() - began < 0.4 then return other end
+        system.kill(worker, system.SIGCONT)
+      end)
+      system.sleep(0.8)
+      system.kill(worker, system.SIGCONT)
+      assert.equal("01", client:read_response().body)
+      client:close()
+    end)
+
   it("of time for an answer to be taken ends one that is not", function()
     local self = start 'send_timeout = "300ms"'
     local client = http.connect(self.port)
