@@ -4,6 +4,7 @@
 
 local http = require "spec.support.http"
 local json = require "cjson"
+local ports = require "spec.support.ports"
 local process = require "spec.support.process"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
@@ -30,12 +31,14 @@ end
 --- The secret of its clients "gateway" and "gateway-post".
 oidc_provider.GATEWAY_SECRET = "g:a/t e+w&a=y%"
 
+--- Its port is its own while it is away, too: what the kernel chooses becomes that of somebody
+--- else's connection.
 ---@param port integer?  default: a free one
 ---@return OidcProvider
 function oidc_provider.start(port)
   local self = setmetatable({ directory = system.temporary_directory() }, Provider)
   self.process = process.spawn({ "node", "spec/support/oidc_provider.mjs",
-    system.absolute(FOLDER), port and tostring(port) },
+    system.absolute(FOLDER), tostring(port or ports.free()) },
     { stdout = self.directory .. "/out", stderr = self.directory .. "/err" })
   self.port = tonumber(wait.that(function()
     if not self.process:is_running() then

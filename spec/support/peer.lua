@@ -5,6 +5,7 @@
 -- peer saw is written down as it comes, and the spec can read it at any time.
 
 local json = require "cjson"
+local ports = require "spec.support.ports"
 local process = require "spec.support.process"
 local socket = require "spec.support.socket"
 local system = require "spec.support.system"
@@ -49,11 +50,11 @@ function peer.start(handler, options)
   return self
 end
 
---- A port that refuses every connection until `keeper` is closed.
+--- A port that refuses every connection until `keeper` is closed, and that a peer can have then.
 ---@return integer port
 ---@return Socket keeper
 function peer.refusing()
-  return socket.refusing()
+  return socket.refusing(ports.free())
 end
 
 local function events(self, kind)

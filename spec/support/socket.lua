@@ -98,10 +98,11 @@ function socket.listen(host, port, backlog)
 end
 
 --- A port of 127.0.0.1 that refuses connections as long as the socket lives.
+---@param port integer? 0, the default, lets the kernel choose
 ---@return integer port
 ---@return Socket keeper
-function socket.refusing()
-  local address, family, size = address_of("127.0.0.1", 0)
+function socket.refusing(port)
+  local address, family, size = address_of("127.0.0.1", port or 0)
   local keeper = wrap(C.spec_socket(family, STREAM, 0))
   assert(C.spec_bind(keeper.fd, address, size) == 0, "bind: " .. system.last_error())
   return keeper:port(), keeper

@@ -260,8 +260,12 @@ describe("resolver", function()
 
     server.is_silent = false
     server.zone["api.test"] = { A = { v4(2) }, ttl = 60 }
-    pass(2)
-    assert.same({ "none", "192.0.2.2:80" }, resolve "api.test")
+    local tries, answer = 0
+    repeat
+      pass(0.5)
+      answer, tries = resolve "api.test", tries + 1
+    until answer[2] == "192.0.2.2:80" or tries == 20
+    assert.same({ "none", "192.0.2.2:80" }, answer)
   end)
 
   it("goes on with the last addresses while servers fail, but not beyond a limit", function()
