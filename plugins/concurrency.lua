@@ -4,15 +4,14 @@
 -- as it lasts. C gives slots back, also those of a worker that was killed. Routes whose limits have
 -- one name share the slots; a reload that changes the number keeps count.
 
+local limit_rules = require "moongate.limit_rules"
 local moongate = require "moongate"
-local scope = require "moongate.scope"
 
 local json, limit, reply, slots = moongate.json, moongate.limit, moongate.reply, moongate.slots
 local ceil = math.ceil
 
 ---@class Concurrency: Plugin
----@field slots Slots
----@field by fun(req: Request): string?
+---@field rules LimitRules
 ---@field missing "share"|"deny"
 ---@field report_only boolean
 ---@field refusal Reply
@@ -44,22 +43,20 @@ local UNIDENTIFIED = reply.problem(403, "unidentified",
 function concurrency.new(options, context)
   local name = options.name or limit.own_name("concurrency", context.route)
   options.name = name
-  options.slots = slots { name = "concurrency:" .. name, limit = options.limit }
+  options.rules = { { name = name, by = options.by,
+    gate = slots { name = "concurrency:" .. name, limit = options.limit } } }
   options.refusal = reply.problem(options.status, "too-many-at-once",
     "Too many requests at the same time.", { ["retry-after"] = ceil(options.retry_after) },
     { ["violated-policies"] = json.array { name } })
   return options
 end
 
--- Used before anything can wait.
-local place = scope.place()
-
 ---@param req Request
 ---@return Reply?  ends the request when present
 function concurrency:request(req)
-  local is_found = scope.find(self.by, req, place)
-  if not is_found and self.missing == "deny" then return UNIDENTIFIED end
-  if self.slots:take(req, place) then return nil end
+  local outcome = limit_rules.ask(self.rules, req, 1, self.missing == "share", "none")
+  if outcome == 0 then return nil end
+  if outcome < 0 then return UNIDENTIFIED end
   refused:with(self.name, self.report_only and "report" or "enforce"):add()
   if self.report_only then return nil end
   return self.refusal

@@ -7,9 +7,9 @@
 -- A consumer whose plan has a limit may have that one: what it has used stays its own.
 
 local costs = require "moongate.cost"
+local limit_rules = require "moongate.limit_rules"
 local moongate = require "moongate"
 local plans = require "moongate.plans"
-local scope = require "moongate.scope"
 local told = require "moongate.limit_fields"
 
 local limit, reply = moongate.limit, moongate.reply
@@ -177,110 +177,22 @@ end
 
 function rate_limit.response_edits(instance) return told.edits(instance.headers) end
 
-local function refuse(self, rule, seconds)
+local function refuse(self, rules, outcome)
+  if outcome < 0 then return UNIDENTIFIED end
+  local rule, wait = limit_rules.refused(rules, outcome)
   refused:with(rule.name, self.report_only and "report" or "enforce"):add()
   if self.report_only then return nil end
-  return told.denial(rule, seconds)
-end
-
-local function seconds_of(allowed, wait, reset)
-  return allowed and ceil(reset) or max(1, ceil(wait))
-end
-
--- Used before anything can wait.
-local place = scope.place()
-
-local function ask_one(self, req, rule, cost)
-  local is_found = scope.find(rule.by, req, place)
-  if not is_found and self.missing == "deny" then return UNIDENTIFIED end
-  local allowed, left, wait, reset = rule.gate:take(place, cost)
-  local seconds = seconds_of(allowed, wait, reset)
-  told.tell(self.headers, req, rule, left, seconds < math.huge and seconds or ceil(reset))
-  if allowed then return nil end
-  return refuse(self, rule, seconds)
-end
-
-local function give_back(rules, scopes, count, cost)
-  for i = 1, count do rules[i].gate:give(scopes[i], cost) end
-end
-
--- Seconds until the cost fits, which it does not now.
-local function wait_of(rule, of, cost)
-  local allowed, _, wait = rule.gate:take(of, cost)
-  if allowed then rule.gate:give(of, cost) end -- another worker has given back meanwhile
-  return wait
-end
-
--- Only looks. The reply of the first that refuses, or nil.
-local function look(self, req, rules, scopes, cost)
-  local answer, is_refused
-  for i = 1, #rules do
-    local rule = rules[i]
-    local _, left, _, reset = rule.gate:take(scopes[i], 0)
-    told.tell(self.headers, req, rule, left, ceil(reset))
-    if left < cost and not is_refused then
-      is_refused = true
-      answer = refuse(self, rule, seconds_of(false, wait_of(rule, scopes[i], cost), reset))
-    end
-  end
-  return is_refused, answer
-end
-
-local function charge(self, req, rules, scopes, cost)
-  for i = 1, #rules do
-    local rule = rules[i]
-    local allowed, left, wait, reset = rule.gate:take(scopes[i], cost)
-    local seconds = seconds_of(allowed, wait, reset)
-    told.tell(self.headers, req, rule, left, seconds < math.huge and seconds or ceil(reset))
-    if not allowed then
-      give_back(rules, scopes, i - 1, cost)
-      return refuse(self, rule, seconds)
-    end
-  end
-  return nil
-end
-
--- Places for scopes: requests take turns, and one may wait in the middle.
-local spare, spare_count = {}, 0
-
-local function take_spare()
-  if spare_count == 0 then return {} end
-  spare_count = spare_count - 1
-  return spare[spare_count + 1]
-end
-
-local function keep_spare(scopes)
-  spare_count = spare_count + 1
-  spare[spare_count] = scopes
-end
-
-local function find_scopes(self, req, rules, scopes)
-  for i = 1, #rules do
-    local of = scopes[i] or scope.place()
-    scopes[i] = of
-    if not scope.find(rules[i].by, req, of) and self.missing == "deny" then return false end
-  end
-  return true
-end
-
-local function ask_all(self, req, rules, cost)
-  local scopes = take_spare()
-  local answer, is_refused = UNIDENTIFIED, true
-  if find_scopes(self, req, rules, scopes) then
-    is_refused, answer = look(self, req, rules, scopes, cost)
-  end
-  if not is_refused then answer = charge(self, req, rules, scopes, cost) end
-  keep_spare(scopes)
-  return answer
+  return told.denial(rule, max(1, ceil(wait)))
 end
 
 ---@param req Request
 ---@return Reply?  ends the request when present
 function rate_limit:request(req)
   local rules = plans.choose(self.by_plan, req, self.rules)
-  local cost = costs.of(self.cost, req)
-  if #rules == 1 then return ask_one(self, req, rules[1], cost) end
-  return ask_all(self, req, rules, cost)
+  local outcome = limit_rules.ask(rules, req, costs.of(self.cost, req), self.missing == "share",
+    self.headers)
+  if outcome == 0 then return nil end
+  return (refuse(self, rules, outcome))
 end
 
 ---@param req Request

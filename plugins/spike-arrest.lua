@@ -4,15 +4,14 @@
 -- is refused, or waits for its turn as long as `wait` allows: turns are given when a request comes,
 -- in order, and a client that goes away loses its turn.
 
+local limit_rules = require "moongate.limit_rules"
 local moongate = require "moongate"
-local scope = require "moongate.scope"
 
 local limit, reply = moongate.limit, moongate.reply
 local ceil, floor, max = math.ceil, math.floor, math.max
 
 ---@class SpikeArrest: Plugin
----@field gate Limit
----@field by fun(req: Request): string?
+---@field rules LimitRules
 ---@field ahead number       seconds of the allowance that need no wait
 local spike_arrest = {
   summary = "Spreads requests evenly: one in each interval.",
@@ -53,21 +52,20 @@ end
 function spike_arrest.new(options, context)
   local interval = options.window / options.limit
   local name = options.name or limit.own_name("spike-arrest", context.route)
-  options.gate = limit.gcra { name = "spike-arrest:" .. name, limit = options.limit,
-    window = options.window, burst = options.burst + floor(options.wait / interval) }
+  options.rules = { { name = name, by = options.by,
+    gate = limit.gcra { name = "spike-arrest:" .. name, limit = options.limit,
+      window = options.window, burst = options.burst + floor(options.wait / interval) } } }
   options.ahead = interval * options.burst
   return options
 end
 
--- Used before anything can wait.
-local place = scope.place()
-
 ---@param req Request
 ---@return Reply?  ends the request when present
 function spike_arrest:request(req)
-  scope.find(self.by, req, place)
-  local allowed, _, wait, reset = self.gate:take(place)
-  if not allowed then return refusal(max(1, ceil(wait))) end
+  local rules = self.rules
+  local outcome = limit_rules.ask(rules, req, 1, true, "none")
+  local _, _, wait, reset = limit_rules.said(rules.first)
+  if outcome ~= 0 then return refusal(max(1, ceil(wait))) end
   local early = reset - self.ahead
   if early > 0.0005 then moongate.sleep(early) end
   return nil

@@ -148,16 +148,6 @@ function consumers.name_in_state(state)
   return consumer and consumer.name or nil
 end
 
---- For scope.lua: the same without a text of Lua, where C has it: in the first of two slices.
----@param state table
----@return true|string|nil  true: the slice has it; or the name itself; nil: there is no consumer
-function consumers.point_in_state(state, slice)
-  local consumer = state[CONSUMER]
-  if type(consumer) ~= "number" then return consumer and consumer.name or nil end
-  C.moon_consumer_texts(bridge.generation, consumer, slice)
-  return true
-end
-
 --- By an API key; takes as long for a wrong key as for a right one.
 ---@param key string
 ---@return Consumer?

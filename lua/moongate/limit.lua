@@ -25,6 +25,7 @@ local limit = {}
 ---@field limit number     units in a window
 ---@field window number    seconds
 ---@field burst number?    units that may be used at once (GCRA)
+---@field how integer      for limit_rules.lua
 ---@field take fun(self: Limit, scope: string, cost: integer?): boolean, number, number, number
 ---@field give fun(self: Limit, scope: string, cost: integer?)
 
@@ -62,7 +63,7 @@ end
 function limit.gcra(options)
   check(options)
   return setmetatable({ name = options.name, limit = options.limit, window = options.window,
-    burst = options.burst or options.limit }, Rate)
+    burst = options.burst or options.limit, how = C.MOON_LIMIT_GCRA }, Rate)
 end
 
 local function window_limit(options, how)

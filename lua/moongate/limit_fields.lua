@@ -61,10 +61,20 @@ local function told_by(rule)
   }
 end
 
---- The reply to who may come again in so many seconds, once tell() has been called.
+local function told_of(rule)
+  if not rule.told then rule.told = told_by(rule) end
+  return rule.told
+end
+
+--- What C writes of a limit.
+---@param rule RateLimitRule
+---@return ffi.cdata*  struct limit_told
+function limit_fields.told(rule) return told_of(rule).fields end
+
+--- The reply to who may come again in so many seconds.
 -- Without Retry-After where no wait helps: the request costs more than the whole allowance.
 function limit_fields.denial(rule, seconds)
-  local denials = rule.told.denials
+  local denials = told_of(rule).denials
   local known = denials[seconds]
   if known then return known end
   local made = reply.problem(429, "quota-exceeded", "Too many requests.",
@@ -74,6 +84,13 @@ function limit_fields.denial(rule, seconds)
   return made
 end
 
+--- Notes what is said of one limit in an answer whose fields Lua writes.
+---@param req Request
+---@param rule RateLimitRule
+---@param left number     requests that may come now
+---@param seconds number
+function limit_fields.note(req, rule, left, seconds) note.set(req, rule, left, seconds) end
+
 --- Notes what is said of one limit in the answer.
 ---@param headers string  the option
 ---@param req Request
@@ -81,9 +98,8 @@ end
 ---@param left number     requests that may come now
 ---@param seconds number
 function limit_fields.tell(headers, req, rule, left, seconds)
-  if not rule.told then rule.told = told_by(rule) end
   if headers == "draft" then
-    C.moon_limit_note(req.handle, rule.told.fields, left, seconds)
+    C.moon_limit_note(req.handle, told_of(rule).fields, left, seconds)
   elseif FORMS[headers] then
     note.set(req, rule, left, seconds)
   end

@@ -16,7 +16,7 @@ local tls = require "moongate.tls"
 local wait = require "moongate.core.body"
 
 -- Locals: compiled code has functions of this file's own for constants, globals it looks up.
-local setmetatable, headers_of = setmetatable, headers.of
+local setmetatable, type, headers_of = setmetatable, type, headers.of
 local C, found, text = bridge.C, bridge.found, bridge.text
 
 ---@class Request
@@ -209,8 +209,14 @@ function setters.upstream(self, name)
 end
 
 function setters.consumer(self, consumer)
-  C.moon_set_authenticated(alive(self))
-  state_of(self)[CONSUMER] = consumer or false
+  local handle = alive(self)
+  self[STATE][CONSUMER] = consumer or false
+  if type(consumer) == "number" then
+    C.moon_set_consumer_number(handle, consumer)
+  else
+    local name = consumer and consumer.name
+    C.moon_set_consumer(handle, name, name and #name or 0)
+  end
 end
 
 --- Waits for the whole body. With a body larger than the limit the request is refused (413).

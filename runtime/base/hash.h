@@ -21,3 +21,12 @@ void hash_key_init(struct hash_key *key);
 uint64_t hash_slice(const struct hash_key *key, struct slice slice);
 /* Of both together, such that ("a", "bc") and ("ab", "c") differ. */
 uint64_t hash_pair(const struct hash_key *key, struct slice one, struct slice other);
+
+/* What is known of a pair by its first: for who hashes many that begin alike. */
+struct hash_prefix {
+    uint64_t v0, v1, v2, v3;
+};
+
+struct hash_prefix hash_prefix_of(const struct hash_key *key, struct slice one);
+/* The same number as hash_pair()'s. */
+uint64_t hash_after(const struct hash_prefix *prefix, struct slice other);

@@ -4,7 +4,8 @@
  *
  * What a generation is built from is in abi_build.h; caching in abi_cache.h, digests, keys and
  * tokens in abi_crypto.h, response phases without Lua in abi_edits.h, asking several upstreams in
- * abi_gather.h, what lies outside of exchanges and generations in abi_shared.h.
+ * abi_gather.h, limits of rates and the like in abi_limits.h, what lies outside of exchanges and
+ * generations in abi_shared.h.
  *
  * Plain declarations, no preprocessor line: the C side includes this through bridge/exports.h, Lua
  * loads the very text that was compiled in through moongate/ffi.lua. Two structs are known to both:
@@ -206,6 +207,11 @@ void moon_body_replace(struct exchange *exchange, const char *bytes, size_t leng
 struct exchange *moon_exchange(struct generation *generation, uint32_t slot);
 /* What Lua keeps for it may be large: the dispatcher's table lets go of it when it ends. */
 void moon_state_holds(struct exchange *exchange);
+/* Whose request it is, by name; NULL: nobody's. It has been found out, as moon_set_authenticated()
+ * has it. */
+void moon_set_consumer(struct exchange *exchange, const char *name, size_t length);
+/* The same of a consumer of the configuration, by its number. */
+void moon_set_consumer_number(struct exchange *exchange, int consumer);
 /* Index of the route that is about to match, -1: none is left. Its `when`, if any, has not been
  * asked. */
 int moon_route_candidate(struct exchange *exchange);

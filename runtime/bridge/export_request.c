@@ -311,6 +311,19 @@ void moon_set_authenticated(struct exchange *exchange)
     exchange->is_authenticated = true;
 }
 
+void moon_set_consumer(struct exchange *exchange, const char *name, size_t length)
+{
+    exchange->is_authenticated = true;
+    decision_of(exchange)->consumer =
+        name != NULL ? arena_copy(&exchange->arena, slice_of(name, length)) : SLICE_NONE;
+}
+
+void moon_set_consumer_number(struct exchange *exchange, int consumer)
+{
+    exchange->is_authenticated = true;
+    decision_of(exchange)->consumer = consumers_name(exchange->generation->consumers, consumer);
+}
+
 void moon_cache_use(struct exchange *exchange)
 {
     exchange->cache = exchange->route != NULL ? exchange->route->cache : NULL;

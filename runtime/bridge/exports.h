@@ -15,6 +15,7 @@ struct address_set;
 struct edits;
 struct gather_plan;
 struct generation;
+struct limit_rule;
 struct limit_told;
 
 /* Their text as this binary was compiled with it, for ffi.cdef. */
@@ -27,6 +28,7 @@ const char *moon_abi_text(void);
 #include "bridge/abi_crypto.h"
 #include "bridge/abi_edits.h"
 #include "bridge/abi_gather.h"
+#include "bridge/abi_limits.h"
 #include "bridge/abi_shared.h"
 /* clang-format on */
 

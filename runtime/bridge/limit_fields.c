@@ -19,7 +19,7 @@ struct limit_note {
     struct limit_note *next;
     const struct limit_told *told;
     uint32_t step;
-    double left, seconds;
+    uint64_t left, seconds;
 };
 
 struct limit_told *moon_limit_told(struct generation *generation, const char *policy,
@@ -53,10 +53,9 @@ static struct limit_note *add_note(struct decision *decision, const struct limit
 }
 
 /* A limit belongs to one step of a chain. */
-void moon_limit_note(struct exchange *exchange, const struct limit_told *told, double left,
-                     double seconds)
+void limit_fields_note(struct decision *decision, const struct limit_told *told, uint64_t left,
+                       uint64_t seconds)
 {
-    struct decision *decision = decision_of(exchange);
     struct limit_note *note = decision->limits.first;
 
     while (note != NULL && note->told != told)
@@ -65,6 +64,12 @@ void moon_limit_note(struct exchange *exchange, const struct limit_told *told, d
         note = add_note(decision, told);
     note->left = left;
     note->seconds = seconds;
+}
+
+void moon_limit_note(struct exchange *exchange, const struct limit_told *told, double left,
+                     double seconds)
+{
+    limit_fields_note(decision_of(exchange), told, whole(left), whole(seconds));
 }
 
 static bool write_note(struct exchange *exchange, const struct limit_note *note)
@@ -77,9 +82,9 @@ static bool write_note(struct exchange *exchange, const struct limit_note *note)
     char *text = arena_alloc(&exchange->arena,
                              told->subject.length + BETWEEN.length + 2 * (size_t)SLICE_DIGITS_MAX);
     char *at = put(text, told->subject);
-    at = put(at, slice_of_uint64(whole(note->left), digits));
+    at = put(at, slice_of_uint64(note->left, digits));
     at = put(at, BETWEEN);
-    at = put(at, slice_of_uint64(whole(note->seconds), digits));
+    at = put(at, slice_of_uint64(note->seconds, digits));
     struct header field = {.name = told->field.name,
                            .value = slice_of(text, (size_t)(at - text)),
                            .id = told->field.id};

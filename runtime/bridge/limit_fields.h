@@ -12,12 +12,17 @@
 
 struct decision;
 struct limit_note;
+struct limit_told;
 
 /* In the exchange's arena: at most one for each limit of its chain. Zeroed: none. */
 struct limit_notes {
     struct limit_note *first, *last;
     uint32_t count;
 };
+
+/* What the answer tells of a limit, in the place of what was noted of it before. */
+void limit_fields_note(struct decision *decision, const struct limit_told *told, uint64_t left,
+                       uint64_t seconds);
 
 /* What one note adds to an answer. */
 #define LIMIT_NOTE_FIELDS 2

@@ -39,6 +39,11 @@ uint64_t limiter_key(const struct limiter *limiter, struct slice name, struct sl
     return cell_tag(hash_pair(limiter->hash_key, name, scope));
 }
 
+uint64_t limiter_key_after(const struct hash_prefix *name, struct slice scope)
+{
+    return cell_tag(hash_after(name, scope));
+}
+
 /* A time is void when it has passed; of a count, the seconds above its 30 bits are that time. */
 bool limiter_may_reuse(uint64_t word, const void *now_ns)
 {

@@ -73,6 +73,8 @@ bool limiter_init(struct limiter *limiter, struct segment *segment, const char *
 bool limiter_rate(uint64_t limit, uint64_t window_ns, uint64_t burst, struct limiter_take *take);
 
 uint64_t limiter_key(const struct limiter *limiter, struct slice name, struct slice scope);
+/* The same key for who has hash_prefix_of(limiter->hash_key, name). */
+uint64_t limiter_key_after(const struct hash_prefix *name, struct slice scope);
 
 enum limiter_outcome limiter_take(const struct limiter *limiter, const struct limiter_take *take,
                                   struct limiter_verdict *verdict);

@@ -8,6 +8,11 @@ local C = shared.C
 local VECTORS = {
   [0] = "abac0158050fc4dc",
   [1] = "c9f49bf37d57ca93",
+  [2] = "82cb9b024dc7d44d",
+  [3] = "8bf80ab8e7ddf7fb",
+  [4] = "cf75576088d38328",
+  [5] = "def9d52f49533b67",
+  [6] = "c50d2b50c59f22a7",
   [7] = "d3927d989bb11140",
   [8] = "369095118d299a8e",
   [9] = "25a48eb36c063de4",
@@ -49,6 +54,17 @@ describe("hash", function()
     key.low, key.high = key.low - 1, key.high + 1
     assert.are_not.equal(before, after)
     assert.are_not.equal(before, hash "x")
+  end)
+
+  it("is the same for a pair whose first is known", function()
+    for length = 0, 17 do
+      local one = count_up(length)
+      local prefix = C.hash_prefix_of(key, shared.slice(one))
+      for other = 0, 17 do
+        local text = count_up(other)
+        assert.equal(pair(one, text), bit.tohex(C.hash_after(prefix, shared.slice(text))))
+      end
+    end
   end)
 
   it("takes the border between two parts into account", function()

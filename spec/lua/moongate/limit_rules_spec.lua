@@ -19,7 +19,7 @@ local ROWS = {
   { by = "function() return nil end", text = "" },
 }
 
-describe("scope", function()
+describe("limit_rules", function()
   local moongate
 
   setup(function()
