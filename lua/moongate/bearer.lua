@@ -257,7 +257,7 @@ end
 function bearer.admit(self, req, claims, texts, owner)
   local consumer = owner or consumer_of(self, claims)
   if consumer == false then return bearer.refusal(self, "The token is nobody's here.") end
-  req.context.claims = claims
+  req.claims = claims
   auth.admit(self, req, consumer)
   bearer.strip(self, req)
   local names = self.claim_names

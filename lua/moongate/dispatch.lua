@@ -18,14 +18,14 @@ local new_request, new_response = request.of, response.of
 local HANDLE, STATE, SERIAL, STEP = parts.HANDLE, parts.STATE, parts.SERIAL, parts.STEP
 local SHAPE, BARRED, RESPONDS = parts.SHAPE, parts.BARRED, parts.RESPONDS
 local BODY, RESPONSE_BODY = parts.BODY, parts.RESPONSE_BODY
-local CONTEXT, CONSUMER = parts.CONTEXT, parts.CONSUMER
+local CONTEXT, CONSUMER, CLAIMS = parts.CONTEXT, parts.CONSUMER, parts.CLAIMS
 local ASKED, ACTIVE = parts.ASKED, parts.ACTIVE
 
 -- As in enum generation_verdict.
 local GO_ON, ANSWER, SHED = 0, 1, 2
 
 local dispatch = {
-  states = {}, -- of exchanges, by slot + 1 (parts.lua); C drops one that holds what may be large
+  states = {}, -- of exchanges, by slot + 1 (parts.lua); C empties parts that may be large
 }
 
 local states = dispatch.states
@@ -55,11 +55,12 @@ end
 local function reset(state, serial)
   state[SERIAL], state[STEP], state[ASKED], state[ACTIVE] = serial, 0, 0, 0
   state[BODY], state[RESPONSE_BODY], state[CONTEXT] = false, false, false
-  state[CONSUMER], state[RESPONDS], state[SHAPE], state[BARRED] = false, false, false, false
+  state[CLAIMS], state[CONSUMER], state[RESPONDS], state[SHAPE] = false, false, false, false
+  state[BARRED] = false
 end
 
 local function new_state(slot)
-  local state = { false, 0, false, false, false, false, false, false, 0, 0, 0 }
+  local state = { false, 0, false, false, false, false, false, false, 0, 0, 0, false }
   states[slot + 1] = state
   return state
 end

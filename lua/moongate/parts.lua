@@ -22,4 +22,5 @@ return {
   STEP = 9,     -- of the chain, running; see chain.lua
   ASKED = 10,   -- bit set of the steps whose `when` has been asked,
   ACTIVE = 11,  -- ... and of what it said
+  CLAIMS = 12,  -- of its token, until there is a context
 }

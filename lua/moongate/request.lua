@@ -44,7 +44,7 @@ local C, found, text = bridge.C, bridge.found, bridge.text
 ---@field outbound_host string  of the Host field that goes upstream
 ---@field consumer Consumer?   who it is, once a plugin has found out; assign it
 ---@field consumer_name string?  the same as req.consumer.name, faster
----@field claims table?        of its token, which a plugin has verified: `req.context.claims`
+---@field claims table?        of its token, verified by a plugin: `req.context.claims`; assign them
 ---@field session Session?      of the plugin session, when it stands before
 ---@field context table        for plugins to leave things for each other; gone with the request
 ---@field tls Tls?             facts about the client's TLS connection; nil without TLS
@@ -69,6 +69,7 @@ local Request = {}
 local getters, setters, meta, NONE = {}, {}, {}, {}
 local HANDLE, SERIAL, STATE = parts.HANDLE, parts.SERIAL, parts.STATE
 local BODY, CONTEXT, CONSUMER = parts.BODY, parts.CONTEXT, parts.CONSUMER
+local CLAIMS = parts.CLAIMS
 
 local METHODS = { "GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT" }
 local VERSIONS = { [0] = "1.0", [1] = "1.1" }
@@ -88,7 +89,7 @@ end
 
 -- Keeps something that may be large until the exchange ends.
 local function hold(self, part, value)
-  C.moon_state_holds(self[HANDLE])
+  C.moon_state_holds(self[HANDLE], part)
   self[STATE][part] = value
 end
 
@@ -165,13 +166,19 @@ function getters.tls(self) return tls.of(alive(self), self[SERIAL]) end
 function getters.consumer(self) return (consumers.in_state(state_of(self))) end
 function getters.consumer_name(self) return (consumers.name_in_state(state_of(self))) end
 
-function getters.claims(self) return (state_of(self)[CONTEXT] or NONE).claims end
+function getters.claims(self)
+  local state = state_of(self)
+  local context = state[CONTEXT]
+  if context then return context.claims end
+  return state[CLAIMS] or nil
+end
+
 function getters.session(self) return (state_of(self)[CONTEXT] or NONE).session end
 
 function getters.context(self)
   local context = state_of(self)[CONTEXT]
   if not context then
-    context = {}
+    context = { claims = self[STATE][CLAIMS] or nil }
     hold(self, CONTEXT, context)
   end
   return context
@@ -205,6 +212,16 @@ end
 function setters.upstream(self, name)
   if not C.moon_set_upstream(alive(self), name, #name) then
     error(("there is no upstream %q"):format(name), 3)
+  end
+end
+
+-- Most requests need no context for it.
+function setters.claims(self, claims)
+  local context = state_of(self)[CONTEXT]
+  if context then
+    context.claims = claims
+  else
+    hold(self, CLAIMS, claims or false)
   end
 end
 

@@ -100,7 +100,7 @@ function Response:body(limit)
   local handle, state = alive(self), self[STATE]
   if state[BODY] then return state[BODY] end
   local body = wait.response(handle.slot, self[SERIAL], limit or -1)
-  C.moon_state_holds(handle)
+  C.moon_state_holds(handle, BODY)
   state[BODY] = body
   return body
 end

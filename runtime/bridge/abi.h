@@ -205,8 +205,9 @@ void moon_body_replace(struct exchange *exchange, const char *bytes, size_t leng
 
 /* The exchange in that slot of the worker's pool. */
 struct exchange *moon_exchange(struct generation *generation, uint32_t slot);
-/* What Lua keeps for it may be large: the dispatcher's table lets go of it when it ends. */
-void moon_state_holds(struct exchange *exchange);
+/* What Lua keeps for it in that part of its state (parts.lua) may be large: it is let go of when it
+ * ends. */
+void moon_state_holds(struct exchange *exchange, uint32_t part);
 /* Whose request it is, by name; NULL: nobody's. It has been found out, as moon_set_authenticated()
  * has it. */
 void moon_set_consumer(struct exchange *exchange, const char *name, size_t length);

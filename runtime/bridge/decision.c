@@ -143,11 +143,15 @@ void decision_forget_state(struct exchange *exchange)
     struct decision *decision = exchange->task;
     lua_State *vm = exchange->generation->vm;
 
-    if (decision == NULL || !decision->holds_state)
+    if (decision == NULL || decision->held_parts == 0)
         return;
-    decision->holds_state = false;
     lua_rawgeti(vm, LUA_REGISTRYINDEX, exchange->generation->states);
-    lua_pushboolean(vm, false);
-    lua_rawseti(vm, -2, (int)exchange->slot + 1);
-    lua_pop(vm, 1);
+    lua_rawgeti(vm, -1, (int)exchange->slot + 1);
+    assert(lua_istable(vm, -1));
+    for (unsigned parts = decision->held_parts; parts != 0; parts &= parts - 1) {
+        lua_pushboolean(vm, false);
+        lua_rawseti(vm, -2, __builtin_ctz(parts));
+    }
+    lua_pop(vm, 2);
+    decision->held_parts = 0;
 }

@@ -30,7 +30,7 @@ struct decision {
     struct ledger ledger;       /* where the steps of its route are counted */
     struct limit_notes limits;  /* that the answer tells of */
     struct slice consumer;      /* the name of whose request it is; start NULL: nobody's so far */
-    bool holds_state;           /* Lua keeps something for the slot that may be large */
+    unsigned held_parts;        /* bits of what Lua keeps for the slot and may be large */
 };
 
 /* Made at the first call. */

@@ -15,9 +15,10 @@ struct exchange *moon_exchange(struct generation *generation, uint32_t slot)
     return gateway_exchange(generation->services->gateway, slot);
 }
 
-void moon_state_holds(struct exchange *exchange)
+void moon_state_holds(struct exchange *exchange, uint32_t part)
 {
-    decision_of(exchange)->holds_state = true;
+    assert(part < 32);
+    decision_of(exchange)->held_parts |= 1U << part;
 }
 
 int moon_route_candidate(struct exchange *exchange)

@@ -93,6 +93,8 @@ static void take(struct exchange *exchange, struct generation *heir)
     struct generation *ancestor = exchange->generation;
 
     decision_forget_state(exchange);
+    if (exchange->task != NULL)
+        decision_of(exchange)->consumer = SLICE_NONE; /* the ancestor's memory has it */
     keep_fields(exchange);
     exchange->generation = generation_acquire(heir);
     take_route(exchange);
