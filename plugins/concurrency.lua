@@ -8,7 +8,7 @@ local limit_rules = require "moongate.limit_rules"
 local moongate = require "moongate"
 
 local json, limit, reply, slots = moongate.json, moongate.limit, moongate.reply, moongate.slots
-local ceil = math.ceil
+local ceil, ask = math.ceil, limit_rules.ask
 
 ---@class Concurrency: Plugin
 ---@field rules LimitRules
@@ -54,7 +54,7 @@ end
 ---@param req Request
 ---@return Reply?  ends the request when present
 function concurrency:request(req)
-  local outcome = limit_rules.ask(self.rules, req, 1, self.missing == "share", "none")
+  local outcome = ask(self.rules, req, 1, self.missing == "share", "none")
   if outcome == 0 then return nil end
   if outcome < 0 then return UNIDENTIFIED end
   refused:with(self.name, self.report_only and "report" or "enforce"):add()

@@ -8,6 +8,8 @@ local headers = require "moongate.headers"
 local moongate = require "moongate"
 
 local auth, consumers = moongate.auth, moongate.consumers
+-- Locals: compiled code looks up what is in a table each time.
+local find_key_in, hide, admit = consumers.find_key_in, auth.hide, auth.admit
 
 ---@class KeyAuth: Plugin
 ---@field header string               name of the header that carries the key
@@ -40,7 +42,7 @@ end
 ---@param req Request
 ---@return Reply?  ends the request when present
 function key_auth:request(req)
-  local consumer = consumers.find_key_in(req, self.header)
+  local consumer = find_key_in(req, self.header)
   if consumer == nil then
     local key = key_elsewhere(self, req)
     if not key then return auth.without(self, req, MISSING) end
@@ -48,8 +50,8 @@ function key_auth:request(req)
   end
   if not consumer then return UNKNOWN end
 
-  if self.hide then auth.hide(self, req) end
-  return auth.admit(self, req, consumer)
+  if self.hide then hide(self, req) end
+  return admit(self, req, consumer)
 end
 
 return key_auth

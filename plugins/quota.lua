@@ -20,7 +20,9 @@ local time_zone = require "moongate.time_zone"
 local values = require "moongate.config.values"
 
 local reply = moongate.reply
-local ceil, max = math.ceil, math.max
+local ceil, max, tostring = math.ceil, math.max, tostring
+-- Locals: compiled code looks up what is in a table each time.
+local cost_of, choose = costs.of, plans.choose
 
 -- What a window may count (runtime/shm/limiter_window.h).
 local LIMIT_MAX = 1073741823
@@ -32,7 +34,7 @@ local LIMIT_MAX = 1073741823
 ---@class QuotaPlugin: Plugin
 ---@field own QuotaPart
 ---@field parts QuotaPart[]       all of them
----@field by_plan table<string, QuotaPart>?  those of consumers with a plan
+---@field by_plan table<string, QuotaPart>|false  those of consumers with a plan
 ---@field by fun(req: Request): string?
 ---@field cost number|fun(req: Request, res: Response?): number
 ---@field charge "request"|"response"
@@ -125,21 +127,22 @@ end
 local function part_of(options, name, numbers)
   local is_calendar = options.kind == "calendar"
   local length = not is_calendar and values.duration(numbers.period) or nil
+  local rule = { name = name, gate = { limit = numbers.limit, window = length } }
   return {
     gate = quota_of.new {
       name = name, limit = numbers.limit, kind = options.kind, persist = options.persist,
-      flush = options.flush,
+      flush = options.flush, rule = options.headers == "draft" and rule or nil,
       unit = is_calendar and numbers.period or nil, length = length,
       zone = is_calendar and time_zone.load(options.timezone) or nil,
     },
-    rule = { name = name, gate = { limit = numbers.limit, window = length } },
+    rule = rule,
   }
 end
 
 function quota.new(options, context)
   local name = options.name or limit.own_name("quota", context.route)
   options.name, options.own = name, part_of(options, name, options)
-  options.parts, options.by_plan = { options.own }, options.plan and {} or nil
+  options.parts, options.by_plan = { options.own }, options.plan and {} or false
   for plan_name, plan in pairs(options.plan and plans.all() or {}) do
     if plan.quota then
       local part = part_of(options, name, numbers_of(options, plan))
@@ -178,13 +181,21 @@ end
 local function refuse(self, part, wait)
   refused:with(self.name, self.report_only and "report" or "enforce"):add()
   if self.report_only then return nil end
-  return fields.denial(part.rule, wait < math.huge and max(1, ceil(wait)) or wait)
+  return fields.denial(part.rule, max(1, ceil(wait)))
+end
+
+-- For answers of which Lua writes the fields.
+local function tell(self, part, req)
+  if self.headers ~= "legacy" then return end
+  local left, seconds = part.gate:said()
+  fields.note(req, part.rule, left, seconds)
 end
 
 -- Charged with the answer: admitted while anything is left.
 local function look(self, part, req, scope)
-  local _, left, _, reset = part.gate:take(scope, 0)
-  fields.tell(self.headers, req, part.rule, left, ceil(reset))
+  part.gate:take(req, scope, 0)
+  tell(self, part, req)
+  local left, _, _, reset = part.gate:said()
   if left < 1 then
     local answer = refuse(self, part, reset)
     if answer then return answer end
@@ -199,14 +210,13 @@ function quota:request(req)
   local scope = self.by(req)
   if not scope and self.missing == "deny" then return UNIDENTIFIED end
   scope = scope and tostring(scope) or ""
-  local part = plans.choose(self.by_plan, req, self.own)
-  if self.charge == "response" then return look(self, part, req, scope) end
-  local allowed, left, wait, reset = part.gate:take(scope, costs.of(self.cost, req))
-  -- No wait helps where a request costs more than there is in all.
-  local seconds = (allowed or wait == math.huge) and reset or wait
-  fields.tell(self.headers, req, part.rule, left, ceil(seconds))
-  if allowed then return nil end
-  return refuse(self, part, wait)
+  local part = choose(self.by_plan, req, self.own)
+  if self.charge == "response" then return (look(self, part, req, scope)) end
+  local is_allowed = part.gate:take(req, scope, cost_of(self.cost, req))
+  tell(self, part, req)
+  if is_allowed then return nil end
+  local _, _, wait = part.gate:said()
+  return (refuse(self, part, wait))
 end
 
 ---@param req Request
@@ -214,8 +224,8 @@ end
 function quota:response(req, res)
   local scope, part = note.get(req, self), plans.chosen(self.by_plan, req, self.own)
   if scope then
-    local _, left, _, reset = part.gate:charge(scope, costs.of(self.cost, req, res))
-    fields.tell(self.headers, req, part.rule, left, ceil(reset))
+    part.gate:charge(req, scope, costs.of(self.cost, req, res))
+    tell(self, part, req)
   end
   if fields.FORMS[self.headers] then fields.write_one(self.headers, req, res, part.rule) end
 end

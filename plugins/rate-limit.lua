@@ -14,6 +14,8 @@ local told = require "moongate.limit_fields"
 
 local limit, reply = moongate.limit, moongate.reply
 local ceil, max = math.ceil, math.max
+-- Locals: compiled code looks up what is in a table each time.
+local ask, cost_of, choose = limit_rules.ask, costs.of, plans.choose
 
 -- One limit's own options, in an entry or in its list of limits.
 local function limit_options(more)
@@ -36,7 +38,7 @@ end
 
 ---@class RateLimit: Plugin
 ---@field rules RateLimitRule[]
----@field by_plan table<string, RateLimitRule[]>?  those of consumers with a plan
+---@field by_plan table<string, RateLimitRule[]>|false  those of consumers with a plan
 ---@field missing "share"|"deny"
 ---@field headers "draft"|"legacy"|"none"
 ---@field cost number|fun(req: Request): number
@@ -160,7 +162,7 @@ function rate_limit.new(options, context)
     local name = one.name or limit.own_name("rate-limit", context.route)
     rules[i], has_plans = rule_of(one, options.by, name), has_plans or one.plan
   end
-  options.rules = rules
+  options.rules, options.by_plan = rules, false
   if not has_plans then return options end
   options.by_plan = {}
   for name, plan in pairs(plans.all()) do
@@ -188,9 +190,8 @@ end
 ---@param req Request
 ---@return Reply?  ends the request when present
 function rate_limit:request(req)
-  local rules = plans.choose(self.by_plan, req, self.rules)
-  local outcome = limit_rules.ask(rules, req, costs.of(self.cost, req), self.missing == "share",
-    self.headers)
+  local rules = choose(self.by_plan, req, self.rules)
+  local outcome = ask(rules, req, cost_of(self.cost, req), self.missing == "share", self.headers)
   if outcome == 0 then return nil end
   return (refuse(self, rules, outcome))
 end

@@ -149,6 +149,11 @@ end
 ---@return nil
 function auth.admit(self, req, consumer)
   local name = self.consumer_header
+  if name and type(consumer) == "number" then
+    req.consumer = consumer
+    req.headers:tell_consumer(name, consumer, not is_ours(name))
+    return nil
+  end
   auth.strip(req, name)
   consumer = consumer or req.consumer
   if not consumer then
@@ -156,12 +161,7 @@ function auth.admit(self, req, consumer)
     return nil
   end
   req.consumer = consumer
-  if not name then return nil end
-  if type(consumer) == "number" then
-    req.headers:tell_consumer(name, consumer)
-  else
-    req.headers[name] = consumer.name
-  end
+  if name then req.headers[name] = consumer.name end
   return nil
 end
 

@@ -1,5 +1,8 @@
 --- cost: what a request takes of an allowance, for plugins that have the option `cost`.
 
+-- Locals: compiled code has functions of this file's own for constants, globals it looks up.
+local type = type
+
 local COST_MAX = 1e9
 
 ---@class moongate.cost

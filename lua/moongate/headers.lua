@@ -114,11 +114,13 @@ function Headers:remove_alike(name)
   return (C.moon_header_remove_alike(alive(self), self[OF], name, #name))
 end
 
---- For auth.lua: tells the upstream the name of a consumer of the configuration.
+--- For auth.lua: tells the upstream the name of a consumer of the configuration, once what the
+--- client says of itself is gone.
 ---@param name string
 ---@param number integer
-function Headers:tell_consumer(name, number)
-  local outcome = C.moon_consumer_tell(alive(self), number, id_of(name), name, #name)
+---@param is_alone boolean  the field is not one of those called x-consumer-…
+function Headers:tell_consumer(name, number, is_alone)
+  local outcome = C.moon_consumer_tell(alive(self), number, id_of(name), name, #name, is_alone)
   if outcome ~= 0 then refuse(outcome, name) end
 end
 

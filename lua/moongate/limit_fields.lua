@@ -91,20 +91,6 @@ end
 ---@param seconds number
 function limit_fields.note(req, rule, left, seconds) note.set(req, rule, left, seconds) end
 
---- Notes what is said of one limit in the answer.
----@param headers string  the option
----@param req Request
----@param rule RateLimitRule
----@param left number     requests that may come now
----@param seconds number
-function limit_fields.tell(headers, req, rule, left, seconds)
-  if headers == "draft" then
-    C.moon_limit_note(req.handle, told_of(rule).fields, left, seconds)
-  elseif FORMS[headers] then
-    note.set(req, rule, left, seconds)
-  end
-end
-
 --- Writes what was noted of one limit, the only one of its step.
 ---@param headers string  the option; one that has fields
 ---@param req Request

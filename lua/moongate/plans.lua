@@ -39,7 +39,7 @@ function plans.by_name(name) return by_name[name] end
 
 --- What a plugin has for the plan of whom the request is from, as far as that is known by now; it
 --- is noted, so that the answer goes by the same.
----@param by_plan table<string, any>?  nil: plans have no part in it
+---@param by_plan table<string, any>|false|nil  none: plans have no part in it
 ---@param req Request
 ---@param default any  of who has no plan, or one that says nothing of it
 ---@return any

@@ -10,6 +10,8 @@
 
 local bridge = require "moongate.ffi"
 local crypto = require "moongate.crypto"
+local fields = require "moongate.limit_fields"
+local limit_rules = require "moongate.limit_rules"
 local log = require "moongate.log"
 local marks = require "moongate.quota_marks"
 local open_store = require "moongate.store"
@@ -30,6 +32,8 @@ local UNKNOWN = 3
 ---@field zone TimeZone?
 ---@field length number?    seconds, of the other kinds
 ---@field how integer       of enum moon_window
+---@field rule table?       what C tells of it in answers, as limit_fields has it
+---@field known ffi.cdata*?  as limit_rules has it
 ---@field start number      of the window that is current, 0 before one was
 ---@field stop number
 ---@field flush_seconds number
@@ -53,18 +57,32 @@ local function point_to(self, scope)
   keys[1].start, keys[1].length = scope, #scope
 end
 
+-- As C knows it.
+local function known_of(self)
+  local known = limit_rules.known(self)
+  if self.rule then C.moon_limit_rule_tells(known, fields.told(self.rule)) end
+  C.moon_limit_rule_window(known, self.start, self.stop)
+  self.known = known
+  return known
+end
+
+local function set_window(self, start, stop)
+  self.start, self.stop = start, stop
+  if self.known then C.moon_limit_rule_window(self.known, start, stop) end
+end
+
 -- A window from the first use on has its end in shared memory; what is current begins now.
 local function find_window(self)
   local now = C.moon_now(bridge.generation)
   if self.kind == "first-use" then
-    self.start = floor(now)
-    self.stop = self.start + self.length
+    local start = floor(now)
+    set_window(self, start, start + self.length)
   elseif now < self.start or now >= self.stop then
     if self.kind == "calendar" then
-      self.start, self.stop = self.zone:window(self.unit, now)
+      set_window(self, self.zone:window(self.unit, now))
     else
-      self.start = floor(now / self.length) * self.length
-      self.stop = self.start + self.length
+      local start = floor(now / self.length) * self.length
+      set_window(self, start, start + self.length)
     end
   end
   return now
@@ -103,45 +121,49 @@ local function restore(self, scope, now)
   begin(self, scope, start, stop, stored(self, scope, stop))
 end
 
-local function ask(self, scope, cost, flags)
-  point_to(self, scope)
-  local outcome = C.moon_window_take(bridge.generation, keys, self.how + flags, self.limit,
-    self.start, self.stop, cost, numbers)
+local function ask(self, req, scope, cost, flags)
+  local outcome = C.moon_limit_charge(req.handle, self.known or known_of(self), scope, #scope,
+    flags, cost)
   if outcome < 0 then error(("the numbers of quota %q are out of range"):format(self.name), 3) end
   return outcome
 end
 
-local function take(self, scope, cost, flags)
+local function take(self, req, scope, cost, flags)
   local now = find_window(self)
-  local outcome = ask(self, scope, cost, flags + C.MOON_WINDOW_MUST_EXIST)
+  local outcome = ask(self, req, scope, cost, flags + C.MOON_WINDOW_MUST_EXIST)
   if outcome == UNKNOWN then
     restore(self, scope, now)
-    outcome = ask(self, scope, cost, flags)
+    outcome = ask(self, req, scope, cost, flags)
   end
-  local left, wait, reset = numbers[0], numbers[1], numbers[2]
   if outcome == 0 and cost ~= 0 and self.store and not self.charged[scope] then
     self.charged[scope] = marks.put(self.name, scope, self.flush_seconds)
   end
-  return outcome == 0, left, wait, reset
+  return outcome == 0
 end
 
---- Takes from what a scope may use; a cost of 0 only looks.
+--- Takes from what a scope may use; a cost of 0 only looks. What answers tell is noted, where C
+--- writes it.
+---@param req Request
 ---@param scope string
 ---@param cost integer
 ---@return boolean allowed
----@return number remaining
----@return number wait       seconds until the same may succeed; 0 when allowed, infinity: never
----@return number reset      seconds until the window is over
-function Quota:take(scope, cost) return take(self, scope, cost, 0) end
+function Quota:take(req, scope, cost) return (take(self, req, scope, cost, 0)) end
 
 --- Charges what has been used already, beyond the limit, too.
+---@param req Request
 ---@param scope string
 ---@param cost integer
 ---@return boolean charged
+function Quota:charge(req, scope, cost)
+  return (take(self, req, scope, cost, C.MOON_WINDOW_MAY_EXCEED))
+end
+
+--- How it stood then; to be read before anything can wait.
 ---@return number remaining
----@return number wait
----@return number reset
-function Quota:charge(scope, cost) return take(self, scope, cost, C.MOON_WINDOW_MAY_EXCEED) end
+---@return number told       seconds that answers tell
+---@return number wait       seconds until the same may succeed; 0 when allowed, infinity: never
+---@return number reset      seconds until the window is over
+function Quota:said() return limit_rules.said(self.known) end
 
 -- Has a window's number in the store raised to that in shared memory. What is over by now is
 -- nobody's; a window from the first use on says itself when it ends.
@@ -252,6 +274,7 @@ local quota = {}
 ---@field length integer?  seconds, of the others
 ---@field persist boolean  false: shared memory alone
 ---@field flush number?    seconds between two flushes
+---@field rule table?      what C tells of it in answers, as limit_fields has it
 
 --- A quota; made when a plugin is loaded.
 ---@param options QuotaOptions
@@ -264,6 +287,7 @@ function quota.new(options)
     kind = options.kind, unit = options.unit, zone = options.zone, length = options.length,
     how = hows[options.kind], start = 0, stop = 0, saved_from = 0, charged = {}, saving = {},
     flush_seconds = options.flush or 0,
+    rule = options.rule, known = false,
     store = options.persist and open_store "quota" or nil,
   }, Quota)
 end

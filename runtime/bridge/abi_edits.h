@@ -27,9 +27,5 @@ void moon_edits_keep(struct exchange *exchange, const struct edits *edits);
 struct limit_told *moon_limit_told(struct generation *generation, const char *policy,
                                    size_t policy_length, const char *subject,
                                    size_t subject_length);
-/* The step that runs has it said in the answer: how many may come now, and the seconds of t. What
- * was noted of the same limit before is forgotten. */
-void moon_limit_note(struct exchange *exchange, const struct limit_told *told, double left,
-                     double seconds);
 /* Adds both fields of each limit that this step of the chain has noted: an enum moon_field. */
 int moon_limit_write(struct exchange *exchange);

@@ -46,14 +46,15 @@ enum moon_limit_answer {
 /*
  * Takes `cost` units of the rule and of those that are asked with it, or of none: of several, all
  * are only looked at first, then each is charged, and where another worker was faster the earlier
- * ones get back what they were charged. What answers tell is noted (moon_limit_note). A request
+ * ones get back what they were charged. What answers tell is noted, until moon_limit_write(). A
+ * request
  * without what it is counted by shares the empty text with others of its kind, or is UNIDENTIFIED.
  */
 int moon_limit_ask(struct exchange *exchange, struct limit_rule *rule, double cost, bool may_share);
-/* The same of a window that moon_limit_rule_window() has set, for the text that was given: an
- * outcome as moon_window_take() has it, with its flags. */
-int moon_limit_charge(struct generation *generation, struct limit_rule *rule, int flags,
-                      double cost);
+/* The same of a window that moon_limit_rule_window() has set, for a text of Lua's: an outcome as
+ * moon_window_take() has it, with its flags. */
+int moon_limit_charge(struct exchange *exchange, struct limit_rule *rule, const char *scope,
+                      size_t scope_length, int flags, double cost);
 /*
  * How it stood with the request that a rule was asked for last; to be read before the next one is.
  * numbers[0]: units that are left; [1]: the seconds that answers tell; [2]: seconds to wait

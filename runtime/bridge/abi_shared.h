@@ -33,9 +33,11 @@ enum moon_consumer_list {
     MOON_CONSUMER_SCOPES,
     MOON_CONSUMER_TAGS
 };
-/* Tells the upstream the consumer's name in a field of the request, as moon_header_set. */
+/* Tells the upstream the consumer's name in a field of the request, as moon_header_set(), once what
+ * the client says of itself is gone: all fields called x-consumer-…, and with `is_alone` those that
+ * are called alike. */
 int moon_consumer_tell(struct exchange *exchange, int consumer, int id, const char *name,
-                       size_t name_length);
+                       size_t name_length, bool is_alone);
 /* Walks over the texts of a list: begin with *at = 0. Of tags they are names and values in turn. */
 bool moon_consumer_item(struct generation *generation, int consumer, int list, uint32_t *at,
                         struct slice *item);

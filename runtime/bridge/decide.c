@@ -228,10 +228,7 @@ static void begin_response(struct decision *decision)
 
 static void decide_response(struct exchange *exchange)
 {
-    if (edits_run(exchange))
-        exchange_respond(exchange);
-    else
-        begin_response(decision_of(exchange));
+    begin_response(decision_of(exchange));
 }
 
 void decision_fail_waiting(struct exchange *exchange, enum fault fault)
@@ -341,6 +338,7 @@ const struct phases BRIDGE_PHASES = {
     .acquire = decide_acquire,
     .release = decide_release,
     .request = decide_request,
+    .edit = edits_run,
     .response = decide_response,
     .response_chunk = decide_chunk,
     .log = decide_log,

@@ -6,6 +6,8 @@
 #include "crypto/sha256.h"
 
 #define KEY_PREFIX "key/"
+/* What the upstream takes as said by the gateway (moongate/auth.lua). */
+#define OURS_PREFIX "x-consumer-"
 
 _Static_assert((int)MOON_CONSUMER_TAGS == (int)CONSUMER_TAGS, "Lua's lists are the consumers'");
 _Static_assert((int)MOON_CONSUMER_UNKNOWN == CONSUMERS_MISSING, "whom nobody knows is missing");
@@ -75,8 +77,13 @@ void moon_consumer_texts(struct generation *generation, int consumer, struct sli
 }
 
 int moon_consumer_tell(struct exchange *exchange, int consumer, int id, const char *name,
-                       size_t name_length)
+                       size_t name_length, bool is_alone)
 {
+    static const struct slice OURS = SLICE(OURS_PREFIX);
+
+    moon_header_remove_prefix(exchange, 0, OURS.start, OURS.length);
+    if (is_alone)
+        moon_header_remove_alike(exchange, 0, name, name_length);
     struct slice value = consumers_name(exchange->generation->consumers, consumer);
     return moon_header_set(exchange, 0, id, name, name_length, value.start, value.length);
 }

@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "bridge/exports.h"
+#include "bridge/held_slots.h"
 #include "bridge/numbers.h"
 #include "shm/limiter_window.h"
 #include "shm/shared.h"
@@ -158,32 +159,16 @@ bool moon_window_used(struct generation *generation, struct slice *name_and_scop
 
 /* NOLINTEND(readability-function-size) */
 
-struct held_slot {
-    struct slots *slots;
-    uint32_t held;
-};
-
-static void give_slot(void *data)
-{
-    struct held_slot *slot = data;
-    slots_give(slot->slots, slot->held);
-}
-
 int moon_slot_take(struct exchange *exchange, struct slice *name_and_scope, double limit,
                    double *used)
 {
-    struct slots *slots = &shared_of(exchange->generation)->slots;
+    const struct slots *slots = &shared_of(exchange->generation)->slots;
     uint64_t key = slots_key(slots, name_and_scope[0], name_and_scope[1]);
     uint32_t count;
 
     if (whole(limit) == 0 || whole(limit) > SLOTS_COUNT_MAX)
         return -1;
-    struct held_slot *slot = arena_alloc(&exchange->arena, sizeof(*slot));
-    slot->slots = slots;
-    enum slots_outcome outcome =
-        slots_take(slots, key, (uint32_t)whole(limit), &slot->held, &count);
-    if (outcome == SLOTS_TAKEN)
-        arena_defer(&exchange->arena, give_slot, slot);
+    enum slots_outcome outcome = held_slots_take(exchange, key, (uint32_t)whole(limit), &count);
     used[0] = count;
     return (int)outcome;
 }

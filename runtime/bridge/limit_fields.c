@@ -66,25 +66,17 @@ void limit_fields_note(struct decision *decision, const struct limit_told *told,
     note->seconds = seconds;
 }
 
-void moon_limit_note(struct exchange *exchange, const struct limit_told *told, double left,
-                     double seconds)
-{
-    limit_fields_note(decision_of(exchange), told, whole(left), whole(seconds));
-}
-
 static bool write_note(struct exchange *exchange, const struct limit_note *note)
 {
     static const struct slice BETWEEN = SLICE(";t=");
     struct headers *headers = &exchange->response->headers;
     const struct limit_told *told = note->told;
-    char digits[SLICE_DIGITS_MAX];
-
     char *text = arena_alloc(&exchange->arena,
                              told->subject.length + BETWEEN.length + 2 * (size_t)SLICE_DIGITS_MAX);
     char *at = put(text, told->subject);
-    at = put(at, slice_of_uint64(note->left, digits));
+    at = put_uint64(at, note->left);
     at = put(at, BETWEEN);
-    at = put(at, slice_of_uint64(note->seconds, digits));
+    at = put_uint64(at, note->seconds);
     struct header field = {.name = told->field.name,
                            .value = slice_of(text, (size_t)(at - text)),
                            .id = told->field.id};

@@ -9,6 +9,7 @@
 
 #include "bridge/decision.h"
 #include "bridge/exports.h"
+#include "bridge/held_slots.h"
 #include "bridge/numbers.h"
 #include "bridge/scope_source.h"
 #include "shm/limiter_window.h"
@@ -255,30 +256,11 @@ static int charge(struct exchange *exchange, struct limit_rule *first, uint64_t 
     return MOON_LIMIT_ALLOWED;
 }
 
-/* ---- slots ---- */
-
-struct held_slot {
-    struct slots *slots;
-    uint32_t held;
-};
-
-static void give_slot(void *data)
-{
-    struct held_slot *slot = data;
-    slots_give(slot->slots, slot->held);
-}
-
 static int take_slot(struct exchange *exchange, const struct limit_rule *rule)
 {
-    struct slots *slots = &shared_of(exchange->generation)->slots;
-    struct held_slot *slot = arena_alloc(&exchange->arena, sizeof(*slot));
     uint32_t used;
-
-    slot->slots = slots;
-    if (slots_take(slots, rule->key, (uint32_t)rule->limit, &slot->held, &used) != SLOTS_TAKEN)
-        return 1;
-    arena_defer(&exchange->arena, give_slot, slot);
-    return MOON_LIMIT_ALLOWED;
+    enum slots_outcome outcome = held_slots_take(exchange, rule->key, (uint32_t)rule->limit, &used);
+    return outcome == SLOTS_TAKEN ? MOON_LIMIT_ALLOWED : 1;
 }
 
 int moon_limit_ask(struct exchange *exchange, struct limit_rule *rule, double cost, bool may_share)
@@ -295,17 +277,23 @@ int moon_limit_ask(struct exchange *exchange, struct limit_rule *rule, double co
     return refused != MOON_LIMIT_ALLOWED ? refused : charge(exchange, rule, ns);
 }
 
-int moon_limit_charge(struct generation *generation, struct limit_rule *rule, int flags,
-                      double cost)
+/* NOLINTNEXTLINE(readability-function-size): as above. */
+int moon_limit_charge(struct exchange *exchange, struct limit_rule *rule, const char *scope,
+                      size_t scope_length, int flags, double cost)
 {
-    rule->key = limiter_key_after(&rule->prefix, rule->source.given);
-    struct limiter_window window = window_of(rule, whole(cost), now_ns(generation));
+    const struct limiter *limiter = &shared_of(exchange->generation)->limiter;
+
+    rule->key = limiter_key_after(&rule->prefix, exports_slice(scope, scope_length));
+    struct limiter_window window = window_of(rule, whole(cost), now_ns(exchange->generation));
     window.may_exceed = (flags & MOON_WINDOW_MAY_EXCEED) != 0;
     window.must_exist = (flags & MOON_WINDOW_MUST_EXIST) != 0;
     if (!limiter_window_is_sane(&window))
         return -1;
     rule->verdict = (struct limiter_verdict){0};
-    return (int)limiter_window_take(&shared_of(generation)->limiter, &window, &rule->verdict);
+    enum limiter_outcome outcome = limiter_window_take(limiter, &window, &rule->verdict);
+    if (outcome != LIMITER_UNKNOWN)
+        tell(exchange, rule, outcome != LIMITER_ALLOWED);
+    return (int)outcome;
 }
 
 static double seconds_of(uint64_t ns)

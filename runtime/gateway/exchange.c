@@ -213,12 +213,22 @@ void exchange_replace_response(struct exchange *exchange, const struct reply *re
                          &exchange->arena);
 }
 
+/* Whether the response is to wait for its phase. */
+static bool has_response_phase(struct exchange *exchange)
+{
+    const struct phases *phases = phases_of(exchange);
+
+    if ((exchange->phases & (ROUTE_RESPONSE | ROUTE_RESPONSE_BODY)) == 0)
+        return false;
+    return phases->edit == NULL || !phases->edit(exchange);
+}
+
 static void respond_with(struct exchange *exchange, const struct reply *reply, bool asks_policies)
 {
     exchange->step = EXCHANGE_RESPONDING;
     exchange->private.is_discarding = true;
     exchange_replace_response(exchange, reply);
-    if (asks_policies && (exchange->phases & (ROUTE_RESPONSE | ROUTE_RESPONSE_BODY)) != 0)
+    if (asks_policies && has_response_phase(exchange))
         phases_of(exchange)->response(exchange);
     else
         exchange_respond(exchange);
@@ -276,7 +286,7 @@ void exchange_on_response(struct exchange *exchange, struct response *response)
         headers_remove_known(&response->headers, HEADER_CONTENT_LENGTH);
     }
     exchange->step = EXCHANGE_RESPONDING;
-    if ((exchange->phases & (ROUTE_RESPONSE | ROUTE_RESPONSE_BODY)) != 0) {
+    if (has_response_phase(exchange)) {
         http_stream_pause(exchange->upstream);
         phases_of(exchange)->response(exchange);
     } else {

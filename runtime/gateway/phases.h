@@ -30,7 +30,11 @@ struct phases {
      */
     void (*request)(struct exchange *exchange);
     /* A head is about to be sent (also one the gateway made), and phases has ROUTE_RESPONSE or
-     * ROUTE_RESPONSE_BODY. Answer: exchange_respond, exchange_reply or exchange_fail. */
+     * ROUTE_RESPONSE_BODY. True: all is done that is to be done with it. False, or NULL: nothing,
+     * response() is next. */
+    bool (*edit)(struct exchange *exchange);
+    /* The same, with the body held up meanwhile. Answer: exchange_respond, exchange_reply or
+     * exchange_fail. */
     void (*response)(struct exchange *exchange);
     /* A piece of the body, for routes with ROUTE_RESPONSE_CHUNK. Answer: exchange_chunk_done with
      * what to send instead. */

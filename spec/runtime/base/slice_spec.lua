@@ -144,6 +144,14 @@ describe("slice", function()
       assert.is_false(C.slice_equals_secret(slice "s3cret", slice(other)))
     end
     assert.is_false(C.slice_equals_secret(slice "ab", slice "ba"))
+    for length = 1, 26 do
+      local one = ("abcdefghijklmnopqrstuvwxyz"):sub(1, length)
+      assert.is_true(C.slice_equals_secret(slice(one), slice(one)))
+      for i = 1, length do
+        local other = one:sub(1, i - 1) .. "A" .. one:sub(i + 1)
+        assert.is_false(C.slice_equals_secret(slice(one), slice(other)))
+      end
+    end
   end)
 
   -- But for a few of the interpreter's: an end at the first difference would save thousands.
