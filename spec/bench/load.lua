@@ -4,11 +4,11 @@ local http = require "spec.support.http"
 local process = require "spec.support.process"
 local system = require "spec.support.system"
 
-local load = {}
-
 local CONNECTIONS = 64
 local LONGEST_SECONDS = 60
 local KEY = "x-api-key: secret"
+
+local load = { CONNECTIONS = CONNECTIONS, KEY = KEY }
 
 -- Nanoseconds on a CPU, exact where the ticks of /proc/PID/stat are not.
 local function cpu_ns(pid)

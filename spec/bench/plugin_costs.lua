@@ -1,11 +1,14 @@
 --- plugin_costs: `./dev bench plugins`: what each plugin adds to a request on a plain route.
 --
--- CPU is a median over alternating rounds, the difference taken within each: it moves by some
--- tenths of a microsecond with what else the machine does. Instructions in user space are exact
--- (callgrind), and the same on each machine: `--instructions` counts them.
+-- CPU is the median of what turns of a third of a second differ from turns of the plain route right
+-- before or behind them, with the interval in which it lies of 19 times in 20: a few tenths of a
+-- microsecond even beside other work. Instructions in user space are exact (callgrind), and the
+-- same on each machine: `--instructions` counts them.
 
 local identities = require "spec.bench.identities"
+local interleaved = require "spec.bench.interleaved"
 local load = require "spec.bench.load"
+local plugin_rows = require "spec.bench.plugin_rows"
 local ports = require "spec.support.ports"
 local process = require "spec.support.process"
 local programs = require "spec.bench.programs"
@@ -13,72 +16,11 @@ local system = require "spec.support.system"
 
 local plugin_costs = {}
 
--- Signed by HS256, good until 2100; what is measured is how it is found again.
-local SECRET = ("bench-secret-of-"):rep(2)
-local TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzY29wZSI6InJlYWQiLCJleHAiOjQxMDI0NDQ4MDA"
-  .. "sImlzcyI6Imh0dHBzOlwvXC9pZC5leGFtcGxlIiwic3ViIjoidXNlci0xIn0.dDzXPNFMR-uRdKyDRr9"
-  .. "dLbX6LAewcsV0wVYNoKV4Ka4"
-local BEARER = "authorization: Bearer " .. TOKEN
-
--- Presigned for the host "bench", and good for as long as the clock may differ.
-local PRESIGNED = "?X-Amz-Algorithm=AWS4-HMAC-SHA256"
-  .. "&X-Amz-Credential=bench%2F20260101%2Fus-east-1%2Fexecute-api%2Faws4_request"
-  .. "&X-Amz-Date=20260101T000000Z&X-Amz-Expires=604800&X-Amz-SignedHeaders=host&X-Amz-Signature="
-  .. "e2ddc66d1cb6da9decad9552dfd0deba26f9588bd73b4348c5f59c7347f0a9c4"
-local SESSION = 'name = "session", secure = false, secrets = { ("bench "):rep(8) }, '
-  .. 'renew_after = "1h", idle_timeout = "2h"'
-
--- Loads that are not wrk's own: what a plain route costs under each is what its plugins go over.
-local LOADS = {
-  signed = { name = "plain, requests signed", script = identities.signing },
-  tls = { name = "plain, TLS and certificate", tls = true },
-}
-
--- Of each plugin options that let everything pass, as text. Those that answer themselves do so in
--- place of the upstream, and are shown over it all the same.
-local ROWS = {
-  { "access-log", 'path = "/dev/null"' },
-  { "aggregate", 'parts = { one = { "http://origin/small" } }', answers = true },
-  { "authenticate", 'any = { { "key-auth" } }' },
-  { "aws-sigv4-auth", 'clock_skew = 100 * 365 * 86400', name = "presigned", path = "/signed",
-    query = PRESIGNED, header = "Host: bench" },
-  { "aws-sigv4-sign", [[access_key_id = "bench", secret_access_key = "of-the-bench",
-      region = "us-east-1", service = "execute-api"]] },
-  { "basic-auth", "", header = "authorization: Basic YmVuY2g6b3Blbg==" },
-  { "cache", 'ttl = "1h", max_object = "64k"', name = "a hit" },
-  { "bot-filter", 'deny = { "masscan", "zgrab", "python-requests/1." }' },
-  { "concurrency", "limit = 1000000" },
-  { "cors", 'origins = { "*" }' },
-  { "csrf", "" },
-  { "forward-auth", 'url = "http://provider/decide", upstream_headers = { "x-user" }, '
-    .. 'cache = "1h", cache_by = { "header:authorization" }',
-    header = "authorization: Basic YTpi" },
-  { "hmac-auth", 'max_age = "2s", clock_skew = 0', load = LOADS.signed },
-  { "hmac-auth", "replay = true", load = LOADS.signed, name = "may be repeated" },
-  { "ip-filter", 'allow = { "127.0.0.0/8", "10.0.0.0/8" }' },
-  { "jwt", ('keys = { { secret = %q } }, issuer = "https://id.example"'):format(SECRET),
-    header = BEARER },
-  { "key-auth", "" },
-  { "metrics", "" },
-  { "mock", 'json = { hello = "world" }', answers = true },
-  { "mtls-auth", "", load = LOADS.tls },
-  { "oauth2-introspection", 'endpoint = "http://provider/introspect", client_id = "bench", '
-    .. 'client_secret = "secret", cache = "1h"', header = "authorization: Bearer opaque" },
-  { "quota", 'limit = 1000000000, by = "address"' },
-  { "rate-limit", 'limit = 1000000000, window = "1s"' },
-  { "rate-limit", 'limit = 1000000000, window = "1s", algorithm = "fixed"', name = "fixed" },
-  { "rate-limit", 'limit = 1000000000, window = "1s", algorithm = "sliding"', name = "sliding" },
-  { "rate-limit", [[limits = { { limit = 1000000000, window = "1s" },
-      { limit = 1000000000, window = "1h", algorithm = "fixed" } }]], name = "two limits" },
-  { "redirect", 'to = "/elsewhere"', answers = true },
-  { "request-id", "" },
-  { "session", SESSION, cookie = "/login" },
-  { "size-limit", 'body = "1m", target = "4k", headers = "8k"' },
-  { "spike-arrest", 'limit = 1000000000, window = "1s", burst = 1000000' },
-  { "transform", 'set_headers = { ["x-team"] = "core" }' },
-}
--- Of identity: after key-auth, over whose route they are shown.
-local AFTER_KEY = { { "acl", 'groups = { "bench" }' } }
+local ROWS, AFTER_KEY, SESSION = plugin_rows.ROWS, plugin_rows.AFTER_KEY, plugin_rows.SESSION
+-- Whose cost is promised get so many times the turns.
+local PROMISED, PROMISED_TIMES = { ["key-auth"] = true, jwt = true, ["rate-limit"] = true,
+  acl = true, quota = true, concurrency = true }, 4
+local WARM_UP_SECONDS = 0.5 -- compiled by then
 local VALGRIND = { "valgrind", "--tool=callgrind", "--trace-children=yes",
   "--smc-check=all-non-file", "-q" }
 
@@ -165,11 +107,6 @@ local function routes_of(subjects, folder, tls)
   return table.concat(lines, "\n") .. "\n"
 end
 
-local function median(list)
-  table.sort(list)
-  return list[math.ceil(#list / 2)]
-end
-
 -- A gateway with all subjects, under each of the loads: `before` as programs.lua has it.
 local function gateway_of(set, name, subjects, before)
   local port, own = ports.free(), set:certificate()
@@ -198,22 +135,83 @@ local function sign_in(program, subjects)
   end
 end
 
+-- Those of one load take turns; the first of them is the plain route.
+local function groups_of(subjects)
+  local groups, of_load = {}, {}
+  for _, subject in ipairs(subjects) do
+    local own = subject.script or subject.tls or "plain"
+    if not of_load[own] then
+      of_load[own] = {}
+      groups[#groups + 1] = of_load[own]
+    end
+    table.insert(of_load[own], subject)
+    subject.kind = #of_load[own]
+  end
+  return groups
+end
+
+local function rounds_of(subject, options)
+  if not subject.over then return 0 end
+  return options.rounds * (PROMISED[subject.plugin] and PROMISED_TIMES or 1)
+end
+
+-- Beside what it is shown over: before it and behind it in turn.
+local function add_pair(turns, subject, seconds, is_first)
+  local own = { kind = subject.kind, seconds = seconds, subject = subject }
+  own.over = { kind = subject.over.kind, seconds = seconds, subject = subject.over }
+  table.insert(turns, is_first and own or own.over)
+  table.insert(turns, is_first and own.over or own)
+end
+
+-- Those with fewer rounds than others are spread over the same time.
+local function turns_of(group, options)
+  local turns, rounds = {}, 0
+  for _, subject in ipairs(group) do
+    table.insert(turns, { kind = subject.kind, seconds = WARM_UP_SECONDS })
+    rounds = math.max(rounds, rounds_of(subject, options))
+  end
+  for round = 1, rounds do
+    for _, subject in ipairs(group) do
+      local share = rounds_of(subject, options) / rounds
+      if math.floor(round * share) > math.floor((round - 1) * share) then
+        add_pair(turns, subject, options.seconds, round % 2 == 0)
+      end
+    end
+  end
+  return turns
+end
+
+-- The median, and between what it lies of 19 times in 20, whatever the distribution is.
+local function middle_of(list)
+  table.sort(list)
+  local count = #list
+  local behind = math.max(0, math.floor(count / 2 - 0.98 * math.sqrt(count)))
+  local middle = (list[math.ceil(count / 2)] + list[math.floor(count / 2) + 1]) / 2
+  return { middle = middle, low = list[behind + 1], high = list[count - behind] }
+end
+
+local function note(all, subject, cpu_us)
+  all[subject] = all[subject] or {}
+  table.insert(all[subject], cpu_us)
+end
+
+local function measure_group(set, gateway, group, options)
+  local turns, kinds, all = turns_of(group, options), {}, {}
+  for i, subject in ipairs(group) do
+    kinds[i] = { path = subject.path .. (subject.query or ""), header = subject.header }
+  end
+  interleaved.measure(job_of(set, gateway, group[1]), kinds, turns)
+  for _, turn in ipairs(turns) do
+    if turn.over then note(all, turn.subject, turn.cpu_us - turn.over.cpu_us) end
+    if turn.subject and not turn.subject.over then note(all, turn.subject, turn.cpu_us) end
+  end
+  for _, subject in ipairs(group) do subject.cpu = all[subject] and middle_of(all[subject]) end
+end
+
 local function measure_cpu(set, subjects, options)
   local gateway = gateway_of(set, "plugins", subjects)
   sign_in(gateway.plain, subjects)
-  for _, subject in ipairs(subjects) do load.run(job_of(set, gateway, subject), 1) end
-  local added = {}
-  for _ = 1, options.rounds do
-    local round = {}
-    for _, subject in ipairs(subjects) do
-      round[subject] = load.measure(job_of(set, gateway, subject), options.seconds).cpu_us
-    end
-    for _, subject in ipairs(subjects) do
-      added[subject] = added[subject] or {}
-      table.insert(added[subject], round[subject] - (subject.over and round[subject.over] or 0))
-    end
-  end
-  for _, subject in ipairs(subjects) do subject.added = median(added[subject]) end
+  for _, group in ipairs(groups_of(subjects)) do measure_group(set, gateway, group, options) end
 end
 
 local function control(pid, option)
@@ -246,10 +244,11 @@ local function count_instructions(set, subjects)
   end
 end
 
--- The difference was taken within each round.
-local function added_text(subject)
-  if not subject.added then return "" end
-  return (subject.over and "%+.2f" or "%.2f"):format(subject.added)
+local function cpu_text(subject)
+  local cpu = subject.cpu
+  if not cpu then return "" end
+  local form = subject.over and "%+.2f (%+.2f to %+.2f)" or "%.2f (%.2f to %.2f)"
+  return form:format(cpu.middle, cpu.low, cpu.high)
 end
 
 local function instructions_text(subject)
@@ -259,10 +258,10 @@ local function instructions_text(subject)
 end
 
 local function print_rows(subjects)
-  print(("%-28s %10s %14s"):format("", "CPU us", "instructions"))
+  print(("%-28s %26s %14s"):format("", "CPU us", "instructions"))
   for _, subject in ipairs(subjects) do
     local is_after = subject.over and subject.over ~= subjects[1]
-    print(("%-28s %10s %14s%s"):format(subject.name, added_text(subject),
+    print(("%-28s %26s %14s%s"):format(subject.name, cpu_text(subject),
       instructions_text(subject), is_after and "   over " .. subject.over.name or ""))
   end
 end
@@ -285,7 +284,7 @@ local function has_row(name)
 end
 
 local function parse(arguments)
-  local options = { rounds = 5, seconds = 1, names = {} }
+  local options = { rounds = 10, seconds = 0.3, names = {} }
   local i = 1
   while arguments[i] do
     local key = arguments[i]:match "^%-%-(%l+)$"
