@@ -35,6 +35,12 @@ function key_auth.check(options)
   return headers.fault(options.header) or auth.fault(options)
 end
 
+-- What an instance does not have is looked for in its plugin, for each request.
+function key_auth.new(options)
+  options.query, options.cookie = options.query or false, options.cookie or false
+  return options
+end
+
 local function key_elsewhere(self, req)
   return self.query and req.query:get(self.query) or self.cookie and req.cookies:get(self.cookie)
 end

@@ -106,6 +106,8 @@ function bearer.prepare(self)
   end
   table.sort(self.claim_names)
   self.own_headers = self.claim_names
+  -- What an instance does not have is looked for in its plugin, for each request.
+  self.consumer_claim = self.consumer_claim or false
   self.is_authorization = self.header:lower() == "authorization"
   self.is_alone = not self.cookie and not self.query
 end

@@ -76,6 +76,7 @@ void moon_consumer_texts(struct generation *generation, int consumer, struct sli
     texts[1] = consumers_plan(generation->consumers, consumer);
 }
 
+/* NOLINTNEXTLINE(readability-function-size): scalars, as in export_headers.c. */
 int moon_consumer_tell(struct exchange *exchange, int consumer, int id, const char *name,
                        size_t name_length, bool is_alone)
 {
@@ -84,8 +85,9 @@ int moon_consumer_tell(struct exchange *exchange, int consumer, int id, const ch
     moon_header_remove_prefix(exchange, 0, OURS.start, OURS.length);
     if (is_alone)
         moon_header_remove_alike(exchange, 0, name, name_length);
+    /* None of that name is left. */
     struct slice value = consumers_name(exchange->generation->consumers, consumer);
-    return moon_header_set(exchange, 0, id, name, name_length, value.start, value.length);
+    return moon_header_add(exchange, 0, id, name, name_length, value.start, value.length);
 }
 
 bool moon_consumer_item(struct generation *generation, int consumer, int list, uint32_t *at,
