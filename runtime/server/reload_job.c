@@ -248,6 +248,8 @@ static void on_patience_lost(struct ev_loop *ev, ev_timer *timer, int events)
 static void read_files(struct reload_job *job)
 {
     job->read = watch_moment();
+    if (job->kind != RELOAD_PREVIEW)
+        watch_forget_changes(job->watch);
     job->rehearsal = rehearsal_start(job->options.config_path, job->options.installation, true);
     if (job->rehearsal == NULL) {
         fail(job, SLICE("the system has no process to read the configuration in\n"));

@@ -104,10 +104,15 @@ static void on_event(struct watch *watch, const struct inotify_event *event)
     }
 }
 
+static ssize_t take_events(const struct watch *watch, char bytes[EVENTS_BYTES])
+{
+    return watch->fd >= 0 ? read(watch->fd, bytes, EVENTS_BYTES) : -1;
+}
+
 static void read_events(struct watch *watch)
 {
     _Alignas(struct inotify_event) char bytes[EVENTS_BYTES];
-    ssize_t count = read(watch->fd, bytes, sizeof(bytes));
+    ssize_t count = take_events(watch, bytes);
 
     for (ssize_t at = 0; at < count;) {
         const struct inotify_event *event = (const struct inotify_event *)(bytes + at);
@@ -219,6 +224,17 @@ struct timespec watch_moment(void)
     /* The clock that file systems take their times from. */
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
     return now;
+}
+
+/* An event comes after its change, so one that is there tells of what will be read. */
+void watch_forget_changes(struct watch *watch)
+{
+    _Alignas(struct inotify_event) char bytes[EVENTS_BYTES];
+
+    while (take_events(watch, bytes) > 0)
+        continue;
+    watch->first_change = 0;
+    ev_timer_stop(watch->loop->ev, &watch->quiet);
 }
 
 /* A watch for the folder or the file of a point. True, without one, where there is no such thing or

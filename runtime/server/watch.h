@@ -41,6 +41,8 @@ void watch_abandon(struct watch **watch);
 
 /* The moment to take before the files are read that will be watched. */
 struct timespec watch_moment(void);
+/* Files are about to be read: who reads them sees what has changed up to now, so it is not told. */
+void watch_forget_changes(struct watch *watch);
 /*
  * Watches these instead of those before; none: nothing. What is found to have changed since `read`,
  * when they began to be read, is told as if it changed now.

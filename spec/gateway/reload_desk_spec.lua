@@ -312,6 +312,26 @@ describe("a gateway whose files change", function()
       assert.equal(1, status(self).generation)
     end)
 
+    -- Where writing and asking take so long that the change is told before, they are read twice.
+    it("reads them once when it is asked for what has just been written", function()
+      local self = watching()
+      local function times(what) return select(2, self:log():gsub(what, "")) end
+      local told
+      for i = 2, 11 do
+        told = times "text has changed"
+        write(self, "text " .. i, "text")
+        system.sleep(0.02) -- in the same tick of the clock it might be later
+        self:signal(system.SIGHUP)
+        self:wait_for_log(("generation %d serves"):format(i))
+        system.sleep(0.3)
+        assert.equal(i, status(self).generation)
+        if times "text has changed" == told then break end
+      end
+      assert.equal(told, times "text has changed")
+      write(self, "last", "text")
+      becomes(self, "own last part")
+    end)
+
     it("leaves them alone where it is told to", function()
       local self = start()
       write(self, config("two", "watch(true)"))

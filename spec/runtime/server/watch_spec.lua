@@ -175,6 +175,21 @@ describe("watch", function()
     assert.is_true(is_quiet())
   end)
 
+  it("does not tell what who is about to read the files will see", function()
+    run "echo >file"
+    set { "file" }
+    settle()
+    run "echo >>file" -- not heard of yet
+    C.watch_forget_changes(watch)
+    assert.is_true(is_quiet())
+    run "echo >>file"
+    runtime.run(loop, 0.02) -- heard of, not told yet
+    C.watch_forget_changes(watch)
+    assert.is_true(is_quiet())
+    run "echo >>file"
+    assert.is_true(is_told())
+  end)
+
   it("tells once for many changes, but does not wait for ever for quiet", function()
     run "echo >file"
     set { "file" }
