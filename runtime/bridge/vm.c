@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/priority.h"
 #include "bridge/libraries.h"
 #include "bridge/modules.h"
 
@@ -82,13 +83,22 @@ void vm_collect_late(lua_State *vm)
     lua_gc(vm, LUA_GCSETPAUSE, LATE_PAUSE);
 }
 
+/* The first cycle may have begun before what is garbage now was. */
+static void collect(lua_State *vm)
+{
+    for (int cycle = 0; cycle < 2; cycle++) {
+        while (lua_gc(vm, LUA_GCSTEP, 0) == 0)
+            priority_give_way();
+    }
+}
+
 /*
  * A cycle begins when the heap has doubled, and each step of it does four times what was allocated:
  * short steps, and a cycle that surely ends before the heap doubles again.
  */
 void vm_settle(lua_State *vm)
 {
-    lua_gc(vm, LUA_GCCOLLECT, 0);
+    collect(vm);
     lua_gc(vm, LUA_GCSETPAUSE, 200);
     lua_gc(vm, LUA_GCSETSTEPMUL, 400);
 }
