@@ -3,11 +3,15 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local clients_of = require "spec.support.load"
+local holdings = require "spec.bench.holdings"
+local leisure = require "spec.bench.leisure"
 local load = require "spec.bench.reload_load"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
 local reload = {}
+
+local WORKERS = 2
 
 local CONFIG = [[
 -- revision 0
@@ -106,34 +110,64 @@ local function under_full_load(size)
   server:stop()
 end
 
+-- A leg of the bench in which the gateway is reloaded each second; its load, and what of the
+-- processors a reload took to be read and, in each worker, to be built. The first one ends the
+-- nursery, too, and is left out.
+local function with_reloads(server, rate, seconds, edits)
+  local reading, building
+  local seen = load.paced(server.directory, server.port, rate, seconds, function()
+    each_second(seconds - 1, function(i)
+      edits.count = edits.count + 1
+      edit(server, edits.count)
+      command(server, "reload")
+      if i == 1 then reading, building = leisure.taken(server) end
+    end)
+  end)
+  system.sleep(1.1)
+  local reading_after, building_after = leisure.taken(server)
+  local reloads = seconds - 2
+  return seen, (reading_after - reading) / reloads, (building_after - building) / reloads
+end
+
+-- The control: the same is taken of the processors, and nothing is reloaded.
+local function with_burners(server, rate, seconds, reading, building)
+  return load.paced(server.directory, server.port, rate, seconds, function()
+    each_second(seconds - 1, function() leisure.burn(reading, building, WORKERS) end)
+  end)
+end
+
+local function spread(list)
+  return ("%.2f (%.2f to %.2f)"):format(median(list), math.min(unpack(list)),
+    math.max(unpack(list)))
+end
+
 local function at_half_load(size)
   local seconds, pairs_of = size.paced, size.pairs_of
   local server = start(10000)
   local rate = load.full(server.directory, server.port, 10000, 3).rate / 2
-  local ratios, turns, turns_without, revision, failed = {}, 0, 0, 0, 0
-  for _ = 1, pairs_of do
+  local ratios, controls, over, reading, building = {}, {}, {}, {}, {}
+  local turns, turns_without, edits, failed = 0, 0, { count = 0 }, 0
+  for i = 1, pairs_of do
     local first = long_turns(server)
     local quiet = load.paced(server.directory, server.port, rate, seconds)
     system.sleep(1.1)
     local before = long_turns(server)
     turns_without = turns_without + before - first
-    local busy = load.paced(server.directory, server.port, rate, seconds, function()
-      each_second(seconds - 1, function()
-        revision = revision + 1
-        edit(server, revision)
-        command(server, "reload")
-      end)
-    end)
-    system.sleep(1.1)
+    local busy
+    busy, reading[i], building[i] = with_reloads(server, rate, seconds, edits)
     turns = turns + long_turns(server) - before
+    local control = with_burners(server, rate, seconds, reading[i], building[i])
     failed = failed + busy.failed + quiet.failed
-    ratios[#ratios + 1] = busy.p99 / quiet.p99
+    ratios[i], controls[i] = busy.p99 / quiet.p99, control.p99 / quiet.p99
+    over[i] = busy.p99 / control.p99
   end
   row(("the same at half of capacity, %d pairs of %d s"):format(pairs_of, seconds),
     "median of the p99 ratios <= 1.2",
-    ("%.2f (%.2f to %.2f); %d failed; %d turns of the loop over 10 ms, %d without reloads"):format(
-      median(ratios), math.min(unpack(ratios)), math.max(unpack(ratios)), failed, turns,
-      turns_without))
+    ("%s; %d failed; %d turns of the loop over 10 ms, %d without reloads"):format(spread(ratios),
+      failed, turns, turns_without))
+  row("  what no gateway does, with as much idle CPU: the machine's part", "(none)",
+    ("%s; reloads over it %s; a reload is %.0f ms to read, %.0f to build and free in each worker")
+      :format(spread(controls), spread(over), median(reading) * 1000, median(building) * 1000))
   server:stop()
 end
 
@@ -156,34 +190,20 @@ local function until_live(routes, target)
   server:stop()
 end
 
-local function count_of(pid, what)
-  local pipe = io.popen(("ls /proc/%d/%s | wc -l"):format(pid, what))
-  local count = tonumber((pipe:read "*a"))
-  pipe:close()
-  return count
-end
-
-local function state_of(server)
-  local state = { memory = 0, descriptors = count_of(server.pid, "fd"), threads = 0 }
-  for _, pid in ipairs(server:worker_pids()) do
-    state.memory = state.memory + server:rss(pid)
-    state.descriptors = state.descriptors + count_of(pid, "fd")
-    state.threads = state.threads + count_of(pid, "task")
-  end
-  return state
-end
-
 local function many_reloads(count)
-  local server, first = start(100), nil
+  local server, first = start(100, "watch(true)"), nil
+  local started = system.now()
   for i = 1, count do
     edit(server, i)
     assert(command(server, "reload"))
-    if i == math.floor(count / 10) then first = state_of(server) end
+    if i == math.floor(count / 10) then first = holdings.of(server) end
   end
-  local last = state_of(server)
-  row(("%d reloads"):format(count), "flat within 5 % after the first tenth, nothing left behind",
-    ("memory %+.1f %%, descriptors %+d, threads %+d"):format((last.memory / first.memory - 1) * 100,
-      last.descriptors - first.descriptors, last.threads - first.threads))
+  local seconds, last = system.now() - started, holdings.of(server)
+  row(("%d reloads, 100 routes, in %.0f s"):format(count, seconds),
+    "flat within 5 % after the first tenth, nothing left behind",
+    ("memory %+.1f %%, descriptors %+d, threads %+d, watches %+d"):format(
+      (last.memory / first.memory - 1) * 100, last.descriptors - first.descriptors,
+      last.threads - first.threads, last.watches - first.watches))
   server:stop()
 end
 
@@ -197,7 +217,7 @@ end
 -- Kills a worker; seconds until as many serve again, and how many descriptors it had.
 local function kill_one(server)
   local pid = server:worker_pids()[1]
-  local descriptors = count_of(pid, "fd")
+  local descriptors = holdings.count(pid, "fd")
   local killed = system.now()
   system.kill(pid, system.SIGKILL)
   wait.that(function() return is_whole(server, pid) end, 30, "a worker in its place")
