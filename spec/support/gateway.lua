@@ -190,15 +190,16 @@ end
 ---@param from integer? bytes of the log that are not looked at
 ---@return string match the first capture, or the whole match
 function Gateway:wait_for_log(pattern, seconds, from)
-  local ok, found = pcall(wait.that, function()
-    local match = self:log():match(pattern, (from or 0) + 1)
-    if not match and not self.process:is_running() then error "it ended" end
-    return match
+  local match
+  local _, problem = pcall(wait.that, function()
+    local is_running = self.process:is_running() -- asked first: its last words count
+    match = self:log():match(pattern, (from or 0) + 1)
+    return match or not is_running
   end, seconds, "the log to have " .. pattern)
-  if ok then return found end
+  if match then return match end
   local reports = sanitizer_reports(self.directory) or ""
-  error(("%s (exit code %s); its log:\n%s%s"):format(found, self.process.code, self:log(),
-                                                    reports), 2)
+  error(("%s (exit code %s); its log:\n%s%s"):format(
+    self.process.code and "it ended" or problem, self.process.code, self:log(), reports), 2)
 end
 
 -- Children of the master that are no workers, by name.
