@@ -71,7 +71,7 @@ static struct arena_block *first_block(const struct arena *arena)
 }
 
 /* One block where several were needed, so that the next time one is enough. */
-static void keep_enough(struct arena *arena)
+static OUT_OF_LINE void keep_enough(struct arena *arena)
 {
     struct arena_block *first = first_block(arena);
     size_t bytes = first->bytes;

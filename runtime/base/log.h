@@ -44,9 +44,10 @@ void log_stop(void);
 void log_rescue(void);
 
 bool log_is_on(enum log_level level);
-void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void log_write(enum log_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3))) COLD;
 /* The same with the id of the request it is about: `request=ID` in text, "request" in JSON. */
 void log_write_request(enum log_level level, struct slice request_id, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4))) COLD;
 /* Lines for standard error dropped since the start of the process. */
 uint64_t log_dropped(void);

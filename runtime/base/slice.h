@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/cold.h"
+
 struct slice {
     const char *start;
     size_t length;

@@ -95,7 +95,7 @@ static struct cache_context context_of(const struct exchange *exchange)
 }
 
 /* The cache asks the upstream only where it has to, and with what it makes of the request. */
-static void begin_cached_call(struct exchange *exchange, struct http_cache *cache)
+static OUT_OF_LINE void begin_cached_call(struct exchange *exchange, struct http_cache *cache)
 {
     const struct phases *phases = phases_of(exchange);
     const struct cached_call_options options = {
@@ -260,7 +260,7 @@ void exchange_answer_fault(struct exchange *exchange, enum fault fault, bool ask
 }
 
 /* An upgraded connection: opaque from here on, both ways. */
-static void switch_protocols(struct exchange *exchange)
+static OUT_OF_LINE void switch_protocols(struct exchange *exchange)
 {
     exchange->step = EXCHANGE_TUNNEL;
     exchange->responded = now(exchange);

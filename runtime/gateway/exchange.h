@@ -116,7 +116,7 @@ void exchange_forward(struct exchange *exchange);
 void exchange_reply(struct exchange *exchange, const struct reply *reply);
 /* Answers phases->request or phases->response with a problem document (RFC 9457) of that fault;
  * closes nothing. */
-void exchange_fail(struct exchange *exchange, enum fault fault);
+void exchange_fail(struct exchange *exchange, enum fault fault) COLD;
 /* Answers phases->response: exchange->response as it is now. */
 void exchange_respond(struct exchange *exchange);
 /* In the response phase: exchange->response becomes this reply, the upstream's is dropped. Not an
@@ -135,7 +135,7 @@ void exchange_replace_response_body(struct exchange *exchange, struct slice body
 /* Answers phases->response_chunk. */
 void exchange_chunk_done(struct exchange *exchange, struct slice replacement);
 /* A phase after the response's head raised: the rest is cut off so that the client can tell. */
-void exchange_abort(struct exchange *exchange, enum fault fault);
+void exchange_abort(struct exchange *exchange, enum fault fault) COLD;
 
 /*
  * Collects the request's whole body, at most `bytes_max` (sends 100 Continue where asked for).

@@ -50,7 +50,7 @@ void body_collection_drop(struct exchange *exchange);
 void exchange_decide(struct exchange *exchange);
 /* An answer from the core itself, whatever the step before the head is sent; through the response
  * phase where `asks_policies`. */
-void exchange_answer_fault(struct exchange *exchange, enum fault fault, bool asks_policies);
+void exchange_answer_fault(struct exchange *exchange, enum fault fault, bool asks_policies) COLD;
 /* The final response's head has come from upstream. */
 void exchange_on_response(struct exchange *exchange, struct response *response);
 /* Gives the call back, remembering its record. */
@@ -58,7 +58,7 @@ void exchange_drop_upstream(struct exchange *exchange);
 /* The exchange is over, well or not: logs, and goes back to the pool. */
 void exchange_finish(struct exchange *exchange);
 /* The client cannot be given a complete answer any more. */
-void exchange_break_off(struct exchange *exchange, enum fault fault);
+void exchange_break_off(struct exchange *exchange, enum fault fault) COLD;
 /* Whether some phase has been asked and has not answered. */
 bool exchange_is_waiting(const struct exchange *exchange);
 

@@ -36,13 +36,12 @@ static bool via_names(struct slice element, struct slice name)
     return slice_equals_ignoring_case(by, name);
 }
 
-static unsigned times_in_via(const struct exchange *exchange)
+static OUT_OF_LINE unsigned times_in_via(const struct exchange *exchange, const struct header *via)
 {
     const struct headers *headers = &exchange->request->headers;
     unsigned times = 0;
 
-    for (const struct header *via = headers_find_known(headers, HEADER_VIA); via != NULL;
-         via = headers_find_next(headers, via)) {
+    for (; via != NULL; via = headers_find_next(headers, via)) {
         struct slice rest = via->value, element;
         while (slice_next_element(&rest, &element))
             times += via_names(element, options_of(exchange)->via);
@@ -54,12 +53,13 @@ enum fault outbound_inspect(struct exchange *exchange)
 {
     const struct headers *headers = &exchange->request->headers;
     const struct header *trace = headers_find_known(headers, HEADER_TRACEPARENT);
+    const struct header *via = headers_find_known(headers, HEADER_VIA);
 
     exchange->client_host =
         trusted_proxy_client(options_of(exchange), exchange->connection, headers, &exchange->arena);
     if (trace != NULL)
         exchange->trace_id = trace_context_id(trace->value);
-    if (times_in_via(exchange) >= LOOPS_MAX)
+    if (via != NULL && times_in_via(exchange, via) >= LOOPS_MAX)
         return FAULT_LOOP_DETECTED;
     return exchange->request->method == METHOD_TRACE ? FAULT_METHOD_NOT_ALLOWED : FAULT_NONE;
 }
@@ -122,7 +122,8 @@ static inline bool is_trusted(const struct own_lines *lines)
 }
 
 /* Behind what a trusted proxy said; false when that was nothing. */
-static bool append_to_trusted(struct own_lines *lines, enum header_id id, struct slice value)
+static OUT_OF_LINE bool append_to_trusted(struct own_lines *lines, enum header_id id,
+                                          struct slice value)
 {
     struct arena *arena = &lines->exchange->arena;
     struct slice before = headers_joined(lines->headers, arena, header_name_of(id));
@@ -142,7 +143,7 @@ static inline bool is_said(const struct own_lines *lines, enum header_id id)
 }
 
 /* RFC 7239: an IPv6 address is quoted and bracketed. */
-static struct slice forwarded_element(struct exchange *exchange, struct slice peer)
+static OUT_OF_LINE struct slice forwarded_element(struct exchange *exchange, struct slice peer)
 {
     const struct request *request = exchange->request;
     bool is_v6 = slice_find(peer, ':') < peer.length;
@@ -173,22 +174,26 @@ static void add_forwarded(struct own_lines *lines, struct slice peer, struct sli
         add_line(lines, HEADER_FORWARDED, SLICE("forwarded: "), element);
 }
 
-static void add_via(struct own_lines *lines)
+static OUT_OF_LINE void append_to_via(struct own_lines *lines, struct slice name, bool is_old)
 {
-    const struct exchange *exchange = lines->exchange;
     struct arena *arena = &lines->exchange->arena;
-    struct slice name = options_of(exchange)->via;
-    bool is_old = exchange->request->minor_version == 0;
-
-    if (headers_find_known(lines->headers, HEADER_VIA) == NULL) {
-        add_line(lines, HEADER_VIA, is_old ? SLICE("via: 1.0 ") : SLICE("via: 1.1 "), name);
-        return;
-    }
     struct slice before = headers_joined(lines->headers, arena, header_name_of(HEADER_VIA));
     headers_set_known(lines->headers, arena, HEADER_VIA,
                       arena_format(arena, "%.*s%s%s %.*s", SLICE_FORMAT(before),
                                    before.length > 0 ? ", " : "", is_old ? "1.0" : "1.1",
                                    SLICE_FORMAT(name)));
+}
+
+static void add_via(struct own_lines *lines)
+{
+    const struct exchange *exchange = lines->exchange;
+    struct slice name = options_of(exchange)->via;
+    bool is_old = exchange->request->minor_version == 0;
+
+    if (headers_find_known(lines->headers, HEADER_VIA) == NULL)
+        add_line(lines, HEADER_VIA, is_old ? SLICE("via: 1.0 ") : SLICE("via: 1.1 "), name);
+    else
+        append_to_via(lines, name, is_old);
 }
 
 static void add_own(struct exchange *exchange, struct headers *headers)
@@ -207,12 +212,12 @@ static void add_own(struct exchange *exchange, struct headers *headers)
 }
 
 /* For TRACE and OPTIONS (RFC 9110, 7.6.2); 0 is answered before. */
-static void decrement_max_forwards(struct exchange *exchange, struct headers *headers)
+static OUT_OF_LINE void decrement_max_forwards(struct exchange *exchange, struct headers *headers)
 {
     const struct header *field = headers_find_known(headers, HEADER_MAX_FORWARDS);
     uint64_t left;
 
-    if (exchange->request->method != METHOD_OPTIONS || field == NULL)
+    if (field == NULL)
         return;
     if (slice_to_uint64(field->value, &left) && left > 0)
         headers_set_known(headers, &exchange->arena, HEADER_MAX_FORWARDS,
@@ -278,7 +283,8 @@ struct request *outbound_request(struct exchange *exchange)
     set_target(exchange, outbound);
     set_host(exchange, headers);
     add_own(exchange, headers);
-    decrement_max_forwards(exchange, headers);
+    if (request->method == METHOD_OPTIONS)
+        decrement_max_forwards(exchange, headers);
     if (route == NULL || !route->allows_upgrade)
         outbound->upgrade = SLICE_NONE;
     if (exchange->private.has_request_body) {

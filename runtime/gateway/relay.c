@@ -124,7 +124,7 @@ static void on_request(void *data, struct request *request)
     exchange_decide(exchange);
 }
 
-static void on_refused(void *data, enum fault fault, uint64_t offset)
+static COLD void on_refused(void *data, enum fault fault, uint64_t offset)
 {
     struct exchange *exchange = data;
     bool is_request = exchange->request != NULL;
@@ -216,7 +216,7 @@ static void on_response_sent(void *data)
     exchange_finish(exchange);
 }
 
-static void on_client_failed(void *data, enum fault fault)
+static COLD void on_client_failed(void *data, enum fault fault)
 {
     struct exchange *exchange = data;
 
@@ -280,7 +280,7 @@ static void on_request_room(void *data)
         http_stream_resume(exchange->downstream);
 }
 
-static void log_upstream_failure(struct exchange *exchange, enum fault fault)
+static COLD void log_upstream_failure(struct exchange *exchange, enum fault fault)
 {
     const struct call_record *record = exchange_call_record(exchange);
 
@@ -290,7 +290,7 @@ static void log_upstream_failure(struct exchange *exchange, enum fault fault)
                       record->detail != NULL ? record->detail : "");
 }
 
-static void on_upstream_failed(void *data, enum fault fault)
+static COLD void on_upstream_failed(void *data, enum fault fault)
 {
     struct exchange *exchange = data;
 

@@ -60,7 +60,8 @@ static void start_parser(http_parser *parser)
     (void)used;
 }
 
-static struct h1_body_chunked *chunked_create(bool is_response, const struct h1_body_limits *limits)
+static OUT_OF_LINE struct h1_body_chunked *chunked_create(bool is_response,
+                                                          const struct h1_body_limits *limits)
 {
     struct h1_body_chunked *chunked = mem_alloc(sizeof(*chunked));
 

@@ -24,7 +24,7 @@ void h1_client_expect(struct h1_client *client)
     h1_scanner_init(&client->scanner, true, &limits);
 }
 
-static void on_informational(struct h1_client *client, struct response *response)
+static OUT_OF_LINE void on_informational(struct h1_client *client, struct response *response)
 {
     if (++client->informational > H1_CLIENT_INFORMATIONAL_MAX) {
         h1_client_close(client, FAULT_UPSTREAM_MALFORMED);
@@ -35,7 +35,7 @@ static void on_informational(struct h1_client *client, struct response *response
         client->stream.events->on_informational(client->stream.data, response);
 }
 
-static void on_switching(struct h1_client *client, struct response *response)
+static OUT_OF_LINE void on_switching(struct h1_client *client, struct response *response)
 {
     /* Not before the request is complete: the rest of its body would be the tunnel's. */
     if (!client->asks_upgrade || !client->end_sent) {
@@ -194,7 +194,7 @@ static void adjust_reading(struct h1_client *client)
         stream_resume(client->transport);
 }
 
-static void keep(struct h1_client *client, struct slice rest)
+static OUT_OF_LINE void keep(struct h1_client *client, struct slice rest)
 {
     if (client->step == H1_CLIENT_CLOSED)
         return;
@@ -204,7 +204,7 @@ static void keep(struct h1_client *client, struct slice rest)
         h1_client_close(client, FAULT_UPSTREAM_HEAD_TOO_LARGE);
 }
 
-static void process_kept(struct h1_client *client)
+static OUT_OF_LINE void process_kept(struct h1_client *client)
 {
     size_t length = buffer_length(&client->input);
     size_t used = process(client, buffer_slice(&client->input));
@@ -275,7 +275,7 @@ static bool is_used_up(const struct h1_client *client)
 }
 
 /* A reset in the middle of an answer cannot stand for its end, a close can. */
-static void on_input_end(struct h1_client *client, bool is_broken)
+static OUT_OF_LINE void on_input_end(struct h1_client *client, bool is_broken)
 {
     client->must_close = client->has_ended_input = true;
     if (is_broken && client->step != H1_CLIENT_COMPLETE)

@@ -30,14 +30,14 @@ static void begin(struct reading *reading, struct slice head, const struct h1_he
     reading->culprit = NULL;
 }
 
-static enum fault refuse(struct reading *reading, enum fault fault, struct slice culprit)
+static COLD enum fault refuse(struct reading *reading, enum fault fault, struct slice culprit)
 {
     reading->culprit = culprit.start;
     return fault;
 }
 
 /* Of a rule of ours, or of http-parser where that gave up; what is missing has none. */
-static size_t culprit_offset(const struct reading *reading)
+static COLD size_t culprit_offset(const struct reading *reading)
 {
     const char *start = reading->head.start, *at = reading->culprit;
     if (at == NULL && reading->fields.culprit != NULL)

@@ -68,7 +68,7 @@ struct h1_server {
 extern const struct stream_events H1_SERVER_TRANSPORT;
 void h1_server_on_again(struct loop_deferred *item);
 /* Nothing more is read: where the next message would begin is not known. One answer may be sent. */
-void h1_server_refuse(struct h1_server *server, enum fault fault, uint64_t offset);
+void h1_server_refuse(struct h1_server *server, enum fault fault, uint64_t offset) COLD;
 
 /* The stream's operations (h1_server_stream.c). */
 extern const struct http_stream_codec H1_SERVER_STREAM;

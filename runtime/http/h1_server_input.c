@@ -43,7 +43,7 @@ void h1_server_refuse(struct h1_server *server, enum fault fault, uint64_t offse
         server->stream.events->on_refused(server->stream.data, fault, offset);
 }
 
-static void body_begin(struct h1_server *server, const struct request *request)
+static OUT_OF_LINE void body_begin(struct h1_server *server, const struct request *request)
 {
     struct h1_body_limits limits = {.extension_bytes_max = 1024,
                                     .trailer_bytes_max = server->limits->trailer_bytes_max};
@@ -225,7 +225,7 @@ static void adjust_reading(struct h1_server *server)
         stream_resume(server->transport);
 }
 
-static void keep(struct h1_server *server, struct slice rest)
+static OUT_OF_LINE void keep(struct h1_server *server, struct slice rest)
 {
     if (server->step == H1_SERVER_CLOSED || server->step == H1_SERVER_LINGER || server->is_refused)
         return;
@@ -238,7 +238,7 @@ static void keep(struct h1_server *server, struct slice rest)
 
 /* Uses what was kept. Nothing below adds to the input, so what process() looks at stays where it
  * is. */
-static void process_kept(struct h1_server *server)
+static OUT_OF_LINE void process_kept(struct h1_server *server)
 {
     size_t length = buffer_length(&server->input);
     size_t used = process(server, buffer_slice(&server->input));
@@ -289,7 +289,7 @@ static bool is_used_up(const struct h1_server *server)
     return server->has_ended_input && buffer_length(&server->input) == 0 && !waits_for_user;
 }
 
-static void on_input_end(struct h1_server *server, bool is_broken)
+static OUT_OF_LINE void on_input_end(struct h1_server *server, bool is_broken)
 {
     if (is_broken) {
         h1_server_close(server, FAULT_CLIENT_GONE);

@@ -50,7 +50,7 @@ static char *put_length(char *at, uint64_t length)
     return put(at, SLICE("\r\n"));
 }
 
-static char *put_upgrade(char *at, struct slice protocol)
+static OUT_OF_LINE char *put_upgrade(char *at, struct slice protocol)
 {
     at = put(at, SLICE("upgrade: "));
     at = put(at, protocol);
@@ -74,7 +74,7 @@ static char *put_target(char *at, const struct request *request)
     return put(at, request->query);
 }
 
-static char *put_request_connection(char *at, const struct request *request, bool closes)
+static OUT_OF_LINE char *put_request_options(char *at, const struct request *request, bool closes)
 {
     struct slice options[3];
     size_t count = 0;
@@ -94,6 +94,14 @@ static char *put_request_connection(char *at, const struct request *request, boo
     if (request->accepts_trailers)
         at = put(at, SLICE("te: trailers\r\n"));
     return request->upgrade.start != NULL ? put_upgrade(at, request->upgrade) : at;
+}
+
+/* Most say nothing: to be kept open is what they are for. */
+static char *put_request_connection(char *at, const struct request *request, bool closes)
+{
+    if (closes || request->accepts_trailers || request->upgrade.start != NULL)
+        return put_request_options(at, request, closes);
+    return at;
 }
 
 static char *put_request_framing(char *at, const struct request *request)

@@ -48,7 +48,7 @@ static bool is_scheme(struct slice scheme)
     return scheme.length > 0;
 }
 
-static bool parse_absolute(struct slice target, size_t scheme_bytes, struct uri *uri)
+static OUT_OF_LINE bool parse_absolute(struct slice target, size_t scheme_bytes, struct uri *uri)
 {
     struct slice rest = slice_after(target, scheme_bytes + 3);
     size_t end = 0;

@@ -203,18 +203,12 @@ static struct target *claim_trial(struct cluster *cluster, const struct balancer
     return NULL;
 }
 
-struct target *balancer_pick(struct cluster *cluster, const struct balancer_choice *choice,
-                             bool *is_trial)
+static OUT_OF_LINE struct target *
+pick_of_several(struct cluster *cluster, const struct balancer_choice *choice, bool *is_trial)
 {
     struct lineup *lineup = &cluster->lineup;
     struct target *target = NULL;
 
-    cluster_line_up(cluster, choice->now);
-    *is_trial = false;
-    /* All that there is to it, for most upstreams. */
-    if (lineup->count == 1 && choice->now < lineup->trial_at && choice->tried_count == 0 &&
-        choice->sticky == 0 && pool_has_room(lineup->entries[0].target->pool))
-        return lineup->entries[0].target;
     if (choice->sticky != 0 && (target = find_sticky(cluster, choice)) != NULL)
         return target;
     if (!choice->is_extra && choice->now >= lineup->trial_at &&
@@ -228,4 +222,18 @@ struct target *balancer_pick(struct cluster *cluster, const struct balancer_choi
     if (!can_be_had(target, choice))
         target = find_stand_in(cluster, target, choice);
     return choice->is_extra && target != NULL && was_tried(target, choice) ? NULL : target;
+}
+
+struct target *balancer_pick(struct cluster *cluster, const struct balancer_choice *choice,
+                             bool *is_trial)
+{
+    struct lineup *lineup = &cluster->lineup;
+
+    cluster_line_up(cluster, choice->now);
+    *is_trial = false;
+    /* All that there is to it, for most upstreams. */
+    if (lineup->count == 1 && choice->now < lineup->trial_at && choice->tried_count == 0 &&
+        choice->sticky == 0 && pool_has_room(lineup->entries[0].target->pool))
+        return lineup->entries[0].target;
+    return pick_of_several(cluster, choice, is_trial);
 }

@@ -53,7 +53,7 @@ static bool is_stale(const struct call *call, enum fault fault)
            fault == FAULT_UPSTREAM_CLOSED;
 }
 
-static void blame_target(const struct call *call)
+static COLD void blame_target(const struct call *call)
 {
     struct cluster *cluster = call->cluster;
     const char *detail = call->record.detail;
@@ -174,7 +174,7 @@ static void on_dialled(void *data, enum fault fault, struct stream *stream, cons
     send_all(call, connection);
 }
 
-static void dial(struct call *call)
+static OUT_OF_LINE void dial(struct call *call)
 {
     struct target *target = call->target;
     struct cluster *cluster = call->cluster;
@@ -250,7 +250,7 @@ void call_attempt_start_on(struct call *call, struct target *target)
         dial(call);
 }
 
-static enum fault fault_without_target(const struct cluster *cluster)
+static COLD enum fault fault_without_target(const struct cluster *cluster)
 {
     if (cluster->target_count == 0)
         return FAULT_UPSTREAM_EMPTY;

@@ -44,7 +44,7 @@ void pool_forget(struct connection *connection)
 }
 
 /* No new streams; the session closes itself after the last one. May free the connection. */
-static void retire(struct connection *connection)
+static OUT_OF_LINE void retire(struct connection *connection)
 {
     if (connection->is_retired)
         return;
