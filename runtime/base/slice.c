@@ -61,7 +61,7 @@ bool slice_to_uint64(struct slice slice, uint64_t *number)
         if (slice.start[i] < '0' || slice.start[i] > '9')
             return false;
         uint64_t digit = (uint64_t)(slice.start[i] - '0');
-        if (sum > (UINT64_MAX - digit) / 10)
+        if (i + 1 >= SLICE_DIGITS_MAX && sum > (UINT64_MAX - digit) / 10)
             return false;
         sum = sum * 10 + digit;
     }

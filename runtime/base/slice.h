@@ -83,6 +83,30 @@ static inline uint64_t slice_lower_word(uint64_t word)
     return word | upper >> 2;
 }
 
+/* Up to eight bytes, whether in either case they are `known`: small letters, digits and '-', of
+ * which letters alone have the bit 0x40; and the capital of a letter is what lacks 0x20. */
+static inline bool slice_is_token_word(const char *at, const char *known, size_t length)
+{
+    uint64_t word = slice_word(known, length);
+    return (slice_word(at, length) | (word >> 1 & 0x2020202020202020u)) == word;
+}
+
+/* The same of two texts of any length but zero. */
+static inline bool slice_is_token(struct slice slice, struct slice known)
+{
+    size_t length = known.length;
+
+    if (slice.length != length)
+        return false;
+    if (length < 8)
+        return slice_is_token_word(slice.start, known.start, length);
+    for (size_t at = 0; at + 8 < length; at += 8) {
+        if (!slice_is_token_word(slice.start + at, known.start + at, 8))
+            return false;
+    }
+    return slice_is_token_word(slice.start + length - 8, known.start + length - 8, 8);
+}
+
 /* ASCII letters only, as HTTP field names and tokens compare (RFC 9110, 5.1). */
 bool slice_equals_ignoring_case(struct slice one, struct slice other);
 bool slice_starts_with(struct slice slice, struct slice prefix);

@@ -10,7 +10,7 @@ static void note(const struct header **first, unsigned *count, const struct head
     (*count)++;
 }
 
-static void read_connection(struct h1_fields *fields, struct slice list)
+static OUT_OF_LINE void read_options(struct h1_fields *fields, struct slice list)
 {
     struct slice option;
     while (slice_next_element(&list, &option)) {
@@ -24,7 +24,17 @@ static void read_connection(struct h1_fields *fields, struct slice list)
     }
 }
 
-static void read_expect(struct h1_fields *fields, struct slice list)
+static void read_connection(struct h1_fields *fields, struct slice list)
+{
+    if (!slice_is_token(list, SLICE("keep-alive"))) {
+        read_options(fields, list);
+        return;
+    }
+    fields->option_count++; /* that alone, as most of them */
+    fields->keeps_alive = true;
+}
+
+static OUT_OF_LINE void read_expect(struct h1_fields *fields, struct slice list)
 {
     struct slice expectation;
     while (slice_next_element(&list, &expectation)) {

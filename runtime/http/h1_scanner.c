@@ -52,14 +52,14 @@ void h1_scanner_init_trailers(struct h1_scanner *scanner, bool is_response, size
     scanner->state = FIELD_START;
 }
 
-static bool refuse_as(struct h1_scanner *scanner, enum fault fault, size_t offset)
+static COLD bool refuse_as(struct h1_scanner *scanner, enum fault fault, size_t offset)
 {
     scanner->fault = fault;
     scanner->fault_offset = offset;
     return false;
 }
 
-static bool refuse(struct h1_scanner *scanner)
+static COLD bool refuse(struct h1_scanner *scanner)
 {
     enum fault fault = scanner->is_response ? FAULT_UPSTREAM_MALFORMED : FAULT_REQUEST_MALFORMED;
     return refuse_as(scanner, fault, scanner->offset);
@@ -101,32 +101,8 @@ static bool is_usual_version(const char *at)
     return memcmp(at, "HTTP/1.", 7) == 0 && (at[7] == '0' || at[7] == '1');
 }
 
-/* A whole request line with nothing wrong about it. */
-static bool skip_usual_request_line(struct h1_scanner *scanner, struct slice head)
-{
-    const char *start = head.start + scanner->offset, *end = head.start + head.length;
-    const char *at = start;
-
-    while (at < end && octet_is(*at, OCTET_TOKEN))
-        at++;
-    if (at == end || at == start || *at != ' ' || at - start > METHOD_BYTES_MAX)
-        return false;
-    const char *target = ++at;
-    while (at < end && octet_is(*at, OCTET_TARGET))
-        at++;
-    if (end - at < (ptrdiff_t)sizeof(" HTTP/1.1\r\n") - 1 || at == target || *at != ' ' ||
-        (size_t)(at - target) > scanner->limits.target_bytes_max)
-        return false;
-    if (!is_usual_version(at + 1) || at[9] != '\r' || at[10] != '\n')
-        return false;
-    scanner->offset = scanner->element_start = (size_t)(at + 11 - head.start);
-    return true;
-}
-
 static bool scan_request_start(struct h1_scanner *scanner, struct slice head)
 {
-    if (skip_usual_request_line(scanner, head))
-        return go(scanner, FIELD_START);
     if (head.start[scanner->offset] == '\r')
         return take(scanner, head, '\r', START_LF);
     return go(scanner, METHOD);
@@ -188,26 +164,6 @@ static bool scan_version(struct h1_scanner *scanner, struct slice head, enum sta
     if (scanner->is_response)
         return refuse(scanner);
     return refuse_as(scanner, FAULT_VERSION_UNSUPPORTED, scanner->element_start);
-}
-
-/* "HTTP/1.1 200 ", when all of it is there. */
-static bool skip_usual_status(struct h1_scanner *scanner, struct slice head)
-{
-    const char *at = head.start;
-
-    if (scanner->offset > 0 || head.length < 13 || !is_usual_version(at) || at[8] != ' ' ||
-        at[9] < '1' || at[9] > '5' || !octet_is(at[10], OCTET_DIGIT) ||
-        !octet_is(at[11], OCTET_DIGIT) || at[12] != ' ')
-        return false;
-    scanner->offset = scanner->element_start = 13;
-    return true;
-}
-
-static bool scan_status_version(struct h1_scanner *scanner, struct slice head)
-{
-    if (skip_usual_status(scanner, head))
-        return go(scanner, REASON);
-    return scan_version(scanner, head, STATUS_SPACE);
 }
 
 static bool scan_status(struct h1_scanner *scanner, struct slice head)
@@ -291,7 +247,7 @@ static bool step(struct h1_scanner *scanner, struct slice head, struct h1_lines 
     case REQUEST_LINE_CR:
         return take(scanner, head, '\r', LINE_LF);
     case STATUS_VERSION:
-        return scan_status_version(scanner, head);
+        return scan_version(scanner, head, STATUS_SPACE);
     case STATUS_SPACE:
         return take(scanner, head, ' ', STATUS);
     case STATUS:
@@ -315,9 +271,68 @@ static bool step(struct h1_scanner *scanner, struct slice head, struct h1_lines 
     return false;
 }
 
+/* Where the line after a whole request line begins that has nothing wrong about it; or NULL. */
+static const char *skip_usual_request_line(const struct h1_scanner *scanner, const char *at,
+                                           const char *end)
+{
+    const char *start = at;
+
+    while (at < end && octet_is(*at, OCTET_TOKEN))
+        at++;
+    if (UNLIKELY(at == end || at == start || *at != ' ' || at - start > METHOD_BYTES_MAX))
+        return NULL;
+    const char *target = ++at;
+    while (at < end && octet_is(*at, OCTET_TARGET))
+        at++;
+    if (UNLIKELY(end - at < (ptrdiff_t)sizeof(" HTTP/1.1\r\n") - 1 || at == target || *at != ' ' ||
+                 (size_t)(at - target) > scanner->limits.target_bytes_max))
+        return NULL;
+    bool is_usual = is_usual_version(at + 1) && at[9] == '\r' && at[10] == '\n';
+    return is_usual ? at + 11 : NULL;
+}
+
+/* The same of a status line that has a reason, or the space before one. */
+static const char *skip_usual_status_line(const char *at, const char *end)
+{
+    if (UNLIKELY(end - at < 15 || !is_usual_version(at) || at[8] != ' ' || at[9] < '1' ||
+                 at[9] > '5' || !octet_is(at[10], OCTET_DIGIT) || !octet_is(at[11], OCTET_DIGIT) ||
+                 at[12] != ' '))
+        return NULL;
+    at = octet_value_end(at + 13, end);
+    return end - at >= 2 && at[0] == '\r' && at[1] == '\n' ? at + 2 : NULL;
+}
+
+/* A head that is all there with nothing wrong about it takes no steps of the machine, which goes on
+ * where this ends. */
+static void scan_usual(struct h1_scanner *scanner, struct slice head, struct h1_lines *lines)
+{
+    const char *end = head.start + head.length;
+    const char *fields = scanner->is_response ? skip_usual_status_line(head.start, end)
+                                              : skip_usual_request_line(scanner, head.start, end);
+
+    if (UNLIKELY(fields == NULL))
+        return;
+    scanner->state = FIELD_START;
+    scanner->offset = (size_t)(fields - head.start);
+    take_lines(scanner, head, lines);
+    const char *at = head.start + scanner->offset;
+    if (UNLIKELY(end - at < 2 || at[0] != '\r' || at[1] != '\n'))
+        return;
+    scanner->offset += 2;
+    scanner->state = DONE;
+}
+
 enum h1_scan h1_scanner_scan(struct h1_scanner *scanner, struct slice head)
 {
     return h1_scanner_scan_lines(scanner, head, NULL);
+}
+
+static OUT_OF_LINE void run(struct h1_scanner *scanner, struct slice head, struct h1_lines *lines)
+{
+    bool goes_on = scanner->fault == FAULT_NONE;
+
+    while (goes_on && scanner->offset < head.length && scanner->state != DONE)
+        goes_on = step(scanner, head, lines);
 }
 
 enum h1_scan h1_scanner_scan_lines(struct h1_scanner *scanner, struct slice head,
@@ -329,9 +344,10 @@ enum h1_scan h1_scanner_scan_lines(struct h1_scanner *scanner, struct slice head
     if (is_full)
         head.length = scanner->limits.head_bytes_max;
 
-    bool goes_on = scanner->fault == FAULT_NONE;
-    while (goes_on && scanner->offset < head.length && scanner->state != DONE)
-        goes_on = step(scanner, head, lines);
+    if (scanner->state == REQUEST_START || scanner->state == STATUS_VERSION)
+        scan_usual(scanner, head, lines);
+    if (UNLIKELY(scanner->state != DONE))
+        run(scanner, head, lines);
 
     if (scanner->fault == FAULT_NONE && scanner->state != DONE && is_full)
         refuse_as(scanner,

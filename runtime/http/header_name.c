@@ -12,8 +12,14 @@
 #define SLOT_BITS   7
 #define HASH_FACTOR 0x3916d6afu
 
+/* Text and length of a name in one line of the cache. */
+struct known {
+    char text[31];
+    uint8_t length;
+} __attribute__((aligned(32)));
+
 #define HEADER_NAME(id, name, flags) [HEADER_##id] = {name, sizeof(name) - 1},
-static const struct slice NAMES[HEADER_ID_COUNT] = {[HEADER_OTHER] = {"", 0},
+static const struct known NAMES[HEADER_ID_COUNT] = {[HEADER_OTHER] = {"", 0},
                                                     HEADER_NAMES(HEADER_NAME)};
 #undef HEADER_NAME
 
@@ -54,32 +60,17 @@ static unsigned slot_of(struct slice name)
     return (key * HASH_FACTOR) >> (32 - SLOT_BITS);
 }
 
-/* Words that may overlap, the last one at the end; `known` is in lower case. */
-static bool is_same(struct slice name, struct slice known)
-{
-    size_t length = name.length;
-
-    if (length != known.length)
-        return false;
-    for (size_t at = 0; at + 8 < length; at += 8) {
-        if (slice_lower_word(slice_word(name.start + at, 8)) != slice_word(known.start + at, 8))
-            return false;
-    }
-    size_t last = length > 8 ? length - 8 : 0;
-    return slice_lower_word(slice_word(name.start + last, length - last)) ==
-           slice_word(known.start + last, length - last);
-}
-
 enum header_id header_id_of(struct slice name)
 {
     if (name.length < 2)
         return HEADER_OTHER;
     enum header_id id = SLOTS[slot_of(name)];
-    return is_same(name, NAMES[id]) ? id : HEADER_OTHER;
+    struct slice known = slice_of(NAMES[id].text, NAMES[id].length);
+    return slice_is_token(name, known) ? id : HEADER_OTHER;
 }
 
 struct slice header_name_of(enum header_id id)
 {
     assert((unsigned)id < HEADER_ID_COUNT);
-    return NAMES[id];
+    return slice_of(NAMES[id].text, NAMES[id].length);
 }

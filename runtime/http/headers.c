@@ -45,7 +45,7 @@ static void grow(struct headers *headers, struct arena *arena)
     headers->capacity = capacity;
 }
 
-static bool make_room(struct headers *headers, struct arena *arena)
+static OUT_OF_LINE bool make_room(struct headers *headers, struct arena *arena)
 {
     assert(headers->count <= headers->capacity);
     if (headers->count == headers->capacity)
@@ -310,6 +310,12 @@ static void remove_nominated(struct headers *headers, struct slice name)
         remove_from(headers, 0, id, name);
 }
 
+/* What most of them say; Keep-Alive goes anyway. */
+static bool nominates_keep_alive_alone(const struct header *connection)
+{
+    return slice_is_token(connection->value, SLICE("keep-alive"));
+}
+
 #define BIT_WHERE_HOP_BY_HOP(id, name, flags) \
     | (((flags)&HEADER_HOP_BY_HOP) != 0 ? HEADERS_BIT(HEADER_##id) : 0)
 static const uint64_t HOP_BY_HOP = 0 HEADER_NAMES(BIT_WHERE_HOP_BY_HOP);
@@ -324,8 +330,9 @@ void headers_remove_hop_by_hop(struct headers *headers)
         struct slice rest = header->value, nominated;
         if (!is_present(header) || (header_flags_of(header->id) & HEADER_HOP_BY_HOP) == 0)
             continue;
-        while (header->id == HEADER_CONNECTION && slice_next_element(&rest, &nominated))
-            remove_nominated(headers, nominated);
+        if (header->id == HEADER_CONNECTION && !nominates_keep_alive_alone(header))
+            while (slice_next_element(&rest, &nominated))
+                remove_nominated(headers, nominated);
         drop(headers, header);
     }
 }

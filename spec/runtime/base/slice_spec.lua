@@ -168,4 +168,20 @@ describe("slice", function()
     end
     assert.is_true(count "x" < same - 1000) -- steps do count
   end)
+
+  it("compares with a known token as it does without case", function()
+    local token = "x-2abcdefghijklmnopqrst"
+    for length = 1, #token do
+      local known = token:sub(1, length)
+      assert.is_true(C.slice_is_token(slice(known:upper()), slice(known)))
+      assert.is_false(C.slice_is_token(slice(known .. "x"), slice(known)))
+      for at = 1, length do
+        for octet = 0, 255 do
+          local other = known:sub(1, at - 1) .. string.char(octet) .. known:sub(at + 1)
+          local expected = other:lower() == known
+          if C.slice_is_token(slice(other), slice(known)) ~= expected then error(other) end
+        end
+      end
+    end
+  end)
 end)

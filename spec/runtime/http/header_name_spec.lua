@@ -66,6 +66,22 @@ describe("header_name", function()
     assert.equal(C.HEADER_OTHER, tonumber(C.header_id_of(slice "\8ost")))
   end)
 
+  it("takes no octet of a name for another one than that letter in either case", function()
+    local taken = 0
+    for _, row in ipairs(names) do
+      for at = 1, #row.name do
+        for octet = 0, 255 do
+          local other = row.name:sub(1, at - 1) .. string.char(octet) .. row.name:sub(at + 1)
+          local is_same = other:lower() == row.name
+          local id = tonumber(C.header_id_of(slice(other)))
+          if (id == row.id) ~= is_same then error(("%q, %s"):format(other, row.name)) end
+          taken = taken + (is_same and 1 or 0)
+        end
+      end
+    end
+    assert.is_true(taken > 2 * #names)
+  end)
+
   it("flags what belongs to one connection", function()
     local function is_hop_by_hop(id) return bit.band(C.header_flags_of(id), 1) ~= 0 end
     for _, id in ipairs {
