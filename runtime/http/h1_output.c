@@ -12,7 +12,7 @@
 
 static void on_flush(struct loop_flush *flush);
 
-static void on_stall(void *data)
+static COLD void on_stall(void *data)
 {
     struct h1_output *output = data;
     if (output->has_told_broken)
@@ -56,7 +56,7 @@ void h1_output_touch(struct h1_output *output)
 }
 
 /* Told from the loop, since nobody expects to be called back from a send. */
-static void set_broken(struct h1_output *output)
+static COLD void set_broken(struct h1_output *output)
 {
     output->is_broken = true;
     buffer_clear(&output->queue);
@@ -78,6 +78,23 @@ static void append(struct h1_output *output, struct slice bytes)
 {
     if (!output->is_broken && !buffer_append(&output->queue, bytes))
         set_broken(output);
+}
+
+/* Writes the queue, which is not empty; what the kernel leaves stays. */
+static void write_queue(struct h1_output *output)
+{
+    struct slice queued = buffer_slice(&output->queue);
+    struct iovec vector = {(void *)queued.start, queued.length};
+    ssize_t written = stream_write(output->stream, &vector, 1);
+
+    if (UNLIKELY(written == STREAM_BROKEN)) {
+        set_broken(output);
+        return;
+    }
+    if (UNLIKELY(written < (ssize_t)queued.length))
+        set_blocked(output);
+    if (written > 0)
+        buffer_consume(&output->queue, (size_t)written);
 }
 
 /* Writes the queue, `bytes` and `suffix` together; what the kernel leaves is queued. */
@@ -153,7 +170,7 @@ static void on_flush(struct loop_flush *flush)
     struct h1_output *output = CONTAINER_OF(flush, struct h1_output, flush);
 
     if (!output->is_broken && !output->is_blocked && !h1_output_is_empty(output))
-        write_through(output, SLICE_NONE, SLICE_NONE);
+        write_queue(output);
     if (output->is_broken) {
         list_remove(&output->flush.node);
         if (!output->has_told_broken) {
@@ -168,7 +185,7 @@ static void on_flush(struct loop_flush *flush)
 void h1_output_push(struct h1_output *output)
 {
     if (!output->is_broken && !output->is_blocked && !h1_output_is_empty(output))
-        write_through(output, SLICE_NONE, SLICE_NONE);
+        write_queue(output);
 }
 
 void h1_output_on_writable(struct h1_output *output)

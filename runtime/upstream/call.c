@@ -75,7 +75,7 @@ static bool is_affordable(const struct call *call)
     return cluster->reports_retries;
 }
 
-static bool may_retry(struct call *call)
+static COLD bool may_retry(struct call *call)
 {
     switch (verdict(call)) {
     case RETRY_NEVER:
@@ -92,7 +92,7 @@ static bool may_retry(struct call *call)
            call_attempts(call) < CALL_ATTEMPTS_MAX && call_has_time(call) && is_affordable(call);
 }
 
-static void settle_failure(struct call *call)
+static COLD void settle_failure(struct call *call)
 {
     if (may_retry(call)) {
         call->fault = FAULT_NONE;
@@ -121,7 +121,7 @@ static void on_deferred(struct loop_deferred *deferred)
     }
 }
 
-static void on_total(void *data)
+static COLD void on_total(void *data)
 {
     call_attempt_fail(data, FAULT_TOTAL_TIMEOUT, NULL);
 }
@@ -248,8 +248,9 @@ struct call *call_create(struct cluster *cluster, const struct call_options *opt
                          const struct http_stream_events *events, void *data, struct arena *arena)
 {
     struct loop *loop = cluster->clusters->loop;
-    struct call *call = arena_zeroed(arena, sizeof(*call));
+    struct call *call = arena_alloc(arena, sizeof(*call));
 
+    memset(call, 0, offsetof(struct call, request));
     call->stream = (struct http_stream){&CODEC, events, data, arena};
     call->cluster = cluster_acquire(cluster);
     call->options = options;
@@ -260,9 +261,10 @@ struct call *call_create(struct cluster *cluster, const struct call_options *opt
     list_init(&call->deferred.node);
     buffer_init(&call->body, WAITING_BYTES_MAX, &loop->blocks);
     call->progress = timeout_acquire(loop, call_on_idle, call);
-    timeout_init(&call->total, loop, on_total, call);
-    if (options->total_seconds > 0)
+    if (options->total_seconds > 0) {
+        timeout_init(&call->total, loop, on_total, call);
         timeout_set(&call->total, options->total_seconds);
+    }
     return call;
 }
 

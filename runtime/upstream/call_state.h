@@ -18,8 +18,6 @@ struct call {
     double started; /* monotonic, as all times here */
 
     /* What the user has sent so far. */
-    struct request request;
-    struct headers trailers;
     struct buffer body; /* while it may have to be sent again, or has nowhere to go yet */
     bool keeps_body, has_request, has_trailers, is_ended;
 
@@ -37,7 +35,6 @@ struct call {
     bool is_trial;
     bool was_sent; /* at least the head */
 
-    struct target *tried[CALL_ATTEMPTS_MAX + HEDGE_ATTEMPTS_MAX + 1];
     size_t tried_count;
     bool needs_fresh; /* a pooled connection had died: no more of them for this call */
 
@@ -64,6 +61,11 @@ struct call {
     struct timeout *progress;
     struct timeout total;   /* armed for the calls that have one, which are few */
     uint64_t progress_mark; /* of acknowledged bytes, when sending was last looked at */
+
+    /* Set before they are read, so that a new call need not clear them. */
+    struct request request;                                           /* once has_request */
+    struct headers trailers;                                          /* once has_trailers */
+    struct target *tried[CALL_ATTEMPTS_MAX + HEDGE_ATTEMPTS_MAX + 1]; /* tried_count of them */
 };
 
 static inline struct loop *call_loop(const struct call *call)
@@ -96,7 +98,7 @@ void call_attempt_end(struct call *call);
 /* Its target has no more to do with it; the connection is still ours. */
 void call_attempt_settle(struct call *call);
 /* Ends it as failed; what follows from that happens before the loop next waits. */
-void call_attempt_fail(struct call *call, enum fault fault, const char *detail);
+void call_attempt_fail(struct call *call, enum fault fault, const char *detail) COLD;
 /* How the attempt under way has gone until now. */
 struct cluster_answer call_answer(const struct call *call);
 /* Sets the deadline for what the call is waiting for now. */

@@ -36,9 +36,10 @@ bool call_can_have_twin(const struct http_stream *stream)
 static void repeat(struct call *twin, const struct call *source)
 {
     twin->request = source->request;
-    twin->trailers = source->trailers;
     twin->has_request = twin->is_ended = true;
     twin->has_trailers = source->has_trailers;
+    if (source->has_trailers)
+        twin->trailers = source->trailers;
     twin->is_paused = source->is_paused;
     twin->record.bytes_sent = source->record.bytes_sent;
     bool fits = buffer_append(&twin->body, buffer_slice(&source->body));

@@ -21,7 +21,10 @@ void connection_free(struct connection *connection)
 
 static void on_available(void *data)
 {
-    pool_settle(data);
+    struct connection *connection = data;
+
+    if (!connection->is_coming_back)
+        pool_settle(connection);
 }
 
 static void on_closed(void *data)
@@ -50,7 +53,9 @@ void connection_release(struct connection **connection, struct http_stream **str
 {
     struct connection *lent = *connection;
     *connection = NULL;
+    lent->is_coming_back = true;
     http_stream_release(stream);
+    lent->is_coming_back = false;
     assert(lent->streams > 0);
     lent->streams--;
     pool_settle(lent);

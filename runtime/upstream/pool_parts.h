@@ -28,7 +28,8 @@ struct connection {
     unsigned streams, age;
     uint64_t opened; /* streams so far */
     double idle_since;
-    bool is_retired; /* drained: not lent again */
+    bool is_retired;     /* drained: not lent again */
+    bool is_coming_back; /* its stream is being released: settled when that is done */
 };
 
 /* Puts the connection where it belongs now. May free it. */
