@@ -65,37 +65,56 @@ local function new_state(slot)
   return state
 end
 
--- A request object; its exchange's state is what an earlier phase left, or new.
-local function request_of(slot)
+-- What a request object is made of; its exchange's state is what an earlier phase left, or new.
+local function parts_of(slot)
   local handle, state = handle_of(slot), states[slot + 1] or new_state(slot)
   if state[SERIAL] ~= handle.serial then reset(state, handle.serial) end
+  return handle, state
+end
+
+local function request_of(slot)
+  local handle, state = parts_of(slot)
   return new_request(handle, state)
+end
+
+-- The request phase of a chain. So compiled code finds out which of the shapes it is before there
+-- is a request object: traces of other shapes begin there, and would have to make one that is
+-- there already.
+local ENTER = [[
+local run, new_request = ...
+return function(handle, state, steps) return (run(new_request(handle, state), steps)) end]]
+
+local function prepare(shape)
+  if shape.request and not shape.enter then
+    shape.enter = assert(loadstring(ENTER, "=chain"))(shape.request, new_request)
+  end
 end
 
 local function response_of(req)
   return new_response(req[HANDLE], req[STATE])
 end
 
-local function decide(req, route)
+local function decide(handle, state, route)
   local shape, array = chain_of(route)
-  req[STATE][SHAPE] = shape
+  state[SHAPE] = shape
   local verdict
-  if shape.request then verdict = shape.request(req, array) end
+  if shape.enter then verdict = shape.enter(handle, state, array) end
   if verdict == nil and shape.respond then
-    verdict = shape.respond(req, array)
+    verdict = shape.respond(new_request(handle, state), array)
     if verdict == nil then error("the plugin that answers returned no reply", 0) end
   end
   if verdict == nil then return GO_ON end
   if not reply.is(verdict) then
     error("the plugin returned what is no reply (see moongate.reply)", 0)
   end
-  reply.hand_over(req[HANDLE], verdict)
+  reply.hand_over(handle, verdict)
   return ANSWER
 end
 
 --- The request phase of a route, or of `use` where route is -1.
 function dispatch.request(slot, route)
-  return decide(request_of(slot), route)
+  local handle, state = parts_of(slot)
+  return decide(handle, state, route)
 end
 
 -- Whether load is shed by refusing it.
@@ -108,7 +127,7 @@ end
 function dispatch.weigh(slot, route)
   local req = request_of(slot)
   if is_shed(req, route) then return SHED end
-  return decide(req, route)
+  return decide(req[HANDLE], req[STATE], route)
 end
 
 --- The same where the best route has a predicate: asks until one of them says yes.
@@ -121,14 +140,14 @@ function dispatch.choose(slot)
     if not when or when(req) then
       C.moon_route_accept(handle)
       if is_shed(req, route) then return SHED end
-      return decide(req, route)
+      return decide(handle, req[STATE], route)
     end
     C.moon_route_reject(handle)
     route = C.moon_route_candidate(handle)
   end
   req[STATE][SHAPE] = EMPTY_SHAPE
   if C.moon_number(handle, C.MOON_NUMBER_PHASES) == 0 then return GO_ON end
-  return decide(req, -1)
+  return decide(handle, req[STATE], -1)
 end
 
 local function body_limit(shape, array)
@@ -232,6 +251,7 @@ end
 
 --- For build.lua: the chain of the route with that index (from 0).
 function dispatch.add_route(index, shape, array, when)
+  prepare(shape)
   shapes[index], arrays[index], whens[index] = shape, array, when
 end
 
@@ -241,6 +261,7 @@ function dispatch.add_criticality(index, f) criticalities[index] = f end
 
 --- For build.lua: the chain of `use`.
 function dispatch.set_use(shape, array)
+  prepare(shape)
   use_shape, use_array = shape, array
 end
 

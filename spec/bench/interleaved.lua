@@ -22,7 +22,7 @@ ffi.cdef [[
 local MONOTONIC = 1
 local CPU = bit.bor(bit.lshift(bit.bnot(PID), 3), 2) -- as clock_getcpuclockid() has it
 local time, make = ffi.new "struct timespec", request
-local texts, turn, asked, ends, cpu, out = {}, 0, 0, 0, 0, nil
+local texts, turn, asked, due, ends, cpu, out = {}, 0, 0, 0, 0, 0, nil
 
 local function read(clock)
   if ffi.C.clock_gettime(clock, time) ~= 0 then error "the process has gone" end
@@ -34,8 +34,11 @@ local function next_turn()
     out:write(("%d %.9f\n"):format(asked - CONNECTIONS, read(CPU) - cpu))
     out:flush()
   end
-  turn, asked = turn + 1, 0
-  if TURNS[turn] then ends = read(MONOTONIC) + TURNS[turn][2] else ends = math.huge end
+  turn, asked, ends = turn + 1, 0, math.huge
+  if not TURNS[turn] then return end
+  local now, seconds = read(MONOTONIC), TURNS[turn][2]
+  due = (due > 0 and due or now) + seconds
+  ends = math.max(due, now + seconds / 2) -- one that took too long makes the next ones shorter
 end
 
 function init()
@@ -94,7 +97,6 @@ function interleaved.measure(job, kinds, turns)
   }, "\n")
   local own = { name = job.name, program = job.program, directory = job.directory, path = "/",
     script = script }
-  -- A turn lasts until each connection has asked, so all of them take a little longer.
   load.run(own, math.ceil(seconds * 1.02 + 2))
   local at = 0
   for requests, cpu in system.read_file(out):gmatch "(%d+) ([%d.]+)\n" do

@@ -13,10 +13,43 @@ local wait = require "spec.support.wait"
 local CONNECTIONS, ROUNDS = 64, 20
 local REQUESTS = CONNECTIONS * ROUNDS
 
-local CONFIG = heap.ROUTE .. [[
+-- Signed by HS256, good until 2100.
+local SECRET = ("bench-secret-of-"):rep(2)
+local TOKEN = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzY29wZSI6InJlYWQiLCJleHAiOjQxMDI0NDQ4MDA"
+  .. "sImlzcyI6Imh0dHBzOlwvXC9pZC5leGFtcGxlIiwic3ViIjoidXNlci0xIn0.dDzXPNFMR-uRdKyDRr9"
+  .. "dLbX6LAewcsV0wVYNoKV4Ka4"
+
+-- Chains that are to run as compiled code: where they do not, request objects are made, and some
+-- more than that. Of limits each kind, and several at once.
+local COMPILED = {
+  ["key-auth"] = '{ "key-auth" }',
+  acl = '{ "key-auth" }, { "acl", groups = { "all" } }',
+  jwt = ('{ "jwt", keys = { { secret = %q } } }, { "acl", scopes = { "read" } }'):format(SECRET),
+  gcra = '{ "rate-limit", limit = 1000000000, window = "1s" }',
+  fixed = '{ "rate-limit", limit = 1000000000, window = "1s", algorithm = "fixed" }',
+  sliding = '{ "rate-limit", limit = 1000000000, window = "1s", algorithm = "sliding" }',
+  limits = [[{ "key-auth" }, { "rate-limit", limits = {
+    { limit = 1000000000, window = "1s", by = "consumer" },
+    { limit = 1000000000, window = "1h", by = "address", algorithm = "fixed" } } }]],
+  quota = '{ "quota", limit = 1000000000, by = "address", persist = false }',
+  concurrency = '{ "concurrency", limit = 1000000 }',
+  spike = '{ "spike-arrest", limit = 1000000000, window = "1s", burst = 1000000 }',
+}
+
+local function compiled_routes()
+  local lines = {}
+  for name, plugins in pairs(COMPILED) do
+    lines[#lines + 1] = ([[route "GET /compiled/%s" { upstream = "origin",
+      rewrite = "/bytes/1000", plugins = { %s } }]]):format(name, plugins)
+  end
+  return table.concat(lines, "\n")
+end
+
+local CONFIG = heap.ROUTE .. compiled_routes() .. [[
+
   listen "127.0.0.1:0"
   upstream "origin" { "%s", idle_connections = 256 }
-  consumer "somebody" { keys = { "secret" } }
+  consumer "somebody" { keys = { "secret" }, groups = { "all" } }
   route "GET /bytes/plain" { upstream = "origin", rewrite = "/bytes/1000" }
   route "GET /bytes/four" {
     upstream = "origin", rewrite = "/bytes/1000",
@@ -58,7 +91,8 @@ describe("a request", function()
 
   -- All connections ask at once, then all read: as often as said.
   local function load(path, rounds, own)
-    local text = http.format { path = path, headers = { ["x-api-key"] = "secret" } }
+    local text = http.format { path = path,
+      headers = { ["x-api-key"] = "secret", authorization = "Bearer " .. TOKEN } }
     for _ = 1, rounds do
       for _, client in ipairs(own or clients) do client:send(text) end
       for _, client in ipairs(own or clients) do
@@ -148,7 +182,9 @@ describe("a request", function()
     return heap.left_by_each(moongate.port, REQUESTS, function() load(path, ROUNDS) end)
   end
 
-  for _, path in ipairs { "/bytes/plain", "/bytes/four" } do
+  local paths = { "/bytes/plain", "/bytes/four" }
+  for name in pairs(COMPILED) do paths[#paths + 1] = "/compiled/" .. name end
+  for _, path in ipairs(paths) do
     it("leaves nothing in the Lua heap: " .. path, function()
       load(path, 30) -- compiled by then
       heap.bytes(moongate.port)
