@@ -205,7 +205,7 @@ describe("hedging", function()
       connection:await(latch.is_open)
       connection:answer(200, nil, "first")
     end)
-    start(first, quick, 'hedge = { after = "20ms", share = 1 }, queue = { deadline = "5s" },\n'
+    start(first, quick, 'hedge = { after = "20ms", share = 1 }, queue = { deadline = "20s" },\n'
       .. "adaptive = { min = 1, max = 1 }")
     local ahead = http.connect(moongate.port)
     ahead:send(http.format { method = "POST", path = "/bytes/5" })

@@ -262,7 +262,7 @@ describe("the nursery", function()
 
   it("has the worker in place of one that is stuck", function()
     self = reloading.start { config = CONFIG:format("first", [[
-      limits { turn_timeout = "300ms" }
+      limits { turn_timeout = "1500ms" }
       route "/hang" { plugins = { { "hang" }, { "mock" } } }
     ]]), files = { ["plugins/witness.lua"] = WITNESS, ["plugins/hang.lua"] = [[
       return { summary = "S.", options = {}, request = function() while true do end end }
