@@ -12,7 +12,8 @@ local LONGEST_SECONDS = 60
 
 local leisure = {}
 
---- Seconds of CPU that processes took which read the files, and threads that build, of each worker:
+--- Seconds of CPU that processes took which read the files, or began to be the nursery, and threads
+--- that build, of each worker:
 --- all but its loop.
 ---@param server Gateway
 ---@return number reading
