@@ -37,30 +37,18 @@ static const struct route *find_route(struct exchange *exchange, struct slice na
     return NULL;
 }
 
-/* What is left of a route that the heir does not have: its name. */
+/* What is left of a route that the heir does not have: its name. It is the exchange's own, however
+ * many heirs there will be. */
 static const struct route *make_departed(struct exchange *exchange, const struct route *route)
 {
+    if (route->index == ROUTE_DEPARTED)
+        return route;
     struct route *departed = arena_zeroed(&exchange->arena, sizeof(*departed));
 
     departed->index = ROUTE_DEPARTED;
     departed->name = arena_copy(&exchange->arena, route->name);
     departed->source = arena_copy(&exchange->arena, route->source);
     return departed;
-}
-
-/* What plugins have changed may be texts of the generation; the log reads it. What still is as it
- * came is not: there may be thousands of exchanges. */
-static void keep_fields(struct exchange *exchange)
-{
-    struct headers *headers = &exchange->response->headers;
-
-    for (uint32_t i = 0; i < headers->count; i++) {
-        struct header *field = &headers->items[i];
-        if (field->name.start == NULL || field->is_line)
-            continue;
-        field->name = arena_copy(&exchange->arena, field->name);
-        field->value = arena_copy(&exchange->arena, field->value);
-    }
 }
 
 static void take_route(struct exchange *exchange)
@@ -95,7 +83,8 @@ static void take(struct exchange *exchange, struct generation *heir)
     decision_forget_state(exchange);
     if (exchange->task != NULL)
         decision_of(exchange)->consumer = SLICE_NONE; /* the ancestor's memory has it */
-    keep_fields(exchange);
+    /* What plugins have set may be texts of the ancestor; the log reads it. */
+    headers_keep(&exchange->response->headers, &exchange->arena);
     exchange->generation = generation_acquire(heir);
     take_route(exchange);
     take_cluster(exchange);

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 
+#include "base/put.h"
 #include "http/octet.h"
 
 #define CAPACITY_FIRST 16
@@ -285,6 +286,26 @@ void headers_copy_without(struct headers *target, const struct headers *source, 
         target->bytes += headers_line_bytes(header);
     }
     target->ids = source->ids & ~without;
+}
+
+static void keep_as_line(struct header *header, struct arena *arena)
+{
+    char *line = arena_alloc(arena, headers_line_bytes(header));
+    char *value = put(put(line, header->name), SLICE(": "));
+
+    put(put(value, header->value), SLICE("\r\n"));
+    header->name.start = line;
+    header->value.start = value;
+    header->is_line = true;
+}
+
+void headers_keep(struct headers *headers, struct arena *arena)
+{
+    for (uint32_t i = 0; i < headers->count; i++) {
+        struct header *header = &headers->items[i];
+        if (is_present(header) && !header->is_line)
+            keep_as_line(header, arena);
+    }
 }
 
 bool headers_is_name(struct slice name)

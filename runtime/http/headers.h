@@ -95,6 +95,10 @@ void headers_copy(struct headers *target, const struct headers *source, struct a
 void headers_copy_without(struct headers *target, const struct headers *source, struct arena *arena,
                           uint64_t without);
 
+/* Copies what does not stand in the message that it came with: it stands in the arena from then on,
+ * as a line, and is not copied again. */
+void headers_keep(struct headers *headers, struct arena *arena);
+
 /* A name is a token; a value has no controls but tab, no blanks at its ends (RFC 9110, 5). */
 bool headers_is_name(struct slice name);
 bool headers_is_value(struct slice value);

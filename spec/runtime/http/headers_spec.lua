@@ -46,6 +46,26 @@ describe("headers", function()
     return header ~= nil and text(header.value) or nil
   end
 
+  it("are kept as lines in the arena, once", function()
+    local raw = ffi.new("char[?]", 17, "X-Raw: as it is\r\n")
+    fill("X-One: 1", "X-Empty: ", "X-Gone: 2")
+    C.headers_remove(headers, slice "x-gone")
+    assert.is_true(C.headers_add_field(headers, arena, ffi.new("struct header", {
+      name = ffi.new("struct slice", raw, 5), value = ffi.new("struct slice", raw + 7, 8),
+      id = C.HEADER_OTHER, is_line = true })))
+    C.headers_keep(headers, arena)
+    assert.same({ "X-One: 1", "X-Empty: ", "X-Raw: as it is" }, all())
+    local one, empty = headers.items[0], headers.items[1]
+    assert.equal("X-One: 1\r\n", ffi.string(one.name.start, 10))
+    assert.equal("X-Empty: \r\n", ffi.string(empty.name.start, 11))
+    assert.is_true(one.is_line and empty.is_line)
+    assert.is_true(headers.items[3].name.start == raw)
+    local start, bytes = one.name.start, arena.bytes
+    C.headers_keep(headers, arena)
+    assert.is_true(one.name.start == start)
+    assert.is_true(bytes == arena.bytes)
+  end)
+
   it("keeps order, spelling and repetitions", function()
     fill("Host: a", "X-One: 1", "x-one: 2", "Accept: b")
     assert.same({ "Host: a", "X-One: 1", "x-one: 2", "Accept: b" }, all())
