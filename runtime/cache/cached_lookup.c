@@ -233,13 +233,20 @@ bool cached_call_read_head(struct cached_call *call)
     return call->has_head;
 }
 
+/* Not for want of an answer: what is stored needs a validation, which is not waited for. */
+static void pass_by(struct cached_call *call)
+{
+    cached_call_let_go(call);
+    cached_call_pass(call, call->status.forward);
+}
+
 static void wait_for_refresh(struct cached_call *call)
 {
     struct object_progress progress;
 
     object_store_progress(cached_store(call), &call->object, &progress);
     if (!progress.is_refreshing || call->waits >= WAITS_MAX) {
-        go_alone(call, false);
+        pass_by(call);
         return;
     }
     call->waits++;
@@ -272,7 +279,7 @@ static void validate(struct cached_call *call, bool is_usable, enum cache_forwar
         options.stored = is_usable ? call->metadata : SLICE_NONE;
         begin_fill(call, &options);
     } else if (is_usable && !is_worth_waiting(call)) {
-        go_alone(call, false);
+        pass_by(call);
     } else {
         wait_for_refresh(call);
     }

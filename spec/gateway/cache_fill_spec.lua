@@ -159,8 +159,10 @@ describe("a cache that is being filled", function()
     for _, one in ipairs(clients) do one.client:send(asked) end
     origin:wait_for_requests(1 + #clients)
     latch.open()
-    for _, answer in ipairs(read_all(clients)) do assert.equal(200, answer.status) end
+    local answers = read_all(clients)
+    for _, answer in ipairs(answers) do assert.equal(200, answer.status) end
     close_all(clients)
+    return answers
   end
 
   it("lets nobody wait for what was not stored the last time", function()
@@ -202,7 +204,10 @@ describe("a cache that is being filled", function()
 
   it("lets nobody wait for a validation that is good for one alone", function()
     for _, lifetime in ipairs { "no-cache", "max-age=0" } do
-      wait_for_nobody("/validated?ETag=%22a%22&Cache-Control=" .. lifetime)
+      local answers = wait_for_nobody("/validated?ETag=%22a%22&Cache-Control=" .. lifetime)
+      for _, answer in ipairs(answers) do
+        assert.matches("fwd=stale", answer.headers["cache-status"], 1, true)
+      end
       origin:forget()
     end
   end)
