@@ -179,9 +179,10 @@ static void note_winner(struct hedged_call *hedged, const struct hedge_leg *leg)
     double now = loop_uptime(loop_of(hedged));
 
     /* Where a twin won, the first one would have taken longer: no quantile that is below this is
-     * told anything wrong. */
+     * told anything wrong. For what was waited in the queue no target is to blame. */
     if (hedged->rules->after_quantile > 0 && hedged->sent > 0)
-        answer_times_add(hedging->times, now - hedged->sent, now);
+        answer_times_add(hedging->times,
+                         now - hedged->sent - call_record(leg->stream)->queue_seconds, now);
     if (leg != hedged->legs)
         series_add(hedging->won, 1);
 }

@@ -221,6 +221,36 @@ describe("hedging", function()
     assert.equal(1, orders().hedges.won)
   end)
 
+  it("learns nothing from the time for which requests waited in the queue", function()
+    local latch, seconds = latches.new(), 2
+    local first = peer.start(function(connection)
+      while true do
+        local request = connection:read_request()
+        if not request then return end
+        if request.target == "/slow" then connection:sleep(3600) end
+        if request.method == "POST" then connection:await(latch.is_open) end
+        connection:answer(200, nil, "first")
+      end
+    end)
+    start(first, quick, 'hedge = { after = "p90", share = 1 }, queue = { deadline = "60s" },\n'
+      .. "adaptive = { min = 1, max = 1 }")
+    local ahead, behind = http.connect(moongate.port), {}
+    ahead:send(http.format { method = "POST", path = "/" })
+    first:wait_for_requests(1)
+    for i = 1, 20 do
+      behind[i] = http.connect(moongate.port)
+      behind[i]:send(http.format { path = "/" })
+    end
+    wait.that(function() return orders().concurrency.queue.length == 20 end)
+    system.sleep(seconds)
+    latch.open()
+    for i = 1, 20 do assert.equal(200, behind[i]:read_response().status) end
+    assert.equal("first", ahead:read_response().body)
+    local began = system.now()
+    assert.equal("/slow", json.decode(ask("/slow").body).target)
+    assert.is_true(system.now() - began < seconds)
+  end)
+
   it("is a route's own matter where that says so", function()
     start(silent, quick, 'hedge = { after = "10ms" }',
       'hedge = { attempts = 0 }, timeout = { response = "60ms" }')
