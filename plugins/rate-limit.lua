@@ -102,6 +102,7 @@ local function fault_of_numbers(options)
   if options.window / options.limit * burst > ALLOWANCE_SECONDS_MAX then
     return "the allowance takes more than 60 years to come back"
   end
+  if options.window > ALLOWANCE_SECONDS_MAX then return "the window is longer than 60 years" end
   return nil
 end
 

@@ -46,6 +46,7 @@ function spike_arrest.check(options)
   if interval * (options.burst + 1) + options.wait > 1e9 then
     return "the interval between requests is longer than 30 years"
   end
+  if options.window > 1e9 then return "the window is longer than 30 years" end
   return nil
 end
 

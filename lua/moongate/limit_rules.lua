@@ -31,6 +31,7 @@ local limit_rules = {}
 ---@class LimitRules  those that are asked together: a list, and
 ---@field first ffi.cdata*?    made when the first request comes: many routes wait for theirs
 ---@field known ffi.cdata*[]?  all of them
+---@field kept any             texts of Lua's, which stay until C has read them
 ---@field given integer[]?     the places of those whose texts only Lua finds
 
 local KINDS = {
@@ -61,7 +62,7 @@ end
 
 local function prepare(rules, headers)
   local before
-  rules.known, rules.given = {}, {}
+  rules.known, rules.given, rules.kept = {}, {}, false
   for i, rule in ipairs(rules) do
     local known, is_given = make(rule, headers)
     rules.known[i] = known
@@ -88,11 +89,14 @@ end
 local function give_texts(rules, req)
   local given, known = rules.given, rules.known
   if #given == 1 then
-    give(known[given[1]], text_of(rules[given[1]], req))
+    local text = text_of(rules[given[1]], req)
+    rules.kept = text
+    give(known[given[1]], text)
     return
   end
   local texts = {}
   for i = 1, #given do texts[i] = text_of(rules[given[i]], req) or false end
+  rules.kept = texts
   for i = 1, #given do give(known[given[i]], texts[i] or nil) end
 end
 
@@ -112,12 +116,13 @@ end
 --- what it is counted by
 function limit_rules.ask(rules, req, cost, may_share, headers)
   local first = rules.first or prepare(rules, headers)
-  if rules.is_given then give_texts(rules, req) end -- nothing is collected until C has read them
+  if rules.is_given then give_texts(rules, req) end
   local outcome = C.moon_limit_ask(alive(req), first, cost, may_share)
   if outcome == C.MOON_LIMIT_OUT_OF_RANGE then
     error(("the numbers of limit %q are out of range"):format(rules[1].name), 0)
   end
-  if headers == "legacy" then limit_rules.note(rules, req) end
+  -- A request that lacks something has not been counted: what is said is of the one before.
+  if headers == "legacy" and outcome >= 0 then limit_rules.note(rules, req) end
   return outcome
 end
 

@@ -307,6 +307,21 @@ describe("rate-limit", function()
     assert.equal(answer.headers["retry-after"], answer.headers["x-ratelimit-reset"])
   end)
 
+  it("says nothing of others to who lacks what is counted by", function()
+    for _, headers in ipairs { "legacy", "draft" } do
+      local self = start(([[
+        route "/" { upstream = "users", plugins = { { "rate-limit", limit = 10, window = "1h",
+          by = "header:x-team", missing = "deny", headers = "%s" } } }
+      ]]):format(headers))
+      local answer = get(self, "/", { ["x-team"] = "a" })
+      assert.matches("9", answer.headers["x-ratelimit-remaining"] or answer.headers["ratelimit"])
+      answer = get(self)
+      assert.equal(403, answer.status)
+      assert.is_nil(answer.headers["x-ratelimit-remaining"])
+      assert.is_nil(answer.headers["ratelimit"])
+    end
+  end)
+
   it("says nothing where it is to, but Retry-After", function()
     local self = limited 'limit = 1, window = "1h", headers = "none"'
     assert.is_nil(get(self).headers["ratelimit"])
@@ -345,6 +360,7 @@ describe("rate-limit", function()
       ['"rate-limit", limit = 1, burst = 0'] = "burst is 0; expected",
       ['"rate-limit", limit = 1, algorithm = "leaky"'] = 'expected one of "gcra"',
       ['"rate-limit", limit = 1, window = "1d", burst = 100000'] = "60 years",
+      ['"rate-limit", limit = 1000000, window = "40000d", burst = 1'] = "longer than 60 years",
     }
   end)
 end)

@@ -71,6 +71,7 @@ describe("spike-arrest", function()
       ['"spike-arrest", limit = 1, burst = 0'] = "burst is 0; expected",
       ['"spike-arrest", limit = 1, wait = "2m"'] = "wait is ",
       ['"spike-arrest", limit = 1, window = "20000d"'] = "30 years",
+      ['"spike-arrest", limit = 1000000, window = "20000d"'] = "the window is longer than 30 years",
     }
   end)
 end)
