@@ -14,8 +14,8 @@
 --     "text"     as they are
 --     "json"     inside of a JSON string
 --     "query"    a value for req.query; nothing at all when none of its values is there
---     "field"    the value of a header: control characters are escaped as in addresses; nothing at
---                all when none of its values is there
+--     "field"    the value of a header: control characters are escaped as in addresses, blanks
+--                around it are gone; nothing at all when none of its values is there
 --     "address"  a path, or a whole URI: {scheme}, {host}, {authority}, {path} and {query} are as
 --                above, any other {NAME} is a parameter of the route's path. Values are escaped,
 --                {NAME*} keeps its slashes; values of nothing but dots are refused
@@ -23,6 +23,9 @@
 local by = require "moongate.by"
 local json = require "moongate.json"
 local nearest = require "moongate.config.nearest"
+
+-- Locals: compiled code has functions of this file's own for constants, globals it looks up.
+local byte = string.byte
 
 ---@class TemplatePlace
 ---@field get fun(req: Request, res: Response?): string|number|nil
@@ -33,6 +36,7 @@ local nearest = require "moongate.config.nearest"
 ---@field text string            what comes first
 ---@field places TemplatePlace[] empty: it is the same for all
 ---@field may_be_empty boolean
+---@field is_field boolean
 local Template = {}
 Template.__index = Template
 
@@ -130,6 +134,14 @@ local function place_of(inside, use, before)
   return { get = get, escape = ESCAPES[use](inside, is_rest, before), after = "" }
 end
 
+local BLANK = { [9] = true, [32] = true }
+
+-- A value that is missing, or ends with nothing in a list, leaves the blank before it.
+local function without_blanks(text)
+  if BLANK[byte(text, 1)] or BLANK[byte(text, -1)] then return text:match "^%s*(.-)%s*$" end
+  return text
+end
+
 --- For each request: the text. nil when one of its values must not be where it would be; of a field
 --- or a query also when none is there.
 ---@param req Request
@@ -151,7 +163,7 @@ function Template:render(req, res)
     text = text .. place.after
   end
   if is_empty then return nil end
-  return text
+  return self.is_field and without_blanks(text) or text
 end
 
 local template = {}
@@ -160,7 +172,8 @@ local NO_PLACES = {}
 
 -- Most texts: there may be as many as routes.
 local function fixed(text)
-  return setmetatable({ text = text, places = NO_PLACES, may_be_empty = true }, Template)
+  return setmetatable({ text = text, places = NO_PLACES, may_be_empty = true,
+    is_field = false }, Template)
 end
 
 -- What begins at an opening brace, a place or a text, and how many bytes of the template it is; or
@@ -206,6 +219,7 @@ function template.compile(text, use)
   return setmetatable({
     text = first, places = places,
     may_be_empty = #places == 0 or not (use == "field" or use == "query"),
+    is_field = use == "field",
   }, Template)
 end
 

@@ -105,6 +105,7 @@ bool gather_part_set_field(struct request *request, struct arena *arena, struct 
         headers_set_known(&request->headers, arena, HEADER_HOST, value);
         return fetch_is_authority(value);
     }
+    value = slice_trimmed(value); /* a place without a value leaves the blank beside it */
     return moon_field_check(name.start, name.length, value.start, value.length) == MOON_FIELD_OK &&
            headers_set(&request->headers, arena, name, value);
 }

@@ -214,6 +214,14 @@ describe("aggregate", function()
     assert.equal("/e?GETGET", answer.five.target)
   end)
 
+  it("sends no blanks around a field of which a value is missing", function()
+    local answer = json.decode(body_of([[parts = { a = { "http://u/e", headers = {
+      ["x-one"] = "{header:x-none} v {header:x-list}", ["x-two"] = "{header:x-none} " } } }]], nil,
+      { { "x-list", "a" }, { "X-List", "" } })).a.headers
+    assert.equal("v a,", answer["x-one"])
+    assert.equal("", answer["x-two"])
+  end)
+
   it("forwards the fields that are listed and no other", function()
     local answer = json.decode(body_of([[forward_headers = { "X-Tenant" },
       parts = { a = { "http://u/e", headers = { ["x-own"] = "v" } } }]], nil,

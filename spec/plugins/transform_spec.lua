@@ -87,6 +87,13 @@ describe("transform", function()
     assert.is_nil(request.headers["x-evil"])
   end)
 
+  it("leaves no blank where a value is missing, or ends with nothing", function()
+    local answer = get("/headers/x-source=s")
+    assert.same({ 200, "200 s" }, { answer.status, answer.headers["x-set"] })
+    answer = get("/headers/x-other=s", { { "x-asked", "q" }, { "X-Asked", "" } })
+    assert.same({ 200, "200  q," }, { answer.status, answer.headers["x-set"] })
+  end)
+
   it("changes the query", function()
     assert.equal("/query/a%20b?x=1&id=a%20b&page=1",
       forwarded("/query/a%20b?secret=1&id=9&x=1&secret=2&who=admin").target)

@@ -79,6 +79,11 @@ describe("a template", function()
   it("of a field has no control characters and no blanks around it", function()
     assert.equal("a%0D%0Ab%00%7F\tc", render("{query:q}", "field", {
       query = { q = " a\r\nb\0\127\tc " } }))
+    assert.equal("r1", render(" {consumer} {id}\t{header:x}", "field"))
+    assert.equal("a,", render("{header:x}", "field", { headers = { x = "a, " } }))
+    assert.equal("", render("{header:x}", "field", { headers = { x = " " } }))
+    assert.equal("", render("{header:x}", "field", { headers = { x = "" } }))
+    assert.equal("r1 ", render("{id} {header:x}", "text"))
   end)
 
   it("of JSON has values that stay in their strings", function()
