@@ -115,13 +115,19 @@ local function allowed(self, origin)
   return nil
 end
 
+-- The headers that a page wants to send. Of several lines the last one may have been empty: then
+-- what they are together ends with a blank, which no field may.
+local function wanted(req)
+  local list = req.headers["access-control-request-headers"]
+  return list and list:match "^%s*(.-)%s*$"
+end
+
 -- What the browser asks before it sends a request. Who may is said in the response phase.
 local function preflight(self, req)
   local asked = req.headers
   return reply.new(204, nil, {
     ["access-control-allow-methods"] = self.methods,
-    ["access-control-allow-headers"] = self.headers
-      or asked["access-control-request-headers"],
+    ["access-control-allow-headers"] = self.headers or wanted(req),
     ["access-control-max-age"] = math.floor(self.max_age),
     ["access-control-allow-private-network"] = self.private_network
       and asked["access-control-request-private-network"] == "true" and "true" or nil,

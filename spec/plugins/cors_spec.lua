@@ -71,6 +71,14 @@ describe("cors", function()
       assert.is_nil(fields(preflight(open, "/users", "https://a.example"))["allow-headers"])
     end)
 
+    it("answers preflights that list headers in several lines, empty ones too", function()
+      local answer = http.request(open.port, { method = "OPTIONS", path = "/users", headers = {
+        { "Origin", "https://a.example" }, { "Access-Control-Request-Method", "GET" },
+        { "Access-Control-Request-Headers", "" }, { "Access-Control-Request-Headers", "x-a" },
+        { "access-control-request-headers", "" } } })
+      assert.same({ 204, ", x-a," }, { answer.status, fields(answer)["allow-headers"] })
+    end)
+
     it("lets any page read answers and errors", function()
       for path, status in pairs { ["/headers/x=1"] = 200, ["/users"] = 401, ["/nowhere"] = 404 } do
         local answer = get(open, path, "https://a.example")
