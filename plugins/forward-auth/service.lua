@@ -98,12 +98,14 @@ local function uri_of(req)
   return (uri.normalise_path(path) or path) .. (mark and target:sub(mark) or "")
 end
 
--- Several lines of Cookie are one with semicolons (RFC 6265, 5.4).
+-- Several lines of Cookie are one with semicolons (RFC 6265, 5.4). Where the last line of several
+-- is empty, what they are together ends with a blank, which no field may.
 local function value_of(fields, name)
   local value = fields:get(name)
   if name == "cookie" and value and value:find(", ", 1, true) then
-    return table.concat(fields:all(name), "; ")
+    value = table.concat(fields:all(name), "; ")
   end
+  if value and value:byte(-1) == 32 then value = value:sub(1, -2) end
   return value
 end
 

@@ -175,6 +175,14 @@ describe("forward-auth", function()
     assert.equal(2, #asked())
   end)
 
+  it("tells the service of headers in several lines, empty ones too", function()
+    local answer = get("/plain/", "allow", { { "Cookie", "a=1" }, { "Cookie", "" } })
+    assert.equal(200, answer.status, answer.body)
+    assert.equal("a=1;", asked()[1].headers.cookie)
+    get("/plain/", nil, { { "Authorization", "allow" }, { "Authorization", "" } })
+    assert.equal("allow,", asked()[2].headers.authorization)
+  end)
+
   it("tells the upstream what the service says, and lets no client say it", function()
     local claim = { { "X-Auth-User", "root" }, { "x_auth_user", "root" }, { "X-Auth_User", "root" },
       { "X_Auth_Groups", "root" }, { "X-Consumer-Name", "root" } }
