@@ -53,7 +53,8 @@ transform.options.path = { type = "string",
 transform.options.response = { type = "table", fields = header_options "response", default = {},
   help = "what to change in the answer" }
 transform.options.response.fields.status = { type = "integer", min = 200, max = 599,
-  help = "status to answer with instead of the upstream's; errors of the gateway keep theirs" }
+  help = "status to answer with instead of the upstream's; errors of the gateway keep theirs, and "
+    .. "so does an answer without a body (204, 304) that would need one, or the other way round" }
 
 -- Forms of changes, a tree: each is one operation after those of the form before it.
 local ROOT = { number = 0, after = {} }
@@ -256,11 +257,17 @@ function transform:request(req)
   return nil
 end
 
+local function has_no_body(status) return status < 200 or status == 204 or status == 304 end
+
+-- A client may ask for a 304 (If-None-Match), for which there is no body to answer with.
 ---@param req Request
 ---@param res Response
 function transform:response(req, res)
+  local status = self.status
   change_headers(self.of_response, res.headers, req, res)
-  if self.status and not res.from_gateway then res.status = self.status end
+  if status and not res.from_gateway and has_no_body(res.status) == has_no_body(status) then
+    res.status = status
+  end
 end
 
 return transform

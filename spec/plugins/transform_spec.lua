@@ -134,6 +134,13 @@ describe("transform", function()
     assert.equal(202, get("/locked", { ["x-api-key"] = "k" }).status)
   end)
 
+  it("leaves the status of an answer without a body, for which a client may ask", function()
+    for _, status in ipairs { 304, 204, 304 } do
+      assert.equal(status, get("/status/" .. status).status)
+    end
+    assert.equal(202, get("/status/404").status)
+  end)
+
   it("is refused with options that cannot be", function()
     refusal.of_each {
       ['"transform", set_headers = { ["x y"] = "1" }'] = 'header "x y" is not a field name',
