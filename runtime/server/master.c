@@ -256,10 +256,17 @@ static void begin_vigil(struct master *master)
     vigil_start(&master->vigil, &options);
 }
 
+static bool is_unsettled(void *data)
+{
+    const struct master *master = data;
+    return master->desk != NULL && reload_desk_is_busy(master->desk);
+}
+
 static void begin_workers(struct master *master)
 {
     struct nursery_options options = {.loop = master->loop,
                                       .worker = &master->workforce.options.worker,
+                                      .is_unsettled = is_unsettled,
                                       .settled = on_nursery_settled,
                                       .in_child = in_child,
                                       .data = master};

@@ -121,7 +121,9 @@ static void on_next(struct ev_loop *ev, ev_timer *timer, int events)
 {
     struct nursery *nursery = timer->data;
 
-    if (!begin(nursery, false))
+    if (nursery->options.is_unsettled(nursery->options.data))
+        plan(nursery, NURSERY_QUIET_SECONDS);
+    else if (!begin(nursery, false))
         plan_again(nursery, 0);
 }
 

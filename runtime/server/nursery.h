@@ -32,6 +32,8 @@ struct worker_options;
 struct nursery_options {
     struct loop *loop;
     const struct worker_options *worker; /* looked at each time: of all, but index and channel */
+    /* Whether another generation may come soon: then none is built of the one that runs. */
+    bool (*is_unsettled)(void *data);
     /* It could fork, or has ended by itself. */
     void (*settled)(void *data);
     /* In the child, first of all: closes what a worker has no use for. */

@@ -172,6 +172,11 @@ bool reload_desk_is_asked(const struct reload_desk *desk)
     return !list_is_empty(&desk->requests[RELOAD_FILES].node);
 }
 
+bool reload_desk_is_busy(const struct reload_desk *desk)
+{
+    return desk->is_busy;
+}
+
 bool reload_desk_is_reading(const struct reload_desk *desk)
 {
     return reload_job_is_reading(desk->job);

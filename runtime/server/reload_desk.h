@@ -50,6 +50,8 @@ void reload_desk_ask(struct reload_desk *desk, enum reload_kind kind, enum histo
                      const struct reload_asker *asker);
 /* Whether somebody waits for files to be read again. */
 bool reload_desk_is_asked(const struct reload_desk *desk);
+/* Whether somebody's request is under way, at whose end there may be another generation. */
+bool reload_desk_is_busy(const struct reload_desk *desk);
 /* Whether there is a process that reads the files, which is waited for here alone. */
 bool reload_desk_is_reading(const struct reload_desk *desk);
 /* The longest that a request may take, in seconds, with others before it. */

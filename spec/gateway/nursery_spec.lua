@@ -295,6 +295,36 @@ describe("the nursery", function()
     assert.equal(count, (builders()))
   end)
 
+  it("is not built while another generation is on its way", function()
+    start()
+    local first, starting = await_nursery(), self.directory .. "/starting"
+    system.write_file(self.directory .. "/plugins/slow.lua", ([[
+      return { summary = "S.", options = { seconds = { type = "number" } },
+        start = function(self)
+          assert(io.open(%q, "a")):close()
+          require("moongate").sleep(self.seconds)
+        end }
+    ]]):format(starting))
+    local function ask_for(seconds)
+      system.write_file(self.directory .. "/gateway.lua",
+        CONFIG:format("slow", ('use { { "slow", seconds = %g } }'):format(seconds)))
+      self:signal(system.SIGHUP)
+    end
+    ask_for(1)
+    wait.that(function() return system.read_file(starting) end, 20, "its start")
+    ask_for(4) -- begins as soon as the other one ends
+    self:wait_for_log "generation 2 serves"
+    wait.that(function() return is_gone(first) end, 20, "the end of the one before")
+    local seen = 0
+    wait.that(function()
+      seen = math.max(seen, #self:children "nursery")
+      return self:log():find("generation 3 serves", 1, true)
+    end, 60, "the second")
+    assert.equal(0, seen)
+    self.generation = 3
+    await_nursery()
+  end)
+
   it("stays when a reload fails, or changes nothing", function()
     start()
     local before = await_nursery()
