@@ -13,10 +13,12 @@
 
 #define LINE_BYTES 512
 
-static const char *const STATES[] = {
+/* Two bits of what workers write: a mad one may have written any. */
+static const char *const STATES[4] = {
     [BREAKER_CLOSED] = "closed",
     [BREAKER_OPEN] = "open",
     [BREAKER_HALF_OPEN] = "half-open",
+    [BREAKER_HALF_OPEN + 1] = "unknown",
 };
 
 /* What is counted without an upstream's name. */
