@@ -29,8 +29,9 @@ local limit = {}
 ---@field take fun(self: Limit, scope: string, cost: integer?): boolean, number, number, number
 ---@field give fun(self: Limit, scope: string, cost: integer?)
 
+-- A field more would make tables of twice the size: there may be one for each of many routes.
 ---@class RateLimit: Limit
-local Rate = {}
+local Rate = { how = C.MOON_LIMIT_GCRA }
 Rate.__index = Rate
 
 ---@class WindowLimit: Limit
@@ -63,7 +64,7 @@ end
 function limit.gcra(options)
   check(options)
   return setmetatable({ name = options.name, limit = options.limit, window = options.window,
-    burst = options.burst or options.limit, how = C.MOON_LIMIT_GCRA }, Rate)
+    burst = options.burst or options.limit }, Rate)
 end
 
 local function window_limit(options, how)

@@ -19,7 +19,7 @@ local COUNT_MAX = 2 ^ 20 - 1
 ---@field name string
 ---@field limit integer
 ---@field how integer  for limit_rules.lua
-local Slots = {}
+local Slots = { how = C.MOON_LIMIT_SLOTS }
 Slots.__index = Slots
 
 -- Reused by every call: nothing may wait between a C call and reading it.
@@ -47,5 +47,5 @@ return function(options)
   if not (type(limit) == "number" and limit >= 1 and limit <= COUNT_MAX and limit % 1 == 0) then
     error(("there are 1 to %d slots"):format(COUNT_MAX), 2)
   end
-  return setmetatable({ name = options.name, limit = limit, how = C.MOON_LIMIT_SLOTS }, Slots)
+  return setmetatable({ name = options.name, limit = limit }, Slots)
 end
