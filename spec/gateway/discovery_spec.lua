@@ -55,7 +55,7 @@ describe("discovery", function()
     self = discovered.new(2)
     self:start('file = "targets.json", interval = "50ms", retry_max = "50ms", timeout = "50ms"', {
       files = { ["targets.json"] = self:list_of(1) },
-      env = { LD_PRELOAD = system.absolute "build/release/spec/hanging.so" } })
+      preload = "hanging.so" })
     self:wait_for "1"
     local path = self.gateway.directory .. "/targets.json"
     system.write_file(path .. ".hangs", "")
@@ -77,7 +77,7 @@ describe("discovery", function()
     self = discovered.new(1)
     self:start('file = "targets.json", interval = "50ms", timeout = "60s"', {
       files = { ["targets.json"] = self:list_of(1) },
-      env = { LD_PRELOAD = system.absolute "build/release/spec/hanging.so" } })
+      preload = "hanging.so" })
     assert.equal("1", self:answered())
     local path = self.gateway.directory .. "/targets.json"
     system.write_file(path .. ".hangs", "")

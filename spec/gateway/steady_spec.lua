@@ -4,7 +4,6 @@ local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
 local peer = require "spec.support.peer"
-local system = require "spec.support.system"
 
 local CONNECTIONS, WARM_ROUNDS, ROUNDS = 32, 150, 40
 
@@ -66,17 +65,13 @@ return {
 
 describe("a steady worker", function()
   local moongate, clients
-  -- By a path without blanks, at which LD_PRELOAD would be cut.
-  local library = system.temporary_directory() .. "/allocations.so"
   local is_counted = os.getenv "MOONGATE_BUILD" ~= "asan"
 
   setup(function()
-    assert(os.execute(("ln -s '%s' '%s'"):format(
-      system.absolute "build/release/spec/allocations.so", library)) == 0)
     local origin = peer.start()
     moongate = gateway.start {
       config = CONFIG:format(origin.url), files = { ["plugins/probe.lua"] = PROBE },
-      env = is_counted and { LD_PRELOAD = library } or {},
+      preload = is_counted and "allocations.so" or nil,
     }
     clients = {}
     for i = 1, CONNECTIONS do clients[i] = http.connect(moongate.port) end

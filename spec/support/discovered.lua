@@ -52,12 +52,12 @@ end
 --- Starts the gateway that is asked from now on.
 ---@param discover string  what is in `discover`
 ---@param options { workers: integer?, words: string?, files: table?, directory: string?,
---- env: table? }?
+--- preload: string? }?
 ---@return table gateway
 function Discovered:start(discover, options)
   options = options or {}
   self.gateway = gateway.start { directory = options.directory, files = options.files,
-    env = options.env, config = ([[
+    preload = options.preload, config = ([[
     listen "127.0.0.1:0"
     admin "127.0.0.1:0"
     workers(%d)

@@ -45,6 +45,14 @@ local function environment(directory, changes)
   return env
 end
 
+-- By a path without blanks, at which LD_PRELOAD would be cut.
+local function preload(env, directory, library)
+  env.LD_PRELOAD = directory .. "/preloaded.so"
+  local command = ("ln -sf '%s' '%s'"):format(
+    system.absolute("build/release/spec/" .. library), env.LD_PRELOAD)
+  assert(os.execute(command) == 0)
+end
+
 -- What sanitizers wrote about processes that ran in `directory`, or nil.
 local function sanitizer_reports(directory)
   local pipe = io.popen(("cat '%s'/sanitizer.* 2>/dev/null"):format(directory))
@@ -91,9 +99,10 @@ end
 
 --- Starts a gateway and waits until it serves.
 ---@param options table `config`: text of gateway.lua, listeners on "127.0.0.1:0"; `descriptors`:
---- that each process may have; `files`: more files by relative name; `env`; `arguments`: behind
---- `run -c FILE`; `seconds`: bound of the start; `directory`: an existing one, instead of `config`;
---- `binary`: instead of gateway.binary()
+--- that each process may have; `files`: more files by relative name; `env`; `preload`: a library of
+--- build/release/spec that is loaded first; `arguments`: behind `run -c FILE`; `seconds`: bound of
+--- the start; `directory`: an existing one, instead of `config`; `binary`: instead of
+--- gateway.binary()
 ---@return Gateway
 function gateway.start(options)
   local directory = options.directory
@@ -105,11 +114,13 @@ function gateway.start(options)
     arguments = { "prlimit", limit, unpack(arguments) }
   end
   os.remove(directory .. "/log") -- a predecessor's
+  local env = environment(directory, options.env)
+  if options.preload then preload(env, directory, options.preload) end
   local self = setmetatable({ directory = directory }, Gateway)
   self.process = process.spawn(arguments, {
     stdout = directory .. "/stdout",
     stderr = directory .. "/log",
-    env = environment(directory, options.env),
+    env = env,
   })
   self.pid = self.process.pid
   running[self] = true
