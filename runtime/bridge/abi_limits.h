@@ -52,7 +52,7 @@ enum moon_limit_answer {
  */
 int moon_limit_ask(struct exchange *exchange, struct limit_rule *rule, double cost, bool may_share);
 /* The same of a window that moon_limit_rule_window() has set, for a text of Lua's: an outcome as
- * moon_window_take() has it, with its flags. */
+ * moon_limit_take() has it; 3: there is no such window yet, and by the flags it must exist. */
 int moon_limit_charge(struct exchange *exchange, struct limit_rule *rule, const char *scope,
                       size_t scope_length, int flags, double cost);
 /*

@@ -100,7 +100,7 @@ int moon_limit_take(struct generation *generation, struct slice *name_and_scope,
 void moon_limit_give(struct generation *generation, struct slice *name_and_scope, double limit,
                      double window_seconds, double burst, double cost);
 
-/* How a limit counts in windows, with flags: see shm/limiter_window.h. */
+/* How a limit counts in windows, and flags of moon_limit_charge(): see shm/limiter_window.h. */
 enum moon_window {
     MOON_WINDOW_FIXED,
     MOON_WINDOW_SLIDING,
@@ -108,20 +108,14 @@ enum moon_window {
     MOON_WINDOW_MAY_EXCEED = 4,
     MOON_WINDOW_MUST_EXIST = 8
 };
-/* As moon_limit_take(), of the window from `start` to `end`, whole seconds since the epoch; 3:
- * there is no such window yet, and it must exist. */
-int moon_window_take(struct generation *generation, struct slice *name_and_scope, int how,
-                     double limit, double start, double end, double cost, double *numbers);
-void moon_window_give(struct generation *generation, struct slice *name_and_scope, int how,
-                      double limit, double start, double end, double cost);
-/* The same of the window that is now: from one multiple of `seconds` since the epoch to the next.
- */
+/* As moon_limit_take(), of the window that is now: from one multiple of `seconds` since the epoch
+ * to the next. */
 int moon_window_take_now(struct generation *generation, struct slice *name_and_scope, int how,
                          double limit, double seconds, double cost, double *numbers);
 void moon_window_give_now(struct generation *generation, struct slice *name_and_scope, int how,
                           double limit, double seconds, double cost);
-/* Makes the window with so much used, unless there is one. False: there is no room, or the numbers
- * are out of range. */
+/* Makes the window from `start` to `end`, whole seconds since the epoch, with so much used, unless
+ * there is one. False: there is no room, or the numbers are out of range. */
 bool moon_window_begin(struct generation *generation, struct slice *name_and_scope, int how,
                        double limit, double start, double end, double used);
 /* numbers[0]: what was used in a window, however it counts now; [1]: the end of it, which is

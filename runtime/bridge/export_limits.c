@@ -71,30 +71,36 @@ static bool window_of(struct generation *generation, const struct slice *name_an
                       double limit, double start, double end, double cost,
                       struct limiter_window *window)
 {
-    int kind = how & ~(MOON_WINDOW_MAY_EXCEED | MOON_WINDOW_MUST_EXIST);
-    if (kind < 0 || kind >= WINDOW_KINDS)
+    if (how < 0 || how >= WINDOW_KINDS)
         return false;
     *window = (struct limiter_window){
         .key = key_of(&shared_of(generation)->limiter, name_and_scope),
         .now_ns = now_ns(generation),
-        .kind = (enum limiter_window_kind)kind,
+        .kind = (enum limiter_window_kind)how,
         .start_s = whole(start),
         .end_s = whole(end),
         .limit = whole(limit),
         .cost = whole(cost),
-        .may_exceed = (how & MOON_WINDOW_MAY_EXCEED) != 0,
-        .must_exist = (how & MOON_WINDOW_MUST_EXIST) != 0,
     };
     return limiter_window_is_sane(window);
 }
 
-int moon_window_take(struct generation *generation, struct slice *name_and_scope, int how,
-                     double limit, double start, double end, double cost, double *numbers)
+/* The one that has now; none is of 0 seconds. */
+static bool window_now(struct generation *generation, const struct slice *name_and_scope, int how,
+                       double limit, double seconds, double cost, struct limiter_window *window)
+{
+    uint64_t now_s = now_ns(generation) / (uint64_t)NANOSECONDS, length_s = whole(seconds);
+    double start = length_s > 0 ? (double)(now_s / length_s * length_s) : 0;
+    return window_of(generation, name_and_scope, how, limit, start, start + seconds, cost, window);
+}
+
+int moon_window_take_now(struct generation *generation, struct slice *name_and_scope, int how,
+                         double limit, double seconds, double cost, double *numbers)
 {
     struct limiter_window window;
     struct limiter_verdict verdict = {0};
 
-    if (!window_of(generation, name_and_scope, how, limit, start, end, cost, &window))
+    if (!window_now(generation, name_and_scope, how, limit, seconds, cost, &window))
         return -1;
     enum limiter_outcome outcome =
         limiter_window_take(&shared_of(generation)->limiter, &window, &verdict);
@@ -102,36 +108,13 @@ int moon_window_take(struct generation *generation, struct slice *name_and_scope
     return (int)outcome;
 }
 
-void moon_window_give(struct generation *generation, struct slice *name_and_scope, int how,
-                      double limit, double start, double end, double cost)
-{
-    struct limiter_window window;
-
-    if (window_of(generation, name_and_scope, how, limit, start, end, cost, &window))
-        limiter_window_give(&shared_of(generation)->limiter, &window);
-}
-
-/* Where the window that has now begins; no window is of 0 seconds. */
-static double start_of(const struct generation *generation, double seconds)
-{
-    uint64_t now_s = now_ns(generation) / (uint64_t)NANOSECONDS, length_s = whole(seconds);
-    uint64_t start_s = length_s > 0 ? now_s / length_s * length_s : 0;
-    return (double)start_s;
-}
-
-int moon_window_take_now(struct generation *generation, struct slice *name_and_scope, int how,
-                         double limit, double seconds, double cost, double *numbers)
-{
-    double start = start_of(generation, seconds);
-    return moon_window_take(generation, name_and_scope, how, limit, start, start + seconds, cost,
-                            numbers);
-}
-
 void moon_window_give_now(struct generation *generation, struct slice *name_and_scope, int how,
                           double limit, double seconds, double cost)
 {
-    double start = start_of(generation, seconds);
-    moon_window_give(generation, name_and_scope, how, limit, start, start + seconds, cost);
+    struct limiter_window window;
+
+    if (window_now(generation, name_and_scope, how, limit, seconds, cost, &window))
+        limiter_window_give(&shared_of(generation)->limiter, &window);
 }
 
 bool moon_window_begin(struct generation *generation, struct slice *name_and_scope, int how,

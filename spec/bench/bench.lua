@@ -57,18 +57,15 @@ local function ratios(rounds, name, against, key)
   return list
 end
 
-local function spread(list)
-  return { median = median(list), min = math.min(unpack(list)), max = math.max(unpack(list)) }
-end
-
 local function summary(scenario, rounds, key)
   local rows = {}
   local has_floor = scenario.floor and rounds[1][scenario.floor]
   for i, subject in ipairs(scenario.subjects) do
-    local all = spread(ratios(rounds, subject.name, scenario.against, key))
+    local all = ratios(rounds, subject.name, scenario.against, key)
     rows[i] = {
-      name = subject.name, ratio = all.median, ratio_min = all.min, ratio_max = all.max,
-      floor_ratio = has_floor and spread(ratios(rounds, subject.name, scenario.floor, key)).median,
+      name = subject.name,
+      ratio = median(all), ratio_min = math.min(unpack(all)), ratio_max = math.max(unpack(all)),
+      floor_ratio = has_floor and median(ratios(rounds, subject.name, scenario.floor, key)),
     }
     for _, figure in ipairs(FIGURES) do
       if rounds[1][subject.name][figure] then
