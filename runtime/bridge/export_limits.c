@@ -90,7 +90,8 @@ static bool window_now(struct generation *generation, const struct slice *name_a
                        double limit, double seconds, double cost, struct limiter_window *window)
 {
     uint64_t now_s = now_ns(generation) / (uint64_t)NANOSECONDS, length_s = whole(seconds);
-    double start = length_s > 0 ? (double)(now_s / length_s * length_s) : 0;
+    uint64_t start_s = length_s > 0 ? now_s / length_s * length_s : 0;
+    double start = (double)start_s;
     return window_of(generation, name_and_scope, how, limit, start, start + seconds, cost, window);
 }
 
