@@ -85,13 +85,18 @@ static inline uint64_t sip_words(struct hash_prefix *sip, struct slice slice)
     return load_rest(slice.start, slice.length);
 }
 
+static inline uint64_t sip_finish(struct hash_prefix *sip)
+{
+    for (int i = 0; i < 3; i++)
+        sip_round(sip);
+    return sip->v0 ^ sip->v1 ^ sip->v2 ^ sip->v3;
+}
+
 static inline uint64_t sip_end(struct hash_prefix *sip, uint64_t rest, size_t length)
 {
     sip_word(sip, rest | (uint64_t)length << 56);
     sip->v2 ^= 0xff;
-    for (int i = 0; i < 3; i++)
-        sip_round(sip);
-    return sip->v0 ^ sip->v1 ^ sip->v2 ^ sip->v3;
+    return sip_finish(sip);
 }
 
 void hash_key_init(struct hash_key *key)
@@ -130,4 +135,17 @@ uint64_t hash_pair(const struct hash_key *key, struct slice one, struct slice ot
 {
     struct hash_prefix prefix = hash_prefix_of(key, one);
     return hash_after(&prefix, other);
+}
+
+/* The second half as SipHash of 128 bits has it. */
+struct hash_wide hash_pair_wide(const struct hash_key *key, struct slice one, struct slice other)
+{
+    struct hash_prefix sip;
+    sip_start(&sip, key);
+    sip_word(&sip, one.length);
+    sip_word(&sip, sip_words(&sip, one));
+    uint64_t rest = sip_words(&sip, other);
+    uint64_t low = sip_end(&sip, rest, other.length);
+    sip.v1 ^= 0xdd;
+    return (struct hash_wide){low, sip_finish(&sip)};
 }

@@ -22,6 +22,13 @@ uint64_t hash_slice(const struct hash_key *key, struct slice slice);
 /* Of both together, such that ("a", "bc") and ("ab", "c") differ. */
 uint64_t hash_pair(const struct hash_key *key, struct slice one, struct slice other);
 
+/* Twice as many bits: enough to take what has the same ones for the same. */
+struct hash_wide {
+    uint64_t low, high;
+};
+
+struct hash_wide hash_pair_wide(const struct hash_key *key, struct slice one, struct slice other);
+
 /* What is known of a pair by its first: for who hashes many that begin alike. */
 struct hash_prefix {
     uint64_t v0, v1, v2, v3;

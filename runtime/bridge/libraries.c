@@ -11,11 +11,12 @@ struct library {
 };
 
 static const struct library LIBRARIES[] = {
-    {"moongate.core.body", BODY_LIBRARY},     {"moongate.core.dns", DNS_LIBRARY},
-    {"moongate.core.fetch", FETCH_LIBRARY},   {"moongate.core.file", FILE_LIBRARY},
-    {"moongate.core.flight", FLIGHT_LIBRARY}, {"moongate.core.gather", GATHER_LIBRARY},
-    {"moongate.core.master", MASTER_LIBRARY}, {"moongate.core.password", PASSWORD_LIBRARY},
-    {"moongate.core.store", STORE_LIBRARY},   {"moongate.core.task", TASK_LIBRARY},
+    {"moongate.core.body", BODY_LIBRARY},         {"moongate.core.digest", DIGEST_LIBRARY},
+    {"moongate.core.dns", DNS_LIBRARY},           {"moongate.core.fetch", FETCH_LIBRARY},
+    {"moongate.core.file", FILE_LIBRARY},         {"moongate.core.flight", FLIGHT_LIBRARY},
+    {"moongate.core.gather", GATHER_LIBRARY},     {"moongate.core.master", MASTER_LIBRARY},
+    {"moongate.core.password", PASSWORD_LIBRARY}, {"moongate.core.store", STORE_LIBRARY},
+    {"moongate.core.task", TASK_LIBRARY},
 };
 
 /* The loader that require calls: the library is its upvalue. */
@@ -30,7 +31,7 @@ static int open_library(lua_State *vm)
     return 1;
 }
 
-void libraries_register(lua_State *vm)
+int libraries_register(lua_State *vm)
 {
     lua_getglobal(vm, "package");
     lua_getfield(vm, -1, "preload");
@@ -40,4 +41,5 @@ void libraries_register(lua_State *vm)
         lua_setfield(vm, -2, LIBRARIES[i].name);
     }
     lua_pop(vm, 2);
+    return 0;
 }

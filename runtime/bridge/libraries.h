@@ -1,7 +1,8 @@
 /*
  * libraries — the C-API libraries that Lua finds as "moongate.core.NAME".
  *
- * Only functions that wait are written so (see task.h); what answers at once is declared in abi.h.
+ * Only functions that wait are written so (see task.h), or that go through tables of Lua; what else
+ * answers at once is declared in abi.h.
  * A library is an array of functions in a file of its own and one row in libraries.c.
  */
 #pragma once
@@ -9,6 +10,7 @@
 #include <lauxlib.h>
 
 extern const luaL_Reg BODY_LIBRARY[];
+extern const luaL_Reg DIGEST_LIBRARY[];
 extern const luaL_Reg DNS_LIBRARY[];
 extern const luaL_Reg FETCH_LIBRARY[];
 extern const luaL_Reg FILE_LIBRARY[];
@@ -19,5 +21,6 @@ extern const luaL_Reg PASSWORD_LIBRARY[];
 extern const luaL_Reg STORE_LIBRARY[];
 extern const luaL_Reg TASK_LIBRARY[];
 
-/* Puts all of them into package.preload. */
-void libraries_register(lua_State *vm);
+/* Puts all of them into package.preload. A lua_CFunction, too, for specs, whose states are not made
+ * by vm.h. */
+int libraries_register(lua_State *vm);

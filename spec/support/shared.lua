@@ -27,6 +27,8 @@ ffi.cdef [[
   void hash_key_init(struct hash_key *);
   uint64_t hash_slice(const struct hash_key *, struct slice);
   uint64_t hash_pair(const struct hash_key *, struct slice, struct slice);
+  struct hash_wide { uint64_t low, high; };
+  struct hash_wide hash_pair_wide(const struct hash_key *, struct slice, struct slice);
   struct hash_prefix { uint64_t v0, v1, v2, v3; };
   struct hash_prefix hash_prefix_of(const struct hash_key *, struct slice);
   uint64_t hash_after(const struct hash_prefix *, struct slice);

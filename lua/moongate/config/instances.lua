@@ -4,10 +4,8 @@
 -- thousand tables. Of those of one plugin the first FULL_MAX hold defaults themselves, where they
 -- are read fastest; the others find them in one table that they share.
 
-local buffer = require "string.buffer"
-local canonical = require "moongate.canonical"
 local check = require "moongate.config.check"
-local digest_of = require "moongate.digest"
+local digest = require "moongate.core.digest"
 local edits = require "moongate.edits"
 local plugins = require "moongate.config.plugins"
 
@@ -22,22 +20,25 @@ for name in pairs(plugins.STEP_OPTIONS) do OTHERS[name] = true end
 ---@field forms table<Plugin, table>
 ---@field numbers table<any, integer>  of values that are equal to themselves only
 ---@field count integer
----@field has_other boolean            the options written last have such a value
+---@field has_other boolean            the options seen last have such a value
 local Instances = {}
 Instances.__index = Instances
 
 -- What is the same for all instances of a plugin: `defaults` of all options. One that has none must
 -- not be mistaken for the phase of the same name.
-local function form_of(plugin)
+local function new_form(self, plugin)
   local defaults = check.defaults(plugin.options)
   local form = {
-    names = canonical.keys(plugin.options), made = {}, count = 0, defaults = defaults,
+    made = {}, count = 0, defaults = defaults,
     metatable = { __index = plugin }, lean_metatable = { __index = defaults },
     is_shared = not plugin.new or debug.getinfo(plugin.new, "u").nparams < 2,
   }
-  for _, name in ipairs(form.names) do
+  for name in pairs(plugin.options) do
     if defaults[name] == nil and plugin[name] ~= nil then defaults[name] = false end
   end
+  self.has_other = false
+  form.digest = digest.of(defaults, self.number_of)
+  form.has_other = self.has_other
   setmetatable(defaults, form.metatable)
   return form
 end
@@ -53,18 +54,6 @@ local function complete(form, checked)
     if checked[name] == nil then checked[name] = default end
   end
   return form.metatable
-end
-
--- The same for equal options; functions and tables with metatables are equal only to themselves.
-local function digest_of_options(self, form, checked)
-  local bytes, names = self.bytes:reset(), form.names
-  self.has_other = false
-  for i = 1, #names do
-    local value = checked[names[i]]
-    if value == nil then value = rawget(form.defaults, names[i]) end
-    canonical.put(bytes, value, self.put_other)
-  end
-  return digest_of(bytes)
 end
 
 -- What a plugin's own check says: nil, or what is wrong.
@@ -113,11 +102,12 @@ function Instances:of(plugin, entry, context)
   if self.has_failed then return nil end
   local form = self.forms[plugin]
   if not form then
-    form = form_of(plugin)
+    form = new_form(self, plugin)
     self.forms[plugin] = form
   end
   if not form.is_shared then return self:make(plugin, form, checked, context), false end
-  local key = digest_of_options(self, form, checked)
+  self.has_other = form.has_other
+  local key = digest.over(form.defaults, form.digest, checked, self.number_of)
   local instance, is_told = form.made[key], not self.has_other
   if not instance then
     instance = self:make(plugin, form, checked, context)
@@ -129,19 +119,18 @@ end
 ---@param report fun(at: string, message: string)
 ---@return Instances
 function instances.maker(report)
-  local self = setmetatable({ forms = {}, numbers = {}, count = 0, bytes = buffer.new() },
-    Instances)
+  local self = setmetatable({ forms = {}, numbers = {}, count = 0 }, Instances)
   function self.report(message)
     self.has_failed = true
     report(self.at, ("%s: %s"):format(self.name, message))
   end
-  function self.put_other(into, value)
+  function self.number_of(value)
     if not self.numbers[value] then
       self.count = self.count + 1
       self.numbers[value] = self.count
     end
     self.has_other = true
-    into:put("#", self.numbers[value])
+    return self.numbers[value]
   end
   return self
 end

@@ -3,9 +3,8 @@
 -- Steps that are alike are one table: routes by the thousand have the same ones.
 
 local below = require "moongate.below"
-local buffer = require "moongate.string_buffer"
 local check = require "moongate.config.check"
-local digest_of = require "moongate.digest"
+local digest = require "moongate.core.digest"
 local instances = require "moongate.config.instances"
 local plugins = require "moongate.config.plugins"
 local values = require "moongate.config.values"
@@ -25,20 +24,20 @@ local WRITTEN_MAX = 1024
 local Steps = {}
 Steps.__index = Steps
 
-local function new_step(name, plugin, instance, common, digest)
+local function new_step(name, plugin, instance, common, told)
   return { name = name, plugin = plugin, instance = instance, when = common.when,
-    on_error = common.on_error, digest = digest }
+    on_error = common.on_error, digest = told }
 end
 
 -- The step of a shared instance: there may be one like it.
-local function alike(self, name, plugin, instance, common, digest)
+local function alike(self, name, plugin, instance, common, told)
   local known, key = self.plain, instance
   if common ~= PLAIN then
     known, key = below(below(self.others, instance), common.when or false), common.on_error
   end
   local step = known[key]
   if not step then
-    step = new_step(name, plugin, instance, common, digest)
+    step = new_step(name, plugin, instance, common, told)
     known[key] = step
   end
   return step
@@ -67,19 +66,12 @@ function Steps:new(entry, context)
   if not plugin then return nil end
   self.at, self.name, context.steps = context.at, name, self
   local common = common_of(self, plugin, entry)
-  local instance, is_shared, digest = self.instances:of(plugin, entry, context)
+  local instance, is_shared, told = self.instances:of(plugin, entry, context)
   if not instance then return nil end
-  if is_shared then return alike(self, name, plugin, instance, common, digest) end
+  if is_shared then return alike(self, name, plugin, instance, common, told) end
   local step = new_step(name, plugin, instance, common)
   step.is_single = true
   return step
-end
-
--- Of an entry as it is written; nil where it cannot be told, which functions keep it from.
-local function digest_as_written(bytes, entry)
-  bytes:reset()
-  if not pcall(bytes.encode, bytes, entry) then return nil end
-  return digest_of(bytes)
 end
 
 --- The step of one entry; nil when something was wrong, which has been reported. Most routes of
@@ -89,13 +81,13 @@ end
 ---@param context { route: string, at: string, steps: Steps? }
 ---@return ModelStep?
 function Steps:one(entry, context)
-  local digest = digest_as_written(self.bytes, entry)
-  local step = digest and self.written[digest]
+  local written = digest.of(entry) -- nil: there are functions in it
+  local step = written and self.written[written]
   if step then return step end
   step = self:new(entry, context)
-  local may_be_known = step and digest and not step.is_single and not self.has_failed
+  local may_be_known = step and written and not step.is_single and not self.has_failed
   if may_be_known and self.written_count < WRITTEN_MAX then
-    self.written[digest], self.written_count = step, self.written_count + 1
+    self.written[written], self.written_count = step, self.written_count + 1
   end
   return step
 end
@@ -126,7 +118,7 @@ end
 function steps.maker(loader, report)
   local self = setmetatable({
     loader = loader, instances = instances.maker(report), plain = {}, others = {},
-    bytes = buffer.new(), written = {}, written_count = 0, report_at = report,
+    written = {}, written_count = 0, report_at = report,
   }, Steps)
   function self.report(message)
     self.has_failed = true

@@ -67,6 +67,18 @@ describe("hash", function()
     end
   end)
 
+  it("has a second half that says something else", function()
+    local seen = {}
+    for i = 0, 100 do
+      local wide = C.hash_pair_wide(key, shared.slice(tostring(i)), shared.slice "x")
+      local low, high = bit.tohex(wide.low), bit.tohex(wide.high)
+      assert.equal(pair(tostring(i), "x"), low)
+      assert.is_nil(seen[high])
+      assert.is_nil(seen[low])
+      seen[high], seen[low] = true, true
+    end
+  end)
+
   it("takes the border between two parts into account", function()
     assert.equal(pair("ab", "c"), pair("ab", "c"))
     assert.are_not.equal(pair("ab", "c"), pair("a", "bc"))
