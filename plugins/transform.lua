@@ -9,26 +9,36 @@ local headers = require "moongate.headers"
 local moongate = require "moongate"
 local template = require "moongate.template"
 
-local reply = moongate.reply
+local new_table = require "table.new"
 
----@class HeaderChanges
----@field form HeaderForm
----@field values table     of its operations
+local reply = moongate.reply
 
 ---@class HeaderForm
 ---@field number integer  of operations
 ---@field operation string?  the last one
 ---@field before HeaderForm?
 ---@field after table<string, HeaderForm>
----@field apply fun(values: table, fields: Headers, req: Request, res: Response?)?  nil: none yet
+---@field is_fixed boolean  nothing depends on the request
+---@field apply fun(changes: table, fields: Headers, req: Request, res: Response?)?  nil: none yet
 
+-- Forms of changes, a tree: each is one operation after those of the form before it.
+local ROOT = { number = 0, after = {}, is_fixed = true }
+local NONE = {}
+
+-- An instance holds what is not nothing: there may be as many as routes.
 ---@class Transform: Plugin
----@field of_request HeaderChanges
----@field of_response HeaderChanges
+---@field request_form HeaderForm
+---@field request_changes table[]   as edits.lua has them, and with templates
+---@field response_form HeaderForm
+---@field response_changes table[]  with the status, which is no part of the form
 ---@field query { name: string, value: Template? }[]
 ---@field new_path Template?
 ---@field status integer?
-local transform = { summary = "Changes headers, query and path of requests, and answers." }
+local transform = {
+  summary = "Changes headers, query and path of requests, and answers.",
+  request_form = ROOT, request_changes = NONE, response_form = ROOT, response_changes = NONE,
+  query = NONE,
+}
 
 local function header_options(of)
   return {
@@ -56,14 +66,10 @@ transform.options.response.fields.status = { type = "integer", min = 200, max = 
   help = "status to answer with instead of the upstream's; errors of the gateway keep theirs, and "
     .. "so does an answer without a body (204, 304) that would need one, or the other way round" }
 
--- Forms of changes, a tree: each is one operation after those of the form before it.
-local ROOT = { number = 0, after = {} }
--- There may be as many of these as routes: what is nothing is the same for all of them.
-local NONE, UNCHANGED = {}, { form = ROOT, values = {} }
-
 -- What is wrong is raised by these, and returned by new().
 
 local function sorted(map)
+  if not map or not next(map) then return NONE end
   local names = {}
   for name in pairs(map) do names[#names + 1] = name end
   if names[2] then table.sort(names) end
@@ -76,22 +82,10 @@ local function checked_name(name, value)
   return name
 end
 
-local function compiled(text, use)
-  local made, why = template.compile(text, use)
+-- What template.lua has made of a text.
+local function of_template(text, made, why)
   if not made then error({ text = ("%q: %s"):format(text, why) }) end
   return made
-end
-
--- A list in the order of names: what is to be set, a text or, with places, a template.
-local function fields_of(map)
-  local fields = {}
-  for i, name in ipairs(sorted(map)) do
-    local value = compiled(map[name], "field")
-    local is_fixed = #value.places == 0
-    checked_name(name, is_fixed and value.text or nil)
-    fields[i] = is_fixed and { name = name, text = value.text } or { name = name, value = value }
-  end
-  return fields
 end
 
 local function is_empty(options)
@@ -99,20 +93,13 @@ local function is_empty(options)
     or next(options.set_headers or NONE) or next(options.add_headers or NONE))
 end
 
-local function renamed(map)
-  local list = {}
-  for i, name in ipairs(sorted(map)) do
-    list[i] = { from = checked_name(name), to = checked_name(map[name]) }
-  end
-  return list
-end
-
 local function query_of(options)
   if not next(options.remove_query) and not next(options.set_query) then return NONE end
   local query = {}
   for i, name in ipairs(options.remove_query) do query[i] = { name = name } end
   for _, name in ipairs(sorted(options.set_query)) do
-    query[#query + 1] = { name = name, value = compiled(options.set_query[name], "query") }
+    local text = options.set_query[name]
+    query[#query + 1] = { name = name, value = of_template(text, template.compile(text, "query")) }
   end
   return query
 end
@@ -122,7 +109,7 @@ local function path_of(options)
   if options.path:sub(1, 1) ~= "/" or options.path:find "[?#]" then
     error({ text = ("path is %q; expected a path that begins with a slash"):format(options.path) })
   end
-  return compiled(options.path, "address")
+  return of_template(options.path, template.compile(options.path, "address"))
 end
 
 local function rename(fields, from, to)
@@ -133,21 +120,23 @@ local function rename(fields, from, to)
   for _, value in ipairs(values) do fields:add(to, value) end
 end
 
--- Of the value with that number.
+-- Of the change with that number, which begins with its operation's name.
 local OPERATIONS = {
-  remove = "fields:remove(v[%d])",
-  rename = "rename(fields, v[%d].from, v[%d].to)",
-  set = "fields:set(v[%d].name, v[%d].text)",
-  set_rendered = "fields:set(v[%d].name, v[%d].value:render(req, res))",
-  add = "fields:add(v[%d].name, v[%d].text)",
-  add_rendered = "local value = v[%d].value:render(req, res)\n"
-    .. "if value then fields:add(v[%d].name, value) end",
+  remove = "fields:remove(c[%d][2])",
+  rename = "rename(fields, c[%d][2], c[%d][3])",
+  set = "fields:set(c[%d][2], c[%d][3])",
+  set_rendered = "fields:set(c[%d][2], c[%d][3]:render(req, res))",
+  add = "fields:add(c[%d][2], c[%d][3])",
+  add_rendered = "local value = c[%d][3]:render(req, res)\n"
+    .. "if value then fields:add(c[%d][2], value) end",
 }
+local RENDERED = { set = "set_rendered", add = "add_rendered" }
 
 local function form_after(form, operation)
   local next_form = form.after[operation]
   if not next_form then
-    next_form = { number = form.number + 1, operation = operation, before = form, after = {} }
+    next_form = { number = form.number + 1, operation = operation, before = form, after = {},
+      is_fixed = form.is_fixed and not operation:find "_rendered$" }
     form.after[operation] = next_form
   end
   return next_form
@@ -160,40 +149,64 @@ local function code_of(form)
     lines[form.number] = "do " .. OPERATIONS[form.operation]:gsub("%%d", form.number) .. " end"
     form = form.before
   end
-  return "local rename = ...\nreturn function(v, fields, req, res)\n" .. table.concat(lines, "\n")
+  return "local rename = ...\nreturn function(c, fields, req, res)\n" .. table.concat(lines, "\n")
 end
 
--- The values that are put behind those of a form, and the form that is made of them.
-local function put(form, values, list, operation)
-  for _, value in ipairs(list) do
-    values[#values + 1] = value
-    form = form_after(form, value.value and operation .. "_rendered" or operation)
+-- Puts a change behind those of a form; the form that is made of them.
+local function put(form, changes, change)
+  changes[form.number + 1] = change
+  return form_after(form, change[1])
+end
+
+local function put_fields(form, changes, map, operation)
+  for _, name in ipairs(sorted(map)) do
+    local value = of_template(map[name], template.text_or_template(map[name], "field"))
+    local is_text = type(value) == "string"
+    checked_name(name, is_text and value or nil)
+    form = put(form, changes, { is_text and operation or RENDERED[operation], name, value })
   end
   return form
 end
 
 -- Changes of one form share their code, so that a thousand routes do not compile a thousand traces.
 local function changes_of(options)
-  if is_empty(options) then return UNCHANGED end
-  local form, values = ROOT, {}
+  if is_empty(options) then return ROOT, NONE end
+  local form, changes = ROOT, new_table(1, 0)
   for _, name in ipairs(options.remove_headers or NONE) do
-    values[#values + 1] = checked_name(name)
-    form = form_after(form, "remove")
+    form = put(form, changes, { "remove", checked_name(name) })
   end
-  form = put(form, values, renamed(options.rename_headers or NONE), "rename")
-  form = put(form, values, fields_of(options.set_headers or NONE), "set")
-  form = put(form, values, fields_of(options.add_headers or NONE), "add")
+  local names = options.rename_headers
+  for _, name in ipairs(sorted(names)) do
+    form = put(form, changes, { "rename", checked_name(name), checked_name(names[name]) })
+  end
+  form = put_fields(form, changes, options.set_headers, "set")
+  form = put_fields(form, changes, options.add_headers, "add")
   form.apply = form.apply or assert(loadstring(code_of(form), "=transform"))(rename)
-  return { form = form, values = values }
+  return form, changes
+end
+
+local function fill_request(instance)
+  local form, changes = changes_of(instance)
+  if form ~= ROOT then instance.request_form, instance.request_changes = form, changes end
+  local query = query_of(instance)
+  if query ~= NONE then instance.query = query end
+  instance.new_path = path_of(instance)
+end
+
+local function fill_response(instance, response)
+  local form, changes = changes_of(response)
+  if response.status then
+    changes = { unpack(changes) }
+    changes[form.number + 1] = { "status", response.status }
+    instance.status = response.status
+  end
+  if form ~= ROOT then instance.response_form = form end
+  if changes ~= NONE then instance.response_changes = changes end
 end
 
 local function fill(instance)
-  local response = instance.response
-  instance.of_request = changes_of(instance)
-  instance.of_response = changes_of(response)
-  instance.query = query_of(instance)
-  instance.new_path = path_of(instance)
-  instance.status = response.status
+  fill_request(instance)
+  fill_response(instance, instance.response)
   instance.response = false -- all of it has been taken
 end
 
@@ -204,36 +217,21 @@ function transform.new(options)
   return nil, type(fault) == "table" and fault.text or tostring(fault)
 end
 
-function transform.phases(instance)
-  return {
-    request = instance.of_request.form.number + #instance.query > 0 or instance.new_path ~= nil,
-    response = instance.of_response.form.number > 0 or instance.status ~= nil,
-  }
-end
-
--- Of one value. What depends on the request is none.
-local EDITS = {
-  remove = function(name) return { "remove", name } end,
-  rename = function(value) return { "rename", value.from, value.to } end,
-  set = function(value) return { "set", value.name, value.text } end,
-  add = function(value) return { "add", value.name, value.text } end,
+-- By whether it takes part in the request phase, then in the response phase.
+local PHASES = {
+  [false] = { [false] = {}, [true] = { response = true } },
+  [true] = { [false] = { request = true }, [true] = { request = true, response = true } },
 }
 
-function transform.response_edits(instance)
-  local list, form, values = {}, instance.of_response.form, instance.of_response.values
-  while form.number > 0 do
-    local edit = EDITS[form.operation]
-    if not edit then return nil end
-    list[form.number] = edit(values[form.number])
-    form = form.before
-  end
-  if instance.status then list[#list + 1] = { "status", instance.status } end
-  return list
+function transform.phases(instance)
+  local of_request = instance.request_form ~= ROOT or instance.query ~= NONE
+    or instance.new_path ~= nil
+  return PHASES[of_request][instance.response_form ~= ROOT or instance.status ~= nil]
 end
 
-local function change_headers(changes, fields, req, res)
-  local apply = changes.form.apply
-  if apply then apply(changes.values, fields, req, res) end
+function transform.response_edits(instance)
+  if not instance.response_form.is_fixed then return nil end
+  return instance.response_changes
 end
 
 local function change_query(changes, req)
@@ -247,7 +245,8 @@ local BAD_PATH = reply.problem(400, "bad-path", "The path cannot be made of thes
 ---@param req Request
 ---@return Reply?  ends the request when present
 function transform:request(req)
-  change_headers(self.of_request, req.headers, req)
+  local apply = self.request_form.apply
+  if apply then apply(self.request_changes, req.headers, req) end
   if #self.query > 0 then change_query(self.query, req) end
   if self.new_path then
     local path = self.new_path:render(req)
@@ -263,8 +262,8 @@ local function has_no_body(status) return status < 200 or status == 204 or statu
 ---@param req Request
 ---@param res Response
 function transform:response(req, res)
-  local status = self.status
-  change_headers(self.of_response, res.headers, req, res)
+  local status, apply = self.status, self.response_form.apply
+  if apply then apply(self.response_changes, res.headers, req, res) end
   if status and not res.from_gateway and has_no_body(res.status) == has_no_body(status) then
     res.status = status
   end

@@ -57,27 +57,27 @@ local function fault_of_edit(edit)
   if #edit - 1 ~= kind.count then
     return ("%q has %d values; expected %d"):format(edit[1], #edit - 1, kind.count)
   end
-  return kind.fault(unpack(edit, 2))
+  return kind.fault(edit[2], edit[3])
 end
 
 -- What stands behind a gap, or under a name, would be Lua's alone.
-local function fault_of_places(list)
-  local count, last = 0, 0
+local function fault_of_places(list, last)
+  local count = 0
   for _ in pairs(list) do count = count + 1 end
-  for i in ipairs(list) do last = i end
   if count == last then return nil end
   return ("of its %d values, the first %d alone make a list"):format(count, last)
 end
 
 local function fault_of_list(list)
   if type(list) ~= "table" then return ("%s is no list"):format(tostring(list)) end
-  local tells = 0
+  local tells, last = 0, 0
   for i, edit in ipairs(list) do
     local fault = fault_of_edit(edit)
     if fault then return ("[%d]: %s"):format(i, fault) end
     if edit[1] == "limits" then tells = tells + 1 end
+    last = i
   end
-  return tells > 1 and '"limits" is there twice' or fault_of_places(list)
+  return tells > 1 and '"limits" is there twice' or fault_of_places(list, last)
 end
 
 local function of(plugin, instance)

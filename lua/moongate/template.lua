@@ -186,13 +186,8 @@ local function piece_at(text, open, use)
   return "{", text:sub(open, open + 1) == "{{" and 2 or 1
 end
 
---- Compiles a text. Of a template with `places` empty, `text` is the text for every request.
----@param text string
----@param use "text"|"json"|"query"|"field"|"address"
----@return Template?
----@return string? why  when it is none
-function template.compile(text, use)
-  if not text:find("{", 1, true) then return fixed(text) end
+-- Of a text with braces.
+local function compile(text, use)
   local places, literal, at = {}, "", 1
   local first
 
@@ -221,6 +216,28 @@ function template.compile(text, use)
     may_be_empty = #places == 0 or not (use == "field" or use == "query"),
     is_field = use == "field",
   }, Template)
+end
+
+--- Compiles a text. Of a template with `places` empty, `text` is the text for every request.
+---@param text string
+---@param use "text"|"json"|"query"|"field"|"address"
+---@return Template?
+---@return string? why  when it is none
+function template.compile(text, use)
+  if not text:find("{", 1, true) then return fixed(text) end
+  return compile(text, use)
+end
+
+--- The same, but of what has no places the text alone.
+---@param text string
+---@param use "text"|"json"|"query"|"field"|"address"
+---@return Template|string|nil
+---@return string? why
+function template.text_or_template(text, use)
+  if not text:find("{", 1, true) then return text end
+  local made, why = compile(text, use)
+  if made and #made.places == 0 then return made.text end
+  return made, why
 end
 
 return template
