@@ -69,7 +69,6 @@ transform.options.response.fields.status = { type = "integer", min = 200, max = 
 -- What is wrong is raised by these, and returned by new().
 
 local function sorted(map)
-  if not map or not next(map) then return NONE end
   local names = {}
   for name in pairs(map) do names[#names + 1] = name end
   if names[2] then table.sort(names) end
@@ -158,12 +157,24 @@ local function put(form, changes, change)
   return form_after(form, change[1])
 end
 
-local function put_fields(form, changes, map, operation)
-  for _, name in ipairs(sorted(map)) do
-    local value = of_template(map[name], template.text_or_template(map[name], "field"))
-    local is_text = type(value) == "string"
-    checked_name(name, is_text and value or nil)
-    form = put(form, changes, { is_text and operation or RENDERED[operation], name, value })
+local function put_field(form, changes, operation, name, text)
+  local value = of_template(text, template.text_or_template(text, "field"))
+  local is_text = type(value) == "string"
+  checked_name(name, is_text and value or nil)
+  return put(form, changes, { is_text and operation or RENDERED[operation], name, value })
+end
+
+local function put_rename(form, changes, operation, from, to)
+  return put(form, changes, { operation, checked_name(from), checked_name(to) })
+end
+
+-- What `put_one` makes of a map: each name with its value, in the order of names.
+local function put_all(form, changes, operation, map, put_one)
+  local name = next(map or NONE)
+  if name == nil then return form end
+  if next(map, name) == nil then return put_one(form, changes, operation, name, map[name]) end
+  for _, one in ipairs(sorted(map)) do
+    form = put_one(form, changes, operation, one, map[one])
   end
   return form
 end
@@ -175,12 +186,9 @@ local function changes_of(options)
   for _, name in ipairs(options.remove_headers or NONE) do
     form = put(form, changes, { "remove", checked_name(name) })
   end
-  local names = options.rename_headers
-  for _, name in ipairs(sorted(names)) do
-    form = put(form, changes, { "rename", checked_name(name), checked_name(names[name]) })
-  end
-  form = put_fields(form, changes, options.set_headers, "set")
-  form = put_fields(form, changes, options.add_headers, "add")
+  form = put_all(form, changes, "rename", options.rename_headers, put_rename)
+  form = put_all(form, changes, "set", options.set_headers, put_field)
+  form = put_all(form, changes, "add", options.add_headers, put_field)
   form.apply = form.apply or assert(loadstring(code_of(form), "=transform"))(rename)
   return form, changes
 end

@@ -1,4 +1,4 @@
---- instances: what plugins make of the options that they are given.
+--- instances: what plugins make of the options that they are given, and the steps that have them.
 --
 -- Instances with equal options are one instance, so that ten thousand routes do not hold ten
 -- thousand tables. Of those of one plugin the first FULL_MAX hold defaults themselves, where they
@@ -29,7 +29,7 @@ Instances.__index = Instances
 local function new_form(self, plugin)
   local defaults = check.defaults(plugin.options)
   local form = {
-    made = {}, count = 0, defaults = defaults,
+    steps = {}, count = 0, defaults = defaults,
     metatable = { __index = plugin }, lean_metatable = { __index = defaults },
     is_shared = not plugin.new or debug.getinfo(plugin.new, "u").nparams < 2,
   }
@@ -89,15 +89,32 @@ function Instances:make(plugin, form, checked, context)
   return instance
 end
 
---- The instance for those options; nil when something was wrong.
+-- A step that says nothing but its options.
+local function new_step(name, plugin, instance, told)
+  return instance and
+    { name = name, plugin = plugin, instance = instance, on_error = "fail", digest = told }
+end
+
+-- The same step for equal options.
+local function shared_step(self, plugin, form, checked, context)
+  self.has_other = form.has_other
+  local key = digest.over(form.defaults, form.digest, checked, self.number_of)
+  local step = form.steps[key]
+  if step then return step end
+  local told = not self.has_other and key or nil
+  step = new_step(self.name, plugin, self:make(plugin, form, checked, context), told)
+  form.steps[key] = step
+  return step
+end
+
+--- The step with an instance for those options; nil when something was wrong.
 ---@param plugin Plugin
 ---@param entry table     as written, { "name", option = value }
----@param context { route: string, at: string }
----@return table?
----@return boolean? is_shared  with equal options
----@return string? digest      of the options, where every process has the same
-function Instances:of(plugin, entry, context)
-  self.name, self.at, self.has_failed = entry[1], context.at, false
+---@param context PluginContext
+---@return ModelStep?
+function Instances:step(plugin, entry, context)
+  local name = entry[1]
+  self.name, self.at, self.has_failed = name, context.at, false
   local checked = check.given(plugin.options, entry, self.report, OTHERS)
   if self.has_failed then return nil end
   local form = self.forms[plugin]
@@ -105,15 +122,10 @@ function Instances:of(plugin, entry, context)
     form = new_form(self, plugin)
     self.forms[plugin] = form
   end
-  if not form.is_shared then return self:make(plugin, form, checked, context), false end
-  self.has_other = form.has_other
-  local key = digest.over(form.defaults, form.digest, checked, self.number_of)
-  local instance, is_told = form.made[key], not self.has_other
-  if not instance then
-    instance = self:make(plugin, form, checked, context)
-    form.made[key] = instance
-  end
-  return instance, true, is_told and key or nil
+  if form.is_shared then return shared_step(self, plugin, form, checked, context) end
+  local step = new_step(name, plugin, self:make(plugin, form, checked, context))
+  if step then step.is_single = true end
+  return step
 end
 
 ---@param report fun(at: string, message: string)

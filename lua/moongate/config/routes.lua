@@ -157,14 +157,13 @@ local function plugins_of(self, groups, fields, route)
   for _, group in ipairs(groups) do
     if not group.steps then
       group.steps = {}
-      group.is_whole = self.steps:add(group.steps, group.fields.plugins,
-        { route = "", at = group.at })
+      group.is_whole = self.steps:add(group.steps, group.fields.plugins, "", group.at)
     end
     append(list, group.steps)
     is_whole = is_whole and group.is_whole
   end
   if own == nil then return list, is_whole end
-  return list, self.steps:add(list, own, { route = route.name, at = route.at }) and is_whole
+  return list, self.steps:add(list, own, route.name, route.at) and is_whole
 end
 
 -- With the step that aims at a target, where the upstream wants one: the last before the request
@@ -278,7 +277,7 @@ function routes.add(model, declared, loader, report, builder)
   end
   model.use, model.routes, model.route_count = {}, {}, declared.routes.count
   for _, declaration in ipairs(declared.uses) do
-    self.steps:add(model.use, declaration.fields, { route = "", at = declaration.at })
+    self.steps:add(model.use, declaration.fields, "", declaration.at)
   end
   if builder.start then builder.start(model, report) end
   for declaration in declared.routes.take, declared.routes do

@@ -14,33 +14,33 @@ local steps = {}
 local COMMON = plugins.STEP_OPTIONS
 -- Of an entry that says nothing of them.
 local PLAIN = check.options(COMMON, {}, error)
--- Entries that are known by how they are written: of different ones there may be as many as routes.
-local WRITTEN_MAX = 1024
+-- Entries of a plugin that are known by how they are written: of different ones there may be as
+-- many as routes.
+local KNOWN_MAX = 256
 
 ---@class Steps
----@field plain table<table, ModelStep>  by their instances, those that say nothing else
----@field others table                   by instance, `when` and on_error
----@field written table<string, ModelStep>  by the digest of an entry
+---@field varied table  steps by those that say nothing else, `when` and on_error
+---@field written table<string, Written>  by the names of plugins
 local Steps = {}
 Steps.__index = Steps
 
-local function new_step(name, plugin, instance, common, told)
-  return { name = name, plugin = plugin, instance = instance, when = common.when,
-    on_error = common.on_error, digest = told }
-end
+---@class Written   entries of one plugin
+---@field steps table<string, ModelStep>  by the digest of an entry, or the name alone
+---@field count integer
+---@field hits integer
+---@field is_off boolean?  hardly two are alike: to find out costs more than it spares
 
--- The step of a shared instance: there may be one like it.
-local function alike(self, name, plugin, instance, common, told)
-  local known, key = self.plain, instance
-  if common ~= PLAIN then
-    known, key = below(below(self.others, instance), common.when or false), common.on_error
+-- One that does as a step does, but for its `when` and on_error.
+local function varied(self, step, common)
+  local varieties = below(below(self.varied, step), common.when or false)
+  local found = varieties[common.on_error]
+  if not found then
+    found = { name = step.name, plugin = step.plugin, instance = step.instance,
+      when = common.when, on_error = common.on_error, digest = step.digest,
+      is_single = step.is_single }
+    varieties[common.on_error] = found
   end
-  local step = known[key]
-  if not step then
-    step = new_step(name, plugin, instance, common, told)
-    known[key] = step
-  end
-  return step
+  return found
 end
 
 -- What every plugin may be given, checked.
@@ -64,46 +64,68 @@ function Steps:new(entry, context)
   local name = entry[1]
   local plugin = self.loader:plugin(name, context.at)
   if not plugin then return nil end
-  self.at, self.name, context.steps = context.at, name, self
+  self.at, self.name = context.at, name
   local common = common_of(self, plugin, entry)
-  local instance, is_shared, told = self.instances:of(plugin, entry, context)
-  if not instance then return nil end
-  if is_shared then return alike(self, name, plugin, instance, common, told) end
-  local step = new_step(name, plugin, instance, common)
-  step.is_single = true
-  return step
+  local step = self.instances:step(plugin, entry, context)
+  if not step or common == PLAIN then return step end
+  return varied(self, step, common)
+end
+
+-- What is known of the plugin of an entry, and the entry as it is written: nil where it cannot be
+-- told, which functions keep it from.
+local function as_written(self, entry)
+  local is_table = type(entry) == "table"
+  local name = is_table and entry[1] or entry
+  if type(name) ~= "string" then return nil end
+  local written = self.written[name]
+  if not written then
+    written = { steps = {}, count = 0, hits = 0 }
+    self.written[name] = written
+  end
+  if written.is_off then return nil end
+  if is_table then return written, digest.of(entry) end
+  return written, entry
+end
+
+local function keep(written, key, step)
+  if step.is_single or written.count == KNOWN_MAX then
+    written.is_off = step.is_single or written.hits < KNOWN_MAX
+    return
+  end
+  written.steps[key], written.count = step, written.count + 1
 end
 
 --- The step of one entry; nil when something was wrong, which has been reported. Most routes of
 --- many have what others have, to the letter: nothing of that is read again. For a plugin's `new`,
 --- too, where others are among its options: `context.steps:one(entry, context)`.
 ---@param entry any  as it was written
----@param context { route: string, at: string, steps: Steps? }
+---@param context PluginContext
 ---@return ModelStep?
 function Steps:one(entry, context)
-  local written = digest.of(entry) -- nil: there are functions in it
-  local step = written and self.written[written]
-  if step then return step end
-  step = self:new(entry, context)
-  local may_be_known = step and written and not step.is_single and not self.has_failed
-  if may_be_known and self.written_count < WRITTEN_MAX then
-    self.written[written], self.written_count = step, self.written_count + 1
+  local written, key = as_written(self, entry)
+  local step = key and written.steps[key]
+  if step then
+    written.hits = written.hits + 1
+    return step
   end
+  step = self:new(entry, context)
+  if key and step and not self.has_failed then keep(written, key, step) end
   return step
 end
 
 --- Adds the plugins of a list to `made`.
 ---@param made ModelStep[]
 ---@param list any         as it was written
----@param context { route: string, at: string }
+---@param route string  its name; "" where it is for several
+---@param at string
 ---@return boolean is_whole  each of them is there
-function Steps:add(made, list, context)
+function Steps:add(made, list, route, at)
   if list == nil then return true end
   if type(list) ~= "table" then
-    self.report_at(context.at, ("plugins is %s; expected a list"):format(values.show(list)))
+    self.report_at(at, ("plugins is %s; expected a list"):format(values.show(list)))
     return false
   end
-  local is_whole = true
+  local is_whole, context = true, { route = route, at = at, steps = self }
   for _, entry in ipairs(list) do
     local step = self:one(entry, context)
     made[#made + 1] = step
@@ -117,8 +139,8 @@ end
 ---@return Steps
 function steps.maker(loader, report)
   local self = setmetatable({
-    loader = loader, instances = instances.maker(report), plain = {}, others = {},
-    written = {}, written_count = 0, report_at = report,
+    loader = loader, instances = instances.maker(report), varied = {}, written = {},
+    report_at = report,
   }, Steps)
   function self.report(message)
     self.has_failed = true

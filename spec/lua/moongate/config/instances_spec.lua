@@ -18,9 +18,9 @@ describe("instances", function()
 
   local function of(options)
     options[1] = "own"
-    local instance = maker:of(PLUGIN, options, { route = "r", at = "here" })
+    local step = maker:step(PLUGIN, options, { route = "r", at = "here" })
     assert.same({}, wrong)
-    return instance
+    return step.instance
   end
 
   local function many(count, last)
