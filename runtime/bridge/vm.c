@@ -22,6 +22,9 @@
 /* Where no holes will be left, since nothing stays. */
 #define LATE_PAUSE 400
 
+/* Of what the collector knew while building; in the registry. */
+#define WITNESS "moongate witness"
+
 static int on_panic(lua_State *vm)
 {
     const char *message = lua_tostring(vm, -1);
@@ -64,6 +67,8 @@ lua_State *vm_create(const struct vm_options *options)
     set_paths(vm, options);
     libraries_register(vm);
     modules_register(vm, options->bundle);
+    lua_newtable(vm);
+    lua_setfield(vm, LUA_REGISTRYINDEX, WITNESS);
     lua_gc(vm, LUA_GCRESTART, 0);
     /* Building makes garbage for each route, between things that stay: what is collected late
      * leaves holes for good. */
@@ -83,13 +88,39 @@ void vm_collect_late(lua_State *vm)
     lua_gc(vm, LUA_GCSETPAUSE, LATE_PAUSE);
 }
 
-/* The first cycle may have begun before what is garbage now was. */
+static void end_cycle(lua_State *vm)
+{
+    while (lua_gc(vm, LUA_GCSTEP, 0) == 0)
+        priority_give_way();
+}
+
+/* Moves the witness from the registry to the stack, in a table that does not keep it. */
+static void push_witness(lua_State *vm)
+{
+    lua_createtable(vm, 1, 0);
+    lua_createtable(vm, 0, 1);
+    lua_pushliteral(vm, "v");
+    lua_setfield(vm, -2, "__mode");
+    lua_setmetatable(vm, -2);
+    lua_getfield(vm, LUA_REGISTRYINDEX, WITNESS);
+    lua_rawseti(vm, -2, 1);
+    lua_pushnil(vm);
+    lua_setfield(vm, LUA_REGISTRYINDEX, WITNESS);
+}
+
+/*
+ * A cycle that had begun before does not find all that is garbage now: then the witness, which was
+ * in reach as it began, is there when it has ended, and another one follows.
+ */
 static void collect(lua_State *vm)
 {
-    for (int cycle = 0; cycle < 2; cycle++) {
-        while (lua_gc(vm, LUA_GCSTEP, 0) == 0)
-            priority_give_way();
-    }
+    push_witness(vm);
+    end_cycle(vm);
+    lua_rawgeti(vm, -1, 1);
+    bool had_begun = !lua_isnil(vm, -1);
+    lua_pop(vm, 2);
+    if (had_begun)
+        end_cycle(vm);
 }
 
 /*
