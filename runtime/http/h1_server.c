@@ -191,5 +191,7 @@ struct http_session *h1_server_open(struct stream *stream, const struct http_ses
     server->freeing.run = on_freeing;
     expect_head(server);
     stream_attach(stream, &H1_SERVER_TRANSPORT, server);
+    if (stream_tls(stream) == NULL) /* has asked the socket during its handshake */
+        h1_server_read_first(server);
     return &server->session;
 }

@@ -342,6 +342,37 @@ void h1_server_on_again(struct loop_deferred *item)
 
 void h1_server_read_again(struct h1_server *server)
 {
-    if (server->step != H1_SERVER_CLOSED)
-        loop_defer(loop_of(server), &server->again);
+    if (server->step == H1_SERVER_CLOSED)
+        return;
+    list_remove(&server->again.node); /* it may be postponed */
+    server->again.run = h1_server_on_again;
+    loop_defer(loop_of(server), &server->again);
+}
+
+/*
+ * A client that wants the connection closed after the answer has said all that it will say. Its
+ * socket is watched, for a client that leaves, only once the loop comes to rest or the answer is
+ * long in coming: most are closed before that, and epoll never gets to know them.
+ */
+static void watch_at_leisure(struct h1_server *server)
+{
+    server->is_read_paused = true;
+    stream_pause(server->transport);
+    loop_postpone(loop_of(server), &server->again);
+}
+
+static void on_first(struct loop_deferred *item)
+{
+    struct h1_server *server = CONTAINER_OF(item, struct h1_server, again);
+
+    server->again.run = h1_server_on_again;
+    on_readable(server);
+    if (server->step == H1_SERVER_WAIT && server->must_close && !server->is_read_paused)
+        watch_at_leisure(server);
+}
+
+void h1_server_read_first(struct h1_server *server)
+{
+    server->again.run = on_first;
+    loop_defer(loop_of(server), &server->again);
 }

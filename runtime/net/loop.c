@@ -31,11 +31,11 @@ static void list_move_all(struct list *from, struct list *to)
     list_init(from);
 }
 
-static void run_deferred_once(struct loop *loop)
+static void run_all(struct list *items)
 {
     struct list round;
 
-    list_move_all(&loop->deferred, &round);
+    list_move_all(items, &round);
     while (!list_is_empty(&round)) {
         struct loop_deferred *item = CONTAINER_OF(round.next, struct loop_deferred, node);
         list_remove(&item->node);
@@ -57,10 +57,23 @@ static void run_deferred(struct loop *loop)
 {
     flush_all(loop);
     for (int i = 0; i < LOOP_DEFERRED_ROUNDS_MAX && !list_is_empty(&loop->deferred); i++)
-        run_deferred_once(loop);
+        run_all(&loop->deferred);
     flush_all(loop);
-    if (list_is_empty(&loop->deferred))
-        ev_idle_stop(loop->ev, &loop->unfinished);
+}
+
+/* Those that have waited for long enough, though there has always been something to do. */
+static void run_overdue(struct loop *loop)
+{
+    if (++loop->postponed_turns < LOOP_POSTPONED_TURNS)
+        return;
+    loop->postponed_turns = 0;
+    run_all(&loop->overdue);
+    list_move_all(&loop->postponed, &loop->overdue);
+}
+
+static bool has_postponed(const struct loop *loop)
+{
+    return !list_is_empty(&loop->postponed) || !list_is_empty(&loop->overdue);
 }
 
 /* One store: another process may read it. */
@@ -73,7 +86,11 @@ static void on_before_wait(struct ev_loop *ev, ev_prepare *watcher, int events)
 {
     struct loop *loop = watcher->data;
 
+    if (has_postponed(loop))
+        run_overdue(loop);
     run_deferred(loop);
+    if (list_is_empty(&loop->deferred) && !has_postponed(loop))
+        ev_idle_stop(ev, &loop->unfinished);
     if (*loop->turn > 0 && loop->on_turn != NULL)
         loop->on_turn(loop->on_turn_data, clock_monotonic() - *loop->turn);
     set_turn(loop, 0);
@@ -89,9 +106,13 @@ static void on_after_wait(struct ev_loop *ev, ev_check *watcher, int events)
         set_turn(loop, clock_monotonic());
 }
 
-/* Its being active is all that matters; on_before_wait() does the work. */
+/* Only where nothing else has happened. What is deferred on_before_wait() does. */
 static void on_unfinished(struct ev_loop *ev, ev_idle *watcher, int events)
 {
+    struct loop *loop = watcher->data;
+
+    run_all(&loop->overdue);
+    run_all(&loop->postponed);
 }
 
 static void on_clock(struct ev_loop *ev, ev_timer *watcher, int events)
@@ -121,7 +142,7 @@ static void start_watchers(struct loop *loop)
     ev_set_priority(&loop->after_wait, EV_MAXPRI);
     ev_idle_init(&loop->unfinished, on_unfinished);
     ev_timer_init(&loop->clock, on_clock, CLOCK_SECONDS, 0);
-    loop->before_wait.data = loop->after_wait.data = loop;
+    loop->before_wait.data = loop->after_wait.data = loop->unfinished.data = loop;
 
     ev_prepare_start(loop->ev, &loop->before_wait);
     ev_check_start(loop->ev, &loop->after_wait);
@@ -166,6 +187,8 @@ struct loop *loop_create(void)
     loop->scratch = mem_alloc(LOOP_SCRATCH_BYTES);
     list_init(&loop->flushes);
     list_init(&loop->deferred);
+    list_init(&loop->postponed);
+    list_init(&loop->overdue);
     loop->turn = &loop->own_turn;
     loop->connection_fd_end = find_connection_fd_end();
     start_watchers(loop);
@@ -208,7 +231,7 @@ void loop_destroy(struct loop **loop)
 
     run_deferred(gone); /* what was closed last frees itself there */
     assert(list_is_empty(&gone->flushes));
-    assert(list_is_empty(&gone->deferred));
+    assert(list_is_empty(&gone->deferred) && !has_postponed(gone));
     timeout_free_spares(gone);
     destroy_kept(gone);
     stop_watchers(gone);
@@ -251,5 +274,13 @@ void loop_defer(struct loop *loop, struct loop_deferred *item)
     if (!list_is_empty(&item->node))
         return;
     list_push_back(&loop->deferred, &item->node);
+    ev_idle_start(loop->ev, &loop->unfinished);
+}
+
+void loop_postpone(struct loop *loop, struct loop_deferred *item)
+{
+    if (!list_is_empty(&item->node))
+        return;
+    list_push_back(&loop->postponed, &item->node);
     ev_idle_start(loop->ev, &loop->unfinished);
 }

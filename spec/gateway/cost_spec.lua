@@ -146,6 +146,29 @@ describe("a request", function()
     end)
   end
 
+  it("takes five calls on a connection of its own, if it is there as that is accepted", function()
+    local pid, own = moongate:worker_pids()[1], {}
+    local counts = calls_during(function()
+      system.kill(pid, system.SIGSTOP)
+      for i = 1, CONNECTIONS do
+        own[i] = http.connect(moongate.port)
+        own[i]:send "GET /own HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+      end
+      system.kill(pid, system.SIGCONT)
+      for _, client in ipairs(own) do
+        assert.equal(200, client:read_response().status)
+        assert.is_true(client:is_closed(20))
+      end
+    end)
+    for _, client in ipairs(own) do client:close() end
+    assert.is_true(counts.accept4 >= CONNECTIONS, "strace missed some")
+    for _, name in ipairs { "accept4", "recvfrom", "sendto", "shutdown", "close" } do
+      -- A timer may write to the log or read a file meanwhile.
+      assert.is_true(counts[name] <= CONNECTIONS + 4, name .. " " .. counts[name])
+    end
+    assert.is_true((counts.epoll_ctl or 0) <= 4, (counts.epoll_ctl or 0) .. " epoll_ctl")
+  end)
+
   -- Sanitizers want to be loaded first.
   local may_preload = (os.getenv "MOONGATE_BUILD" or "release") == "release"
   local its = may_preload and it or pending

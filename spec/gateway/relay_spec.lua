@@ -6,6 +6,7 @@ local json = require "cjson"
 local latches = require "spec.support.latch"
 local message = require "spec.support.message"
 local peer = require "spec.support.peer"
+local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
 describe("a relayed exchange", function()
@@ -294,28 +295,38 @@ describe("an exchange whose client leaves", function()
     peer.stop_all()
   end)
 
-  for _, moment in ipairs { "before", "during" } do
-    it(("is given up %s its answer, and the origin is told"):format(moment), function()
-      local origin = peer.start(function(connection)
-        connection:read_head()
+  local function is_given_up(moment, connection)
+    local what = "is given up %s its answer, and the origin is told: %s"
+    it(what:format(moment, connection), function()
+      local origin = peer.start(function(client)
+        client:read_head()
         if moment == "during" then
-          connection:send "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"
+          client:send "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc"
         end
-        connection:note(connection:is_closed(20))
+        client:note(client:is_closed(20))
       end)
       local self = gateway.start { config = ([[
         listen "127.0.0.1:0"
         upstream "origin" { "%s" }
         route "/{rest*}" { upstream = "origin" }
       ]]):format(origin.url) }
+      -- It is not watched at once when all that it will say is there as it is accepted.
+      local worker = self:worker_pids()[1]
+      system.kill(worker, system.SIGSTOP)
       local client = http.connect(self.port)
-      client:send(http.format {})
+      client:send(http.format { headers = { Connection = connection } })
+      system.kill(worker, system.SIGCONT)
       origin:wait_for_requests(1)
       if moment == "during" then client:read_head() end
       client:reset()
       wait.that(function() return origin:notes()[1] ~= nil end, 30, "a note")
       assert.is_true(origin:notes()[1])
     end)
+  end
+
+  for _, moment in ipairs { "before", "during" } do
+    is_given_up(moment, "keep-alive")
+    is_given_up(moment, "close")
   end
 end)
 

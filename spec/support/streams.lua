@@ -20,7 +20,7 @@ ffi.cdef [[
   };
   struct net_timer { int active, pending, priority; void *data; void *callback; double at, again; };
   struct net_loop {
-    void *ev, *blocks[2], *scratch, *lists[4], *watchers[12]; struct net_timer clock;
+    void *ev, *blocks[2], *scratch, *lists[8], *watchers[12]; struct net_timer clock;
     double monotonic, created, *turn, own_turn; void (*on_turn)(void *, double); void *on_turn_data;
   };
   struct net_timeout {

@@ -11,6 +11,7 @@ if not registry.moongate_loop_spec then
   ffi.cdef [[
     struct net_item { void *next, *prev; void (*run)(struct net_item *); };
     void net_loop_defer(struct net_loop *, struct net_item *) __asm__("loop_defer");
+    void net_loop_postpone(struct net_loop *, struct net_item *) __asm__("loop_postpone");
     void net_loop_flush_later(struct net_loop *, struct net_item *) __asm__("loop_flush_later");
     void net_loop_flush(struct net_loop *) __asm__("loop_flush");
   ]]
@@ -112,6 +113,36 @@ describe("loop", function()
     loop:run(function() return one:text() == "hello" end)
     is_over = true
     C.net_loop_run_once(loop.c)
+  end)
+
+  it("runs what is postponed once nothing else is to be done, if nobody takes it back", function()
+    local order, left = {}, 5
+    local other
+    other = item(function()
+      order[#order + 1] = "other"
+      left = left - 1
+      if left > 0 then C.net_loop_defer(loop.c, other) end
+    end)
+    local gone = item(function() order[#order + 1] = "gone" end)
+    C.net_loop_postpone(loop.c, item(function() order[#order + 1] = "postponed" end))
+    C.net_loop_postpone(loop.c, gone)
+    C.net_loop_defer(loop.c, other)
+    remove(gone)
+    C.net_loop_run(loop.c)
+    assert.equal("other other other other other postponed", table.concat(order, " "))
+  end)
+
+  it("runs what is postponed after 32 to 64 turns in which there was always something", function()
+    local one, other = streams.pair(loop)
+    local turns, is_run = 0, false
+    function one:on_readable() turns = turns + 1 end -- what is not read is told of in each turn
+    one:attach()
+    other:write "x"
+    loop:run(function() return turns > 0 end)
+    local began = turns
+    C.net_loop_postpone(loop.c, item(function() is_run = true end))
+    loop:run(function() return is_run end)
+    assert.is_true(turns - began >= 31 and turns - began <= 64, turns - began .. " turns")
   end)
 
   -- What happens when so many streams become readable in one turn, each with something to flush.
