@@ -80,14 +80,23 @@ local function fault_of_list(list)
   return tells > 1 and '"limits" is there twice' or fault_of_places(list, last)
 end
 
-local function of(plugin, instance)
+-- The list, or nothing, or nil and what is wrong with asking for it.
+local function said(plugin, instance)
   local ok, list = pcall(plugin.response_edits, instance)
-  if not ok then return nil, "response_edits raised: " .. tostring(list) end
-  if list == nil then return nil end
-  local fault = fault_of_list(list)
+  if ok then return list end
+  return nil, "response_edits raised: " .. tostring(list)
+end
+
+local function of(plugin, instance)
+  local list, fault = said(plugin, instance)
+  if list == nil then return nil, fault end
+  fault = fault_of_list(list)
   if fault then return nil, "response_edits: " .. fault end
   return list
 end
+
+-- The list of each plugin in which nothing was wrong last: many say the same of all instances.
+local sound = setmetatable({}, { __mode = "k" })
 
 --- For config/instances.lua: what is wrong with what the plugin says of that instance.
 ---@param plugin Plugin
@@ -95,8 +104,12 @@ end
 ---@return string?
 function edits.fault(plugin, instance)
   if not plugin.response_edits then return nil end
-  local _, fault = of(plugin, instance)
-  return fault
+  local list, fault = said(plugin, instance)
+  if list == nil or list == sound[plugin] then return fault end
+  fault = fault_of_list(list)
+  if fault then return "response_edits: " .. fault end
+  sound[plugin] = list
+  return nil
 end
 
 local function put(program, edit)

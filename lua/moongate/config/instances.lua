@@ -96,13 +96,13 @@ local function new_step(name, plugin, instance, told)
 end
 
 -- The same step for equal options.
-local function shared_step(self, plugin, form, checked, context)
+local function shared_step(self, plugin, form, checked)
   self.has_other = form.has_other
   local key = digest.over(form.defaults, form.digest, checked, self.number_of)
   local step = form.steps[key]
   if step then return step end
   local told = not self.has_other and key or nil
-  step = new_step(self.name, plugin, self:make(plugin, form, checked, context), told)
+  step = new_step(self.name, plugin, self:make(plugin, form, checked), told)
   form.steps[key] = step
   return step
 end
@@ -110,7 +110,7 @@ end
 --- The step with an instance for those options; nil when something was wrong.
 ---@param plugin Plugin
 ---@param entry table     as written, { "name", option = value }
----@param context PluginContext
+---@param context PluginContext  the plugin gets a copy, where it wants one
 ---@return ModelStep?
 function Instances:step(plugin, entry, context)
   local name = entry[1]
@@ -122,8 +122,9 @@ function Instances:step(plugin, entry, context)
     form = new_form(self, plugin)
     self.forms[plugin] = form
   end
-  if form.is_shared then return shared_step(self, plugin, form, checked, context) end
-  local step = new_step(name, plugin, self:make(plugin, form, checked, context))
+  if form.is_shared then return shared_step(self, plugin, form, checked) end
+  local own = { route = context.route, at = context.at, steps = context.steps }
+  local step = new_step(name, plugin, self:make(plugin, form, checked, own))
   if step then step.is_single = true end
   return step
 end

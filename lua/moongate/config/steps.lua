@@ -21,6 +21,7 @@ local KNOWN_MAX = 256
 ---@class Steps
 ---@field varied table  steps by those that say nothing else, `when` and on_error
 ---@field written table<string, Written>  by the names of plugins
+---@field context PluginContext  of the list that is read
 local Steps = {}
 Steps.__index = Steps
 
@@ -125,7 +126,8 @@ function Steps:add(made, list, route, at)
     self.report_at(at, ("plugins is %s; expected a list"):format(values.show(list)))
     return false
   end
-  local is_whole, context = true, { route = route, at = at, steps = self }
+  local is_whole, context = true, self.context
+  context.route, context.at = route, at
   for _, entry in ipairs(list) do
     local step = self:one(entry, context)
     made[#made + 1] = step
@@ -142,6 +144,7 @@ function steps.maker(loader, report)
     loader = loader, instances = instances.maker(report), varied = {}, written = {},
     report_at = report,
   }, Steps)
+  self.context = { route = "", at = "", steps = self }
   function self.report(message)
     self.has_failed = true
     report(self.at, ("%s: %s"):format(self.name, message))
