@@ -268,7 +268,7 @@ local build = {}
 function build.builder(keeps_all)
   local builder = setmetatable({
     generation = bridge.generation, clusters = {}, cluster_count = 0, known = {},
-    cache_policies = {}, chain = chain.maker(), normalise = normalise, pattern = {},
+    cache_policies = {}, chain = chain.maker(), normalise = normalise,
     is_plain = function(path) return C.moon_path_is_plain(path, #path) end,
   }, Builder)
   local list = C.moon_inventory_is_wanted(bridge.generation)

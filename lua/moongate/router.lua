@@ -13,6 +13,7 @@
 
 local path_pattern = require "moongate.path_pattern"
 local route_host = require "moongate.route_host"
+local route_signature = require "moongate.route_signature"
 
 local router = {}
 
@@ -21,14 +22,6 @@ local NONE = {}
 -- Header, query and SNI conditions of one route, as in runtime/gateway/route_matcher.h.
 router.CONDITIONS_MAX = 64
 router.PRIORITY_MAX = 2 ^ 31 - 1
-
--- What http-parser knows, but for CONNECT: the gateway refuses it.
-local METHODS = {}
-for method in ([[
-  ACL BIND CHECKOUT COPY DELETE GET HEAD LINK LOCK M-SEARCH MERGE MKACTIVITY MKCALENDAR MKCOL MOVE
-  NOTIFY OPTIONS PATCH POST PROPFIND PROPPATCH PURGE PUT REBIND REPORT SEARCH SOURCE SUBSCRIBE TRACE
-  UNBIND UNLINK UNLOCK UNSUBSCRIBE
-]]):gmatch "%S+" do METHODS[method] = true end
 
 ---@class RouteSource  one route, as config.lua has it (see ModelRoute)
 ---@field name string?          what messages call it; by default methods and path
@@ -57,63 +50,11 @@ for method in ([[
 ---@class RouteBuilder
 ---@field add fun(pattern: RoutePattern): boolean?, integer|string|nil  the second: see `compile`
 ---@field normalise fun(path: string): string?
----@field pattern RoutePattern? one table for all, where none is kept
 ---@field is_plain (fun(path: string): boolean)?  whether it is right and normal, at a glance
 
 ---@class RouteError
 ---@field at string
 ---@field message string
-
-local function method_error(method)
-  if METHODS[method] then return nil end
-  if method == "CONNECT" then return "CONNECT requests are refused, so no route can have them" end
-  local upper = method:upper()
-  if METHODS[upper] then return ("unknown method \"%s\"; expected \"%s\""):format(method, upper) end
-  return ("unknown method \"%s\"; expected one like GET, POST or DELETE"):format(method)
-end
-
--- Lists that are right, by their text, shared by all routes that have them.
-local parsed = {}
-
--- "GET,POST" or "GET|POST" taken apart.
-local function parse_methods(text)
-  if parsed[text] then return parsed[text] end
-  local methods, seen = {}, {}
-  for method in (text .. ","):gmatch "([^,|]*)[,|]" do
-    local message = method == "" and ("\"%s\" lacks a method"):format(text) or method_error(method)
-    if message then return nil, message end
-    if seen[method] then return nil, ("method %s is given twice"):format(method) end
-    methods[#methods + 1] = method
-    seen[method] = true
-  end
-  parsed[text] = methods
-  return methods
-end
-
---- Takes "GET /users/{id}", "GET,POST /users" or "/users" apart.
----@param signature string
----@return string[]? methods  empty: any
----@return string path        or what is wrong
-function router.parse_signature(signature)
-  local known, rest = signature:match "^(%u+) (/%S*)$"
-  if parsed[known] then return parsed[known], rest end
-  local text = signature:match "^%s*(.-)%s*$"
-  local start = text:find("/", 1, true)
-  if not start then
-    return nil, ("\"%s\" has no path; expected \"GET /path\" or \"/path\""):format(signature)
-  end
-  local methods = text:sub(1, start - 1):match "^(.-)%s*$"
-  if methods == "" then return NONE, text end
-  if methods:find "%s" and not methods:find "[,|]" then
-    return nil, ("\"%s\" has several words before its path; expected \"GET,POST /path\"")
-      :format(signature)
-  end
-  if not text:sub(1, start - 1):find "%s$" then
-    return nil, ("\"%s\" has no blank before its path; expected \"GET /path\""):format(signature)
-  end
-  local list, message = parse_methods((methods:gsub("%s", "")))
-  return list, list and text:sub(start) or message
-end
 
 -- What is wrong with the route that is being checked; nil: nothing so far.
 local messages
@@ -125,10 +66,10 @@ local function report(message)
 end
 
 local function check_methods(methods)
-  if METHODS[methods[1]] and not methods[2] then return end
+  if route_signature.METHODS[methods[1]] and not methods[2] then return end
   local seen = {}
   for _, method in ipairs(methods) do
-    report(method_error(method))
+    report(route_signature.method_error(method))
     if seen[method] then report(("method %s is given twice"):format(method)) end
     seen[method] = true
   end
@@ -222,23 +163,32 @@ local function check_all_conditions(headers, query)
   end
 end
 
---- Checks one route.
+--- Checks what a route has beside methods and path, which many may have in common.
+---@param route RouteSource
+---@return RoutePattern pattern  without methods and path
+---@return string[] messages     what is wrong
+function router.check_conditions(route)
+  messages = nil
+  local pattern = {
+    priority = check_priority(route), hosts = check_hosts(route), sni = check_sni(route),
+    headers = route.headers or NONE, query = route.query or NONE,
+  }
+  check_all_conditions(pattern.headers, pattern.query)
+  return pattern, messages or NONE
+end
+
+--- Completes a pattern with what the route alone has.
+---@param pattern RoutePattern
 ---@param route RouteSource
 ---@param builder RouteBuilder
----@return RoutePattern? pattern  without its index
----@return string[] messages      what is wrong; the pattern is nil when there are some
-function router.check(route, builder)
+---@return string[] messages  what is wrong
+function router.complete(pattern, route, builder)
   messages = nil
-  local methods, headers, query = route.methods or NONE, route.headers or NONE, route.query or NONE
+  local methods = route.methods or NONE
   check_methods(methods)
-  local pattern = builder.pattern or {}
-  pattern.route, pattern.methods = route, methods
+  pattern.route, pattern.methods, pattern.has_when = route, methods, route.when ~= nil
   pattern.path = check_path(route, builder)
-  pattern.priority, pattern.has_when = check_priority(route), route.when ~= nil
-  pattern.hosts, pattern.sni = check_hosts(route), check_sni(route)
-  pattern.headers, pattern.query = headers, query
-  check_all_conditions(headers, query)
-  return not messages and pattern or nil, messages or NONE
+  return messages or NONE
 end
 
 --- What messages call a route.
@@ -270,6 +220,10 @@ function router.add(pattern, builder, routes)
   return conflict_message(pattern.route, routes and routes[conflict] or conflict)
 end
 
+local function add_errors(errors, route, list)
+  for _, message in ipairs(list) do errors[#errors + 1] = { at = route.at, message = message } end
+end
+
 --- Checks all routes and adds those that are right.
 --
 -- `builder.add` returns true, or nil with what is in the way: the index of the route that cannot be
@@ -280,11 +234,11 @@ end
 function router.compile(routes, builder)
   local errors = {}
   for index, route in ipairs(routes) do
-    local pattern, wrong = router.check(route, builder)
-    for _, message in ipairs(wrong) do
-      errors[#errors + 1] = { at = route.at, message = message }
-    end
-    if pattern then
+    local pattern, wrong = router.check_conditions(route)
+    local further = router.complete(pattern, route, builder)
+    add_errors(errors, route, further)
+    add_errors(errors, route, wrong)
+    if #wrong + #further == 0 then
       pattern.index = index
       local message = router.add(pattern, builder, routes)
       if message then errors[#errors + 1] = { at = route.at, message = message } end

@@ -12,7 +12,7 @@ local methods = debug.getmetatable(buffer.new()).__index
 for _, functions in ipairs { buffer, methods } do
   for _, name in ipairs { "encode", "decode" } do
     local raw = functions[name]
-    local function interpreted(...) return raw(...) end
+    local function interpreted(first, second) return raw(first, second) end
     jit.off(interpreted)
     functions[name] = interpreted
   end

@@ -10,6 +10,7 @@
 #include <lauxlib.h>
 
 extern const luaL_Reg BODY_LIBRARY[];
+extern const luaL_Reg CALLER_LIBRARY[];
 extern const luaL_Reg DIGEST_LIBRARY[];
 extern const luaL_Reg DNS_LIBRARY[];
 extern const luaL_Reg FETCH_LIBRARY[];

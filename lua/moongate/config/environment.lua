@@ -3,10 +3,12 @@
 -- The files see the functions below and Lua's harmless parts: no io, no os but its clock, no ffi,
 -- no load.
 
+local caller = require "moongate.core.caller"
 local declarations = require "moongate.config.declarations"
 local disk = require "moongate.config.disk"
 local files = require "moongate.config.files"
 local nearest = require "moongate.config.nearest"
+local route_declarations = require "moongate.config.route_declarations"
 local schema = require "moongate.config.schema"
 
 local environment = {}
@@ -24,7 +26,7 @@ local environment = {}
 ---@field upstreams Declaration[]
 ---@field consumers Declarations
 ---@field uses Declaration[]
----@field routes Declarations        with `group`: the Declaration it stands in
+---@field routes RouteDeclarations   with `group`: the Declaration each stands in
 ---@field plugin_folders string[]
 ---@field secrets table<string, true>  texts that came from `env` and `file`
 ---@field is_broken boolean?         a file could not be read to its end
@@ -46,12 +48,15 @@ local function harmless()
   }
 end
 
--- Where in the configuration the running call stands.
+-- Where in the configuration the running call stands. In a loop it is the same each time.
 local function place(state)
   for level = 3, 12 do
-    local info = debug.getinfo(level, "Sl")
-    if info and info.source:sub(1, 1) == "@" and state.is_file[info.source:sub(2)] then
-      return ("%s:%d"):format(info.source:sub(2), info.currentline)
+    local source, line = caller.line(level)
+    if state.is_source[source] then
+      if source ~= state.source or line ~= state.line then
+        state.source, state.line, state.at = source, line, ("%s:%d"):format(source:sub(2), line)
+      end
+      return state.at
     end
   end
   return state.current
@@ -59,17 +64,19 @@ end
 
 local function append(list, declaration) list[#list + 1] = declaration end
 
--- "name" { fields }: a function that waits for its table.
+-- "name" { fields }: a declaration, which is called with its table.
 local function named(state, list, what)
-  local add = list.add or append
+  local add, open = list.add or append, state.open
+  local waiting = {}
+  function waiting.__call(declaration, fields)
+    open[declaration] = nil
+    declaration.fields = fields
+    add(list, declaration)
+  end
   return function(name)
-    local declaration = { at = place(state), name = name, group = state.group }
-    state.open[declaration] = what
-    return function(fields)
-      state.open[declaration] = nil
-      declaration.fields = fields
-      add(list, declaration)
-    end
+    local declaration = { at = place(state), name = name, group = state.group, fields = nil }
+    open[declaration] = what
+    return setmetatable(declaration, waiting)
   end
 end
 
@@ -215,11 +222,11 @@ end
 function environment.run(path, getenv, report)
   local declared = {
     files = {}, folder = files.folder_of(path), settings = {}, listeners = {}, upstreams = {},
-    consumers = declarations.new(), plans = {}, uses = {}, routes = declarations.new(),
+    consumers = declarations.new(), plans = {}, uses = {}, routes = route_declarations.new(),
     plugin_folders = {}, secrets = {},
   }
   local state = {
-    declared = declared, report = report, folder = declared.folder, is_file = {}, open = {},
+    declared = declared, report = report, folder = declared.folder, is_source = {}, open = {},
     current = path,
   }
   state.env = make_environment(state, getenv)

@@ -114,13 +114,13 @@ end
 ---@param path string
 ---@param at string    where it is named
 function files.run(state, path, at)
-  local declared = state.declared
-  if state.is_file[path] then
+  local declared, source = state.declared, "@" .. path
+  if state.is_source[source] then
     state.report(at, ("%s is included already"):format(path))
     return
   end
   if #declared.files == FILES_MAX then error("more than " .. FILES_MAX .. " files", 0) end
-  state.is_file[path] = true
+  state.is_source[source] = true
   declared.files[#declared.files + 1] = path
   local text, why = disk.read(path)
   if not text then
@@ -128,7 +128,7 @@ function files.run(state, path, at)
     state.report(at, at == path and why or ("%s: %s"):format(path, why))
     return
   end
-  local chunk, raised = loadstring(text, "@" .. path)
+  local chunk, raised = loadstring(text, source)
   local ok = chunk ~= nil
   if chunk then ok, raised = run(chunk, state.env) end
   if not ok then

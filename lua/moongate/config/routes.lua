@@ -1,27 +1,26 @@
 --- routes: what `route`, `group` and `use` declare, checked and added to the matcher one by one.
 --
--- There may be a hundred thousand: nothing of a route stays that nobody wants, and what is not
--- wrong makes no garbage that could be spared.
+-- There may be a hundred thousand: nothing of a route stays that nobody wants, what is not wrong
+-- makes no garbage that could be spared, and what was written before is not read again.
 
 local aim = require "moongate.aim"
+local below = require "moongate.below"
 local check = require "moongate.config.check"
-local criticality = require "moongate.criticality"
-local deadlines = require "moongate.config.deadlines"
-local hedges = require "moongate.config.hedges"
-local nearest = require "moongate.config.nearest"
 local path_pattern = require "moongate.path_pattern"
+local route_mold = require "moongate.config.route_mold"
+local route_signature = require "moongate.route_signature"
 local router = require "moongate.router"
 local schema = require "moongate.config.schema"
 local steps = require "moongate.config.steps"
-local upstreams = require "moongate.config.upstreams"
+local string_buffer = require "moongate.string_buffer"
 local values = require "moongate.config.values"
-
-local clear = require "table.clear"
 
 local routes = {}
 
 -- Shared by all that have none: nobody writes to a model.
 local NONE = {}
+-- What routes have in common: of different ones there may be as many as routes.
+local MOLDS_MAX = 1024
 
 local function append(list, more)
   for _, one in ipairs(more) do list[#list + 1] = one end
@@ -47,73 +46,6 @@ local function check_groups(groups, report)
       end)
     end
   end
-end
-
-local function inherited(groups, fields, name)
-  if fields[name] ~= nil then return fields[name] end
-  for i = #groups, 1, -1 do
-    if groups[i].fields[name] ~= nil then return groups[i].fields[name] end
-  end
-  return nil
-end
-
-local function hosts_of(value, report)
-  if value == nil then return NONE end
-  if type(value) == "string" then return { value } end
-  if type(value) ~= "table" then
-    report(("host is %s; expected a name or a list of names"):format(values.show(value)))
-    return {}
-  end
-  return value
-end
-
--- With what `describe` adds.
-check.expect(schema.route, 16)
-
-local DEFAULT_TIMEOUT = check.options(schema.timeout, {}, error, "timeout")
-
-local function timeout_of(value, report)
-  if value == nil then return DEFAULT_TIMEOUT end
-  if type(value) ~= "table" then
-    local total = values.duration(value)
-    if not total then
-      report(("timeout is %s; expected a duration or a table"):format(values.show(value)))
-    end
-    value = { total = total }
-  end
-  return check.options(schema.timeout, value, report, "timeout")
-end
-
--- A number, or the function that tells it.
-local function criticality_of(value, report)
-  if type(value) == "function" then return value end
-  local number, message = criticality.number(value)
-  if message then report(message) end
-  return number
-end
-
-local function deadline_of(model, written, report)
-  if written == nil then return model.deadline end
-  return deadlines.of(written, report)
-end
-
-local function upstream_of(model, name, at, report)
-  if name == nil then return nil end
-  if model.by_upstream[name] then return name end
-  if type(name) == "string" and name:find "^%l+:/" then
-    local upstream, message = upstreams.of_url(name, at)
-    if not upstream then
-      report("upstream: " .. message)
-      return nil
-    end
-    model.by_upstream[name] = true
-    model.upstreams[#model.upstreams + 1] = upstream
-    return name
-  end
-  if model.is_broken then return nil end -- it may have been declared behind what is broken
-  report(("there is no upstream %q%s"):format(tostring(name),
-    nearest.hint(tostring(name), model.by_upstream)))
-  return nil
 end
 
 local function answers(made)
@@ -148,22 +80,27 @@ local function check_rewrite(route, normalise, report)
   if not ok then report(("rewrite %q %s"):format(route.rewrite, message)) end
 end
 
+local function steps_of_group(self, group)
+  if not group.steps then
+    group.steps = {}
+    group.is_whole = self.steps:add(group.steps, group.fields.plugins, "", group.at)
+  end
+  return group.steps, group.is_whole
+end
+
 -- Its steps, and whether all that were named are there.
-local function plugins_of(self, groups, fields, route)
-  local use, own = self.model.use, fields.plugins
-  if own == nil and #groups == 0 then return use, true end
+local function plugins_of(self, groups, mold, declaration, route)
+  local use, odd = self.model.use, mold.fields.plugins
+  if declaration.count == 0 and odd == nil and #groups == 0 then return use, true end
   local list, is_whole = {}, true
   append(list, use)
   for _, group in ipairs(groups) do
-    if not group.steps then
-      group.steps = {}
-      group.is_whole = self.steps:add(group.steps, group.fields.plugins, "", group.at)
-    end
-    append(list, group.steps)
-    is_whole = is_whole and group.is_whole
+    local added, is_added = steps_of_group(self, group)
+    append(list, added)
+    is_whole = is_whole and is_added
   end
-  if own == nil then return list, is_whole end
-  return list, self.steps:add(list, own, route.name, route.at) and is_whole
+  if odd ~= nil then return list, self.steps:add(list, odd, route.name, route.at) and is_whole end
+  return list, self.steps:add_declared(list, declaration, route.name) and is_whole
 end
 
 -- With the step that aims at a target, where the upstream wants one: the last before the request
@@ -186,7 +123,7 @@ local function prefix_of(groups)
 end
 
 local function signature_of(called, groups, report)
-  local methods, path = router.parse_signature(called)
+  local methods, path = route_signature.parse(called)
   if not methods then
     report(path)
     return NONE, "/"
@@ -194,66 +131,81 @@ local function signature_of(called, groups, report)
   return methods, groups == NONE and path or prefix_of(groups) .. path
 end
 
+local function copy(map)
+  local fresh = {}
+  for key, value in pairs(map) do fresh[key] = value end
+  return fresh
+end
+
 ---@class RouteReader
+---@field molds table<string, table<string, RouteMold>>  by group, and by text
 local Reader = {}
 Reader.__index = Reader
 
--- Where the next route goes: one table for all of those that are forgotten when they are built.
-function Reader:room()
-  if not self.builder.forgets then return nil end
-  clear(self.last)
-  return self.last
-end
-
--- The route that fields describe, its plugins with it.
-function Reader:describe(declaration, fields, groups)
-  local report = self.report
-  local methods, path = signature_of(self.called, groups, report)
-  local route = check.options(schema.route, fields, report, nil, self:room())
-  route.at, route.methods, route.path = declaration.at, methods, path
-  route.hosts = hosts_of(inherited(groups, fields, "host"), report)
-  route.timeout = timeout_of(inherited(groups, fields, "timeout"), report)
-  route.deadline = deadline_of(self.model, inherited(groups, fields, "deadline"), report)
-  hedges.complete(route.hedge, report)
-  route.criticality = criticality_of(inherited(groups, fields, "criticality"), report)
-  route.name = route.name or router.name(route)
-  route.body_limit = route.body_limit or self.model.limits.body
-  route.host = nil
-  local wanted = inherited(groups, fields, "upstream")
-  route.upstream = upstream_of(self.model, wanted, route.at, report)
-  local list, is_whole = plugins_of(self, groups, fields, route)
-  route.plugins = with_aim(self.model, list, route.upstream)
-  check_answer(route, wanted ~= nil, is_whole, report)
-  return route
-end
-
--- Checks the pattern, and adds it so that routes that cannot be told apart are found.
-function Reader:add_pattern(route)
-  local pattern, messages = router.check(route, self.builder)
+function Reader:check_conditions(mold)
+  local messages
+  mold.pattern, messages = router.check_conditions(mold.route)
   for _, message in ipairs(messages) do self.report(message) end
-  check_rewrite(route, self.builder.normalise, self.report)
-  local message = pattern and self.builder.add and router.add(pattern, self.builder)
-  if message then self.report_at(route.at, message) end
 end
 
-function Reader:route(declaration)
-  local fields = declaration.fields
-  self.at, self.called, self.has_failed = declaration.at, tostring(declaration.name), false
+-- That of a declaration; nil: its fields are no table.
+function Reader:mold(declaration, groups)
+  local rest = declaration.rest
+  local molds = below(self.molds, declaration.group or NONE)
+  if molds[rest] then return molds[rest] end
+  local fields = type(rest) == "string" and string_buffer.decode(rest) or rest
   if type(fields) ~= "table" then
     self.report(("is %s; expected a table"):format(values.show(fields)))
     return nil
   end
+  local mold = route_mold.make(fields, groups, self)
+  if not self.has_failed then self:check_conditions(mold) end
+  if type(rest) == "string" and not self.has_failed and self.mold_count < MOLDS_MAX then
+    molds[rest], self.mold_count = mold, self.mold_count + 1
+  end
+  return mold
+end
+
+-- The route that is declared: in the mold itself, where routes are forgotten when they are built.
+function Reader:fill(mold, declaration, groups)
+  local route = self.builder.forgets and mold.route or copy(mold.route)
+  local name, when = declaration.own_name, declaration.when
+  route.at = declaration.at
+  route.methods, route.path = signature_of(self.called, groups, self.report)
+  route.name = name ~= nil and check.one(schema.route, "name", name, self.report) or nil
+  route.when = when ~= nil and check.one(schema.route, "when", when, self.report) or nil
+  route.name = router.name(route)
+  local list, is_whole = plugins_of(self, groups, mold, declaration, route)
+  route.plugins = with_aim(self.model, list, route.upstream)
+  check_answer(route, mold.has_upstream, is_whole, self.report)
+  return route
+end
+
+-- Checks the pattern, and adds it so that routes that cannot be told apart are found.
+function Reader:add_pattern(mold, route)
+  local builder = self.builder
+  local pattern = builder.forgets and mold.pattern or copy(mold.pattern)
+  for _, message in ipairs(router.complete(pattern, route, builder)) do self.report(message) end
+  check_rewrite(route, builder.normalise, self.report)
+  local message = not self.has_failed and builder.add and router.add(pattern, builder)
+  if message then self.report_at(route.at, message) end
+end
+
+function Reader:route(declaration)
+  self.at, self.called, self.has_failed = declaration.at, tostring(declaration.name), false
   local groups = groups_of(declaration.group)
   check_groups(groups, self.report_at)
-  local route = self:describe(declaration, fields, groups)
-  if not self.has_failed then self:add_pattern(route) end
+  local mold = self:mold(declaration, groups)
+  if not mold then return nil end
+  local route = self:fill(mold, declaration, groups)
+  if not self.has_failed then self:add_pattern(mold, route) end
   return route
 end
 
 local function reader(model, loader, report, builder)
   local self = setmetatable({
     model = model, builder = builder, report_at = report, steps = steps.maker(loader, report),
-    last = {},
+    molds = {}, mold_count = 0,
   }, Reader)
   function self.report(message)
     self.has_failed = true

@@ -7,6 +7,7 @@ local check = require "moongate.config.check"
 local digest = require "moongate.core.digest"
 local instances = require "moongate.config.instances"
 local plugins = require "moongate.config.plugins"
+local string_buffer = require "moongate.string_buffer"
 local values = require "moongate.config.values"
 
 local steps = {}
@@ -17,10 +18,13 @@ local PLAIN = check.options(COMMON, {}, error)
 -- Entries of a plugin that are known by how they are written: of different ones there may be as
 -- many as routes.
 local KNOWN_MAX = 256
+-- Of all plugins, those that are known by their texts.
+local TEXTS_MAX = 1024
 
 ---@class Steps
 ---@field varied table  steps by those that say nothing else, `when` and on_error
 ---@field written table<string, Written>  by the names of plugins
+---@field texts table<string, ModelStep>  by entries as a declaration has them
 ---@field context PluginContext  of the list that is read
 local Steps = {}
 Steps.__index = Steps
@@ -136,13 +140,43 @@ function Steps:add(made, list, route, at)
   return is_whole
 end
 
+local function of_new_text(self, text, context)
+  local step = self:one(string_buffer.decode(text), context)
+  local may_be_known = step and not step.is_single and not self.has_failed
+  if may_be_known and self.text_count < TEXTS_MAX then
+    self.texts[text], self.text_count = step, self.text_count + 1
+  end
+  return step
+end
+
+--- Adds the plugins of a declaration to `made`.
+---@param made ModelStep[]
+---@param declaration RouteDeclaration
+---@param route string  its name
+---@return boolean is_whole  each of them is there
+function Steps:add_declared(made, declaration, route)
+  local is_whole, context, texts = true, self.context, self.texts
+  context.route, context.at = route, declaration.at
+  for i = 1, declaration.count do
+    local entry = declaration.plugins[i]
+    local step = texts[entry]
+    if not step then
+      local make = type(entry) == "string" and of_new_text or self.one
+      step = make(self, entry, context)
+    end
+    made[#made + 1] = step
+    is_whole = is_whole and step ~= nil
+  end
+  return is_whole
+end
+
 ---@param loader PluginLoader
 ---@param report fun(at: string, message: string)
 ---@return Steps
 function steps.maker(loader, report)
   local self = setmetatable({
     loader = loader, instances = instances.maker(report), varied = {}, written = {},
-    report_at = report,
+    texts = {}, text_count = 0, report_at = report,
   }, Steps)
   self.context = { route = "", at = "", steps = self }
   function self.report(message)

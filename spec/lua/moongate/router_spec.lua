@@ -49,44 +49,6 @@ describe("router", function()
     return list
   end
 
-  describe("signatures", function()
-    local GOOD = {
-      ["GET /users/{id}"] = { { "GET" }, "/users/{id}" },
-      ["GET,POST /x"] = { { "GET", "POST" }, "/x" },
-      ["GET|POST /x"] = { { "GET", "POST" }, "/x" },
-      ["GET, POST /x"] = { { "GET", "POST" }, "/x" },
-      ["  M-SEARCH\t/x  "] = { { "M-SEARCH" }, "/x" },
-      ["/any/method"] = { {}, "/any/method" },
-      ["/"] = { {}, "/" },
-    }
-    for signature, expected in pairs(GOOD) do
-      it("takes " .. signature, function()
-        assert.same(expected, { router.parse_signature(signature) })
-      end)
-    end
-
-    local BAD = {
-      ["GET"] = '"GET" has no path; expected "GET /path" or "/path"',
-      [""] = '"" has no path; expected "GET /path" or "/path"',
-      ["GET users"] = '"GET users" has no path; expected "GET /path" or "/path"',
-      ["get /x"] = 'unknown method "get"; expected "GET"',
-      ["FETCH /x"] = 'unknown method "FETCH"; expected one like GET, POST or DELETE',
-      ["A B /x"] = '"A B /x" has several words before its path; expected "GET,POST /path"',
-      ["GET/x"] = '"GET/x" has no blank before its path; expected "GET /path"',
-      ["http://a/x"] = '"http://a/x" has no blank before its path; expected "GET /path"',
-      ["GET, /x"] = '"GET," lacks a method',
-      ["GET,GET /x"] = "method GET is given twice",
-      ["CONNECT /x"] = "CONNECT requests are refused, so no route can have them",
-    }
-    for signature, expected in pairs(BAD) do
-      it("refuses " .. signature, function()
-        local methods, message = router.parse_signature(signature)
-        assert.is_nil(methods)
-        assert.equal(expected, message)
-      end)
-    end
-  end)
-
   describe("paths", function()
     local NORMAL = {
       ["/a%2Db"] = "/a-b",
@@ -321,8 +283,9 @@ describe("router", function()
       headers = { h = "1" }, query = { q = true }, sni = "S.test", priority = -3,
       when = function() end,
     }
-    local pattern, found = router.check(route, { normalise = normalise })
+    local pattern, found = router.check_conditions(route)
     assert.same({}, found)
+    assert.same({}, router.complete(pattern, route, { normalise = normalise }))
     assert.same({
       route = route, priority = -3, hosts = { "a.test" }, methods = { "GET" }, path = "/{a}/{b*}",
       headers = { h = "1" }, query = { q = true }, sni = "s.test",

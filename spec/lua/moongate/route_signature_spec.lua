@@ -1,0 +1,39 @@
+local route_signature = require "moongate.route_signature"
+
+describe("the signature of a route", function()
+  local GOOD = {
+    ["GET /users/{id}"] = { { "GET" }, "/users/{id}" },
+    ["GET,POST /x"] = { { "GET", "POST" }, "/x" },
+    ["GET|POST /x"] = { { "GET", "POST" }, "/x" },
+    ["GET, POST /x"] = { { "GET", "POST" }, "/x" },
+    ["  M-SEARCH\t/x  "] = { { "M-SEARCH" }, "/x" },
+    ["/any/method"] = { {}, "/any/method" },
+    ["/"] = { {}, "/" },
+  }
+  for signature, expected in pairs(GOOD) do
+    it("takes " .. signature, function()
+      assert.same(expected, { route_signature.parse(signature) })
+    end)
+  end
+
+  local BAD = {
+    ["GET"] = '"GET" has no path; expected "GET /path" or "/path"',
+    [""] = '"" has no path; expected "GET /path" or "/path"',
+    ["GET users"] = '"GET users" has no path; expected "GET /path" or "/path"',
+    ["get /x"] = 'unknown method "get"; expected "GET"',
+    ["FETCH /x"] = 'unknown method "FETCH"; expected one like GET, POST or DELETE',
+    ["A B /x"] = '"A B /x" has several words before its path; expected "GET,POST /path"',
+    ["GET/x"] = '"GET/x" has no blank before its path; expected "GET /path"',
+    ["http://a/x"] = '"http://a/x" has no blank before its path; expected "GET /path"',
+    ["GET, /x"] = '"GET," lacks a method',
+    ["GET,GET /x"] = "method GET is given twice",
+    ["CONNECT /x"] = "CONNECT requests are refused, so no route can have them",
+  }
+  for signature, expected in pairs(BAD) do
+    it("refuses " .. signature, function()
+      local methods, message = route_signature.parse(signature)
+      assert.is_nil(methods)
+      assert.equal(expected, message)
+    end)
+  end
+end)
