@@ -117,6 +117,19 @@ function path_pattern.parse(path, normalise)
   return { path = result, names = names }
 end
 
+--- Whether all placeholders of a template are among those of a pattern, where both are right.
+---@param path string  the pattern's
+---@param template string
+---@return boolean
+function path_pattern.has_names_of(path, template)
+  for name in template:gmatch "{([^*}]*)" do
+    local opened = "{" .. name
+    local is_known = path:find(opened .. "}", 1, true) or path:find(opened .. "*}", 1, true)
+    if not is_known then return false end
+  end
+  return true
+end
+
 local function list_names(names)
   if #names == 0 then return "no placeholders" end
   return "{" .. table.concat(names, "}, {") .. "}"

@@ -255,15 +255,6 @@ function check.defaults(options)
   return defaults
 end
 
---- Checks the value of one option; nil when it is wrong, which is reported.
----@param options table<string, PluginOption>
----@param name string
----@param value any  not nil
----@param report fun(message: string)
-function check.one(options, name, value, report)
-  return check_value(options[name], value, report, nil, name)
-end
-
 --- Checks `given` against `options` (by name) and reports all that is wrong.
 ---@param options table<string, PluginOption>
 ---@param given table

@@ -12,19 +12,20 @@ local route_declarations = {}
 -- LuaJIT hashes some of a longer text's bytes, and looks through all texts that differ in others.
 local TEXT_BYTES_MAX = 127
 
--- Slots of each one: at, name, group, its options name and when, the text, the number of plugins;
--- they follow.
-local SLOTS = 7
-local NONE = {} -- where nothing was given
+-- Slots of each one: at, name, group, its options name, when and rewrite, the text, the number of
+-- plugins; they follow. False where there is none.
+local SLOTS = 8
 local EMPTY = buffer.encode {}
+local NONE = {}
 local LONG = true -- it is in a buffer of those that are too long for a text
 
 ---@class RouteDeclaration
 ---@field at string
----@field name any                  what `route` was called with
----@field group Declaration?
----@field own_name any              its option `name`
----@field when any                  its option `when`
+---@field name string               what `route` was called with
+---@field group Declaration|false
+---@field own_name string|false     its option `name`, if it is a text
+---@field when function|false       its option `when`, if it is a function
+---@field rewrite string|false      its option `rewrite`, if it is a text
 ---@field rest any                  all other fields: a text, or what could not be one
 ---@field plugins any[]             likewise, one by one: where they are a list
 ---@field count integer             of plugins; 0: if there are any, they are in the rest
@@ -48,8 +49,9 @@ local function text_of(self, value)
     scratch:reset() -- it has begun to write
     return value
   end
-  if #scratch <= TEXT_BYTES_MAX then return scratch:get() end
-  self.long:put(scratch)
+  local text = scratch:get(TEXT_BYTES_MAX + 1)
+  if #text <= TEXT_BYTES_MAX then return text end
+  self.long:put(text, scratch)
   scratch:reset()
   return LONG
 end
@@ -73,28 +75,58 @@ local function copy(fields)
 end
 
 -- Of fields that are a table. It is the operator's: what is taken out is put back.
-local function text_of_rest(self, fields, plugins, name, when)
+local function text_of_rest(self, fields, plugins, name, when, rewrite)
   if plugins then fields.plugins = nil end
-  if name ~= nil then fields.name = nil end
-  if when ~= nil then fields.when = nil end
+  if name then fields.name = nil end
+  if when then fields.when = nil end
+  if rewrite then fields.rewrite = nil end
   local text = text_of_fields(self, fields)
   if text == fields then text = copy(fields) end
   if plugins then fields.plugins = plugins end
-  if name ~= nil then fields.name = name end
-  if when ~= nil then fields.when = when end
+  if name then fields.name = name end
+  if when then fields.when = when end
+  if rewrite then fields.rewrite = rewrite end
   return text
 end
 
-local function put(slots, i, value)
-  if value == nil then value = NONE end
-  slots[i] = value
+local function put_plugins(self, slots, last, plugins)
+  local count = #plugins
+  slots[last] = count
+  for i = 1, count do slots[last + i] = text_of_plugin(self, plugins[i]) end
+  self.last = last + count
 end
 
--- What has been put there, which is forgotten.
+-- What is of another type than it should be stays in the rest, where that is found.
+local function put_fields(self, slots, last, fields)
+  local plugins, name, when, rewrite = fields.plugins, fields.name, fields.when, fields.rewrite
+  if not is_list(plugins) then plugins = nil end
+  if type(name) ~= "string" then name = false end
+  if type(when) ~= "function" then when = false end
+  if type(rewrite) ~= "string" then rewrite = false end
+  slots[last + 4], slots[last + 5], slots[last + 6] = name, when, rewrite
+  slots[last + 7] = text_of_rest(self, fields, plugins, name, when, rewrite)
+  put_plugins(self, slots, last + SLOTS, plugins or NONE)
+end
+
+---@param declaration Declaration
+function Declarations:add(declaration)
+  local slots, last, fields = self.slots, self.last, declaration.fields
+  slots[last + 1], slots[last + 2] = declaration.at, tostring(declaration.name)
+  slots[last + 3] = declaration.group or false
+  if type(fields) == "table" then
+    put_fields(self, slots, last, fields)
+  else
+    slots[last + 4], slots[last + 5], slots[last + 6] = false, false, false
+    slots[last + 7] = text_of(self, fields)
+    put_plugins(self, slots, last + SLOTS, NONE)
+  end
+  self.count = self.count + 1
+end
+
+-- What is in the slot, which is free then.
 local function take(slots, i)
   local value = slots[i]
   slots[i] = false
-  if value == NONE then return nil end
   return value
 end
 
@@ -104,38 +136,15 @@ local function take_text(self, i)
   return text
 end
 
----@param declaration Declaration
-function Declarations:add(declaration)
-  local slots, last, fields = self.slots, self.last, declaration.fields
-  local plugins, name, when, rest
-  if type(fields) == "table" then
-    plugins, name, when = fields.plugins, fields.name, fields.when
-    if not is_list(plugins) then plugins = nil end
-    rest = text_of_rest(self, fields, plugins, name, when)
-  else
-    rest = text_of(self, fields)
-  end
-  local count = plugins and #plugins or 0
-  slots[last + 1] = declaration.at
-  put(slots, last + 2, declaration.name)
-  put(slots, last + 3, declaration.group)
-  put(slots, last + 4, name)
-  put(slots, last + 5, when)
-  put(slots, last + 6, rest)
-  slots[last + 7] = count
-  for i = 1, count do slots[last + SLOTS + i] = text_of_plugin(self, plugins[i]) end
-  self.last, self.count = last + SLOTS + count, self.count + 1
-end
-
 --- The oldest that is left, which is forgotten; good until the next one is taken.
 ---@return RouteDeclaration?
 function Declarations:take()
   local slots, first, one = self.slots, self.taken, self.one
   if first == self.last then return nil end
   one.at, one.name = take(slots, first + 1), take(slots, first + 2)
-  one.group = take(slots, first + 3)
-  one.own_name, one.when = take(slots, first + 4), take(slots, first + 5)
-  one.rest, one.count = take_text(self, first + 6), take(slots, first + 7)
+  one.group, one.own_name = take(slots, first + 3), take(slots, first + 4)
+  one.when, one.rewrite = take(slots, first + 5), take(slots, first + 6)
+  one.rest, one.count = take_text(self, first + 7), take(slots, first + SLOTS)
   for i = 1, one.count do one.plugins[i] = take_text(self, first + SLOTS + i) end
   self.taken = first + SLOTS + one.count
   return one

@@ -1,6 +1,7 @@
 --- route_mold: what routes that are written alike have in common, checked.
 --
--- That is all but what each has of its own: where it is, name, methods and path, `when`, plugins.
+-- That is all but what each has of its own: where it is, name, methods and path, `when`, `rewrite`,
+-- plugins.
 
 local check = require "moongate.config.check"
 local criticality = require "moongate.criticality"

@@ -72,12 +72,20 @@ local function check_answer(route, had_upstream, is_whole, report)
   end
 end
 
-local function check_rewrite(route, normalise, report)
-  if not route.rewrite then return end
+-- What most look like is told at a glance.
+local function is_plain_rewrite(rewrite, path, builder)
+  local is_plain = builder.is_plain
+  return is_plain and is_plain(rewrite) and is_plain(path)
+    and path_pattern.has_names_of(path, rewrite)
+end
+
+local function check_rewrite(route, builder, report)
+  local rewrite, normalise = route.rewrite, builder.normalise
+  if not rewrite or is_plain_rewrite(rewrite, route.path, builder) then return end
   local pattern = path_pattern.parse(route.path, normalise)
   if not pattern then return end -- reported with the path
-  local ok, message = path_pattern.check_template(route.rewrite, pattern.names, normalise)
-  if not ok then report(("rewrite %q %s"):format(route.rewrite, message)) end
+  local ok, message = path_pattern.check_template(rewrite, pattern.names, normalise)
+  if not ok then report(("rewrite %q %s"):format(rewrite, message)) end
 end
 
 local function steps_of_group(self, group)
@@ -169,11 +177,9 @@ end
 -- The route that is declared: in the mold itself, where routes are forgotten when they are built.
 function Reader:fill(mold, declaration, groups)
   local route = self.builder.forgets and mold.route or copy(mold.route)
-  local name, when = declaration.own_name, declaration.when
-  route.at = declaration.at
+  route.at, route.when = declaration.at, declaration.when or nil
   route.methods, route.path = signature_of(self.called, groups, self.report)
-  route.name = name ~= nil and check.one(schema.route, "name", name, self.report) or nil
-  route.when = when ~= nil and check.one(schema.route, "when", when, self.report) or nil
+  route.name, route.rewrite = declaration.own_name or nil, declaration.rewrite or nil
   route.name = router.name(route)
   local list, is_whole = plugins_of(self, groups, mold, declaration, route)
   route.plugins = with_aim(self.model, list, route.upstream)
@@ -186,13 +192,13 @@ function Reader:add_pattern(mold, route)
   local builder = self.builder
   local pattern = builder.forgets and mold.pattern or copy(mold.pattern)
   for _, message in ipairs(router.complete(pattern, route, builder)) do self.report(message) end
-  check_rewrite(route, builder.normalise, self.report)
+  check_rewrite(route, builder, self.report)
   local message = not self.has_failed and builder.add and router.add(pattern, builder)
   if message then self.report_at(route.at, message) end
 end
 
 function Reader:route(declaration)
-  self.at, self.called, self.has_failed = declaration.at, tostring(declaration.name), false
+  self.at, self.called, self.has_failed = declaration.at, declaration.name, false
   local groups = groups_of(declaration.group)
   check_groups(groups, self.report_at)
   local mold = self:mold(declaration, groups)

@@ -62,4 +62,14 @@ describe("path_pattern: a template", function()
     local _, message = path_pattern.check_template("/{id}", {}, function(path) return path end)
     assert.equal("has the unknown placeholder {id}; the route's path has no placeholders", message)
   end)
+
+  it("has names that its pattern has, with a star or without", function()
+    local PATH = "/a/{id}/{rest*}"
+    for _, template in ipairs { "/b", "/{id}", "/{rest}/{id}", "/{rest*}", "/{id*}" } do
+      assert.is_true(path_pattern.has_names_of(PATH, template))
+    end
+    for _, template in ipairs { "/{i}", "/{idx}", "/{id}/{res}", "/{a}" } do
+      assert.is_false(path_pattern.has_names_of(PATH, template))
+    end
+  end)
 end)

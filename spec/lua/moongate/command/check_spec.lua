@@ -27,6 +27,22 @@ describe("moongate check", function()
     assert.same({ ok = true, routes = 1, upstreams = 1, consumers = 1, listeners = 1 }, said)
   end)
 
+  it("holds what is sent upstream against the path, each route's own", function()
+    local code, out, err = gateway.run({ "check" }, { config = [[
+      listen "127.0.0.1:0"
+      upstream "users" { "http://127.0.0.1:9" }
+      for i, rewrite in ipairs { "/b/{id}", "/b/{ix}", "/{id}.json", "/b/{id" } do
+        route("GET /a" .. i .. "/{id}") { upstream = "users", rewrite = rewrite }
+      end
+    ]] })
+    assert.same({ 1, "" }, { code, out })
+    assert.matches('rewrite "/b/{ix}" has the unknown placeholder {ix}; the route\'s path has {id}',
+      err, 1, true)
+    assert.matches('rewrite "/b/{id" has an unclosed placeholder', err, 1, true)
+    local _, count = err:gsub("rewrite ", "")
+    assert.equal(2, count)
+  end)
+
   it("tells programs file, line and message of each error", function()
     local code, out, err = gateway.run({ "check", "--json" },
       { config = 'listn ":1"\nroute "GET /" { upstream = "x" }\n' })

@@ -11,7 +11,7 @@ describe("route declarations", function()
     local plugins = {}
     for i = 1, one.count do plugins[i] = value(one.plugins[i]) end
     return { at = one.at, name = one.name, group = one.group, own_name = one.own_name,
-      when = one.when, rest = value(one.rest), plugins = plugins }
+      when = one.when, rewrite = one.rewrite, rest = value(one.rest), plugins = plugins }
   end
 
   local function taken(list)
@@ -26,26 +26,31 @@ describe("route declarations", function()
     local list, group = declarations.new(), { at = "a:1" }
     local function when() end
     list:add { at = "a:2", name = "GET /a", fields = { upstream = "u", name = "one", when = when,
-      plugins = { "x", { "y", n = 1.5 } } } }
-    list:add { at = "b/c:3", name = 7, group = group, fields = { name = false } }
+      rewrite = "/b", plugins = { "x", { "y", n = 1.5 } } } }
+    list:add { at = "b/c:3", name = 7, group = group,
+      fields = { name = false, when = 1, rewrite = when } }
     list:add { at = "a:4", fields = "no table" }
     list:add { at = "a:5", name = "/d" }
     assert.equal(4, list.count)
     assert.same({
-      { at = "a:2", name = "GET /a", own_name = "one", when = when, rest = { upstream = "u" },
-        plugins = { "x", { "y", n = 1.5 } } },
-      { at = "b/c:3", name = 7, group = group, own_name = false, rest = {}, plugins = {} },
-      { at = "a:4", rest = "no table", plugins = {} },
-      { at = "a:5", name = "/d", plugins = {} },
+      { at = "a:2", name = "GET /a", group = false, own_name = "one", when = when, rewrite = "/b",
+        rest = { upstream = "u" }, plugins = { "x", { "y", n = 1.5 } } },
+      { at = "b/c:3", name = "7", group = group, own_name = false, when = false, rewrite = false,
+        rest = { name = false, when = 1, rewrite = when }, plugins = {} },
+      { at = "a:4", name = "nil", group = false, own_name = false, when = false, rewrite = false,
+        rest = "no table", plugins = {} },
+      { at = "a:5", name = "/d", group = false, own_name = false, when = false, rewrite = false,
+        plugins = {} },
     }, taken(list))
     assert.is_nil(list:take())
   end)
 
   it("are as their tables were when they were added, and leave them so", function()
     local list, plugin = declarations.new(), { "x", n = 1 }
-    local fields = { host = "a", name = "one", when = function() end, plugins = { plugin } }
+    local fields = { host = "a", name = "one", rewrite = "/b", when = function() end,
+      plugins = { plugin } }
     add(list, fields)
-    assert.equal("one", fields.name)
+    assert.same({ "one", "/b" }, { fields.name, fields.rewrite })
     assert.is_function(fields.when)
     assert.equal(plugin, fields.plugins[1])
     fields.host, plugin.n = "b", 2
