@@ -105,11 +105,14 @@ end
 
 local makers = {}
 
-function makers.relay(self)
+local function relay(self, name, ...)
   local port = ports.free()
-  local child = start(self, "relay", port, { RELAY, tostring(port), tostring(self:origin()) })
+  local child = start(self, name, port, { RELAY, tostring(port), tostring(self:origin()), ... })
   return { pid = child.pid, port = port }
 end
+
+function makers.relay(self) return relay(self, "relay") end
+makers["relay-closes"] = function(self) return relay(self, "relay-closes", "closes") end
 
 function makers.nginx(self) return proxy(self, "nginx", {}) end
 makers["nginx-unbuffered"] = function(self)

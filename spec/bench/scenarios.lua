@@ -80,7 +80,7 @@ local scenarios = {
   },
   {
     name = "connect", what = "a connection for each request", against = "nginx", closes = true,
-    subjects = { NGINX, PLAIN },
+    floor = "relay", subjects = { subject("relay", "relay-closes"), NGINX, PLAIN },
   },
   {
     name = "tls", what = "TLS, 64 connections", against = "nginx",
