@@ -11,12 +11,19 @@ struct library {
 };
 
 static const struct library LIBRARIES[] = {
-    {"moongate.core.body", BODY_LIBRARY},     {"moongate.core.caller", CALLER_LIBRARY},
-    {"moongate.core.digest", DIGEST_LIBRARY}, {"moongate.core.dns", DNS_LIBRARY},
-    {"moongate.core.fetch", FETCH_LIBRARY},   {"moongate.core.file", FILE_LIBRARY},
-    {"moongate.core.flight", FLIGHT_LIBRARY}, {"moongate.core.gather", GATHER_LIBRARY},
-    {"moongate.core.master", MASTER_LIBRARY}, {"moongate.core.password", PASSWORD_LIBRARY},
-    {"moongate.core.store", STORE_LIBRARY},   {"moongate.core.task", TASK_LIBRARY},
+    {"moongate.core.body", BODY_LIBRARY},
+    {"moongate.core.caller", CALLER_LIBRARY},
+    {"moongate.core.digest", DIGEST_LIBRARY},
+    {"moongate.core.dns", DNS_LIBRARY},
+    {"moongate.core.fetch", FETCH_LIBRARY},
+    {"moongate.core.file", FILE_LIBRARY},
+    {"moongate.core.flight", FLIGHT_LIBRARY},
+    {"moongate.core.gather", GATHER_LIBRARY},
+    {"moongate.core.interpreter", INTERPRETER_LIBRARY},
+    {"moongate.core.master", MASTER_LIBRARY},
+    {"moongate.core.password", PASSWORD_LIBRARY},
+    {"moongate.core.store", STORE_LIBRARY},
+    {"moongate.core.task", TASK_LIBRARY},
 };
 
 /* The loader that require calls: the library is its upvalue. */

@@ -17,6 +17,7 @@ extern const luaL_Reg FETCH_LIBRARY[];
 extern const luaL_Reg FILE_LIBRARY[];
 extern const luaL_Reg FLIGHT_LIBRARY[];
 extern const luaL_Reg GATHER_LIBRARY[];
+extern const luaL_Reg INTERPRETER_LIBRARY[];
 extern const luaL_Reg MASTER_LIBRARY[];
 extern const luaL_Reg PASSWORD_LIBRARY[];
 extern const luaL_Reg STORE_LIBRARY[];

@@ -5,6 +5,7 @@ local process = require "spec.support.process"
 -- six, of which some are bad and raise, and says how often something else came of it; each time
 -- the compiler begins anew, something else is compiled.
 local SCRIPT = [[
+require "spec.support.libraries"
 local buffer = require "moongate.string_buffer"
 local BYTES = buffer.encode { 1, 2 }
 
@@ -58,7 +59,7 @@ print(wrong)
 describe("string.buffer", function()
   it("may raise wherever it is called, compiled code included", function()
     local code, out, err = process.run({ "luajit", "-" },
-      { input = SCRIPT, env = { LUA_PATH = "./lua/?.lua;;" } })
+      { input = SCRIPT, env = { LUA_PATH = "./?.lua;./lua/?.lua;;" } })
     assert.equal("", err)
     assert.equal("0\n", out)
     assert.equal(0, code)
