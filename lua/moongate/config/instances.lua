@@ -7,6 +7,7 @@
 local check = require "moongate.config.check"
 local digest = require "moongate.core.digest"
 local edits = require "moongate.edits"
+local interpreter = require "moongate.core.interpreter"
 local plugins = require "moongate.config.plugins"
 
 local instances = {}
@@ -43,6 +44,16 @@ local function new_form(self, plugin)
   return form
 end
 
+local function fill(checked, defaults)
+  for name, default in pairs(defaults) do
+    if checked[name] == nil then checked[name] = default end
+  end
+end
+-- When a plugin has many instances it is not called any more: traces of its loop would go on
+-- through all that comes behind it.
+jit.off(fill)
+local fill_interpreted = interpreter.leave(fill)
+
 -- Makes an instance of options, whose defaults can be read from then on; how it is to be read.
 local function complete(form, checked)
   form.count = form.count + 1
@@ -50,9 +61,7 @@ local function complete(form, checked)
     setmetatable(checked, form.lean_metatable)
     return form.lean_metatable
   end
-  for name, default in pairs(form.defaults) do
-    if checked[name] == nil then checked[name] = default end
-  end
+  fill_interpreted(checked, form.defaults)
   return form.metatable
 end
 
