@@ -9,6 +9,9 @@ local buffer = require "moongate.string_buffer"
 
 local route_declarations = {}
 
+-- Its methods are found once, not for each text.
+local scratch = buffer.new()
+local encode, get = scratch.encode, scratch.get
 -- LuaJIT hashes some of a longer text's bytes, and looks through all texts that differ in others.
 local TEXT_BYTES_MAX = 127
 
@@ -44,12 +47,11 @@ end
 
 -- The text, LONG, or the value itself where it cannot be written.
 local function text_of(self, value)
-  local scratch = self.scratch
-  if not pcall(scratch.encode, scratch, value) then
+  if not pcall(encode, scratch, value) then
     scratch:reset() -- it has begun to write
     return value
   end
-  local text = scratch:get(TEXT_BYTES_MAX + 1)
+  local text = get(scratch, TEXT_BYTES_MAX + 1)
   if #text <= TEXT_BYTES_MAX then return text end
   self.long:put(text, scratch)
   scratch:reset()
@@ -153,8 +155,7 @@ end
 ---@return RouteDeclarations
 function route_declarations.new()
   return setmetatable({
-    count = 0, last = 0, taken = 0, slots = {}, one = { plugins = {} }, scratch = buffer.new(),
-    long = buffer.new(),
+    count = 0, last = 0, taken = 0, slots = {}, one = { plugins = {} }, long = buffer.new(),
   }, Declarations)
 end
 

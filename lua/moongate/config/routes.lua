@@ -15,6 +15,8 @@ local steps = require "moongate.config.steps"
 local string_buffer = require "moongate.string_buffer"
 local values = require "moongate.config.values"
 
+local new_table = require "table.new"
+
 local routes = {}
 
 -- Shared by all that have none: nobody writes to a model.
@@ -103,7 +105,7 @@ end
 local function plugins_of(self, groups, mold, declaration, route)
   local use, odd = self.model.use, mold.fields.plugins
   if declaration.count == 0 and odd == nil and #groups == 0 then return use, true end
-  local list, is_whole = {}, true
+  local list, is_whole = new_table(#use + declaration.count, 0), true
   append(list, use)
   for _, group in ipairs(groups) do
     local added, is_added = steps_of_group(self, group)
