@@ -5,9 +5,8 @@
 -- was written, and what.
 
 local bridge = require "moongate.ffi"
-local build_cache = require "moongate.build_cache"
 local build_consumers = require "moongate.build_consumers"
-local build_deadline = require "moongate.build_deadline"
+local build_routes = require "moongate.build_routes"
 local build_upstreams = require "moongate.build_upstreams"
 local chain = require "moongate.chain"
 local criticality = require "moongate.criticality"
@@ -39,7 +38,7 @@ end
 
 function Builder:begin(object, at)
   C.moon_build_begin(self.generation, object)
-  self.at = at
+  self.at, self.has_last = at, false -- see build_routes.lua
   if at then self:text(C.MOON_BUILD_SOURCE, at) end
 end
 
@@ -140,12 +139,6 @@ local function add_discovery(model)
   end
 end
 
-local function add_conditions(builder, which, conditions)
-  for name, value in pairs(conditions) do
-    builder:pair(which, name, value ~= true and value or nil)
-  end
-end
-
 local function add_instances(builder, plugins)
   for _, step in ipairs(plugins) do
     local plugin = step.plugin
@@ -156,39 +149,18 @@ local function add_instances(builder, plugins)
   end
 end
 
--- What tells a route from others.
-local function describe_pattern(builder, pattern)
-  builder:text(C.MOON_BUILD_ROUTE_NAME, pattern.route.name)
-  builder:text(C.MOON_BUILD_PATH, pattern.path)
-  builder:texts(C.MOON_BUILD_HOST, pattern.hosts)
-  builder:texts(C.MOON_BUILD_METHOD, pattern.methods)
-  add_conditions(builder, C.MOON_BUILD_HEADER, pattern.headers)
-  add_conditions(builder, C.MOON_BUILD_QUERY, pattern.query)
-  builder:text(C.MOON_BUILD_SNI, pattern.sni)
-  builder:number(C.MOON_BUILD_PRIORITY, pattern.priority)
-  builder:number(C.MOON_BUILD_HAS_WHEN, pattern.has_when)
-end
-
-local function describe_route(builder, route, shape)
-  local timeout = route.timeout or {}
-  builder:text(C.MOON_BUILD_REWRITE, route.rewrite)
-  builder:text(C.MOON_BUILD_UPSTREAM_HOST, route.upstream_host)
-  builder:number(C.MOON_BUILD_CLUSTER, builder.clusters[route.upstream])
-  builder:number(C.MOON_BUILD_CONNECT_SECONDS, timeout.connect)
-  builder:number(C.MOON_BUILD_RESPONSE_SECONDS, timeout.response)
-  builder:number(C.MOON_BUILD_BODY_IDLE_SECONDS, timeout.idle)
-  builder:number(C.MOON_BUILD_TOTAL_SECONDS, timeout.total)
-  builder:number(C.MOON_BUILD_RETRIES, route.retries)
-  build_upstreams.describe_breaker(builder, route.breaker)
-  build_upstreams.describe_hedge(builder, route.hedge)
-  build_deadline(builder, route.deadline)
-  builder:number(C.MOON_BUILD_BODY_MAX, route.body_limit)
-  builder:number(C.MOON_BUILD_UPGRADE, route.upgrade)
-  local matters = route.criticality
-  builder:number(C.MOON_BUILD_CRITICALITY, type(matters) == "number" and matters)
-  builder:number(C.MOON_BUILD_CRITICALITY_ASKED, criticality.is_asked(route, builder.model))
-  builder:number(C.MOON_BUILD_PHASES, shape.mask)
-  builder:number(C.MOON_BUILD_CHAIN, shape.number)
+-- What all routes of a shape have in common, whose steps have the same plugins.
+local function traits_of(builder, shape, plugins)
+  local traits = builder.traits[shape]
+  if traits then return traits end
+  traits = { may_cache = false, may_start = false }
+  for _, step in ipairs(plugins) do
+    local plugin = step.plugin
+    traits.may_cache = traits.may_cache or plugin.cache_policy ~= nil
+    traits.may_start = traits.may_start or plugin.start ~= nil or plugin.stop ~= nil
+  end
+  builder.traits[shape] = traits
+  return traits
 end
 
 -- A route that is right in itself: true, or nil and what is in its way.
@@ -197,28 +169,15 @@ local function add_route(builder, pattern, is_admin)
   local ok, shape, array = pcall(builder.chain, route.plugins)
   if not ok then return nil, shape end
   if not is_admin then add_clusters(builder) end
-  local cache_policy, is_conditional = build_cache.add(builder, route)
-  builder:begin(C.MOON_OBJECT_ROUTE, route.at)
-  describe_pattern(builder, pattern)
-  describe_route(builder, route, shape)
-  build_cache.describe(builder, cache_policy, is_conditional)
-  builder:number(C.MOON_BUILD_IS_ADMIN, is_admin)
-  local index, message = builder:finish()
+  local traits = traits_of(builder, shape, route.plugins)
+  local index, message = build_routes.add(builder, pattern, shape, traits.may_cache, is_admin)
   if not index then return nil, message end
   dispatch.add_route(index, shape, array, route.when)
   if criticality.is_asked(route, builder.model) then
     dispatch.add_criticality(index, route.criticality)
   end
-  add_instances(builder, route.plugins)
+  if traits.may_start then add_instances(builder, route.plugins) end
   return true
-end
-
--- When something was wrong already: routes that cannot be told apart are found all the same, and
--- the generation is good for nothing afterwards.
-local function add_pattern(builder, pattern)
-  builder:begin(C.MOON_OBJECT_ROUTE, pattern.route.at)
-  describe_pattern(builder, pattern)
-  return builder:finish()
 end
 
 local function normalise(path)
@@ -268,7 +227,7 @@ local build = {}
 function build.builder(keeps_all)
   local builder = setmetatable({
     generation = bridge.generation, clusters = {}, cluster_count = 0, known = {},
-    cache_policies = {}, chain = chain.maker(), normalise = normalise,
+    cache_policies = {}, traits = {}, last = {}, chain = chain.maker(), normalise = normalise,
     is_plain = function(path) return C.moon_path_is_plain(path, #path) end,
   }, Builder)
   local list = C.moon_inventory_is_wanted(bridge.generation)
@@ -279,7 +238,7 @@ function build.builder(keeps_all)
     start(builder, model)
   end
   function builder.add(pattern)
-    if builder.is_broken then return add_pattern(builder, pattern) end
+    if builder.is_broken then return build_routes.add_pattern(builder, pattern) end
     if builder.shown then builder.shown:add(pattern.route) end
     local ok, wrong = add_route(builder, pattern, false)
     if ok and list then list:route(pattern.route, builder.model) end

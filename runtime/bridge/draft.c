@@ -18,6 +18,7 @@ struct draft *draft_create(void)
 {
     struct draft *draft = mem_zeroed(sizeof(*draft));
     arena_init(&draft->scratch);
+    arena_init(&draft->lists);
     arena_init(&draft->paths);
     draft->object = -1;
     return draft;
@@ -28,6 +29,7 @@ void draft_destroy(struct draft **draft)
     if ((*draft)->explain != NULL)
         explain_clear((*draft)->explain);
     arena_clear(&(*draft)->scratch);
+    arena_clear(&(*draft)->lists);
     arena_clear(&(*draft)->paths);
     free((*draft)->entries);
     free(*draft);
@@ -52,7 +54,7 @@ uint64_t draft_count(const struct draft *draft, int which, uint64_t missing)
 
 struct slice *draft_list(struct draft *draft, int which, size_t *count)
 {
-    struct slice *list = arena_zeroed(&draft->scratch, (draft->entry_count + 1) * sizeof(*list));
+    struct slice *list = arena_zeroed(&draft->lists, (draft->entry_count + 1) * sizeof(*list));
     *count = 0;
     for (size_t i = 0; i < draft->entry_count; i++) {
         if (draft->entries[i].which == which)
@@ -104,7 +106,7 @@ void moon_build_begin(struct generation *generation, int object)
     struct draft *draft = generation->draft;
     assert(draft != NULL);
     arena_reset(&draft->scratch);
-    draft->object = object;
+    draft->object = draft->last_object = object;
     draft->entry_count = 0;
     memset(draft->texts, 0, sizeof(draft->texts));
     memset(draft->has_number, 0, sizeof(draft->has_number));
@@ -211,9 +213,25 @@ double moon_build_finish(struct generation *generation, struct slice *error)
     struct draft *draft = generation->draft;
     assert(draft != NULL && draft->object >= 0 && draft->object < (int)ARRAY_LENGTH(FINISH));
     draft->error = SLICE("");
+    arena_reset(&draft->lists);
     double index = FINISH[draft->object](generation);
     draft->object = -1;
     *error = draft->error;
     priority_give_way();
     return index;
+}
+
+/* NOLINTNEXTLINE(readability-function-size) */
+double moon_build_like_last(struct generation *generation, const char *name, size_t name_length,
+                            const char *path, size_t path_length, const char *source,
+                            size_t source_length, struct slice *error)
+{
+    struct draft *draft = generation->draft;
+
+    assert(draft != NULL && draft->object == -1 && draft->last_object == MOON_OBJECT_ROUTE);
+    draft->object = MOON_OBJECT_ROUTE;
+    draft->texts[MOON_BUILD_ROUTE_NAME] = slice_of(name, name_length);
+    draft->texts[MOON_BUILD_PATH] = slice_of(path, path_length);
+    draft->texts[MOON_BUILD_SOURCE] = slice_of(source, source_length);
+    return moon_build_finish(generation, error);
 }

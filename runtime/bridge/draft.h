@@ -34,8 +34,10 @@ struct draft_route_policy {
 struct explain;
 
 struct draft {
-    int object;                          /* enum moon_object */
+    int object;                          /* enum moon_object; -1: none has begun */
+    int last_object;                     /* that has begun */
     struct arena scratch;                /* reset with each object */
+    struct arena lists;                  /* of what is in scratch, made where it is finished */
     struct arena paths;                  /* of moon_normalise_path */
     struct slice texts[DRAFT_TEXTS_MAX]; /* the last one given of each; start NULL: none */
     double numbers[DRAFT_NUMBERS_MAX];
@@ -62,7 +64,8 @@ struct slice draft_text(const struct draft *draft, int which, struct slice missi
 double draft_number(const struct draft *draft, int which, double missing);
 /* Whole numbers from 0 on. */
 uint64_t draft_count(const struct draft *draft, int which, uint64_t missing);
-/* All entries of that kind, their names or values, as an array in the scratch arena. */
+/* All entries of that kind, their names or values, as an array that is there
+ * until another object is finished. */
 struct slice *draft_list(struct draft *draft, int which, size_t *count);
 
 /* The PEM text that `given` is or that stands in the file of that path; none for none. False with

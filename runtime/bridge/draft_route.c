@@ -33,7 +33,7 @@ static const struct slice *capture_names(struct generation *generation, struct s
 static struct route_condition *conditions(struct draft *draft, int which, size_t *count)
 {
     struct route_condition *list =
-        arena_zeroed(&draft->scratch, (draft->entry_count + 1) * sizeof(*list));
+        arena_zeroed(&draft->lists, (draft->entry_count + 1) * sizeof(*list));
     *count = 0;
     for (size_t i = 0; i < draft->entry_count; i++) {
         if (draft->entries[i].which == DRAFT_PAIR + which)
