@@ -16,9 +16,11 @@ local texts = bridge.new "struct slice[2]"
 local inventory = {}
 
 -- In this order.
-local ROUTE_FIELDS = {
-  "path", "methods", "hosts", "headers", "query", "sni", "when", "priority", "upstream", "rewrite",
-  "upstream_host", "timeout", "deadline", "retries", "breaker", "hedge", "upgrade", "criticality",
+local OWN_FIELDS = { "path", "methods", "when", "rewrite" }
+-- What routes that are written alike have in common (config/route_mold.lua).
+local ALIKE_FIELDS = {
+  "hosts", "headers", "query", "sni", "priority", "upstream", "upstream_host", "timeout",
+  "deadline", "retries", "breaker", "hedge", "upgrade", "criticality",
 }
 local SETTINGS = {
   "workers", "memory", "store", "plans", "log", "resolver", "limits", "shed", "trusted_proxies",
@@ -122,12 +124,22 @@ local function put_step(self, step)
     is_told and step.digest or digest_of_step(self, step))
 end
 
--- What `use` has is told once, and the limit of all bodies, too.
+local function put_alike(self, into, route, model)
+  for _, name in ipairs(ALIKE_FIELDS) do put(self, into, route[name]) end
+  if route.body_limit ~= model.limits.body then put(self, into, route.body_limit) end
+end
+
+-- What `use` has is told once, and the limit of all bodies, too. Routes that are alike come in the
+-- same table.
 ---@param route ModelRoute
 function Inventory:route(route, model)
   local into = self.buffer
-  for _, name in ipairs(ROUTE_FIELDS) do put(self, into, route[name]) end
-  if route.body_limit ~= model.limits.body then put(self, into, route.body_limit) end
+  if route ~= self.last then
+    self.last = route
+    put_alike(self, self.alike:reset(), route, model)
+  end
+  for _, name in ipairs(OWN_FIELDS) do put(self, into, route[name]) end
+  into:putcdata(self.alike:ref())
   for i, step in ipairs(route.plugins) do
     if step ~= model.use[i] then put_step(self, step) end
   end
@@ -218,8 +230,8 @@ end
 ---@return Inventory
 function inventory.new()
   local self = setmetatable({
-    buffer = buffer.new(), step_buffer = buffer.new(), steps = {}, options = {}, plugins = {},
-    lines = {},
+    buffer = buffer.new(), alike = buffer.new(), step_buffer = buffer.new(), steps = {},
+    options = {}, plugins = {}, lines = {},
   }, Inventory)
   function self.put_other(into, value, depth) put_other(self, into, value, depth) end
   return self

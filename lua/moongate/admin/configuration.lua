@@ -113,6 +113,8 @@ end
 ---@class ConfigurationWriter
 ---@field redaction Redaction
 ---@field buffer string.buffer
+---@field last table?             the route of which `alike` has what others have, too
+---@field alike string.buffer
 ---@field known table<table, string>  the JSON of what many routes have in common
 ---@field known_count integer
 local Writer = {}
@@ -139,10 +141,10 @@ function Writer:put_common(one, show)
   self.buffer:put(text)
 end
 
-function Writer:put_field(name, value)
+local function put_field(into, name, value)
   if value == nil then return end
-  self.buffer:put(',"', name, '":')
-  json_buffer.put(self.buffer, value)
+  into:put(',"', name, '":')
+  json_buffer.put(into, value)
 end
 
 function Writer:put_steps(steps)
@@ -154,39 +156,47 @@ function Writer:put_steps(steps)
   self.buffer:put "]"
 end
 
-local function as_it_is(_, value) return value end
-
 local function shown_criticality(given)
   return type(given) == "function" and "function" or given
 end
 
--- Field by field: a table for each of a hundred thousand routes would be the most of it.
+-- What routes that are written alike have in common (config/route_mold.lua).
+local function put_alike(into, redaction, route)
+  put_field(into, "timeout", route.timeout)
+  put_field(into, "hosts", redaction:list(route.hosts))
+  put_field(into, "headers", redaction:value(route.headers))
+  put_field(into, "query", redaction:value(route.query))
+  put_field(into, "sni", route.sni)
+  put_field(into, "priority", route.priority)
+  put_field(into, "upstream", redaction:value(route.upstream))
+  put_field(into, "upstream_host", redaction:value(route.upstream_host))
+  put_field(into, "deadline", route.deadline)
+  put_field(into, "retries", route.retries)
+  put_field(into, "breaker", route.breaker)
+  put_field(into, "hedge", route.hedge)
+  put_field(into, "criticality", shown_criticality(route.criticality))
+  put_field(into, "body_limit", route.body_limit)
+  put_field(into, "upgrade", route.upgrade)
+end
+
+-- Field by field: a table for each of a hundred thousand routes would be the most of it. Those that
+-- are alike come in the same table.
 function Writer:put_route(route)
-  local redaction = self.redaction
-  self.buffer:put '{"timeout":'
-  self:put_common(route.timeout, as_it_is)
-  self:put_field("name", redaction:value(route.name))
-  self:put_field("at", route.at)
-  self:put_field("methods", json.array(route.methods))
-  self:put_field("path", route.path)
-  self:put_field("hosts", redaction:list(route.hosts))
-  self:put_field("headers", redaction:value(route.headers))
-  self:put_field("query", redaction:value(route.query))
-  self:put_field("sni", route.sni)
-  self:put_field("conditional", route.when ~= nil)
-  self:put_field("priority", route.priority)
-  self:put_field("upstream", redaction:value(route.upstream))
-  self:put_field("rewrite", redaction:value(route.rewrite))
-  self:put_field("upstream_host", redaction:value(route.upstream_host))
-  self:put_field("deadline", route.deadline)
-  self:put_field("retries", route.retries)
-  self:put_field("breaker", route.breaker)
-  self:put_field("hedge", route.hedge)
-  self:put_field("criticality", shown_criticality(route.criticality))
-  self:put_field("body_limit", route.body_limit)
-  self:put_field("upgrade", route.upgrade)
+  local into = self.buffer
+  if route ~= self.last then
+    self.last = route
+    put_alike(self.alike:reset(), self.redaction, route)
+  end
+  into:put '{"name":'
+  json_buffer.put(into, self.redaction:value(route.name))
+  put_field(into, "at", route.at)
+  put_field(into, "methods", json.array(route.methods))
+  put_field(into, "path", route.path)
+  put_field(into, "conditional", route.when ~= nil)
+  put_field(into, "rewrite", self.redaction:value(route.rewrite))
+  into:putcdata(self.alike:ref())
   self:put_steps(route.plugins)
-  self.buffer:put "}"
+  into:put "}"
 end
 
 function Writer:add(route)
@@ -229,8 +239,8 @@ function configuration.writer(model)
   local redaction = redact.with(model.secrets or {})
   local into = buffer.new()
   into:put '{"routes":['
-  return setmetatable({ redaction = redaction, buffer = into, separator = "\n", known = {},
-    known_count = 0, has_consumers = false }, Writer)
+  return setmetatable({ redaction = redaction, buffer = into, alike = buffer.new(),
+    separator = "\n", known = {}, known_count = 0, has_consumers = false }, Writer)
 end
 
 return configuration
