@@ -1,8 +1,8 @@
 /*
  * libraries — the C-API libraries that Lua finds as "moongate.core.NAME".
  *
- * Only functions that wait are written so (see task.h), or that go through tables of Lua; what else
- * answers at once is declared in abi.h.
+ * Only functions that wait are written so (see task.h), that go through tables of Lua, or that call
+ * functions of Lua; what else answers at once is declared in abi.h.
  * A library is an array of functions in a file of its own and one row in libraries.c.
  */
 #pragma once
