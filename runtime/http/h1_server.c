@@ -55,13 +55,25 @@ void h1_server_close(struct h1_server *server, enum fault fault)
         server->session.events->on_closed(server->session.data);
 }
 
+/*
+ * That the client has said nothing behind the request that was its last: closing with bytes unread
+ * is a reset, which throws away what the kernel has not sent yet. Who is not read is asked; one who
+ * has left has said all as well.
+ */
+static bool has_said_all(const struct h1_server *server)
+{
+    char more[512];
+
+    if (server->step != H1_SERVER_WAIT || server->is_refused || buffer_length(&server->input) > 0)
+        return false;
+    return !server->is_read_paused || stream_read(server->transport, more, sizeof(more)) <= 0;
+}
+
 void h1_server_linger(struct h1_server *server)
 {
     if (server->step == H1_SERVER_CLOSED)
         return;
-    bool nothing_may_come =
-        server->has_ended_input || (server->step == H1_SERVER_WAIT && !server->is_refused &&
-                                    buffer_length(&server->input) == 0);
+    bool nothing_may_come = server->has_ended_input || has_said_all(server);
     h1_server_body_clear(server);
     buffer_clear(&server->input);
     if (nothing_may_come) { /* closing says goodbye as well */

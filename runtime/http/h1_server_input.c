@@ -350,9 +350,9 @@ void h1_server_read_again(struct h1_server *server)
 }
 
 /*
- * A client that wants the connection closed after the answer has said all that it will say. Its
- * socket is watched, for a client that leaves, only once the loop comes to rest or the answer is
- * long in coming: most are closed before that, and epoll never gets to know them.
+ * A client whose request is the last has hardly more to say. Its socket is watched, for a client
+ * that leaves, only once the loop comes to rest or the answer is long in coming: most are closed
+ * before that, and epoll never gets to know them. h1_server_linger() asks for what it says yet.
  */
 static void watch_at_leisure(struct h1_server *server)
 {

@@ -146,7 +146,7 @@ describe("a request", function()
     end)
   end
 
-  it("takes five calls on a connection of its own, if it is there as that is accepted", function()
+  it("takes six calls on a connection of its own, if it is there as that is accepted", function()
     local pid, own = moongate:worker_pids()[1], {}
     local counts = calls_during(function()
       system.kill(pid, system.SIGSTOP)
@@ -162,9 +162,11 @@ describe("a request", function()
     end)
     for _, client in ipairs(own) do client:close() end
     assert.is_true(counts.accept4 >= CONNECTIONS, "strace missed some")
-    for _, name in ipairs { "accept4", "recvfrom", "sendto", "shutdown", "close" } do
+    -- It is read, and asked at the end whether there is more.
+    local each = { accept4 = 1, recvfrom = 2, sendto = 1, shutdown = 1, close = 1 }
+    for name, number in pairs(each) do
       -- A timer may write to the log or read a file meanwhile.
-      assert.is_true(counts[name] <= CONNECTIONS + 4, name .. " " .. counts[name])
+      assert.is_true(counts[name] <= number * CONNECTIONS + 4, name .. " " .. counts[name])
     end
     assert.is_true((counts.epoll_ctl or 0) <= 4, (counts.epoll_ctl or 0) .. " epoll_ctl")
   end)

@@ -330,6 +330,63 @@ describe("an exchange whose client leaves", function()
   end
 end)
 
+describe("an exchange whose client says more behind its last request", function()
+  after_each(function()
+    gateway.stop_all()
+    peer.stop_all()
+  end)
+
+  local LAST = {
+    ["HTTP/1.1"] = "GET /bytes/50000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ["HTTP/1.0"] = "GET /bytes/50000 HTTP/1.0\r\n\r\n",
+  }
+
+  local SPIN = [[
+    local moongate = require "moongate"
+    local spin = { summary = "keeps the worker busy", options = {} }
+    function spin:respond()
+      local over = os.clock() + 0.5
+      while os.clock() < over do end
+      return moongate.reply.text(200, "over")
+    end
+    return spin
+  ]]
+
+  -- Such a connection is not watched before the worker comes to rest.
+  local function answer_of_busy_worker(request)
+    local origin = peer.start()
+    local self = gateway.start { files = { ["plugins/spin.lua"] = SPIN }, config = ([[
+      listen "127.0.0.1:0"
+      upstream "origin" { "%s" }
+      route "/{rest*}" { upstream = "origin" }
+      route "/busy" { plugins = { "spin" } }
+    ]]):format(origin.url) }
+    assert.equal(200, http.request(self.port, { path = "/bytes/1" }).status) -- connects
+    local worker = self:worker_pids()[1]
+    system.kill(worker, system.SIGSTOP)
+    wait.that(function() return system.read_file(("/proc/%d/stat"):format(worker)):find "%) T" end)
+    local client = http.connect(self.port, { receive_buffer = 2048 })
+    client:send(request)
+    local busy = http.connect(self.port)
+    busy:send(http.format { path = "/busy" })
+    system.kill(worker, system.SIGCONT)
+    origin:wait_for_requests(2)
+    client:send(http.format { path = "/bytes/2" })
+    assert.equal("over", busy:read_response().body)
+    local answer, how = client:read_until_close()
+    client:close()
+    busy:close()
+    return #answer:match "\r\n\r\n(.*)$", how
+  end
+
+  for version, request in pairs(LAST) do
+    it("has its whole answer: " .. version, function()
+      local length, how = answer_of_busy_worker(request)
+      assert.same({ 50000, "closed" }, { length, how })
+    end)
+  end
+end)
+
 describe("a tunnel", function()
   local function start(handler)
     local origin = peer.start(handler)
