@@ -6,12 +6,6 @@
 #include <errno.h>
 #include <sched.h>
 #include <sys/resource.h>
-#include <time.h>
-
-#include "base/clock.h"
-
-/* How long others may have to wait. */
-#define STRETCH_SECONDS 0.00025
 
 /* Each step is a factor of 1.25. */
 #define LOW_NICE 15
@@ -53,24 +47,6 @@ double priority_patience(double cpu_seconds)
     if (seconds < PRIORITY_PATIENCE_SECONDS_MIN)
         return PRIORITY_PATIENCE_SECONDS_MIN;
     return seconds < PRIORITY_PATIENCE_SECONDS_MAX ? seconds : PRIORITY_PATIENCE_SECONDS_MAX;
-}
-
-static bool is_behind_others(void)
-{
-    return sched_getscheduler(0) == SCHED_IDLE || getpriority(PRIO_PROCESS, 0) >= LOW_NICE;
-}
-
-/* The kernel makes 50 us of the nanosecond. */
-void priority_give_way(void)
-{
-    static const struct timespec MOMENT = {.tv_nsec = 1};
-    static _Thread_local double since;
-
-    if (clock_monotonic() - since < STRETCH_SECONDS)
-        return;
-    if (is_behind_others())
-        nanosleep(&MOMENT, NULL);
-    since = clock_monotonic();
 }
 
 void priority_lower(pid_t thread)

@@ -22,13 +22,6 @@ bool priority_may_go_back(void);
 double priority_patience(double cpu_seconds);
 /* Of a thread, or of a process that has one alone; 0: the calling thread. */
 void priority_set_idle(pid_t thread, bool is_idle);
-/*
- * For a thread that takes the processor for long, often: one that is idle, or lowered, sleeps for a
- * moment every quarter of a millisecond; others do nothing. While it runs, its processor is not out
- * of work, so the kernel does not fetch what waits for another one until the next tick; when it
- * sleeps, the kernel does.
- */
-void priority_give_way(void);
 /* For good, where it could not go back from being idle: it has a thirtieth of the weight of others.
  */
 void priority_lower(pid_t thread);

@@ -8,7 +8,6 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "base/priority.h"
 #include "bridge/exports.h"
 
 _Static_assert((int)MOON_BUILD_CACHE_TAGS < DRAFT_TEXTS_MAX, "a text has its place");
@@ -217,7 +216,6 @@ double moon_build_finish(struct generation *generation, struct slice *error)
     double index = FINISH[draft->object](generation);
     draft->object = -1;
     *error = draft->error;
-    priority_give_way();
     return index;
 }
 

@@ -10,7 +10,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/priority.h"
 #include "bridge/libraries.h"
 #include "bridge/modules.h"
 
@@ -91,7 +90,7 @@ void vm_collect_late(lua_State *vm)
 static void end_cycle(lua_State *vm)
 {
     while (lua_gc(vm, LUA_GCSTEP, 0) == 0)
-        priority_give_way();
+        continue;
 }
 
 /* Moves the witness from the registry to the stack, in a table that does not keep it. */
