@@ -4,6 +4,7 @@
 -- no load.
 
 local caller = require "moongate.core.caller"
+local copy = require "moongate.config.copy"
 local declarations = require "moongate.config.declarations"
 local disk = require "moongate.config.disk"
 local files = require "moongate.config.files"
@@ -31,19 +32,13 @@ local environment = {}
 ---@field secrets table<string, true>  texts that came from `env` and `file`
 ---@field is_broken boolean?         a file could not be read to its end
 
-local function safe_copy(library)
-  local copy = {}
-  for name, value in pairs(library) do copy[name] = value end
-  return copy
-end
-
 local function harmless()
-  local text = safe_copy(string)
+  local text = copy(string)
   text.dump = nil
   return {
     assert = assert, error = error, ipairs = ipairs, next = next, pairs = pairs,
     select = select, tonumber = tonumber, tostring = tostring, type = type, unpack = unpack,
-    string = text, table = safe_copy(table), math = safe_copy(math),
+    string = text, table = copy(table), math = copy(math),
     os = { time = os.time, date = os.date },
   }
 end

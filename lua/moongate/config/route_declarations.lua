@@ -6,6 +6,7 @@
 -- operator's tables afterwards does not matter. What has functions in it stays a table.
 
 local buffer = require "moongate.string_buffer"
+local copy = require "moongate.config.copy"
 
 local route_declarations = {}
 
@@ -68,12 +69,6 @@ end
 local function text_of_fields(self, fields)
   if next(fields) == nil then return EMPTY end
   return type(fields.criticality) == "function" and fields or text_of(self, fields)
-end
-
-local function copy(fields)
-  local fresh = {}
-  for key, value in pairs(fields) do fresh[key] = value end
-  return fresh
 end
 
 -- Of fields that are a table. It is the operator's: what is taken out is put back.

@@ -6,6 +6,7 @@
 local aim = require "moongate.aim"
 local below = require "moongate.below"
 local check = require "moongate.config.check"
+local copy = require "moongate.config.copy"
 local path_pattern = require "moongate.path_pattern"
 local route_mold = require "moongate.config.route_mold"
 local route_signature = require "moongate.route_signature"
@@ -142,12 +143,6 @@ local function signature_of(called, groups, report)
     return NONE, "/"
   end
   return methods, groups == NONE and path or prefix_of(groups) .. path
-end
-
-local function copy(map)
-  local fresh = {}
-  for key, value in pairs(map) do fresh[key] = value end
-  return fresh
 end
 
 ---@class RouteReader
