@@ -15,8 +15,12 @@ local process = {}
 
 local O_RDONLY, O_WRONLY_CREATE_APPEND = 0, 1 + 64 + 1024
 
+-- The texts that arrays of C point into: they are collected with the arrays, not before.
+local pointed_at = setmetatable({}, { __mode = "k" })
+
 local function strings(list)
   local array = ffi.new("char *[?]", #list + 1)
+  pointed_at[array] = list
   for i, text in ipairs(list) do array[i - 1] = ffi.cast("char *", text) end
   return array
 end
