@@ -260,11 +260,10 @@ end
 ---@param given table
 ---@param report fun(message: string)
 ---@param prefix string?  how the table is called in messages: "timeout" gives "timeout.connect"
----@param into table?  empty: what is returned, instead of a new one
 ---@return table checked  what was right, with defaults
-function check.options(options, given, report, prefix, into)
+function check.options(options, given, report, prefix)
   local form = prepared[options] or prepare(options)
-  local checked = into or new_table(0, form.room)
+  local checked = new_table(0, form.room)
   given_of(options, form, given, report, prefix, NONE, checked)
   fill(checked, form, given)
   return checked

@@ -1,4 +1,4 @@
---- declarations: what `route` or `consumer` said, kept as bytes until somebody reads it.
+--- declarations: what `consumer` said, kept as bytes until somebody reads it.
 --
 -- A hundred thousand of them in tables are a heap that each turn of the garbage collector walks
 -- through; as bytes they are a fifth as large, and one object. What has functions in it stays a
@@ -10,10 +10,8 @@ local declarations = {}
 
 -- Written as numbers; a name that is not among them costs its length.
 local NAMES = {
-  "upstream", "plugins", "host", "rewrite", "timeout", "name", "headers", "query", "when",
-  "priority", "retries", "limit", "window", "by", "header", "connect", "response",
-  "total", "set_headers", "remove_headers", "format", "path", "status", "body", "keys", "groups",
-  "plan", "passwords", "tags", "roles", "scopes", "expires",
+  "keys", "passwords", "username", "hmac_secrets", "certificates", "jwt_keys", "groups", "roles",
+  "scopes", "plan", "tags", "id", "expires",
 }
 
 ---@class Declarations
