@@ -204,7 +204,7 @@ end
 local function fill_response(instance, response)
   local form, changes = changes_of(response)
   if response.status then
-    changes = { unpack(changes) }
+    if changes == NONE then changes = new_table(1, 0) end
     changes[form.number + 1] = { "status", response.status }
     instance.status = response.status
   end
