@@ -5,6 +5,10 @@
 
 #include <endian.h>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "base/json_number.h"
 
 /* So long that one without an exponent may be larger than a double. */
@@ -90,32 +94,86 @@ static bool take_escape(struct json_syntax *reader)
 
 typedef unsigned char octets __attribute__((vector_size(16)));
 
-/* Which of sixteen bytes are not what stands for itself in a string. */
-static octets special_of(const char *at)
+#if defined(__SSE2__)
+static octets smaller_of(octets one, octets other)
 {
-    octets text;
-    memcpy(&text, at, sizeof(text));
-    return (octets)((text == '"') | (text == '\\') | (text < ' '));
+    return (octets)_mm_min_epu8((__m128i)one, (__m128i)other);
 }
 
-/* How many of sixteen come before the first that is not 0. */
-static size_t zeros_before(octets bytes)
+/* How many of sixteen, each of which is 0 or FF, come before the first that is not 0. */
+static unsigned zeros_before(octets bytes)
+{
+    return (unsigned)__builtin_ctz((unsigned)_mm_movemask_epi8((__m128i)bytes) | 1u << 16);
+}
+
+/* Whether one of them has its top bit set. */
+static bool has_top_bit(octets bytes)
+{
+    return _mm_movemask_epi8((__m128i)bytes) != 0;
+}
+#else
+static octets smaller_of(octets one, octets other)
+{
+    octets is_smaller = (octets)(one < other);
+    return (one & is_smaller) | (other & ~is_smaller);
+}
+
+static unsigned zeros_before(octets bytes)
 {
     uint64_t halves[2];
 
     memcpy(halves, &bytes, sizeof(halves));
     if (halves[0] != 0)
-        return (size_t)__builtin_ctzll(le64toh(halves[0])) / 8;
-    return halves[1] != 0 ? 8 + (size_t)__builtin_ctzll(le64toh(halves[1])) / 8 : sizeof(octets);
+        return (unsigned)__builtin_ctzll(le64toh(halves[0])) / 8;
+    return halves[1] != 0 ? 8 + (unsigned)__builtin_ctzll(le64toh(halves[1])) / 8 : 16;
 }
 
-/* Whether all of 64 bytes stand for themselves. */
-static bool are_plain(const char *at)
+static bool has_top_bit(octets bytes)
+{
+    uint64_t halves[2];
+
+    memcpy(halves, &bytes, sizeof(halves));
+    return ((halves[0] | halves[1]) & 0x8080808080808080u) != 0;
+}
+#endif
+
+static octets octets_at(const char *at)
+{
+    octets text;
+    memcpy(&text, at, sizeof(text));
+    return text;
+}
+
+/* Puts the quote right above the control characters: up to 20 there are they and it alone. */
+static octets quote_lowered(octets text)
+{
+    return text ^ 2;
+}
+
+static octets are_low(octets lowered)
+{
+    return (octets)(smaller_of(lowered, (octets){0} + 0x20) == lowered);
+}
+
+/* Which of sixteen bytes are not what stands for itself in a string. */
+static octets special_of(octets text)
+{
+    return are_low(quote_lowered(text)) | (octets)(text == '\\');
+}
+
+/* Whether all of 64 bytes stand for themselves; their bits are added to `*seen`. */
+static bool are_plain(const char *at, octets *seen)
 {
     const size_t step = sizeof(octets);
-    octets one = special_of(at) | special_of(at + step);
-    octets other = special_of(at + 2 * step) | special_of(at + 3 * step);
-    return zeros_before(one | other) == step;
+    octets first = octets_at(at), second = octets_at(at + step);
+    octets third = octets_at(at + 2 * step), fourth = octets_at(at + 3 * step);
+    octets lowest = smaller_of(smaller_of(quote_lowered(first), quote_lowered(second)),
+                               smaller_of(quote_lowered(third), quote_lowered(fourth)));
+    octets slashes =
+        (octets)((first == '\\') | (second == '\\') | (third == '\\') | (fourth == '\\'));
+
+    *seen |= first | second | third | fourth;
+    return !has_top_bit(are_low(lowest) | slashes);
 }
 
 /* Over what stands for itself in a string, 64 bytes at once, then sixteen; at the end of the text
@@ -124,15 +182,19 @@ static void skip_plain(struct json_syntax *reader)
 {
     const char *at = reader->text.start + reader->at;
     const char *end = reader->text.start + reader->text.length;
-    size_t plain = sizeof(octets);
+    unsigned plain = sizeof(octets);
+    octets seen = {0};
 
-    while ((size_t)(end - at) >= 4 * sizeof(octets) && are_plain(at))
+    while ((size_t)(end - at) >= 4 * sizeof(octets) && are_plain(at, &seen))
         at += 4 * sizeof(octets);
     while (plain == sizeof(octets) && (size_t)(end - at) >= sizeof(octets)) {
-        plain = zeros_before(special_of(at));
+        octets text = octets_at(at);
+        seen |= text;
+        plain = zeros_before(special_of(text));
         at += plain;
     }
     reader->at = (size_t)(at - reader->text.start);
+    reader->may_pass_ascii |= has_top_bit(seen);
 }
 
 static bool take_string(struct json_syntax *reader)
@@ -143,6 +205,7 @@ static bool take_string(struct json_syntax *reader)
     while (peek(reader) >= ' ') {
         if (take(reader, '"'))
             return true;
+        reader->may_pass_ascii |= peek(reader) > 0x7f;
         if (!take(reader, '\\'))
             reader->at++;
         else if (!take_escape(reader))
@@ -253,6 +316,7 @@ enum json_syntax_verdict json_syntax_continue(struct json_syntax *syntax, size_t
     size_t from = syntax->at;
     bool is_over = false, fits = true;
 
+    syntax->may_pass_ascii = false;
     while (fits && !is_over) {
         bool is_complete;
         if (syntax->at - from >= bytes)

@@ -24,6 +24,7 @@ struct json_syntax {
     unsigned depth;
     uint64_t is_object[JSON_SYNTAX_DEPTH_MAX / 64];
     bool takes_any_number; /* for who passes the text on: no matter what a double can be */
+    bool may_pass_ascii;   /* false: what was looked at last is ASCII, so it is UTF-8 */
 };
 
 enum json_syntax_verdict { JSON_SYNTAX_FITS, JSON_SYNTAX_FAILS, JSON_SYNTAX_GOES_ON };
