@@ -4,6 +4,7 @@
 #include "bridge/inheritance.h"
 
 #include "bridge/decision.h"
+#include "bridge/gather.h"
 #include "bridge/generation_clusters.h"
 #include "gateway/gateway.h"
 
@@ -76,13 +77,22 @@ static void take_cluster(struct exchange *exchange)
     exchange->cluster = found >= 0 ? heir->clusters[found].cluster : NULL;
 }
 
+/* What the ancestor's memory has. */
+static void forget_memory(struct decision *decision)
+{
+    decision->consumer = SLICE_NONE;
+    if (decision->gather != NULL)
+        gather_clear(decision->gather);
+    decision->gather = NULL;
+}
+
 static void take(struct exchange *exchange, struct generation *heir)
 {
     struct generation *ancestor = exchange->generation;
 
     decision_forget_state(exchange);
     if (exchange->task != NULL)
-        decision_of(exchange)->consumer = SLICE_NONE; /* the ancestor's memory has it */
+        forget_memory(decision_of(exchange));
     /* What plugins have set may be texts of the ancestor; the log reads it. */
     headers_keep(&exchange->response->headers, &exchange->arena);
     exchange->generation = generation_acquire(heir);
