@@ -143,6 +143,7 @@ end
 ---@field number integer      of the chain, for routes that have it
 ---@field tally_step integer?  see native.lua
 ---@field edit_steps ChainStep[]?  likewise
+---@field answers_alone boolean  likewise
 ---@field body_steps integer[] steps with response_body
 ---@field body_mark integer?   of the last of them, which is the first that runs
 ---@field request function?   one function for each phase that some step takes part in
@@ -154,7 +155,7 @@ end
 
 local function make_shape(steps)
   local shape = { mask = 0, names = {}, body_steps = {}, tally_step = native.tally_step(steps),
-    edit_steps = native.edit_steps(steps) }
+    edit_steps = native.edit_steps(steps), answers_alone = native.answers_alone(steps) }
   for _, step in ipairs(steps) do
     shape.mask = bit.bor(shape.mask, step.mask)
     shape.names[step.index] = step.name

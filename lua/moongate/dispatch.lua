@@ -108,6 +108,7 @@ local function decide(handle, state, route)
     error("the plugin returned what is no reply (see moongate.reply)", 0)
   end
   reply.hand_over(handle, verdict)
+  if verdict.gathered == "" and shape.answers_alone then C.moon_gathered_keep(handle) end
   return ANSWER
 end
 

@@ -1,5 +1,7 @@
 --- native: which phases of a chain C runs by itself, without Lua.
 --
+-- The request phase, where all that is done is to put together what parts of an answer say
+-- (runtime/bridge/gather_answer.h).
 -- The log phase, where it is the one step of a plugin that only counts (runtime/bridge/tally.h).
 -- The response phase, where all of its steps say what they change (edits.lua,
 -- runtime/bridge/edits.h). Lua runs them until it has told C what they are, which it does when a
@@ -19,6 +21,21 @@ local native = {}
 ---@field plugin Plugin
 ---@field mask integer       phases it takes part in
 ---@field condition integer?
+
+--- Whether each request is answered by the same step, and nothing is done before that.
+---@param steps ChainStep[]
+---@return boolean
+function native.answers_alone(steps)
+  local found = false
+  for _, step in ipairs(steps) do
+    if bit.band(step.mask, C.MOON_PHASE_REQUEST) ~= 0 then return false end
+    if bit.band(step.mask, C.MOON_PHASE_RESPOND) ~= 0 then
+      if found or step.condition then return false end
+      found = true
+    end
+  end
+  return found
+end
 
 ---@param steps ChainStep[]
 ---@return integer?  the one step of the log phase, from 0

@@ -54,6 +54,7 @@ end
 ---@return ffi.cdata*
 function plan.of(self)
   local made = C.moon_gather_plan(bridge.generation, #self.ordered)
+  if self.is_simple then C.moon_gather_plan_whole(made) end
   for _, name in ipairs(self.forwarded) do C.moon_gather_plan_forward(made, name, #name) end
   for i, one in ipairs(self.ordered) do
     add_part(made, i - 1, one, self.dependents[one.name] ~= nil)

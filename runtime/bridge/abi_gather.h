@@ -37,6 +37,9 @@ enum moon_gather_number {
     MOON_GATHER_INTEREST, /* enum moon_gather_interest */
     MOON_GATHER_IS_FIXED  /* asked in the same way each time */
 };
+/* Where all parts have values, the document is made of them as they are, and nothing else is done.
+ */
+void moon_gather_plan_whole(struct gather_plan *plan);
 /* False when there is no such target. */
 bool moon_gather_plan_number(struct gather_plan *plan, uint32_t place, int which, double value);
 
@@ -45,7 +48,7 @@ bool moon_gather_plan_number(struct gather_plan *plan, uint32_t place, int which
 /*
  * Parts that are fixed are asked at once, all others when it is said. After `seconds` what has not
  * ended fails. core.gather.wait() sends what has been asked for. False when a field to forward is
- * not what a request may have.
+ * not what a request may have. Nothing where C has asked already (gather_answer.h).
  */
 bool moon_gather_begin(struct exchange *exchange, struct gather_plan *plan, double seconds);
 void moon_gather_ask(struct exchange *exchange, uint32_t place);
@@ -86,3 +89,9 @@ void moon_gather_stop(struct exchange *exchange);
  * members. After moon_answer_begin().
  */
 void moon_answer_gathered(struct exchange *exchange, const char *more, size_t length);
+/*
+ * The answer that has been handed over is what each request of the exchange's route gets, where all
+ * parts have values and the plan is whole: C gives it by itself from now on (gather_answer.h).
+ * Nothing else may take part in the route's request phase.
+ */
+void moon_gathered_keep(struct exchange *exchange);

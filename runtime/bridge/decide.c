@@ -13,6 +13,7 @@
 #include "bridge/decision.h"
 #include "bridge/edits.h"
 #include "bridge/gather.h"
+#include "bridge/gather_answer.h"
 #include "bridge/tally.h"
 #include "gateway/exchange_deadline.h"
 
@@ -143,6 +144,20 @@ static void run_request(struct exchange *exchange, enum generation_function whic
     start_task(decision, WORKER_PHASE_REQUEST, 2, on_request_ended);
 }
 
+/* All parts of its answer have ended, or one has failed that it cannot do without. */
+static void on_settled(struct exchange *exchange)
+{
+    struct generation *generation = generation_acquire(exchange->generation);
+
+    if (gather_answer_end(exchange)) {
+        struct reply reply = decision_reply(decision_of(exchange));
+        exchange_reply(exchange, &reply);
+    } else {
+        run_request(exchange, GENERATION_REQUEST, ROUTE_FOUND);
+    }
+    generation_release(&generation);
+}
+
 static bool asks_criticality(const struct exchange *exchange)
 {
     return exchange->route->is_criticality_asked &&
@@ -158,10 +173,10 @@ static void begin_request(struct exchange *exchange)
         run_request(exchange, GENERATION_WEIGH, ROUTE_FOUND);
     else if (decision_sheds(exchange, exchange->route->criticality))
         exchange_fail(exchange, FAULT_SHED);
-    else if ((exchange->phases & (ROUTE_REQUEST | ROUTE_RESPOND)) != 0)
-        run_request(exchange, GENERATION_REQUEST, ROUTE_FOUND);
-    else
+    else if ((exchange->phases & (ROUTE_REQUEST | ROUTE_RESPOND)) == 0)
         exchange_forward(exchange);
+    else if (!gather_answer_begin(exchange, on_settled))
+        run_request(exchange, GENERATION_REQUEST, ROUTE_FOUND);
 }
 
 static void decide_request(struct exchange *exchange)
@@ -298,8 +313,11 @@ static void decide_log(struct exchange *exchange)
 static void decide_cancel(struct exchange *exchange)
 {
     struct decision *decision = exchange->task;
-    if (decision != NULL && decision->task != NULL)
+    if (decision == NULL)
+        return;
+    if (decision->task != NULL)
         task_cancel(&decision->task);
+    gather_answer_cancel(decision);
 }
 
 static void decide_acquire(struct exchange *exchange)

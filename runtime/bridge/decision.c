@@ -17,15 +17,14 @@ static void join_sample(struct decision *decision)
     decision->ledger.clock_ns = sampler->clock_ns;
 }
 
-struct decision *decision_of(struct exchange *exchange)
+struct decision *decision_create(struct exchange *exchange)
 {
-    if (exchange->task == NULL) {
-        struct decision *decision = arena_zeroed(&exchange->arena, sizeof(*decision));
-        decision->exchange = exchange;
-        join_sample(decision);
-        exchange->task = decision;
-    }
-    return exchange->task;
+    struct decision *decision = arena_zeroed(&exchange->arena, sizeof(*decision));
+
+    decision->exchange = exchange;
+    join_sample(decision);
+    exchange->task = decision;
+    return decision;
 }
 
 struct reply decision_reply(struct decision *decision)

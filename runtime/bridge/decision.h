@@ -33,8 +33,15 @@ struct decision {
     unsigned held_parts;        /* bits of what Lua keeps for the slot and may be large */
 };
 
+/* For decision_of(). */
+struct decision *decision_create(struct exchange *exchange);
+
 /* Made at the first call. */
-struct decision *decision_of(struct exchange *exchange);
+static inline struct decision *decision_of(struct exchange *exchange)
+{
+    return exchange->task != NULL ? (struct decision *)exchange->task : decision_create(exchange);
+}
+
 /* The reply that Lua handed over; in the exchange's arena. */
 struct reply decision_reply(struct decision *decision);
 

@@ -18,12 +18,12 @@ static struct gather_place *place_of(struct exchange *exchange, uint32_t place)
     return &gather->places[place];
 }
 
-/* NULL before there is one. */
-static const struct response *response_of(struct exchange *exchange, uint32_t place)
+/* What has been answered; NULL before. */
+static const struct fetch *answered(struct exchange *exchange, uint32_t place)
 {
     const struct gather_ask *ask = place_of(exchange, place)->ask;
     bool is_there = ask != NULL && ask->has_ended && ask->fault == FAULT_NONE;
-    return is_there ? ask->fetch.response : NULL;
+    return is_there && ask->fetch.response != NULL ? &ask->fetch : NULL;
 }
 
 int moon_gather_outcome(struct exchange *exchange, uint32_t place)
@@ -39,8 +39,8 @@ uint32_t moon_gather_failures(struct exchange *exchange)
 
 int moon_gather_status(struct exchange *exchange, uint32_t place)
 {
-    const struct response *response = response_of(exchange, place);
-    return response != NULL ? response->status : 0;
+    const struct fetch *fetch = answered(exchange, place);
+    return fetch != NULL ? fetch->response->status : 0;
 }
 
 bool moon_gather_has_body(struct exchange *exchange, uint32_t place)
@@ -52,11 +52,11 @@ bool moon_gather_has_body(struct exchange *exchange, uint32_t place)
 bool moon_gather_header(struct exchange *exchange, uint32_t place, const char *name, size_t length,
                         struct slice *value)
 {
-    const struct response *response = response_of(exchange, place);
+    const struct fetch *fetch = answered(exchange, place);
 
-    if (response == NULL)
+    if (fetch == NULL)
         return false;
-    *value = headers_joined(&response->headers, &exchange->arena, exports_slice(name, length));
+    *value = headers_joined(fetch_fields(fetch), &exchange->arena, exports_slice(name, length));
     return value->start != NULL;
 }
 

@@ -10,16 +10,18 @@
 /* A body is handed over in pieces of this size. */
 #define PIECE_BYTES 65536
 
+const struct request FETCH_REQUEST = {
+    .scheme = SLICE("http"),
+    .minor_version = 1,
+    .content_length = MESSAGE_LENGTH_UNKNOWN,
+};
+
 void fetch_init(struct fetch *fetch, struct arena *arena, struct loop *loop, size_t received_max)
 {
-    *fetch = (struct fetch){
-        .arena = arena,
-        .options = CALL_OPTIONS,
-        .request = {.scheme = SLICE("http"),
-                    .minor_version = 1,
-                    .content_length = MESSAGE_LENGTH_UNKNOWN},
-        .received_max = received_max < FETCH_BODY_MAX ? received_max : FETCH_BODY_MAX,
-    };
+    memset(fetch, 0, offsetof(struct fetch, request));
+    fetch->arena = arena;
+    fetch->options = CALL_OPTIONS;
+    fetch->received_max = received_max < FETCH_BODY_MAX ? received_max : FETCH_BODY_MAX;
     buffer_init(&fetch->received, FETCH_BODY_MAX, &loop->blocks);
 }
 
@@ -60,8 +62,13 @@ static void end(struct fetch *fetch, enum fault fault)
 static void on_response(void *data, struct response *response)
 {
     struct fetch *fetch = data;
-    headers_remove_hop_by_hop(&response->headers);
     fetch->response = response;
+}
+
+const struct headers *fetch_fields(const struct fetch *fetch)
+{
+    headers_remove_hop_by_hop(&fetch->response->headers);
+    return &fetch->response->headers;
 }
 
 static void on_data(void *data, struct slice bytes)

@@ -18,7 +18,6 @@ struct fetch {
     struct arena *arena;
     struct http_stream *stream; /* while it runs */
     struct call_options options;
-    struct request request;
     struct slice body_left;
     bool has_sent_end;
     struct response *response; /* in the arena; NULL before */
@@ -26,16 +25,22 @@ struct fetch {
     size_t received_max;
     void (*ended)(void *data, enum fault fault);
     void *data;
+    struct request request; /* its owner's, set before it is read */
 };
 
-/* Empty: options, request, `ended` and `data` are its owner's to fill in. `received_max`: of the
- * answer's body. */
+/* What a request begins as. */
+extern const struct request FETCH_REQUEST;
+
+/* Empty: options, `ended` and `data` are its owner's to fill in, and the request is not set.
+ * `received_max`: of the answer's body. */
 void fetch_init(struct fetch *fetch, struct arena *arena, struct loop *loop, size_t received_max);
 /* It may not take longer than the exchange that it is asked for has time; NULL: for none. After its
  * total time is set. */
 void fetch_limit(struct fetch *fetch, const struct exchange *exchange);
 /* Gives it a body, which is borrowed until it has ended. */
 void fetch_set_body(struct fetch *fetch, struct slice body);
+/* The answer's fields, without those that are for one connection. Only once there is an answer. */
+const struct headers *fetch_fields(const struct fetch *fetch);
 /* `ended` is called once, later, never from within this call, unless it is stopped before: with
  * FAULT_NONE there is a response and its body in `received`. */
 void fetch_start(struct fetch *fetch, struct cluster *cluster);

@@ -91,7 +91,7 @@ static void push_answer(lua_State *thread, const struct fetch *fetch)
     struct slice body = buffer_slice(&fetch->received);
 
     lua_pushinteger(thread, fetch->response->status);
-    push_fields(thread, &fetch->response->headers);
+    push_fields(thread, fetch_fields(fetch));
     lua_pushlstring(thread, body.length > 0 ? body.start : "", body.length);
 }
 
@@ -177,6 +177,7 @@ static void prepare(lua_State *thread, struct fetch_wait *wait, struct task *tas
 
     fetch_init(fetch, &wait->arena, task_generation(task)->services->loop,
                limit > 0 ? (size_t)limit : 0);
+    fetch->request = FETCH_REQUEST;
     fetch->ended = on_ended;
     fetch->data = wait;
     wait->task = task;

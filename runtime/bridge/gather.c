@@ -23,6 +23,7 @@ void gather_stop(struct gather *gather)
     if (gather->deadline != NULL)
         timeout_release(&gather->deadline);
     gather->waiting = NULL;
+    gather->settled = NULL;
     for (uint32_t i = 0; gather->left > 0 && i < gather->plan->part_count; i++) {
         struct gather_ask *ask = gather->places[i].ask;
         if (ask == NULL || ask->has_ended)
@@ -57,13 +58,14 @@ static bool is_of_interest(const struct gather_ask *ask)
 }
 
 /* Of one that has ended and nobody has been told of; NO_PLACE: there is none. */
-static int next_place(const struct gather *gather)
+static int next_place(struct gather *gather)
 {
-    for (uint32_t i = 0; i < gather->plan->part_count; i++) {
+    for (uint32_t i = 0; gather->untold > 0 && i < gather->plan->part_count; i++) {
         struct gather_ask *ask = gather->places[i].ask;
         if (ask == NULL || !ask->has_ended || ask->is_told || !is_of_interest(ask))
             continue;
         ask->is_told = true;
+        gather->untold--;
         return (int)i;
     }
     return NO_PLACE;
@@ -78,18 +80,25 @@ static int push_place(lua_State *thread, int place)
     return 1;
 }
 
+static bool is_settled(const struct gather *gather)
+{
+    return gather->left == 0 || gather->untold > 0;
+}
+
 /* The last that is done in a callback: the gather may be gone after it. */
 static void tell(struct gather *gather)
 {
     struct task *task = gather->waiting;
+    void (*settled)(struct exchange *) = gather->settled;
 
-    if (task == NULL)
-        return;
-    int place = next_place(gather);
-    if (place == NO_PLACE && gather->left > 0)
+    if (!is_settled(gather))
         return;
     gather->waiting = NULL;
-    task_resume(task, push_place(task_thread(task), place));
+    gather->settled = NULL;
+    if (settled != NULL)
+        settled(gather->exchange);
+    else if (task != NULL)
+        task_resume(task, push_place(task_thread(task), next_place(gather)));
 }
 
 static void end(struct gather_ask *ask, enum moon_gather_outcome outcome)
@@ -99,6 +108,7 @@ static void end(struct gather_ask *ask, enum moon_gather_outcome outcome)
     ask->has_ended = true;
     ask->outcome = outcome;
     gather->left--;
+    gather->untold += is_of_interest(ask);
     gather->failures += outcome != MOON_GATHER_HAS_VALUE;
 }
 
@@ -127,7 +137,7 @@ static bool check(struct gather_ask *ask)
     size_t to = verdict == JSON_SYNTAX_FITS ? syntax->text.length : syntax->at;
 
     /* Each piece ends where no character does not. */
-    if (verdict != JSON_SYNTAX_FAILS &&
+    if (verdict != JSON_SYNTAX_FAILS && syntax->may_pass_ascii &&
         !utf8_is_valid(slice_of(syntax->text.start + from, to - from)))
         verdict = JSON_SYNTAX_FAILS;
     if (verdict == JSON_SYNTAX_GOES_ON) {
@@ -205,7 +215,7 @@ static void start_deadline(struct gather *gather, double seconds)
     timeout_set(gather->deadline, seconds);
 }
 
-bool moon_gather_begin(struct exchange *exchange, struct gather_plan *plan, double seconds)
+bool gather_begin(struct exchange *exchange, struct gather_plan *plan, double seconds)
 {
     struct decision *decision = decision_of(exchange);
     struct gather *gather = arena_zeroed(
@@ -216,6 +226,7 @@ bool moon_gather_begin(struct exchange *exchange, struct gather_plan *plan, doub
     decision->gather = gather;
     gather->exchange = exchange;
     gather->plan = plan;
+    gather->seconds = seconds;
     gather->loop = plan->generation->services->loop;
     start_deadline(gather, seconds);
     if (!gather_forward(gather))
@@ -227,6 +238,17 @@ bool moon_gather_begin(struct exchange *exchange, struct gather_plan *plan, doub
     return true;
 }
 
+bool moon_gather_begin(struct exchange *exchange, struct gather_plan *plan, double seconds)
+{
+    struct gather *early = decision_of(exchange)->gather;
+
+    if (early == NULL || !early->is_early)
+        return gather_begin(exchange, plan, seconds);
+    assert(early->plan == plan);
+    early->is_early = false;
+    return true;
+}
+
 void moon_gather_ask(struct exchange *exchange, uint32_t place)
 {
     struct gather *gather = decision_of(exchange)->gather;
@@ -235,8 +257,10 @@ void moon_gather_ask(struct exchange *exchange, uint32_t place)
         return;
     struct gather_ask *ask = arena_alloc(&exchange->arena, sizeof(*ask));
 
-    *ask = (struct gather_ask){
-        .gather = gather, .part = &gather->plan->parts[place], .checking.run = on_checking};
+    memset(ask, 0, offsetof(struct gather_ask, fetch));
+    ask->gather = gather;
+    ask->part = &gather->plan->parts[place];
+    ask->checking.run = on_checking;
     list_init(&ask->checking.node);
     gather_make_request(ask);
     ask->fetch.ended = on_ended;
@@ -256,6 +280,25 @@ static void start(struct gather_ask *ask)
     end(ask, MOON_GATHER_FAULT);
 }
 
+static void send_asked(struct gather *gather)
+{
+    for (uint32_t i = 0; i < gather->plan->part_count; i++) {
+        struct gather_ask *ask = gather->places[i].ask;
+        if (ask != NULL && !ask->is_sent && !ask->has_ended)
+            start(ask);
+    }
+}
+
+bool gather_await(struct gather *gather, void (*settled)(struct exchange *exchange))
+{
+    gather->is_early = true;
+    send_asked(gather);
+    if (is_settled(gather))
+        return false;
+    gather->settled = settled;
+    return true;
+}
+
 static void on_cancel(void *wait)
 {
     gather_stop(wait);
@@ -270,11 +313,7 @@ static int wait_for_one(lua_State *thread)
 
     if (gather == NULL || gather->waiting != NULL)
         return luaL_error(thread, "nothing has been asked for that this could wait for");
-    for (uint32_t i = 0; i < gather->plan->part_count; i++) {
-        struct gather_ask *ask = gather->places[i].ask;
-        if (ask != NULL && !ask->is_sent && !ask->has_ended)
-            start(ask);
-    }
+    send_asked(gather);
     int place = next_place(gather);
     if (place != NO_PLACE || gather->left == 0)
         return push_place(thread, place);

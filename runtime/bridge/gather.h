@@ -17,12 +17,12 @@
 struct gather_ask {
     struct gather *gather;
     const struct gather_part *part;
-    struct fetch fetch;
     bool is_sent, has_ended, is_told;
     enum moon_gather_outcome outcome; /* once it has ended */
     enum fault fault;
-    struct json_syntax syntax;     /* while its answer is checked, */
-    struct loop_deferred checking; /* ... which may take more than one turn of the loop */
+    struct loop_deferred checking; /* of its answer may take more than one turn of the loop */
+    struct fetch fetch;
+    struct json_syntax syntax; /* while it is checked */
 };
 
 struct gather_place {
@@ -32,16 +32,27 @@ struct gather_place {
 
 struct gather {
     struct exchange *exchange;
-    const struct gather_plan *plan;
+    struct gather_plan *plan;
+    double seconds; /* for all of it */
     struct loop *loop;
-    struct task *waiting;     /* NULL: none does */
-    struct timeout *deadline; /* NULL once it has been stopped */
-    struct headers forwarded; /* of the client's request, what parts get */
-    bool is_late;             /* the deadline has passed */
-    uint32_t left, failures;  /* asked and not ended; ended without a value */
+    struct task *waiting;                       /* NULL: none does */
+    void (*settled)(struct exchange *exchange); /* ... who waits instead; NULL: nobody */
+    bool is_early;                              /* it has begun before Lua came to it */
+    struct timeout *deadline;                   /* NULL once it has been stopped */
+    struct headers forwarded;                   /* of the client's request, what parts get */
+    bool is_late;                               /* the deadline has passed */
+    uint32_t left, failures;                    /* asked and not ended; ended without a value */
+    uint32_t untold;                            /* ended, of interest, and not told of */
     struct gather_place places[];
 };
 
+/* Asks for those parts that are fixed. False when a field to forward is not what a request may
+ * have. */
+bool gather_begin(struct exchange *exchange, struct gather_plan *plan, double seconds);
+/* Sends what has been asked for. `settled` is called once, later, when all have ended or one has
+ * that its plan says somebody looks at; the gather may be gone after it. False: that is so by now,
+ * and it is not called. */
+bool gather_await(struct gather *gather, void (*settled)(struct exchange *exchange));
 /* Breaks off what runs; what has ended stays. */
 void gather_stop(struct gather *gather);
 /* Before the exchange ends. */

@@ -34,14 +34,17 @@ struct gather_plan *moon_gather_plan(struct generation *generation, uint32_t cou
     plan->part_count = count;
     for (uint32_t i = 0; i < count; i++) {
         struct request *request = &plan->parts[i].request;
+        *request = FETCH_REQUEST;
         request->method = METHOD_GET;
         request->method_name = method_name_of(METHOD_GET);
-        request->scheme = SLICE("http");
-        request->minor_version = 1;
-        request->content_length = MESSAGE_LENGTH_UNKNOWN;
         headers_add_known(&request->headers, arena, HEADER_ACCEPT, SLICE("application/json"));
     }
     return plan;
+}
+
+void moon_gather_plan_whole(struct gather_plan *plan)
+{
+    plan->is_whole = true;
 }
 
 /* Fields that frame messages are not among those of a request that policies see, or are not theirs.

@@ -27,6 +27,7 @@ struct gather_plan {
     struct header_key *forwards;
     uint32_t forward_count, forward_capacity;
     uint32_t part_count;
+    bool is_whole; /* see moon_gather_plan_whole() */
     struct gather_part parts[];
 };
 

@@ -102,9 +102,10 @@ struct generation {
     struct fetch_wait *idle_fetches; /* fetch_library.c */
     struct consumers *consumers;
     struct accounts accounts;
-    struct generation_native use_native; /* of exchanges without a route */
-    struct sinks_open sinks;             /* that plugins opened */
-    struct key_ring keys;                /* that plugins verify signatures with */
+    struct generation_native use_native;   /* of exchanges without a route */
+    const struct gather_answer **gathered; /* by index of the route; NULL: there are none yet */
+    struct sinks_open sinks;               /* that plugins opened */
+    struct key_ring keys;                  /* that plugins verify signatures with */
     bool shows_config;
     struct bundle *shown; /* whose text the admin endpoints show; NULL: none */
     unsigned use_phases;  /* of the plugins of `use`, for answers without a route */

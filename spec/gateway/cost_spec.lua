@@ -62,6 +62,9 @@ local CONFIG = heap.ROUTE .. compiled_routes() .. [[
       { "metrics" },
     },
   }
+  route "GET /parts" { plugins = { { "aggregate", parts = {
+    one = { "http://origin/echo", required = true }, two = { "http://origin/echo" },
+    three = { "http://origin/echo" } } } } }
   route "GET /own" { plugins = { { "mock", body = "hello" } } }
 ]]
 
@@ -175,13 +178,14 @@ describe("a request", function()
   local may_preload = (os.getenv "MOONGATE_BUILD" or "release") == "release"
   local its = may_preload and it or pending
 
-  its("enters Lua once for four plugins, and never for none", function()
+  its("enters Lua once for four plugins, and never for none or the parts of an answer", function()
     local path = moongate.directory .. "/entries"
     system.write_file(path, ("\0"):rep(8))
     local counted = start({ LUA_ENTRIES = path }, "entries.so")
     local function entries() return tonumber(ffi.cast("uint64_t *", system.read_file(path))[0]) end
     local own = clients_of(counted)
-    for _, case in ipairs { { "/bytes/plain", 0 }, { "/bytes/four", 1 } } do
+    for _, case in ipairs { { "/bytes/plain", 0 }, { "/bytes/four", 1 },
+      { "/parts", 0 } } do
       load(case[1], 2, own)
       local before = entries()
       load(case[1], ROUNDS, own)
@@ -217,7 +221,7 @@ describe("a request", function()
     return bytes
   end
 
-  local paths = { "/bytes/plain", "/bytes/four" }
+  local paths = { "/bytes/plain", "/bytes/four", "/parts" }
   for name in pairs(COMPILED) do paths[#paths + 1] = "/compiled/" .. name end
   for _, path in ipairs(paths) do
     it("leaves nothing in the Lua heap: " .. path, function()

@@ -6,6 +6,7 @@ local json = require "cjson"
 local latches = require "spec.support.latch"
 local peer = require "spec.support.peer"
 local system = require "spec.support.system"
+local wait = require "spec.support.wait"
 
 -- What the upstream says, by path: status, body, fields, seconds to wait before.
 local ANSWERS = {
@@ -41,14 +42,24 @@ local ANSWERS = {
 
 local latch = latches.new()
 
+-- For /says, the path that a field of the request names.
+local function path_of(request)
+  local path = request.target:match "^[^?]*"
+  return path == "/says" and request.headers["x-says"] or path
+end
+
+local function answer_of(request, path)
+  return ANSWERS[path] or { tonumber(path:match "^/(%d%d%d)$") or 200,
+    json.encode { target = request.target, body = request.body or "", headers = request.headers,
+      method = request.method } }
+end
+
 local function handler(connection)
   while true do
     local request = connection:read_request()
     if not request then return end
-    local path = request.target:match "^[^?]*"
-    local answer = ANSWERS[path] or { tonumber(path:match "^/(%d%d%d)$") or 200,
-      json.encode { target = request.target, body = request.body or "", headers = request.headers,
-        method = request.method } }
+    local path = path_of(request)
+    local answer = answer_of(request, path)
     if answer[4] then connection:sleep(answer[4]) end
     if path == "/held" then connection:await(latch.is_open) end
     if not connection:answer(answer[1], answer[3], answer[2]) then return end
@@ -66,6 +77,7 @@ describe("aggregate", function()
   local function start(options, path)
     moongate = gateway.start { config = ([[
       listen "127.0.0.1:0"
+      admin "127.0.0.1:0"
       upstream "u" { "%s" }
       upstream "dead" { "http://127.0.0.1:1", failures = 1000 }
       consumer "ann" { keys = { "k1" } }
@@ -242,6 +254,88 @@ describe("aggregate", function()
     assert.equal("/?x=7", answer.a.target)
     assert.same({ "t1", "text/x", "a.example" }, { a["x-tenant"], a.accept, a.host })
     assert.same({ "7", "application/x", "b.example" }, { b["x-tenant"], b.accept, b.host })
+  end)
+
+  -- Where nothing but its parts makes an answer, C gives it from the second request on.
+  describe("without Lua", function()
+    local function ask(says) return get("/go/7", { ["x-says"] = says }) end
+
+    -- What each plugin of the route has been called, as metrics tell it.
+    local function await_calls(count)
+      wait.that(function()
+        local text = http.request(moongate.admin_port, { path = "/metrics" }).body
+        return text:match 'moongate_plugin_calls_total{plugin="aggregate",route="[^"]*"} (%d+)'
+          == tostring(count)
+      end, 20, count .. " calls")
+    end
+
+    it("answers as before, and counts each call once", function()
+      start [[forward_headers = { "x-says" }, parts = {
+        a = "http://u/says", b = { "http://u/says", required = true } }]]
+      for round = 1, 3 do
+        for _, path in ipairs { "/orders", "/blanks", "/null", "/none", "/long-text" } do
+          local answer = ask(path)
+          local value = ANSWERS[path][2]:match "^%s*(.-)%s*$"
+          if value == "" then value = "null" end
+          assert.same({ 200, "application/json", ('{"a":%s,"b":%s}'):format(value, value) },
+            { answer.status, answer.headers["content-type"], answer.body }, path)
+        end
+        for path, status in pairs { ["/401"] = 401, ["/429"] = 429, ["/broken"] = 502,
+          ["/bytes"] = 502, ["/long-bytes"] = 502 } do
+          local answer = ask(path)
+          assert.equal(status, answer.status, path)
+          assert.equal("b", json.decode(answer.body).part)
+          assert.equal(path == "/429" and "7" or nil, answer.headers["retry-after"])
+        end
+        await_calls(10 * round)
+      end
+    end)
+
+    it("lists what failed, and has defaults", function()
+      start [[forward_headers = { "x-says" }, parts = {
+        a = { "http://u/says", default = { 1 } }, b = { "http://u/orders", required = true } }]]
+      for _ = 1, 3 do
+        assert.equal('{"a":[],"b":[1.0,2e3]}', (ask("/a").body:gsub("^{\"a\":{.-}", '{"a":[]')))
+        assert.equal('{"a":[1],"b":[1.0,2e3],"errors":['
+          .. '{"part":"a","reason":"status","status":401}]}', ask("/401").body)
+      end
+      await_calls(6)
+    end)
+
+    it("fails when its time is over, and goes on when a client leaves", function()
+      start [[forward_headers = { "x-says" }, timeout = "300ms", parts = {
+        a = { "http://u/says", required = true }, b = { "http://u/orders", required = true } }]]
+      assert.equal(200, ask("/a").status)
+      assert.equal(504, ask("/never").status)
+      assert.equal(200, ask("/a").status)
+      for _ = 1, 3 do
+        local client = http.connect(moongate.port)
+        client:send(http.format { path = "/go/7", headers = { ["x-says"] = "/never" } })
+        client:close()
+      end
+      assert.equal(200, ask("/a").status)
+      await_calls(7)
+    end)
+
+    it("lets other plugins see the answer", function()
+      moongate = gateway.start { config = ([[
+        listen "127.0.0.1:0"
+        upstream "u" { "%s" }
+        route "/go" { plugins = {
+          { "transform", response = { set_headers = { ["x-t"] = "1" } } },
+          { "aggregate", parts = { a = "http://u/orders" } } } }
+        route "/key" { plugins = { { "key-auth" },
+          { "aggregate", parts = { a = "http://u/orders" } } } }
+        consumer "ann" { keys = { "k1" } }
+      ]]):format(upstream.url) }
+      for _ = 1, 4 do
+        local answer = get "/go"
+        assert.same({ 200, "1", '{"a":[1.0,2e3]}' },
+          { answer.status, answer.headers["x-t"], answer.body })
+        assert.equal(401, get("/key").status)
+        assert.equal(200, get("/key", { ["x-api-key"] = "k1" }).status)
+      end
+    end)
   end)
 
   it("goes on without an optional part, and says so", function()
