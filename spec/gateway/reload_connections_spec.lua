@@ -174,6 +174,29 @@ describe("a connection that lives through a reload", function()
     for i = 2, 9 do clients[i]:close() end
   end)
 
+  it("is sent an answer of parts on, when what says which parts is gone", function()
+    local text = '"' .. ("x"):rep(20000000) .. '"'
+    local parts = peer.start(
+      ("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s"):format(#text, text))
+    local config = plain() .. ([[
+      upstream "parts" { "%s" }
+      route "/parts" { plugins = { { "aggregate", timeout = "60s",
+        parts = { a = { "http://parts/", limit = "30m" } } }, { "logger", text = "parts" } } }
+    ]]):format(parts.url)
+    local self, clients = start(config), {}
+    for i = 1, 10 do
+      clients[i] = http.connect(self.port, { receive_buffer = 65536 })
+      clients[i]:send(http.format { path = "/parts" })
+      assert.equal("HTTP", clients[i]:receive(4))
+      self:reload { ["gateway.lua"] = edited(config) }
+    end
+    wait.that(function() return generations(self) <= 9 end)
+    assert.matches("\r\n\r\n{\"a\":\"x+$", clients[1]:receive(1000))
+    for i = 1, 10 do clients[i]:close() end
+    wait.that(function() return generations(self) == 1 end)
+    self:wait_for_log "parts logs 200"
+  end)
+
   it("goes on as a tunnel when its route, upstream and listener are gone", function()
     local self = start()
     local client = http.connect(self.port)
