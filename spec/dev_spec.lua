@@ -29,6 +29,7 @@ describe("dev", function()
 
   it("exits with 2 where install has no prefix", function()
     assert.equal(2, (process.run { "./dev", "install" }))
+    assert.equal(2, (process.run { "./dev", "install", "--profiled" }))
   end)
 
   it("names the fuzz targets that there are", function()

@@ -69,9 +69,7 @@ end
 local PROVIDER = [[
 listen "unix:%s.provider"
 upstream "provider" { "unix:%s.provider" }
-route "POST /introspect" { plugins = { { "mock", json = { active = true, sub = "user-1" } } } }
-route "GET /decide" { plugins = { { "mock", status = 204, headers = { ["x-user"] = "a" } } } }
-]]
+]] .. plugin_rows.PROVIDER
 
 local function with_plugins(subjects)
   local list = {}

@@ -70,4 +70,10 @@ local ROWS = {
 -- Of identity: after key-auth, over whose route they are shown.
 local AFTER_KEY = { { "acl", 'groups = { "bench" }' } }
 
-return { ROWS = ROWS, AFTER_KEY = AFTER_KEY, SESSION = SESSION }
+-- Who is asked, once for all requests: a listener of the same gateway has its routes.
+local PROVIDER = [[
+route "POST /introspect" { plugins = { { "mock", json = { active = true, sub = "user-1" } } } }
+route "GET /decide" { plugins = { { "mock", status = 204, headers = { ["x-user"] = "a" } } } }
+]]
+
+return { ROWS = ROWS, AFTER_KEY = AFTER_KEY, SESSION = SESSION, PROVIDER = PROVIDER }

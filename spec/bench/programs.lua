@@ -19,7 +19,7 @@ local wait = require "spec.support.wait"
 ---@field tls boolean
 
 local RELAY = "build/release/spec/relay"
-local GATEWAY = "build/release/moongate"
+local GATEWAY = os.getenv "MOONGATE_BINARY" or "build/release/moongate"
 local NGINX = "/usr/sbin/nginx"
 
 ---@class Programs
