@@ -157,6 +157,11 @@ static const struct bundle_entry *find(const struct bundle *bundle, enum bundle_
     return found != NULL ? *found : NULL;
 }
 
+bool bundle_has(const struct bundle *bundle, enum bundle_kind kind, struct slice path)
+{
+    return find(bundle, kind, path) != NULL;
+}
+
 /* Asks the disk; 0, or why there can be no entry. */
 static int record(struct bundle *bundle, enum bundle_kind kind, struct slice path)
 {

@@ -5,12 +5,13 @@
 
 #include <assert.h>
 #include <limits.h>
-#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "crypto/sha256.h"
 
 #define FOLDER_MODE 0700
 
@@ -61,12 +62,12 @@ static bool make_absolute(const char *written, char path[PATH_MAX])
 
 static void add_name(struct control_names *names, const char *path)
 {
-    unsigned char digest[SHA256_DIGEST_LENGTH];
+    char digest[SHA256_BYTES];
     char *name = names->names[names->count];
 
-    SHA256((const unsigned char *)path, strlen(path), digest);
+    sha256_of(slice_from_string(path), digest);
     for (size_t i = 0; i < (CONTROL_NAME_BYTES - 1) / 2; i++)
-        snprintf(name + 2 * i, 3, "%02x", digest[i]);
+        snprintf(name + 2 * i, 3, "%02x", (unsigned char)digest[i]);
     names->count++;
 }
 

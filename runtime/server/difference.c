@@ -1,7 +1,7 @@
 /*
  * difference — what is in one inventory alone, brought together by names.
  */
-#include "server/difference.h"
+#include "server/difference_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,33 +22,11 @@ static const char *const KIND_NAMES[INVENTORY_KIND_COUNT] = {
 static const char *const CHANGE_NAMES[DIFFERENCE_COUNT] = {"added", "edited", "removed"};
 static const char SIGNS[DIFFERENCE_COUNT] = {'+', '~', '-'};
 
-/* One of an inventory, pointing into it. */
-struct item {
-    enum inventory_kind kind;
-    struct slice name, fingerprint, at;
-};
-
-struct list_of_items {
-    size_t count; /* of all */
-    size_t kept, capacity;
-    struct item *items;
-};
-
-struct mapped {
-    char *memory;
-    size_t bytes;
-};
-
-struct difference {
-    struct mapped from, to;
-    struct list_of_items lists[INVENTORY_KIND_COUNT][DIFFERENCE_COUNT];
-};
-
-static bool map(int fd, struct mapped *mapped)
+bool difference_map(int fd, struct difference_text *mapped)
 {
     struct stat status;
 
-    *mapped = (struct mapped){0};
+    *mapped = (struct difference_text){0};
     if (fd < 0 || fstat(fd, &status) != 0)
         return false;
     mapped->bytes = (size_t)status.st_size;
@@ -60,7 +38,7 @@ static bool map(int fd, struct mapped *mapped)
     return mapped->memory != NULL;
 }
 
-static void unmap(const struct mapped *mapped)
+static void unmap(const struct difference_text *mapped)
 {
     if (mapped->memory != NULL)
         munmap(mapped->memory, mapped->bytes);
@@ -76,25 +54,30 @@ static struct slice take_field(struct slice *rest, char end)
     return field;
 }
 
+bool difference_take_item(struct slice *lines, struct difference_item *item)
+{
+    if (lines->length == 0)
+        return false;
+    struct slice line = take_field(lines, '\n');
+    struct slice kind = take_field(&line, '\t');
+    unsigned number = kind.length == 1 ? (unsigned)(kind.start[0] - '0') : INVENTORY_FILE;
+    item->kind = number < INVENTORY_KIND_COUNT ? (enum inventory_kind)number : INVENTORY_FILE;
+    item->name = take_field(&line, '\t');
+    item->fingerprint = take_field(&line, '\t');
+    item->at = line;
+    return true;
+}
+
 /* A stretch of lines, walked from its start. */
 struct walk {
     struct slice rest;
-    struct item item;
+    struct difference_item item;
     bool has_item;
 };
 
 static void step(struct walk *walk)
 {
-    walk->has_item = walk->rest.length > 0;
-    if (!walk->has_item)
-        return;
-    struct slice line = take_field(&walk->rest, '\n');
-    struct slice kind = take_field(&line, '\t');
-    unsigned number = kind.length == 1 ? (unsigned)(kind.start[0] - '0') : INVENTORY_FILE;
-    walk->item.kind = number < INVENTORY_KIND_COUNT ? (enum inventory_kind)number : INVENTORY_FILE;
-    walk->item.name = take_field(&line, '\t');
-    walk->item.fingerprint = take_field(&line, '\t');
-    walk->item.at = line;
+    walk->has_item = difference_take_item(&walk->rest, &walk->item);
 }
 
 static int compare_text(struct slice one, struct slice other)
@@ -105,7 +88,7 @@ static int compare_text(struct slice one, struct slice other)
     return order != 0 ? order : (one.length > other.length) - (one.length < other.length);
 }
 
-static int compare_names(const struct item *one, const struct item *other)
+static int compare_names(const struct difference_item *one, const struct difference_item *other)
 {
     if (one->kind != other->kind)
         return one->kind < other->kind ? -1 : 1;
@@ -114,10 +97,10 @@ static int compare_names(const struct item *one, const struct item *other)
 
 /* ---- comparing ---- */
 
-static void note(struct difference *difference, enum difference_change change,
-                 const struct item *item)
+void difference_note(struct difference *difference, enum difference_change change,
+                     const struct difference_item *item)
 {
-    struct list_of_items *list = &difference->lists[item->kind][change];
+    struct difference_list *list = &difference->lists[item->kind][change];
 
     list->count++;
     if (list->kept == DIFFERENCE_NAMED_MAX)
@@ -131,11 +114,11 @@ static void note(struct difference *difference, enum difference_change change,
 
 /* Whatever is in one inventory alone, of one name. */
 struct leftover {
-    struct item *items;
+    struct difference_item *items;
     size_t count, capacity;
 };
 
-static void leave(struct leftover *leftover, const struct item *item)
+static void leave(struct leftover *leftover, const struct difference_item *item)
 {
     if (leftover->count == leftover->capacity) {
         leftover->capacity = leftover->capacity > 0 ? 2 * leftover->capacity : 16;
@@ -151,9 +134,10 @@ static void settle(struct difference *difference, struct leftover *gone, struct 
     size_t edited = gone->count < come->count ? gone->count : come->count;
 
     for (size_t i = 0; i < come->count; i++)
-        note(difference, i < edited ? DIFFERENCE_EDITED : DIFFERENCE_ADDED, &come->items[i]);
+        difference_note(difference, i < edited ? DIFFERENCE_EDITED : DIFFERENCE_ADDED,
+                        &come->items[i]);
     for (size_t i = edited; i < gone->count; i++)
-        note(difference, DIFFERENCE_REMOVED, &gone->items[i]);
+        difference_note(difference, DIFFERENCE_REMOVED, &gone->items[i]);
     gone->count = come->count = 0;
 }
 
@@ -175,10 +159,10 @@ static void compare(struct difference *difference)
 
     step(&from);
     step(&to);
-    struct item last = from.has_item ? from.item : to.item;
+    struct difference_item last = from.has_item ? from.item : to.item;
     while (from.has_item || to.has_item) {
         int order = compare_walks(&from, &to);
-        const struct item *next = order <= 0 ? &from.item : &to.item;
+        const struct difference_item *next = order <= 0 ? &from.item : &to.item;
         if (compare_names(next, &last) != 0)
             settle(difference, &gone, &come);
         last = *next;
@@ -200,7 +184,7 @@ struct difference *difference_create(int from_fd, int to_fd)
 {
     struct difference *difference = mem_zeroed(sizeof(*difference));
 
-    if (!map(from_fd, &difference->from) || !map(to_fd, &difference->to)) {
+    if (!difference_map(from_fd, &difference->from) || !difference_map(to_fd, &difference->to)) {
         difference_destroy(&difference);
         return NULL;
     }
@@ -265,12 +249,12 @@ static void print_counts(const struct difference *difference, size_t kind, struc
     buffer_append(into, SLICE("\n"));
 }
 
-static void print_items(const struct list_of_items *list, char sign, struct buffer *into)
+static void print_items(const struct difference_list *list, char sign, struct buffer *into)
 {
     char line[LINE_BYTES];
 
     for (size_t i = 0; i < list->kept && i < PRINTED_MAX; i++) {
-        const struct item *item = &list->items[i];
+        const struct difference_item *item = &list->items[i];
         print_line(into, line,
                    snprintf(line, sizeof(line), "  %c %.*s%s%.*s\n", sign, SLICE_FORMAT(item->name),
                             item->at.length > 0 ? "  " : "", SLICE_FORMAT(item->at)));
@@ -293,7 +277,7 @@ void difference_print(const struct difference *difference, struct buffer *into)
 }
 
 static void write_list(struct json_writer *writer, const char *key,
-                       const struct list_of_items *list, size_t named_max)
+                       const struct difference_list *list, size_t named_max)
 {
     json_writer_open_array(writer, key);
     for (size_t i = 0; i < list->kept && i < named_max; i++) {
@@ -307,7 +291,7 @@ static void write_list(struct json_writer *writer, const char *key,
 }
 
 static void write_counts(struct json_writer *writer,
-                         const struct list_of_items lists[DIFFERENCE_COUNT])
+                         const struct difference_list lists[DIFFERENCE_COUNT])
 {
     json_writer_open_object(writer, "count");
     for (size_t change = 0; change < DIFFERENCE_COUNT; change++)
@@ -319,7 +303,7 @@ void difference_write(const struct difference *difference, struct json_writer *w
                       size_t named_max)
 {
     for (size_t kind = 0; kind < INVENTORY_KIND_COUNT; kind++) {
-        const struct list_of_items *lists = difference->lists[kind];
+        const struct difference_list *lists = difference->lists[kind];
         json_writer_open_object(writer, KIND_NAMES[kind]);
         for (size_t change = 0; change < DIFFERENCE_COUNT; change++)
             write_list(writer, CHANGE_NAMES[change], &lists[change], named_max);

@@ -21,7 +21,12 @@ struct difference;
 /* Between two sealed inventories; NULL when one cannot be read. The descriptors stay the caller's.
  */
 struct difference *difference_create(int from_fd, int to_fd);
+/* From what difference_seal() made, in whatever process; NULL when that is none. `fd` stays the
+ * caller's. */
+struct difference *difference_open(int fd);
 void difference_destroy(struct difference **difference);
+/* A descriptor of memory, close-on-exec, for difference_open(); -1 with errno. */
+int difference_seal(const struct difference *difference);
 
 bool difference_is_empty(const struct difference *difference);
 /* For people: a line for each kind that has any, with a line below it for each of the first. */

@@ -26,31 +26,32 @@ struct rehearsal {
     char *config_path;
 };
 
-struct rehearsal *rehearsal_start(const char *config_path, const struct installation *installation,
-                                  bool is_idle)
+struct rehearsal *rehearsal_start(const struct rehearsal_options *options)
 {
     int ends[2];
     pid_t master = getpid();
-    bool becomes_idle = is_idle && priority_may_go_back();
+    bool becomes_idle = options->is_idle && priority_may_go_back();
 
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
         return NULL;
     fflush(NULL);
     pid_t pid = fork();
     if (pid == 0)
-        rehearsal_child_run(config_path, installation, ends[1], master);
+        rehearsal_child_run(options, ends[1], master);
     close(ends[1]);
     if (pid > 0 && becomes_idle)
         priority_set_idle(pid, true);
-    else if (pid > 0 && is_idle)
+    else if (pid > 0 && options->is_idle)
         priority_lower(pid);
     if (pid < 0) {
         close(ends[0]);
         return NULL;
     }
     struct rehearsal *rehearsal = mem_alloc(sizeof(*rehearsal));
-    *rehearsal = (struct rehearsal){
-        .pid = pid, .is_idle = becomes_idle, .fd = ends[0], .config_path = mem_string(config_path)};
+    *rehearsal = (struct rehearsal){.pid = pid,
+                                    .is_idle = becomes_idle,
+                                    .fd = ends[0],
+                                    .config_path = mem_string(options->config_path)};
     return rehearsal;
 }
 
@@ -117,6 +118,7 @@ static bool receive(int fd, struct rehearsal_result *result)
     result->errors = read_errors(fds[0]);
     result->bundle_fd = fds[1];
     result->inventory_fd = fds[2];
+    result->difference_fd = fds[3];
     return true;
 }
 
@@ -128,6 +130,11 @@ static char *line_of(const char *what, const char *how)
 
     snprintf(line, bytes, "%s: %s\n", what, how);
     return line;
+}
+
+static void result_init(struct rehearsal_result *result)
+{
+    *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1, .difference_fd = -1};
 }
 
 static char *say_how_it_ended(int status, const char *config_path)
@@ -174,7 +181,7 @@ void rehearsal_finish(struct rehearsal **rehearsal, struct rehearsal_result *res
 {
     struct rehearsal *done = *rehearsal;
 
-    *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1};
+    result_init(result);
     if (!receive(done->fd, result)) {
         result->errors = say_how_it_ended(wait_for(done->pid), done->config_path);
         rehearsal_abandon(rehearsal);
@@ -199,13 +206,15 @@ void rehearsal_cancel(struct rehearsal **rehearsal)
 void rehearsal_run(const char *config_path, const struct installation *installation,
                    struct rehearsal_result *result)
 {
-    struct rehearsal *rehearsal = rehearsal_start(config_path, installation, false);
+    struct rehearsal_options options = {
+        .config_path = config_path, .installation = installation, .running_inventory_fd = -1};
+    struct rehearsal *rehearsal = rehearsal_start(&options);
 
     if (rehearsal != NULL) {
         rehearsal_finish(&rehearsal, result);
         return;
     }
-    *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1};
+    result_init(result);
     result->errors =
         line_of("moongate: no process to read the configuration", strerrordesc_np(errno));
 }
@@ -214,6 +223,7 @@ void rehearsal_result_clear(struct rehearsal_result *result)
 {
     descriptor_close(&result->bundle_fd);
     descriptor_close(&result->inventory_fd);
+    descriptor_close(&result->difference_fd);
     free(result->errors);
-    *result = (struct rehearsal_result){.bundle_fd = -1, .inventory_fd = -1};
+    result_init(result);
 }

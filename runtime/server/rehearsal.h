@@ -16,19 +16,26 @@
 
 struct rehearsal;
 
+struct rehearsal_options {
+    const char *config_path;                 /* needed no longer than it takes to start */
+    const struct installation *installation; /* likewise */
+    int running_inventory_fd; /* the caller's: of what runs, to tell what differs; -1: none */
+    bool is_idle; /* it takes only what others leave of the processors (base/priority.h), while it
+                   * can */
+};
+
 struct rehearsal_result {
     bool is_good;
     struct plan plan;   /* when good */
     int bundle_fd;      /* for bundle_open(); -1 when the process died, or had no memory for it */
     int inventory_fd;   /* what there is, sealed; -1 unless good, or when there was no memory */
+    int difference_fd;  /* from what runs, sealed; -1 likewise, and where that is not known */
     char *errors;       /* one a line, all of them; "" when good */
     double cpu_seconds; /* that it took until it told; 0 when it died */
 };
 
-/* NULL with errno when the system has no process to give. Both strings are needed no longer.
- * `is_idle`: it takes only what others leave of the processors (base/priority.h), while it can. */
-struct rehearsal *rehearsal_start(const char *config_path, const struct installation *installation,
-                                  bool is_idle);
+/* NULL with errno when the system has no process to give. */
+struct rehearsal *rehearsal_start(const struct rehearsal_options *options);
 /* It is idle no longer. */
 void rehearsal_hurry(struct rehearsal *rehearsal);
 /* Readable once it has ended. */

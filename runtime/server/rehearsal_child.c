@@ -15,13 +15,14 @@
 #include "bridge/bundle.h"
 #include "bridge/generation.h"
 #include "bridge/inventory.h"
-#include "server/rehearsal.h"
+#include "server/difference.h"
 
 /* As `ps` shows it; at most 15 bytes. */
 #define NAME "rehearsal"
 
-/* Descriptors up to this one are the process's own. */
+/* Descriptors up to the last of these are the process's own. */
 #define CHANNEL (STDERR_FILENO + 1)
+#define RUNNING (STDERR_FILENO + 2)
 
 /* Of the errors themselves; the rest is for the number of the others. */
 #define TOLD_BYTES_MAX (REHEARSAL_ERRORS_BYTES_MAX - 64)
@@ -65,7 +66,7 @@ static void be_ended_first(void)
  * The master's handlers, masks and descriptors are not for this process: a plugin runs in it, and
  * a listening socket held here would be one nobody accepts from.
  */
-static void leave_master(pid_t master, int fd)
+static void leave_master(pid_t master, int fd, int running_inventory_fd)
 {
     sigset_t none;
 
@@ -77,9 +78,13 @@ static void leave_master(pid_t master, int fd)
         signal(number, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    int running =
+        fcntl(running_inventory_fd, F_DUPFD, RUNNING + 1); /* neither is in the way then */
     if (fd != CHANNEL)
         dup2(fd, CHANNEL);
-    close_range(CHANNEL + 1, ~0U, 0);
+    if (running >= 0)
+        dup2(running, RUNNING);
+    close_range(running >= 0 ? RUNNING + 1 : RUNNING, ~0U, 0);
     be_ended_first();
 }
 
@@ -106,36 +111,48 @@ static void send_all(struct rehearsal_message *message, const int fds[REHEARSAL_
         continue;
 }
 
-void rehearsal_child_run(const char *config_path, const struct installation *installation, int fd,
-                         pid_t master)
+/* Here, where nobody waits for a processor, and not in the master. -1: there is none. */
+static int difference_from_running(int inventory_fd)
 {
-    leave_master(master, fd);
+    struct difference *difference = difference_create(RUNNING, inventory_fd);
+
+    if (difference == NULL)
+        return -1;
+    int fd = difference_seal(difference);
+    difference_destroy(&difference);
+    return fd;
+}
+
+void rehearsal_child_run(const struct rehearsal_options *options, int fd, pid_t master)
+{
+    leave_master(master, fd, options->running_inventory_fd);
     struct errors errors = {.fd = memfd_create("moongate errors", MFD_CLOEXEC)};
     struct rehearsal_message message = {.is_good = false};
     struct bundle *bundle = bundle_create();
     struct inventory *inventory = inventory_create();
-    struct generation_options options = {.config_path = config_path,
-                                         .bundle = bundle,
-                                         .shows_config = true,
-                                         .inventory = inventory,
-                                         .is_thrown_away = true,
-                                         .lua_root = installation->lua_root,
-                                         .plugin_root = installation->plugin_root,
-                                         .on_error = tell,
-                                         .on_error_data = &errors};
+    struct generation_options build = {.config_path = options->config_path,
+                                       .bundle = bundle,
+                                       .shows_config = true,
+                                       .inventory = inventory,
+                                       .is_thrown_away = true,
+                                       .lua_root = options->installation->lua_root,
+                                       .plugin_root = options->installation->plugin_root,
+                                       .on_error = tell,
+                                       .on_error_data = &errors};
 
     alarm(REHEARSAL_SECONDS_MAX);
-    const struct generation *generation = generation_build(&options);
-    int bundle_fd = bundle_seal(bundle), inventory_fd = -1;
+    const struct generation *generation = generation_build(&build);
+    int bundle_fd = bundle_seal(bundle), inventory_fd = -1, difference_fd = -1;
     if (bundle_fd < 0)
         tell_system_error(&errors, "cannot keep what was read");
     if (generation != NULL && bundle_fd >= 0) {
         message = (struct rehearsal_message){true, *generation_plan(generation)};
         inventory_add_files(inventory, bundle);
         inventory_fd = inventory_seal(inventory); /* without one, differences are not told */
+        difference_fd = difference_from_running(inventory_fd);
     }
     if (errors.untold > 0)
         dprintf(errors.fd, "... and %zu more errors\n", errors.untold);
-    send_all(&message, (int[]){errors.fd, bundle_fd, inventory_fd});
+    send_all(&message, (int[]){errors.fd, bundle_fd, inventory_fd, difference_fd});
     _exit(0); /* what was built goes with the process */
 }

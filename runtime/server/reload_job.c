@@ -29,13 +29,15 @@ struct reload_job {
     enum reload_kind kind;
     enum history_cause cause;
     struct rehearsal *rehearsal;
-    struct timespec read; /* when it began to be read */
+    struct timespec read;           /* when it began to be read */
+    bool is_watching, watches_more; /* than what was read: files of what ran before, too */
     ev_io reads;
     ev_timer patience; /* active while it is read at others' leisure */
     double usual;      /* seconds of CPU that it took to read the last time; 0: not known */
     struct renewal renewal;
     /* What the generations have that run, will run and ran; -1: unknown. */
     int inventory_fd, next_inventory_fd, previous_inventory_fd;
+    int difference_fd; /* of what will run from what runs, where the files were read; or -1 */
     /* To go back to. */
     struct plan previous_plan;
     int previous_bundle_fd; /* -1: there is none */
@@ -52,6 +54,7 @@ static void end(struct reload_job *job, struct reload_answer *answer)
 {
     answer->history = job->options.history;
     descriptor_close(&job->next_inventory_fd);
+    descriptor_close(&job->difference_fd);
     reload_answer_write(answer);
     struct reload_outcome outcome = {.is_done = answer->errors.length == 0,
                                      .text = buffer_slice(&answer->text),
@@ -130,10 +133,11 @@ static unsigned keep_settled(const struct reload_job *job, struct plan *plan)
 /* Files of what runs and of what was read last. */
 static void watch_files(struct reload_job *job, int bundle_fd)
 {
-    int fds[] = {bundle_fd, *job->options.subject.bundle_fd};
-    bool is_wanted = job->options.subject.plan->watches_files;
+    const struct renewal_subject *subject = &job->options.subject;
 
-    watch_list_set(job->watch, fds, is_wanted ? ARRAY_LENGTH(fds) : 0, job->read);
+    job->is_watching = subject->plan->watches_files;
+    job->watches_more = watch_list_set(job->watch, job->is_watching ? bundle_fd : -1,
+                                       job->is_watching ? *subject->bundle_fd : -1, job->read);
 }
 
 /* Files of what runs. */
@@ -141,7 +145,16 @@ static void watch_current(struct reload_job *job)
 {
     const struct renewal_subject *subject = &job->options.subject;
 
-    watch_list_set(job->watch, subject->bundle_fd, subject->plan->watches_files ? 1 : 0, job->read);
+    job->is_watching = subject->plan->watches_files;
+    job->watches_more = false;
+    watch_list_set(job->watch, job->is_watching ? *subject->bundle_fd : -1, -1, job->read);
+}
+
+/* Whether what is watched since it was read is not just the files of what runs by now. */
+static bool watches_others(const struct reload_job *job)
+{
+    return job->kind == RELOAD_PREVIOUS || job->watches_more ||
+           job->is_watching != job->options.subject.plan->watches_files;
 }
 
 /* Whoever went back may go forward by a reload, but not back to where it came from. */
@@ -161,14 +174,23 @@ static void keep_previous(struct reload_job *job)
     job->next_inventory_fd = -1;
 }
 
+/* NULL: it is not known. */
+static struct difference *difference_of(const struct reload_job *job)
+{
+    return job->kind == RELOAD_PREVIOUS
+               ? difference_create(job->inventory_fd, job->next_inventory_fd)
+               : difference_open(job->difference_fd);
+}
+
 static void succeed(struct reload_job *job)
 {
     struct history *history = job->options.history;
-    struct difference *difference = difference_create(job->inventory_fd, job->next_inventory_fd);
+    struct difference *difference = difference_of(job);
     struct reload_answer answer = {.difference = difference, .unapplied = history->unapplied};
 
     keep_previous(job);
-    watch_current(job);
+    if (watches_others(job))
+        watch_current(job);
     history_succeed(history, *job->options.subject.generation, job->cause);
     log_write(LOG_INFO, "generation %llu serves (%s)", (unsigned long long)history->generation,
               history_cause_name(job->cause));
@@ -180,7 +202,7 @@ static void succeed(struct reload_job *job)
 static void compare(struct reload_job *job, const struct rehearsal_result *result,
                     unsigned unapplied)
 {
-    struct difference *difference = difference_create(job->inventory_fd, result->inventory_fd);
+    struct difference *difference = difference_open(result->difference_fd);
     struct reload_answer answer = {.is_preview = true,
                                    .is_unchanged =
                                        is_same(result->bundle_fd, *job->options.subject.bundle_fd),
@@ -217,8 +239,10 @@ static void use(struct reload_job *job, struct rehearsal_result *result)
         return;
     }
     job->next_inventory_fd = result->inventory_fd;
-    renewal_begin(&job->renewal, &result->plan, result->bundle_fd);
-    result->inventory_fd = result->bundle_fd = -1;
+    job->difference_fd = result->difference_fd;
+    int bundle_fd = result->bundle_fd;
+    result->inventory_fd = result->difference_fd = result->bundle_fd = -1;
+    renewal_begin(&job->renewal, &result->plan, bundle_fd);
 }
 
 static void on_read(struct ev_loop *ev, ev_io *watcher, int events)
@@ -250,7 +274,8 @@ static void read_files(struct reload_job *job)
     job->read = watch_moment();
     if (job->kind != RELOAD_PREVIEW)
         watch_forget_changes(job->watch);
-    job->rehearsal = rehearsal_start(job->options.config_path, job->options.installation, true);
+    job->rehearsal = rehearsal_start(&(struct rehearsal_options){
+        job->options.config_path, job->options.installation, job->inventory_fd, true});
     if (job->rehearsal == NULL) {
         fail(job, SLICE("the system has no process to read the configuration in\n"));
         return;
@@ -319,6 +344,7 @@ reload_job_create(const struct reload_options *options, struct watch *watch,
     job->data = data;
     job->previous_bundle_fd = -1;
     job->inventory_fd = job->next_inventory_fd = job->previous_inventory_fd = -1;
+    job->difference_fd = -1;
     ev_init(&job->reads, on_read);
     ev_init(&job->patience, on_patience_lost);
     job->reads.data = job->patience.data = job;
@@ -340,6 +366,7 @@ static void close_kept(struct reload_job *job)
     descriptor_close(&job->previous_inventory_fd);
     descriptor_close(&job->inventory_fd);
     descriptor_close(&job->next_inventory_fd);
+    descriptor_close(&job->difference_fd);
 }
 
 void reload_job_destroy(struct reload_job **pointer)

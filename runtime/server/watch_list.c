@@ -3,14 +3,11 @@
  */
 #include "server/watch_list.h"
 
-#include <assert.h>
 #include <errno.h>
 
 #include "base/mem.h"
 #include "bridge/bundle.h"
 #include "server/watch.h"
-
-#define BUNDLES_MAX 4
 
 static enum watch_state state_of(const struct bundle_entry *entry)
 {
@@ -19,36 +16,49 @@ static enum watch_state state_of(const struct bundle_entry *entry)
     return entry->error == ENOENT || entry->error == ENOTDIR ? WATCH_MISSING : WATCH_UNKNOWN;
 }
 
-static size_t add_paths(const struct bundle *bundle, bool is_latest, struct watch_path *paths)
+/* Those that `latest` does not name; NULL: it is the latest. */
+static size_t add_paths(const struct bundle *bundle, const struct bundle *latest,
+                        struct watch_path *paths)
 {
-    size_t count = bundle_count(bundle);
+    size_t count = 0;
 
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < bundle_count(bundle); i++) {
         const struct bundle_entry *entry = bundle_at(bundle, i);
-        paths[i] = (struct watch_path){.path = entry->path,
-                                       .is_folder = entry->kind == BUNDLE_FOLDER,
-                                       .state = is_latest ? state_of(entry) : WATCH_UNKNOWN};
+        if (latest != NULL && bundle_has(latest, entry->kind, entry->path))
+            continue;
+        paths[count++] =
+            (struct watch_path){.path = entry->path,
+                                .is_folder = entry->kind == BUNDLE_FOLDER,
+                                .state = latest == NULL ? state_of(entry) : WATCH_UNKNOWN};
     }
     return count;
 }
 
-void watch_list_set(struct watch *watch, const int *fds, size_t count, struct timespec read)
+static struct bundle *open_bundle(int fd, size_t *path_count)
 {
-    struct bundle *bundles[BUNDLES_MAX];
-    size_t path_count = 0, used = 0;
+    struct bundle *bundle = fd >= 0 ? bundle_open(fd) : NULL;
 
-    assert(count <= BUNDLES_MAX);
-    for (size_t i = 0; i < count; i++) {
-        bundles[i] = fds[i] >= 0 ? bundle_open(fds[i]) : NULL;
-        path_count += bundles[i] != NULL ? bundle_count(bundles[i]) : 0;
-    }
+    *path_count += bundle != NULL ? bundle_count(bundle) : 0;
+    return bundle;
+}
+
+bool watch_list_set(struct watch *watch, int latest_fd, int other_fd, struct timespec read)
+{
+    size_t path_count = 0, used = 0, latest_count;
+    struct bundle *latest = open_bundle(latest_fd, &path_count);
+    struct bundle *other = open_bundle(other_fd, &path_count);
     struct watch_path *paths = mem_zeroed_array(path_count + 1, sizeof(*paths));
-    for (size_t i = 0; i < count; i++)
-        used += bundles[i] != NULL ? add_paths(bundles[i], i == 0, paths + used) : 0;
+
+    if (latest != NULL)
+        used = add_paths(latest, NULL, paths);
+    latest_count = used;
+    if (other != NULL)
+        used += add_paths(other, latest, paths + used);
     watch_set(watch, paths, used, read);
     free(paths);
-    for (size_t i = 0; i < count; i++) {
-        if (bundles[i] != NULL)
-            bundle_release(&bundles[i]);
-    }
+    if (latest != NULL)
+        bundle_release(&latest);
+    if (other != NULL)
+        bundle_release(&other);
+    return used > latest_count;
 }

@@ -3,13 +3,14 @@
  */
 #pragma once
 
-#include <stddef.h>
+#include <stdbool.h>
 #include <time.h>
 
 struct watch;
 
 /*
- * Watches what is named in the bundles behind `fds`, -1: none. What was there and what was not is
- * as the first one says that names it; what only later ones name may have gone or come since.
+ * Watches what is named in the bundles behind two descriptors, -1: none. What was there and what
+ * was not is as the latest one says, if it names it; what only the other one names may have gone or
+ * come since. Whether there is such a thing.
  */
-void watch_list_set(struct watch *watch, const int *fds, size_t count, struct timespec read);
+bool watch_list_set(struct watch *watch, int latest_fd, int other_fd, struct timespec read);

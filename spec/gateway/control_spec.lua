@@ -183,6 +183,24 @@ describe("a running gateway", function()
   end)
 end)
 
+describe("a verb for a running gateway", function()
+  -- They would be most of what it takes, on processors that the gateway may want.
+  it("loads neither OpenSSL's settings nor systemd's libraries", function()
+    local self = gateway.start { config = 'listen "127.0.0.1:0"' }
+    local path = self.directory .. "/opened"
+    local child = process.spawn({ "strace", "-e", "trace=openat", "-o", path, gateway.binary(),
+      "status", "-c", self.directory .. "/gateway.lua" },
+      { stdout = path .. ".out", env = { RUNTIME_DIRECTORY = self.directory,
+        ASAN_OPTIONS = "detect_leaks=0" } }) -- who is traced cannot look for them
+    assert.equal(0, child:wait(60))
+    local opened = system.read_file(path)
+    assert.is_truthy(opened:find("libcrypto", 1, true), opened)
+    assert.is_nil(opened:find("openssl.cnf", 1, true))
+    assert.is_nil(opened:find("libsystemd", 1, true))
+    self:stop()
+  end)
+end)
+
 describe("a verb for a gateway that does not run", function()
   for _, verb in ipairs { "status", "stop" } do
     it("says so: " .. verb, function()

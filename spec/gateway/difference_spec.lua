@@ -163,6 +163,20 @@ describe("a difference", function()
     system.write_file(self.directory .. "/ca.pem", text)
   end)
 
+  it("counts all, and names the first thousand of a kind", function()
+    local many = 'for i = 1, 1200 do route("GET /many/" .. i) { plugins = {%s} } end'
+    system.write_file(self.directory .. "/gateway.lua",
+      CONFIG .. many:format '{ "mock", body = "1" }')
+    local added = (ask "reload").changes.routes
+    assert.same({ 1200, 1000 }, { added.count.added, #added.added })
+    system.write_file(self.directory .. "/gateway.lua",
+      CONFIG .. many:format '{ "mock", body = "2" }')
+    local _, text = self:ask { "diff" }
+    assert.is_truthy(text:find("routes     1200 edited\n  ~ GET /many/1  ", 1, true), text)
+    assert.is_truthy(text:find("  ~ and 1160 more\n", 1, true), text)
+    assert.equal(1200, (ask "rollback").changes.routes.count.removed)
+  end)
+
   it("says what is wrong instead, without calling it a failed reload", function()
     system.write_file(self.directory .. "/gateway.lua", CONFIG .. "nonsense()")
     local answer, code = ask "diff"
