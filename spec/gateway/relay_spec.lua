@@ -337,8 +337,8 @@ describe("an exchange whose client says more behind its last request", function(
   end)
 
   local LAST = {
-    ["HTTP/1.1"] = "GET /bytes/50000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-    ["HTTP/1.0"] = "GET /bytes/50000 HTTP/1.0\r\n\r\n",
+    ["HTTP/1.1"] = "GET /delay/0.2/50000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ["HTTP/1.0"] = "GET /delay/0.2/50000 HTTP/1.0\r\n\r\n",
   }
 
   local SPIN = [[
@@ -352,7 +352,7 @@ describe("an exchange whose client says more behind its last request", function(
     return spin
   ]]
 
-  -- Such a connection is not watched before the worker comes to rest.
+  -- Such a connection is not watched at once. The answer is late: the worker is busy by then.
   local function answer_of_busy_worker(request)
     local origin = peer.start()
     local self = gateway.start { files = { ["plugins/spin.lua"] = SPIN }, config = ([[
