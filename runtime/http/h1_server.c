@@ -97,6 +97,11 @@ static double idle_seconds(const struct h1_server *server)
                                                                     : seconds;
 }
 
+void h1_server_await_head(struct h1_server *server)
+{
+    timeout_set(&server->timeout, idle_seconds(server));
+}
+
 static void expect_head(struct h1_server *server)
 {
     struct h1_scanner_limits limits = {.head_bytes_max = server->limits->head_bytes_max,
@@ -104,7 +109,6 @@ static void expect_head(struct h1_server *server)
     server->step = H1_SERVER_HEAD;
     server->must_close = server->is_refused = false;
     h1_scanner_init(&server->scanner, false, &limits);
-    timeout_set(&server->timeout, idle_seconds(server));
 }
 
 void h1_server_next(struct h1_server *server)
@@ -115,6 +119,7 @@ void h1_server_next(struct h1_server *server)
         return;
     }
     expect_head(server);
+    h1_server_await_head(server);
     if (buffer_length(&server->input) > 0 || server->is_read_paused)
         h1_server_read_again(server);
 }
@@ -125,7 +130,7 @@ static void on_head_timeout(struct h1_server *server)
     if (buffer_length(&server->input) > 0)
         h1_server_refuse(server, FAULT_REQUEST_TIMEOUT, buffer_length(&server->input));
     else if (!stream_is_quiet(server->transport))
-        timeout_set(&server->timeout, idle_seconds(server));
+        h1_server_await_head(server);
     else
         h1_server_close(server, FAULT_NONE);
 }
@@ -169,7 +174,7 @@ static void session_drain(struct http_session *session)
     struct h1_server *server = (struct h1_server *)session;
     server->is_draining = true;
     if (server->step == H1_SERVER_HEAD && buffer_length(&server->input) == 0)
-        timeout_set(&server->timeout, idle_seconds(server));
+        h1_server_await_head(server);
 }
 
 static void session_destroy(struct http_session *session)
@@ -202,8 +207,11 @@ struct http_session *h1_server_open(struct stream *stream, const struct http_ses
     server->again.run = h1_server_on_again;
     server->freeing.run = on_freeing;
     expect_head(server);
-    stream_attach(stream, &H1_SERVER_TRANSPORT, server);
-    if (stream_tls(stream) == NULL) /* has asked the socket during its handshake */
+    if (stream_tls(stream) == NULL) {
         h1_server_read_first(server);
+    } else { /* has asked the socket during its handshake */
+        stream_attach(stream, &H1_SERVER_TRANSPORT, server);
+        h1_server_await_head(server);
+    }
     return &server->session;
 }

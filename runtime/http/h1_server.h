@@ -86,5 +86,8 @@ void h1_server_body_clear(struct h1_server *server);
 void h1_server_next(struct h1_server *server);
 /* Goes on with what waits in the input, from the loop. */
 void h1_server_read_again(struct h1_server *server);
-/* Of a connection that has just been accepted, from the loop: its request may be there already. */
+/* Another request may come, but not for ever. */
+void h1_server_await_head(struct h1_server *server);
+/* Of a connection that has just been accepted, from the loop: its request may be there already, so
+ * nothing is watched before. */
 void h1_server_read_first(struct h1_server *server);

@@ -210,12 +210,17 @@ static size_t kept_bytes_max(const struct h1_server *server)
                                           : server->limits->window_bytes;
 }
 
+static bool is_full(const struct h1_server *server)
+{
+    return buffer_length(&server->input) >= kept_bytes_max(server) || server->has_ended_input;
+}
+
 /* Reading stops while as much is kept as may be, and goes on when there is room. */
 static void adjust_reading(struct h1_server *server)
 {
     if (server->step == H1_SERVER_CLOSED)
         return;
-    bool holds = buffer_length(&server->input) >= kept_bytes_max(server) || server->has_ended_input;
+    bool holds = is_full(server);
     if (holds == server->is_read_paused)
         return;
     server->is_read_paused = holds;
@@ -298,21 +303,26 @@ static OUT_OF_LINE void on_input_end(struct h1_server *server, bool is_broken)
     server->has_ended_input = true;
     if (is_used_up(server))
         on_input_used_up(server);
-    adjust_reading(server);
+}
+
+static void read_transport(struct h1_server *server)
+{
+    char *scratch = loop_of(server)->scratch;
+    ssize_t count = stream_read(server->transport, scratch, LOOP_SCRATCH_BYTES);
+
+    if (count > 0)
+        take(server, slice_of(scratch, (size_t)count));
+    else if (count != STREAM_AGAIN)
+        on_input_end(server, count == STREAM_BROKEN);
 }
 
 static void on_readable(void *data)
 {
     struct h1_server *server = data;
     struct loop *loop = loop_of(server);
-    ssize_t count = stream_read(server->transport, loop->scratch, LOOP_SCRATCH_BYTES);
 
-    if (count > 0) {
-        take(server, slice_of(loop->scratch, (size_t)count));
-        adjust_reading(server);
-    } else if (count != STREAM_AGAIN) {
-        on_input_end(server, count == STREAM_BROKEN);
-    }
+    read_transport(server);
+    adjust_reading(server);
     loop_flush(loop);
 }
 
@@ -351,28 +361,47 @@ void h1_server_read_again(struct h1_server *server)
 
 /*
  * A client whose request is the last has hardly more to say. Its socket is watched, for a client
- * that leaves, only once the loop comes to rest or the answer is long in coming: most are closed
- * before that, and epoll never gets to know them. h1_server_linger() asks for what it says yet.
+ * that leaves, only when the answer is long in coming: most are closed before that, and epoll never
+ * gets to know them. h1_server_linger() asks for what it says yet.
  */
-static void watch_at_leisure(struct h1_server *server)
+static bool may_watch_later(const struct h1_server *server)
 {
-    server->is_read_paused = true;
-    stream_pause(server->transport);
-    loop_postpone(loop_of(server), &server->again);
+    return server->step == H1_SERVER_WAIT && server->must_close && !is_full(server);
 }
 
-static void on_first(struct loop_deferred *item)
+/* Reads before it watches: epoll tells of what is there only in the next turn, and the connection
+ * may end in this one. */
+static void on_late(struct loop_deferred *item)
 {
     struct h1_server *server = CONTAINER_OF(item, struct h1_server, again);
 
     server->again.run = h1_server_on_again;
     on_readable(server);
-    if (server->step == H1_SERVER_WAIT && server->must_close && !server->is_read_paused)
-        watch_at_leisure(server);
+}
+
+/* Most have sent their request by now; who has not gets a timer as well. */
+static void on_first(struct loop_deferred *item)
+{
+    struct h1_server *server = CONTAINER_OF(item, struct h1_server, again);
+    struct loop *loop = loop_of(server);
+
+    server->again.run = h1_server_on_again;
+    read_transport(server);
+    if (server->step == H1_SERVER_HEAD && server->timeout.deadline <= 0)
+        h1_server_await_head(server);
+    if (may_watch_later(server)) {
+        server->again.run = on_late;
+        loop_postpone(loop, &server->again);
+    } else {
+        adjust_reading(server);
+    }
+    loop_flush(loop);
 }
 
 void h1_server_read_first(struct h1_server *server)
 {
+    server->is_read_paused = true;
+    stream_attach_paused(server->transport, &H1_SERVER_TRANSPORT, server);
     server->again.run = on_first;
     loop_defer(loop_of(server), &server->again);
 }

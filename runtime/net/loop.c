@@ -61,16 +61,6 @@ static void run_deferred(struct loop *loop)
     flush_all(loop);
 }
 
-/* Those that have waited for long enough, though there has always been something to do. */
-static void run_overdue(struct loop *loop)
-{
-    if (++loop->postponed_turns < LOOP_POSTPONED_TURNS)
-        return;
-    loop->postponed_turns = 0;
-    run_all(&loop->overdue);
-    list_move_all(&loop->postponed, &loop->overdue);
-}
-
 static bool has_postponed(const struct loop *loop)
 {
     return !list_is_empty(&loop->postponed) || !list_is_empty(&loop->overdue);
@@ -86,10 +76,8 @@ static void on_before_wait(struct ev_loop *ev, ev_prepare *watcher, int events)
 {
     struct loop *loop = watcher->data;
 
-    if (has_postponed(loop))
-        run_overdue(loop);
     run_deferred(loop);
-    if (list_is_empty(&loop->deferred) && !has_postponed(loop))
+    if (list_is_empty(&loop->deferred))
         ev_idle_stop(ev, &loop->unfinished);
     if (*loop->turn > 0 && loop->on_turn != NULL)
         loop->on_turn(loop->on_turn_data, clock_monotonic() - *loop->turn);
@@ -106,13 +94,25 @@ static void on_after_wait(struct ev_loop *ev, ev_check *watcher, int events)
         set_turn(loop, clock_monotonic());
 }
 
-/* Only where nothing else has happened. What is deferred on_before_wait() does. */
+/* What is deferred on_before_wait() does. */
 static void on_unfinished(struct ev_loop *ev, ev_idle *watcher, int events)
+{
+}
+
+static void start_postponement(struct loop *loop)
+{
+    ev_timer_set(&loop->postponement, LOOP_POSTPONED_SECONDS, 0);
+    ev_timer_start(loop->ev, &loop->postponement);
+}
+
+static void on_postponement(struct ev_loop *ev, ev_timer *watcher, int events)
 {
     struct loop *loop = watcher->data;
 
     run_all(&loop->overdue);
-    run_all(&loop->postponed);
+    list_move_all(&loop->postponed, &loop->overdue);
+    if (has_postponed(loop) && !ev_is_active(&loop->postponement))
+        start_postponement(loop);
 }
 
 static void on_clock(struct ev_loop *ev, ev_timer *watcher, int events)
@@ -142,7 +142,9 @@ static void start_watchers(struct loop *loop)
     ev_set_priority(&loop->after_wait, EV_MAXPRI);
     ev_idle_init(&loop->unfinished, on_unfinished);
     ev_timer_init(&loop->clock, on_clock, CLOCK_SECONDS, 0);
+    ev_timer_init(&loop->postponement, on_postponement, 0, 0);
     loop->before_wait.data = loop->after_wait.data = loop->unfinished.data = loop;
+    loop->postponement.data = loop;
 
     ev_prepare_start(loop->ev, &loop->before_wait);
     ev_check_start(loop->ev, &loop->after_wait);
@@ -159,6 +161,7 @@ static void stop_watchers(struct loop *loop)
     ev_check_stop(loop->ev, &loop->after_wait);
     ev_timer_stop(loop->ev, &loop->clock);
     ev_idle_stop(loop->ev, &loop->unfinished);
+    ev_timer_stop(loop->ev, &loop->postponement);
 }
 
 static int find_connection_fd_end(void)
@@ -282,5 +285,6 @@ void loop_postpone(struct loop *loop, struct loop_deferred *item)
     if (!list_is_empty(&item->node))
         return;
     list_push_back(&loop->postponed, &item->node);
-    ev_idle_start(loop->ev, &loop->unfinished);
+    if (!ev_is_active(&loop->postponement))
+        start_postponement(loop);
 }

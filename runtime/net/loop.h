@@ -34,9 +34,9 @@ struct loop_kind {
 
 /* How often what is deferred may defer more before sockets get their turn again. */
 #define LOOP_DEFERRED_ROUNDS_MAX 16
-/* What is postponed waits for so many turns at least, where none of them finds nothing to do, and
- * for twice as many at most. */
-#define LOOP_POSTPONED_TURNS 32
+/* What is postponed waits for so long at least, and for twice as long at most, where no turn is
+ * late. */
+#define LOOP_POSTPONED_SECONDS 0.02
 
 /* Somebody with output: `flush` is called once, before the loop next waits at the latest. */
 struct loop_flush {
@@ -44,7 +44,7 @@ struct loop_flush {
     void (*flush)(struct loop_flush *item);
 };
 
-/* A call to make outside of the caller's stack: soon, before the loop next waits, or at leisure. */
+/* A call to make outside of the caller's stack: soon, before the loop next waits, or some time. */
 struct loop_deferred {
     struct list node; /* list_init() before first use */
     void (*run)(struct loop_deferred *item);
@@ -56,7 +56,7 @@ struct loop {
     /* Valid during one callback; whoever reads into it consumes or copies before returning. */
     char *scratch; /* LOOP_SCRATCH_BYTES */
     struct list flushes, deferred;
-    struct list postponed, overdue; /* the latter have waited for LOOP_POSTPONED_TURNS */
+    struct list postponed, overdue; /* the latter have waited for LOOP_POSTPONED_SECONDS */
     ev_prepare before_wait;
     ev_check after_wait;
     ev_idle unfinished; /* active while something is to be done: the loop then does not wait */
@@ -73,8 +73,8 @@ struct loop {
     int connection_fd_end;          /* connections have lower descriptors, see loop_may_connect() */
     struct timeout *spare_timeouts; /* see timeout_acquire() */
     unsigned spare_timeout_count;
-    unsigned flush_count;     /* at least as many as `flushes` has */
-    unsigned postponed_turns; /* since what is postponed last became overdue */
+    unsigned flush_count;  /* at least as many as `flushes` has */
+    ev_timer postponement; /* active while something is postponed, and until it next fires */
     struct loop_kept {
         const struct loop_kind *kind; /* NULL: none from here on */
         void *thing;
@@ -145,7 +145,7 @@ void loop_flush(struct loop *loop);
 /* Asking again before it ran changes nothing; list_remove(&item->node) cancels. */
 void loop_defer(struct loop *loop, struct loop_deferred *item);
 /*
- * The same, but once no socket is ready and no timer due, or after LOOP_POSTPONED_TURNS turns: for
- * what need not be done at all if something else comes first, which cancels it.
+ * The same, but after LOOP_POSTPONED_SECONDS: for what need not be done at all if something else
+ * comes first, which cancels it.
  */
 void loop_postpone(struct loop *loop, struct loop_deferred *item);

@@ -128,14 +128,26 @@ void stream_abort(struct stream **stream)
     stream_close(stream, false);
 }
 
-void stream_attach(struct stream *stream, const struct stream_events *events, void *data)
+static void attach(struct stream *stream, const struct stream_events *events, void *data,
+                   bool is_paused)
 {
     stream->events = events;
     stream->data = data;
-    stream->is_paused = stream->is_awaited = false;
+    stream->is_paused = is_paused;
+    stream->is_awaited = false;
     stream_watch(stream);
     if (stream->tls != NULL)
         stream_tls_wake(stream);
+}
+
+void stream_attach(struct stream *stream, const struct stream_events *events, void *data)
+{
+    attach(stream, events, data, false);
+}
+
+void stream_attach_paused(struct stream *stream, const struct stream_events *events, void *data)
+{
+    attach(stream, events, data, true);
 }
 
 ssize_t stream_read(struct stream *stream, void *bytes, size_t bytes_max)

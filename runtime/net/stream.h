@@ -49,6 +49,8 @@ void stream_abort(struct stream **stream);
  * write. NULL events: nobody, and not read. Never calls back before it returns.
  */
 void stream_attach(struct stream *stream, const struct stream_events *events, void *data);
+/* The same, but it begins paused. */
+void stream_attach_paused(struct stream *stream, const struct stream_events *events, void *data);
 
 /*
  * Bytes read (> 0), STREAM_END, STREAM_AGAIN or STREAM_BROKEN. One system call where plain. After
