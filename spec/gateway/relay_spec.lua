@@ -6,6 +6,7 @@ local json = require "cjson"
 local latches = require "spec.support.latch"
 local message = require "spec.support.message"
 local peer = require "spec.support.peer"
+local process = require "spec.support.process"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
@@ -337,41 +338,69 @@ describe("an exchange whose client says more behind its last request", function(
   end)
 
   local LAST = {
-    ["HTTP/1.1"] = "GET /delay/0.2/50000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
-    ["HTTP/1.0"] = "GET /delay/0.2/50000 HTTP/1.0\r\n\r\n",
+    ["HTTP/1.1"] = "GET /bytes/50000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ["HTTP/1.0"] = "GET /bytes/50000 HTTP/1.0\r\n\r\n",
   }
 
+  -- Keeps the worker busy from when it has written one file until there is another.
   local SPIN = [[
     local moongate = require "moongate"
-    local spin = { summary = "keeps the worker busy", options = {} }
+    local spin = { summary = "keeps the worker busy", options = {
+      began = { type = "string", required = true, help = "the file that it writes" },
+      ends = { type = "string", required = true, help = "the file that it waits for" },
+    } }
     function spin:respond()
-      local over = os.clock() + 0.5
-      while os.clock() < over do end
+      io.open(self.began, "w"):close()
+      local file
+      repeat file = io.open(self.ends) until file
+      file:close()
       return moongate.reply.text(200, "over")
     end
     return spin
   ]]
 
-  -- Such a connection is not watched at once. The answer is late: the worker is busy by then.
-  local function answer_of_busy_worker(request)
-    local origin = peer.start()
-    local self = gateway.start { files = { ["plugins/spin.lua"] = SPIN }, config = ([[
-      listen "127.0.0.1:0"
-      upstream "origin" { "%s" }
-      route "/{rest*}" { upstream = "origin" }
-      route "/busy" { plugins = { "spin" } }
-    ]]):format(origin.url) }
-    assert.equal(200, http.request(self.port, { path = "/bytes/1" }).status) -- connects
+  local CONFIG = [[
+    listen "127.0.0.1:0"
+    limits { turn_timeout = "60s" }
+    upstream "origin" { "%s" }
+    route "/{rest*}" { upstream = "origin" }
+    route "/busy" { plugins = { { "spin", began = "%s", ends = "%s" } } }
+  ]]
+
+  -- A gateway, and the files that its busy worker writes and waits for.
+  local function start(origin)
+    local folder = system.temporary_directory()
+    finally(function() process.remove(folder) end)
+    local began, ends = folder .. "/began", folder .. "/ends"
+    return gateway.start {
+      files = { ["plugins/spin.lua"] = SPIN }, config = CONFIG:format(origin.url, began, ends),
+    }, began, ends
+  end
+
+  local function freeze_worker(self)
     local worker = self:worker_pids()[1]
     system.kill(worker, system.SIGSTOP)
     wait.that(function() return system.read_file(("/proc/%d/stat"):format(worker)):find "%) T" end)
+    return worker
+  end
+
+  -- Such a connection is not watched before the worker comes to rest.
+  local function answer_of_busy_worker(request)
+    local origin = peer.start()
+    local self, began, ends = start(origin)
+    assert.equal(200, http.request(self.port, { path = "/bytes/1" }).status) -- connects
+    local worker = freeze_worker(self)
     local client = http.connect(self.port, { receive_buffer = 2048 })
     client:send(request)
     local busy = http.connect(self.port)
     busy:send(http.format { path = "/busy" })
+    origin:freeze() -- the worker is busy before there is an answer
     system.kill(worker, system.SIGCONT)
-    origin:wait_for_requests(2)
+    wait.that(function() return system.read_file(began) end)
     client:send(http.format { path = "/bytes/2" })
+    origin:thaw()
+    origin:wait_for_requests(2)
+    system.write_file(ends, "")
     assert.equal("over", busy:read_response().body)
     local answer, how = client:read_until_close()
     client:close()
