@@ -384,7 +384,7 @@ describe("an exchange whose client says more behind its last request", function(
     return worker
   end
 
-  -- Such a connection is not watched before the worker comes to rest.
+  -- Such a connection is not watched at once.
   local function answer_of_busy_worker(request)
     local origin = peer.start()
     local self, began, ends = start(origin)

@@ -153,12 +153,11 @@ function paths.status(connection, request, code)
   end
 end
 
--- /delay/SECONDS: answers later; /delay/SECONDS/N: with N bytes.
-function paths.delay(connection, request, rest)
-  local seconds, count = rest:match "^([%d.]+)/?(%d*)$"
+-- /delay/SECONDS: answers later.
+function paths.delay(connection, request, seconds)
   connection:read_body(request)
   connection:sleep(tonumber(seconds))
-  connection:answer(200, nil, count == "" and "late" or ("0"):rep(tonumber(count)))
+  connection:answer(200, nil, "late")
 end
 
 -- /count: answers the length of the body, which is counted and forgotten.
