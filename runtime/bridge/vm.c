@@ -8,6 +8,7 @@
 #include <lualib.h>
 #include <stdlib.h>
 
+#include "base/heap.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "bridge/libraries.h"
@@ -23,6 +24,11 @@
 
 /* Of what the collector knew while building; in the registry. */
 #define WITNESS "moongate witness"
+
+static void *resize(void *heap, void *memory, size_t bytes, size_t wanted)
+{
+    return heap_resize(heap, memory, bytes, wanted);
+}
 
 static int on_panic(lua_State *vm)
 {
@@ -55,7 +61,8 @@ static void set_paths(lua_State *vm, const struct vm_options *options)
 
 lua_State *vm_create(const struct vm_options *options)
 {
-    lua_State *vm = luaL_newstate();
+    struct heap *heap = heap_create();
+    lua_State *vm = lua_newstate(resize, heap);
     if (vm == NULL) {
         log_write(LOG_ERROR, "out of memory");
         abort();
@@ -78,7 +85,13 @@ lua_State *vm_create(const struct vm_options *options)
 
 void vm_destroy(lua_State **vm)
 {
+    void *data;
+
+    lua_getallocf(*vm, &data);
+    struct heap *heap = data;
+    heap_end(heap);
     lua_close(*vm);
+    heap_destroy(&heap);
     *vm = NULL;
 }
 
@@ -128,7 +141,11 @@ static void collect(lua_State *vm)
  */
 void vm_settle(lua_State *vm)
 {
+    void *heap;
+
     collect(vm);
+    lua_getallocf(vm, &heap);
+    heap_trim(heap);
     lua_gc(vm, LUA_GCSETPAUSE, 200);
     lua_gc(vm, LUA_GCSETSTEPMUL, 400);
 }
