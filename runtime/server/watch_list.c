@@ -16,7 +16,8 @@ static enum watch_state state_of(const struct bundle_entry *entry)
     return entry->error == ENOENT || entry->error == ENOTDIR ? WATCH_MISSING : WATCH_UNKNOWN;
 }
 
-/* Those that `latest` does not name; NULL: it is the latest. */
+/* Of the one that was read last as it says; of the other, what that one does not name, if it is
+ * there. */
 static size_t add_paths(const struct bundle *bundle, const struct bundle *latest,
                         struct watch_path *paths)
 {
@@ -24,12 +25,12 @@ static size_t add_paths(const struct bundle *bundle, const struct bundle *latest
 
     for (size_t i = 0; i < bundle_count(bundle); i++) {
         const struct bundle_entry *entry = bundle_at(bundle, i);
-        if (latest != NULL && bundle_has(latest, entry->kind, entry->path))
+        if (bundle != latest && latest != NULL && bundle_has(latest, entry->kind, entry->path))
             continue;
         paths[count++] =
             (struct watch_path){.path = entry->path,
                                 .is_folder = entry->kind == BUNDLE_FOLDER,
-                                .state = latest == NULL ? state_of(entry) : WATCH_UNKNOWN};
+                                .state = bundle == latest ? state_of(entry) : WATCH_UNKNOWN};
     }
     return count;
 }
@@ -50,7 +51,7 @@ bool watch_list_set(struct watch *watch, int latest_fd, int other_fd, struct tim
     struct watch_path *paths = mem_zeroed_array(path_count + 1, sizeof(*paths));
 
     if (latest != NULL)
-        used = add_paths(latest, NULL, paths);
+        used = add_paths(latest, latest, paths);
     latest_count = used;
     if (other != NULL)
         used += add_paths(other, latest, paths + used);

@@ -312,6 +312,22 @@ describe("a gateway whose files change", function()
       assert.equal(1, status(self).generation)
     end)
 
+    it("waits for the next change where who reads them dies, and one that runs is gone", function()
+      local self = watching()
+      local function failed() return status(self).reloads.failed end
+      write(self, 'local ffi = require "ffi" ffi.cdef "void _exit(int);" ffi.C._exit(3)',
+        "plugins/part.lua")
+      os.remove(self.directory .. "/text")
+      self:wait_for_log "was not reloaded: [^\n]*ended with 3"
+      system.sleep(1) -- longer than changes are waited for to end
+      local before = failed()
+      system.sleep(1)
+      assert.equal(before, failed())
+      write(self, "own", "text")
+      write(self, FILES["plugins/part.lua"], "plugins/part.lua")
+      becomes(self, "own own part")
+    end)
+
     -- Where writing and asking take so long that the change is told before, they are read twice.
     it("reads them once when it is asked for what has just been written", function()
       local self = watching()
