@@ -6,7 +6,6 @@
  * nothing: the process that made it had plugins in it.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/mem.h"
 #include "bridge/bundle_private.h"
 
 #define MAGIC "moon1"
-/* Without these the bytes could change, or go, while they are read. */
-#define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 struct sealed_header {
     char magic[8];
@@ -120,7 +118,7 @@ static bool write_and_seal(int fd, const struct bundle *bundle)
     write_to(map, bundle, entries);
     free((void *)entries);
     munmap(map, bytes);
-    return fcntl(fd, F_ADD_SEALS, SEALS | F_SEAL_SEAL) == 0;
+    return descriptor_seal(fd);
 }
 
 int bundle_seal(const struct bundle *bundle)
@@ -183,9 +181,8 @@ static bool take_all(struct bundle *bundle)
 struct bundle *bundle_open(int fd)
 {
     struct stat file;
-    int seals = fcntl(fd, F_GET_SEALS);
 
-    if (seals < 0 || (seals & SEALS) != SEALS || fstat(fd, &file) != 0 || file.st_size == 0)
+    if (!descriptor_is_sealed(fd) || fstat(fd, &file) != 0 || file.st_size == 0)
         return NULL;
     void *map = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
     if (map == MAP_FAILED)

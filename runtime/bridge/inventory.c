@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/descriptor.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "bridge/bundle.h"
@@ -114,25 +115,29 @@ static void write_lines(const struct inventory *inventory, char *memory)
     }
 }
 
-int inventory_seal(struct inventory *inventory)
+static bool write_all(int fd, struct inventory *inventory)
 {
-    int fd = memfd_create("moongate inventory", MFD_CLOEXEC);
-
-    if (fd < 0)
-        return -1;
     if (inventory->count == 0)
-        return fd;
+        return true;
+    if (ftruncate(fd, (off_t)inventory->bytes) != 0)
+        return false;
+    char *memory = mmap(NULL, inventory->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (memory == MAP_FAILED)
+        return false;
     qsort(inventory->lines, inventory->count, sizeof(*inventory->lines), compare);
-    char *memory = MAP_FAILED;
-    if (ftruncate(fd, (off_t)inventory->bytes) == 0)
-        memory = mmap(NULL, inventory->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (memory == MAP_FAILED) {
-        int problem = errno;
-        close(fd);
-        errno = problem;
-        return -1;
-    }
     write_lines(inventory, memory);
     munmap(memory, inventory->bytes);
-    return fd;
+    return true;
+}
+
+int inventory_seal(struct inventory *inventory)
+{
+    int fd = memfd_create("moongate inventory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+    if (fd < 0 || (write_all(fd, inventory) && descriptor_seal(fd)))
+        return fd;
+    int problem = errno;
+    close(fd);
+    errno = problem;
+    return -1;
 }

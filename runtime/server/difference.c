@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "base/descriptor.h"
 #include "base/mem.h"
 
 #define PRINTED_MAX 40
@@ -27,7 +28,7 @@ bool difference_map(int fd, struct difference_text *mapped)
     struct stat status;
 
     *mapped = (struct difference_text){0};
-    if (fd < 0 || fstat(fd, &status) != 0)
+    if (fd < 0 || !descriptor_is_sealed(fd) || fstat(fd, &status) != 0)
         return false;
     mapped->bytes = (size_t)status.st_size;
     if (mapped->bytes == 0)

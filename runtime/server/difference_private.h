@@ -28,6 +28,7 @@ struct difference {
     struct difference_list lists[INVENTORY_KIND_COUNT][DIFFERENCE_COUNT];
 };
 
+/* False when it is not sealed: the process that made it had plugins in it. */
 bool difference_map(int fd, struct difference_text *mapped);
 /* From a line as inventories have it, which is taken from the lines; false at their end. */
 bool difference_take_item(struct slice *lines, struct difference_item *item);

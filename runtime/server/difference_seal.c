@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/mem.h"
 
 /* Of all lines: each has two texts of an inventory. */
@@ -62,14 +63,14 @@ static bool write_all(int fd, struct slice bytes)
 
 int difference_seal(const struct difference *difference)
 {
-    int fd = memfd_create("moongate difference", MFD_CLOEXEC);
+    int fd = memfd_create("moongate difference", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     struct buffer text;
 
     if (fd < 0)
         return -1;
     buffer_init(&text, sizeof(struct counts) + SEALED_BYTES_MAX, NULL);
     put_all(difference, &text);
-    bool is_written = write_all(fd, buffer_slice(&text));
+    bool is_written = write_all(fd, buffer_slice(&text)) && descriptor_seal(fd);
     int problem = errno;
     buffer_clear(&text);
     if (is_written)

@@ -62,11 +62,25 @@ static void be_ended_first(void)
     close(fd);
 }
 
+/* What a plugin starts has neither: who waits on the channel is to see this process's end. */
+static int keep_descriptors(int fd, int running_inventory_fd)
+{
+    int running =
+        fcntl(running_inventory_fd, F_DUPFD, RUNNING + 1); /* neither is in the way then */
+
+    if (fd != CHANNEL)
+        dup3(fd, CHANNEL, O_CLOEXEC);
+    running = running >= 0 ? dup3(running, RUNNING, O_CLOEXEC) : -1;
+    close_range(running >= 0 ? RUNNING + 1 : RUNNING, ~0U, 0);
+    return running;
+}
+
 /*
  * The master's handlers, masks and descriptors are not for this process: a plugin runs in it, and
- * a listening socket held here would be one nobody accepts from.
+ * a listening socket held here would be one nobody accepts from. The inventory's descriptor in it;
+ * -1: there is none.
  */
-static void leave_master(pid_t master, int fd, int running_inventory_fd)
+static int leave_master(pid_t master, int fd, int running_inventory_fd)
 {
     sigset_t none;
 
@@ -78,14 +92,9 @@ static void leave_master(pid_t master, int fd, int running_inventory_fd)
         signal(number, SIG_DFL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    int running =
-        fcntl(running_inventory_fd, F_DUPFD, RUNNING + 1); /* neither is in the way then */
-    if (fd != CHANNEL)
-        dup2(fd, CHANNEL);
-    if (running >= 0)
-        dup2(running, RUNNING);
-    close_range(running >= 0 ? RUNNING + 1 : RUNNING, ~0U, 0);
+    int running = keep_descriptors(fd, running_inventory_fd);
     be_ended_first();
+    return running;
 }
 
 /* The first that is -1 ends the list. */
@@ -112,9 +121,9 @@ static void send_all(struct rehearsal_message *message, const int fds[REHEARSAL_
 }
 
 /* Here, where nobody waits for a processor, and not in the master. -1: there is none. */
-static int difference_from_running(int inventory_fd)
+static int difference_from(int running, int inventory_fd)
 {
-    struct difference *difference = difference_create(RUNNING, inventory_fd);
+    struct difference *difference = difference_create(running, inventory_fd);
 
     if (difference == NULL)
         return -1;
@@ -125,7 +134,7 @@ static int difference_from_running(int inventory_fd)
 
 void rehearsal_child_run(const struct rehearsal_options *options, int fd, pid_t master)
 {
-    leave_master(master, fd, options->running_inventory_fd);
+    int running = leave_master(master, fd, options->running_inventory_fd);
     struct errors errors = {.fd = memfd_create("moongate errors", MFD_CLOEXEC)};
     struct rehearsal_message message = {.is_good = false};
     struct bundle *bundle = bundle_create();
@@ -149,7 +158,7 @@ void rehearsal_child_run(const struct rehearsal_options *options, int fd, pid_t 
         message = (struct rehearsal_message){true, *generation_plan(generation)};
         inventory_add_files(inventory, bundle);
         inventory_fd = inventory_seal(inventory); /* without one, differences are not told */
-        difference_fd = difference_from_running(inventory_fd);
+        difference_fd = difference_from(running, inventory_fd);
     }
     if (errors.untold > 0)
         dprintf(errors.fd, "... and %zu more errors\n", errors.untold);

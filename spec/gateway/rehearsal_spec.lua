@@ -3,6 +3,7 @@
 local certificates = require "spec.support.certificates"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
+local process = require "spec.support.process"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
@@ -109,6 +110,76 @@ describe("a configuration that ends the process that reads it", function()
       said [[local ffi = require "ffi" ffi.cdef "void _exit(int);" ffi.C._exit(3)]])
     assert.matches("gateway.lua: the process that read it was ended by signal 9\n$",
       said [[local ffi = require "ffi" ffi.cdef "int raise(int);" ffi.C.raise(9)]])
+  end)
+end)
+
+describe("a configuration whose plugin does to descriptors what it should not", function()
+  after_each(gateway.stop_all)
+
+  local CONFIG = [[
+    listen "127.0.0.1:0"
+    watch(false)
+    route "/" { plugins = { { "mock", body = "one" } } }
+  ]]
+
+  -- `text` is where each configuration that uses the plugin is built.
+  local function change(self, text)
+    system.write_file(self.directory .. "/plugins/odd.lua", text .. [[
+      return { summary = "S.", options = {}, request = function() end }
+    ]])
+    system.write_file(self.directory .. "/gateway.lua", CONFIG .. [[
+      route "/two" { plugins = { { "odd" }, { "mock", body = "two" } } }
+    ]])
+    return self:ask { "reload" }
+  end
+
+  local function start()
+    return gateway.start { config = CONFIG, files = { ["plugins/odd.lua"] = "" } }
+  end
+
+  it("does not change what is known of the one that runs", function()
+    local self = start()
+    local code, text = change(self, [[
+      local ffi = require "ffi"
+      ffi.cdef "int ftruncate(int fd, long length);"
+      local name = io.open "/proc/self/comm":read "*l"
+      for fd = 3, name == "rehearsal" and 20 or 0 do ffi.C.ftruncate(fd, 0) end
+    ]])
+    assert.equal(0, code)
+    assert.is_truthy(text:find("routes     1 added\n", 1, true), text)
+    code, text = self:ask { "rollback" }
+    assert.equal(0, code)
+    assert.is_truthy(text:find("routes     1 removed\n", 1, true), text)
+    assert.equal("one", http.request(self.port, { path = "/" }).body)
+  end)
+
+  it("is not waited for by what it has started, where it dies", function()
+    local self = start()
+    local code, _, err = change(self, ([[
+      os.execute "sleep 100 >/dev/null 2>&1 & echo $! >'%s/sleeper'"
+      local ffi = require "ffi"
+      ffi.cdef "void _exit(int);"
+      ffi.C._exit(3)
+    ]]):format(self.directory))
+    local sleeper = tonumber(system.read_file(self.directory .. "/sleeper"))
+    assert.is_true(system.kill(sleeper, system.SIGKILL))
+    assert.equal(1, code)
+    assert.matches("ended with 3", err)
+  end)
+end)
+
+describe("a configuration that is read at the start", function()
+  it("is compared with none", function()
+    local directory = gateway.directory { config = 'listen "192.0.2.1:1"' } -- that is nobody's
+    local path = directory .. "/created"
+    local child = process.spawn({ "strace", "-f", "-e", "trace=memfd_create", "-o", path,
+      gateway.binary(), "run", "-c", directory .. "/gateway.lua" },
+      { stderr = path .. ".err", env = { ASAN_OPTIONS = "detect_leaks=0" } })
+    assert.equal(1, child:wait(60))
+    local created = system.read_file(path)
+    assert.is_truthy(created:find("moongate inventory", 1, true), created)
+    assert.is_nil(created:find("moongate difference", 1, true))
+    process.remove(directory)
   end)
 end)
 
