@@ -3,11 +3,12 @@
 -- Called by runtime/bridge/generation.c. What only building needs is dropped when it is done.
 
 local bridge = require "moongate.ffi"
+local compiler = require "moongate.compiler"
 
 -- Modules that a serving state has no use for.
 local BUILDING = { "^moongate%.config", "^moongate%.build", "^moongate%.router$",
-  "^moongate%.below$", "^moongate%.canonical$", "^moongate%.chain$", "^moongate%.digest$",
-  "^moongate%.admin%.configuration$", "^moongate%.admin%.redact$",
+  "^moongate%.below$", "^moongate%.canonical$", "^moongate%.chain$", "^moongate%.compiler$",
+  "^moongate%.digest$", "^moongate%.admin%.configuration$", "^moongate%.admin%.redact$",
   "^moongate%.inventory$", "^moongate%.path_pattern$", "^moongate%.route_", "^moongate%.boot$" }
 
 local function drop_modules()
@@ -25,17 +26,6 @@ local function lines(errors)
   return texts
 end
 
--- A chain is one long trace through plugins, libraries and the exported functions: the defaults of
--- LuaJIT, made for single loops, would give up on it (each tail call counts as an unrolled loop),
--- and throw all traces away once many chains have been compiled. The last is its default: that it
--- is said has LuaJIT count anew how hot code is. Its few counters, which all code shares, may say
--- by now that something is not to be tried for tens of thousands of calls: what was built had loops
--- that could not be compiled.
-local COMPILER = {
-  "maxtrace=4000", "maxrecord=16000", "maxirconst=2000", "maxsnap=2000", "maxmcode=8192",
-  "loopunroll=100", "hotloop=56",
-}
-
 --- Code of plugins whose phases all routes share is compiled when it is hot; what ran once is
 --- forgotten.
 ---@param generation ffi.cdata*
@@ -45,13 +35,13 @@ local COMPILER = {
 ---@return string[]? errors
 return function(generation, path, plugin_root)
   bridge.set_generation(generation)
+  compiler.reads()
   local build = require "moongate.build"
   local config = require "moongate.config"
   local model, wrong = config.load(path,
     { plugin_root = plugin_root, builder = build.builder(false) })
   if not model then return nil, lines(wrong) end
   drop_modules()
-  jit.flush()
-  jit.opt.start(unpack(COMPILER))
+  compiler.serves()
   return require "moongate.dispatch"
 end

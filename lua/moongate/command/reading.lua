@@ -1,6 +1,7 @@
 --- reading: the configuration as the verbs need it: read, built, never committed.
 
 local bridge = require "moongate.ffi"
+local compiler = require "moongate.compiler"
 local json = require "moongate.json"
 
 local reading = {}
@@ -11,6 +12,7 @@ local reading = {}
 ---@return Model? model  nil: errors have been printed
 function reading.model(given, keeps_all)
   bridge.set_generation(given.generation)
+  compiler.reads()
   local build = require "moongate.build"
   local config = require "moongate.config"
   local model, errors = config.load(given.config,

@@ -1,0 +1,30 @@
+--- compiler: when LuaJIT compiles, and what it gives up on.
+
+local compiler = {}
+
+-- A configuration is read once: what it does ten thousand times is worth compiling, and what it
+-- does hundreds of times is done before that has paid. Each trace is code that is made writable and
+-- then executable, for which the system stops all threads of the process for a moment.
+local READING = { "hotloop=300", "hotexit=60" }
+
+-- A chain is one long trace through plugins, libraries and the exported functions: the defaults of
+-- LuaJIT, made for single loops, would give up on it (each tail call counts as an unrolled loop),
+-- and throw all traces away once many chains have been compiled. The last two are its defaults:
+-- that one is said has LuaJIT count anew how hot code is. Its few counters, which all code shares,
+-- may say by now that something is not to be tried for tens of thousands of calls: what was built
+-- had loops that could not be compiled.
+local SERVING = {
+  "maxtrace=4000", "maxrecord=16000", "maxirconst=2000", "maxsnap=2000", "maxmcode=8192",
+  "loopunroll=100", "hotloop=56", "hotexit=10",
+}
+
+--- Before a configuration is read.
+function compiler.reads() jit.opt.start(unpack(READING)) end
+
+--- After it, when requests come: what has been compiled for the configuration goes.
+function compiler.serves()
+  jit.flush()
+  jit.opt.start(unpack(SERVING))
+end
+
+return compiler
