@@ -208,6 +208,8 @@
 --- which of its phases this instance needs; nil: all it has
 ---@field cache_policy (fun(instance: table): table)?  how answers are cached: plugins/cache.lua
 ---@field is_tally boolean?  its log phase is the one that C can run: plugins/metrics.lua
+---@field is_gatherer boolean?
+--- where it answers with reply.gathered() and no further members, C may answer: plugins/aggregate
 
 ---@alias ResponseEdit
 ---| { [1]: "set"|"add", [2]: string, [3]: string }  a header and its value

@@ -22,7 +22,8 @@ local native = {}
 ---@field mask integer       phases it takes part in
 ---@field condition integer?
 
---- Whether each request is answered by the same step, and nothing is done before that.
+--- Whether each request is answered by the same step, of a plugin that does nothing but to gather
+--- the parts, and nothing is done before that.
 ---@param steps ChainStep[]
 ---@return boolean
 function native.answers_alone(steps)
@@ -30,7 +31,7 @@ function native.answers_alone(steps)
   for _, step in ipairs(steps) do
     if bit.band(step.mask, C.MOON_PHASE_REQUEST) ~= 0 then return false end
     if bit.band(step.mask, C.MOON_PHASE_RESPOND) ~= 0 then
-      if found or step.condition then return false end
+      if found or step.condition or not step.plugin.is_gatherer then return false end
       found = true
     end
   end

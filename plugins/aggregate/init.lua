@@ -28,6 +28,7 @@ local PARTS_MAX = 32
 ---@class Aggregate: Plugin
 local aggregate = {
   summary = "Answers with one JSON document made of several requests.",
+  is_gatherer = true,
   options = {
     parts = { type = "map", required = true,
       help = "the requests by name: an address, or { address, method, headers, body, required, "

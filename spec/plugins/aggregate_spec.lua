@@ -317,6 +317,26 @@ describe("aggregate", function()
       await_calls(7)
     end)
 
+    it("does not answer for a plugin that only makes use of it", function()
+      moongate = gateway.start { config = ([[
+        listen "127.0.0.1:0"
+        upstream "u" { "%s" }
+        route "/go" { plugins = { { "picky", parts = { a = "http://u/orders" } } } }
+      ]]):format(upstream.url), files = { ["plugins/picky.lua"] = [[
+        local aggregate, reply = require "aggregate", require "moongate.reply"
+        local picky = { summary = "S.", options = aggregate.options, new = aggregate.new }
+        function picky:respond(req)
+          if req.headers["x-no"] then return reply.text(403, "no") end
+          return aggregate.respond(self, req)
+        end
+        return picky
+      ]] } }
+      for _ = 1, 3 do
+        assert.equal('{"a":[1.0,2e3]}', get("/go").body)
+        assert.equal(403, get("/go", { ["x-no"] = "1" }).status)
+      end
+    end)
+
     it("lets other plugins see the answer", function()
       moongate = gateway.start { config = ([[
         listen "127.0.0.1:0"

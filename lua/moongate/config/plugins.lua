@@ -13,7 +13,7 @@ local PHASES = {
 }
 local FIELDS = { summary = "string", options = "table", new = "function", check = "function",
   phases = "function", description = "string", cache_policy = "function",
-  is_tally = "boolean", response_edits = "function" }
+  is_tally = "boolean", is_gatherer = "boolean", response_edits = "function" }
 for _, phase in ipairs(PHASES) do FIELDS[phase] = "function" end
 
 -- Understood for every plugin, beside its own options.

@@ -32,6 +32,24 @@ describe("native", function()
     end
   end)
 
+  it("is a request phase of one step that always gathers, and nothing else", function()
+    local REQUEST, RESPOND = 1, 2
+    local gathers = { is_gatherer = true }
+    local function is_alone(list) return native.answers_alone(steps_of(list)) end
+    assert.is_true(is_alone { { plugin = gathers, mask = RESPOND } })
+    assert.is_true(is_alone { { plugin = other, mask = LOG },
+      { plugin = gathers, mask = RESPOND } })
+    for _, list in ipairs {
+      { { plugin = other, mask = RESPOND } },
+      { { plugin = gathers, mask = RESPOND, condition = 0 } },
+      { { plugin = other, mask = REQUEST }, { plugin = gathers, mask = RESPOND } },
+      { { plugin = gathers, mask = RESPOND }, { plugin = gathers, mask = RESPOND } },
+      {},
+    } do
+      assert.is_false(is_alone(list))
+    end
+  end)
+
   it("is the log phase of one step that only counts, and always does", function()
     local function step_of(list) return native.tally_step(steps_of(list)) end
     assert.equal(0, step_of { { plugin = counts, mask = LOG } })
