@@ -124,15 +124,39 @@ void h1_server_next(struct h1_server *server)
         h1_server_read_again(server);
 }
 
-/* Where a loop is late a request may have come in time: this turn reads it, as timers go first. */
+/* Where a loop is late what was waited for may have come in time: this turn reads it, as timers go
+ * first. */
+static bool has_come(const struct h1_server *server)
+{
+    return !stream_is_quiet(server->transport);
+}
+
 static void on_head_timeout(struct h1_server *server)
 {
     if (buffer_length(&server->input) > 0)
         h1_server_refuse(server, FAULT_REQUEST_TIMEOUT, buffer_length(&server->input));
-    else if (!stream_is_quiet(server->transport))
+    else if (has_come(server))
         h1_server_await_head(server);
     else
         h1_server_close(server, FAULT_NONE);
+}
+
+static void on_body_timeout(struct h1_server *server)
+{
+    if (server->is_paused)
+        return;
+    if (has_come(server))
+        timeout_set(&server->timeout, server->limits->body_idle_seconds);
+    else
+        h1_server_refuse(server, FAULT_REQUEST_TIMEOUT, server->body.offset);
+}
+
+static void on_discard_timeout(struct h1_server *server)
+{
+    if (has_come(server))
+        timeout_set(&server->timeout, server->limits->linger_seconds);
+    else
+        h1_server_close(server, FAULT_CLIENT_GONE);
 }
 
 static void on_timeout(void *data)
@@ -145,8 +169,10 @@ static void on_timeout(void *data)
         on_head_timeout(server);
         break;
     case H1_SERVER_BODY:
-        if (!server->is_paused)
-            h1_server_refuse(server, FAULT_REQUEST_TIMEOUT, server->body.offset);
+        on_body_timeout(server);
+        break;
+    case H1_SERVER_DISCARD:
+        on_discard_timeout(server);
         break;
     case H1_SERVER_WAIT:
         if (server->has_ended_input && !server->head_sent)

@@ -190,6 +190,40 @@ describe("a limit", function()
       client:close()
     end)
 
+  -- What `send` sends comes while the worker is held up for so long.
+  local function hold_up(self, seconds, send)
+    local worker = self:worker_pids()[1]
+    system.kill(worker, system.SIGSTOP)
+    send()
+    system.sleep(seconds)
+    system.kill(worker, system.SIGCONT)
+  end
+
+  it("of time between pieces of a body spares one that has come when a worker is late to see it",
+    function()
+      local self = start 'body_timeout = "1s"'
+      local client = http.connect(self.port)
+      client:send "POST /count HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc"
+      system.sleep(0.1)
+      hold_up(self, 1.3, function() client:send "defghij" end)
+      assert.equal("10", client:read_response().body)
+      client:close()
+    end)
+
+  it("of time for what is thrown away spares what has come when a worker is late to see it",
+    function()
+      local self = gateway.start { config = [[
+        listen "127.0.0.1:0"
+        route "/" { plugins = { { "mock", body = "here" } } }
+      ]] }
+      local client = http.connect(self.port)
+      client:send "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+      assert.equal("here", client:read_response().body) -- before its body
+      hold_up(self, 2.3, function() client:send("0123456789" .. http.format {}) end)
+      assert.equal("here", client:read_response().body)
+      client:close()
+    end)
+
   it("of time for an answer to be taken ends one that is not", function()
     local self = start 'send_timeout = "300ms"'
     local client = http.connect(self.port)
