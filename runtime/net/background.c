@@ -36,7 +36,8 @@ struct background {
     pthread_t thread, before;
     bool has_before;        /* the new thread joins `before` */
     atomic_bool is_working; /* somebody looks after `todo` */
-    atomic_int thread_id;   /* 0: not known yet, or ending */
+    atomic_int thread_id;   /* 0: not known yet */
+    atomic_bool is_ending;  /* somebody waits for it */
     /* Microseconds of CPU that the dearest of the last jobs took, an eighth less with each later
      * one: what is built is followed by the freeing of what was built before. */
     atomic_llong usual;
@@ -107,18 +108,29 @@ static bool goes_on(struct background *background)
            !atomic_exchange(&background->is_working, true);
 }
 
+/* Of its thread, which is known by now: whoever ends this has raised it, or it sees that. */
+static void give_way(struct background *background)
+{
+    if (atomic_load(&background->is_ending) || background->kind != BACKGROUND_IDLE)
+        return;
+    if (!background->may_be_idle) {
+        priority_lower(0);
+        return;
+    }
+    priority_set_idle(0, true);
+    if (atomic_load(&background->is_ending))
+        priority_set_idle(0, false);
+}
+
 static void *run(void *data)
 {
     struct background *background = data;
 
     pthread_setname_np(pthread_self(), "background");
-    if (background->may_be_idle)
-        priority_set_idle(0, true);
-    else if (background->kind == BACKGROUND_IDLE)
-        priority_lower(0);
+    atomic_store(&background->thread_id, gettid());
+    give_way(background);
     if (background->has_before)
         pthread_join(background->before, NULL);
-    atomic_store(&background->thread_id, gettid());
     do
         work_off(background);
     while (goes_on(background));
@@ -225,6 +237,7 @@ void background_destroy(struct background **background)
 {
     struct background *gone = *background; /* where `done` still looks for it */
 
+    atomic_store(&gone->is_ending, true);
     while (gone->has_thread || gone->waiting > 0) { /* once more for what `done` has submitted */
         if (gone->waiting > 0)
             raise_thread(gone);

@@ -34,7 +34,8 @@ struct background_job {
 struct background *background_create(struct loop *loop, enum background_kind kind);
 /* How long jobs may take, when none has been done yet: so many seconds of CPU. */
 void background_expect(struct background *background, double cpu_seconds);
-/* Waits until all jobs are done, and calls `done` of each. */
+/* Waits until all jobs are done, which they are not at others' leisure any more, and calls `done`
+ * of each. */
 void background_destroy(struct background **background);
 /* From the loop's thread. `work` and `done` are set. */
 void background_submit(struct background *background, struct background_job *job);

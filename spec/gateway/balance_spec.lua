@@ -208,7 +208,7 @@ describe("balancing", function()
   it("by latency leaves a target that answers late", function()
     local slow = peer.start(function(connection)
       while connection:read_request() do
-        connection:sleep(0.15)
+        connection:sleep(0.5)
         if not connection:answer(200, nil, "slow") then return end
       end
     end)

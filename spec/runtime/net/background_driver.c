@@ -18,6 +18,7 @@ void driven_job_let_go(struct driven_job *job);
 void driven_job_follow(struct driven_job *job);
 void driven_job_free(struct driven_job *job);
 int driven_job_policy(const struct driven_job *job);
+struct driven_job *driven_job_follower(const struct driven_job *job);
 bool driven_job_blocks_signals(const struct driven_job *job);
 bool driven_job_ran_elsewhere(const struct driven_job *job);
 int driven_job_worked(const struct driven_job *job);
@@ -106,6 +107,11 @@ void driven_job_free(struct driven_job *job)
 int driven_job_policy(const struct driven_job *job)
 {
     return job->policy;
+}
+
+struct driven_job *driven_job_follower(const struct driven_job *job)
+{
+    return job->follower;
 }
 
 int driven_policy_of(const struct driven_job *job)

@@ -18,6 +18,7 @@ void driven_job_let_go(struct driven_job *job);
 void driven_job_follow(struct driven_job *job);
 void driven_job_free(struct driven_job *job);
 int driven_job_policy(const struct driven_job *job);
+struct driven_job *driven_job_follower(const struct driven_job *job);
 int driven_policy_of(const struct driven_job *job);
 bool driven_job_blocks_signals(const struct driven_job *job);
 bool driven_job_ran_elsewhere(const struct driven_job *job);
@@ -155,6 +156,14 @@ describe("background", function()
       assert.equal(SCHED_IDLE, C.driven_policy_of(job))
     end
     C.driven_job_let_go(job)
+  end)
+
+  it("is not idle once somebody waits for its end", function()
+    local job = submit()
+    C.driven_job_follow(job)
+    wait.that(function() return C.driven_job_worked(job) > 0 end)
+    end_driver()
+    assert.equal(SCHED_OTHER, C.driven_job_policy(C.driven_job_follower(job)))
   end)
 
   it("starts no thread before there is work", function()
