@@ -78,7 +78,7 @@ static size_t bytes_of(size_t size)
 
 static struct slab *slab_of(void *memory)
 {
-    return (struct slab *)((uintptr_t)memory & ~(uintptr_t)(SLAB_BYTES - 1));
+    return (struct slab *)((char *)memory - ((uintptr_t)memory & (SLAB_BYTES - 1)));
 }
 
 struct heap *heap_create(void)
