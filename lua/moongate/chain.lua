@@ -137,13 +137,10 @@ local function phase_function(phase, steps, mask)
     replace, body_text)
 end
 
----@class Shape
+---@class Shape: NativeShape
 ---@field mask integer        phases that some step takes part in, as in enum route_phase
 ---@field names string[]      of the plugins
 ---@field number integer      of the chain, for routes that have it
----@field tally_step integer?  see native.lua
----@field edit_steps ChainStep[]?  likewise
----@field answers_alone boolean  likewise
 ---@field body_steps integer[] steps with response_body
 ---@field body_mark integer?   of the last of them, which is the first that runs
 ---@field request function?   one function for each phase that some step takes part in

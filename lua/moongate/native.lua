@@ -22,6 +22,11 @@ local native = {}
 ---@field mask integer       phases it takes part in
 ---@field condition integer?
 
+---@class NativeShape  what the functions below say of its steps
+---@field tally_step integer?
+---@field edit_steps ChainStep[]?
+---@field answers_alone boolean
+
 --- Whether each request is answered by the same step, of a plugin that does nothing but to gather
 --- the parts, and nothing is done before that.
 ---@param steps ChainStep[]
