@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
 #include <unistd.h>
@@ -18,10 +19,16 @@ static inline void descriptor_close(int *fd)
     *fd = -1;
 }
 
-/* Of a memfd that allows it, once it is mapped for writing no longer; false with errno. */
-static inline bool descriptor_seal(int fd)
+/* Of a memfd that allows it, -1: none; `is_written`: whether what was to go into it did, so that it
+ * is mapped for writing no longer. It is sealed then, or closed, and -1 with errno. */
+static inline int descriptor_sealed(int fd, bool is_written)
 {
-    return fcntl(fd, F_ADD_SEALS, DESCRIPTOR_SEALS | F_SEAL_SEAL) == 0;
+    if (fd < 0 || (is_written && fcntl(fd, F_ADD_SEALS, DESCRIPTOR_SEALS | F_SEAL_SEAL) == 0))
+        return fd;
+    int problem = errno;
+    close(fd);
+    errno = problem;
+    return -1;
 }
 
 /* Whether its bytes stay what they are, whoever else has it. */

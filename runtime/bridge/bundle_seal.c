@@ -5,7 +5,6 @@
  * Made and read by the same binary, so numbers are as they are in memory. The reader trusts
  * nothing: the process that made it had plugins in it.
  */
-#include <errno.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -104,7 +103,7 @@ static void write_to(char *at, const struct bundle *bundle, struct bundle_entry 
     put(at, bundle->shown.start, bundle->shown.length);
 }
 
-static bool write_and_seal(int fd, const struct bundle *bundle)
+static bool write_all(int fd, const struct bundle *bundle)
 {
     size_t bytes = sizeof(struct sealed_header) + bundle->count * sizeof(struct sealed_entry) +
                    bundle->bytes + bundle->shown.length;
@@ -118,19 +117,14 @@ static bool write_and_seal(int fd, const struct bundle *bundle)
     write_to(map, bundle, entries);
     free((void *)entries);
     munmap(map, bytes);
-    return descriptor_seal(fd);
+    return true;
 }
 
 int bundle_seal(const struct bundle *bundle)
 {
     int fd = memfd_create("moongate bundle", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    if (fd < 0 || write_and_seal(fd, bundle))
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
+    return descriptor_sealed(fd, fd >= 0 && write_all(fd, bundle));
 }
 
 /* Takes `bytes` off the start of what is left; false when there are not as many. */

@@ -4,7 +4,6 @@
 #include "bridge/inventory.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -134,10 +133,5 @@ int inventory_seal(struct inventory *inventory)
 {
     int fd = memfd_create("moongate inventory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
-    if (fd < 0 || (write_all(fd, inventory) && descriptor_seal(fd)))
-        return fd;
-    int problem = errno;
-    close(fd);
-    errno = problem;
-    return -1;
+    return descriptor_sealed(fd, fd >= 0 && write_all(fd, inventory));
 }

@@ -70,14 +70,11 @@ int difference_seal(const struct difference *difference)
         return -1;
     buffer_init(&text, sizeof(struct counts) + SEALED_BYTES_MAX, NULL);
     put_all(difference, &text);
-    bool is_written = write_all(fd, buffer_slice(&text)) && descriptor_seal(fd);
+    fd = descriptor_sealed(fd, write_all(fd, buffer_slice(&text)));
     int problem = errno;
     buffer_clear(&text);
-    if (is_written)
-        return fd;
-    close(fd);
     errno = problem;
-    return -1;
+    return fd;
 }
 
 /* Those that are named; then how many there are of all. */
