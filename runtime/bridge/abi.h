@@ -301,13 +301,11 @@ double moon_monotonic(void);
 /* ---- the configuration as a text, the version, JSON ---- */
 
 /*
- * The configuration as the admin endpoints show it. While a generation is built for which it is
- * wanted (by whoever reads it for all workers), it is added to piece by piece.
+ * The configuration as /config shows it, which is built once more for who asks (config_text.h):
+ * while it is wanted, it is added to piece by piece.
  */
 bool moon_config_is_wanted(struct generation *generation);
 void moon_config_show(struct generation *generation, const char *text, size_t length);
-/* False when there is none, as there is no admin listener or it would be too large. */
-bool moon_config_text(struct generation *generation, struct slice *text);
 const char *moon_version(void);
 
 /* Offset of the first byte that is not JSON (RFC 8259), or -1 when all of it is. */

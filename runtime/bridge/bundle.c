@@ -58,7 +58,6 @@ void bundle_release(struct bundle **bundle)
     tdestroy(gone->tree, leave); /* the entries are the arena's */
     arena_clear(&gone->arena);
     free(gone->entries);
-    free(gone->written);
     if (gone->map != NULL)
         munmap(gone->map, gone->map_bytes);
     free(gone);
@@ -216,35 +215,6 @@ const char *bundle_error_text(int error)
     default:
         return strerrordesc_np(error);
     }
-}
-
-static void reserve(struct bundle *bundle, size_t bytes)
-{
-    if (bytes <= bundle->written_capacity)
-        return;
-    bundle->written_capacity = bytes < 65536 ? 65536 : bytes * 2;
-    bundle->written = mem_resize(bundle->written, bundle->written_capacity);
-    bundle->shown.start = bundle->written;
-}
-
-void bundle_show(struct bundle *bundle, struct slice text)
-{
-    assert(bundle->map == NULL);
-    if (bundle->is_shown_too_large || text.length == 0)
-        return;
-    if (text.length > BUNDLE_SHOWN_BYTES_MAX - bundle->shown.length) {
-        bundle->is_shown_too_large = true;
-        bundle->shown = SLICE_NONE;
-        return;
-    }
-    reserve(bundle, bundle->shown.length + text.length);
-    memcpy(bundle->written + bundle->shown.length, text.start, text.length);
-    bundle->shown.length += text.length;
-}
-
-struct slice bundle_shown(const struct bundle *bundle)
-{
-    return bundle->shown;
 }
 
 size_t bundle_count(const struct bundle *bundle)

@@ -17,8 +17,6 @@
 #define BUNDLE_BYTES_MAX    ((size_t)256 << 20)
 #define BUNDLE_ENTRIES_MAX  100000
 #define BUNDLE_DIGEST_BYTES 32
-/* Of the text that bundle_shown() is. */
-#define BUNDLE_SHOWN_BYTES_MAX ((size_t)256 << 20)
 
 struct bundle;
 
@@ -48,16 +46,6 @@ int bundle_list(struct bundle *bundle, struct slice path, struct slice *names);
 bool bundle_has(const struct bundle *bundle, enum bundle_kind kind, struct slice path);
 /* What bundle_read() returned, in words. */
 const char *bundle_error_text(int error);
-
-/*
- * The configuration as the admin endpoints show it: made once, where it is read, and mapped by all
- * workers, as it may be larger than all else that they have. Adds to it; beyond the maximum there
- * is none any more.
- */
-void bundle_show(struct bundle *bundle, struct slice text);
-/* Start NULL: none was made, or it was too large. Lives as long as the bundle, unless it is added
- * to. */
-struct slice bundle_shown(const struct bundle *bundle);
 
 size_t bundle_count(const struct bundle *bundle);
 const struct bundle_entry *bundle_at(const struct bundle *bundle, size_t i);

@@ -18,10 +18,6 @@ struct bundle {
     void *map;    /* of the descriptor it was opened from, or NULL */
     size_t map_bytes;
     unsigned char digest[BUNDLE_DIGEST_BYTES]; /* of what is in the map */
-    struct slice shown;                        /* in the map, or the start of `written` */
-    char *written;
-    size_t written_capacity;
-    bool is_shown_too_large;
 };
 
 /* For qsort() and tsearch(): by kind, then path. */

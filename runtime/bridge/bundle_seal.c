@@ -1,6 +1,5 @@
 /*
- * bundle_seal — a bundle as a run of bytes in a memfd: a header, its entries in order, their bytes,
- * the text that is shown.
+ * bundle_seal — a bundle as a run of bytes in a memfd: a header, its entries in order, their bytes.
  *
  * Made and read by the same binary, so numbers are as they are in memory. The reader trusts
  * nothing: the process that made it had plugins in it.
@@ -20,7 +19,7 @@
 
 struct sealed_header {
     char magic[8];
-    uint64_t count, shown_bytes;
+    uint64_t count;
     unsigned char digest[BUNDLE_DIGEST_BYTES];
 };
 
@@ -84,8 +83,7 @@ static char *put(char *to, const void *bytes, size_t length)
 static void write_to(char *at, const struct bundle *bundle, struct bundle_entry *const *entries)
 {
     size_t count = bundle->count;
-    struct sealed_header header = {
-        .magic = MAGIC, .count = count, .shown_bytes = bundle->shown.length};
+    struct sealed_header header = {.magic = MAGIC, .count = count};
 
     digest_files(entries, count, header.digest);
     at = put(at, &header, sizeof(header));
@@ -100,13 +98,12 @@ static void write_to(char *at, const struct bundle *bundle, struct bundle_entry 
         at = put(at, entries[i]->path.start, entries[i]->path.length);
         at = put(at, entries[i]->content.start, entries[i]->content.length);
     }
-    put(at, bundle->shown.start, bundle->shown.length);
 }
 
 static bool write_all(int fd, const struct bundle *bundle)
 {
-    size_t bytes = sizeof(struct sealed_header) + bundle->count * sizeof(struct sealed_entry) +
-                   bundle->bytes + bundle->shown.length;
+    size_t bytes =
+        sizeof(struct sealed_header) + bundle->count * sizeof(struct sealed_entry) + bundle->bytes;
 
     if (ftruncate(fd, (off_t)bytes) != 0)
         return false;
@@ -156,9 +153,9 @@ static bool take_all(struct bundle *bundle)
         return false;
     memcpy(&header, taken.start, sizeof(header));
     if (memcmp(header.magic, (char[8]){MAGIC}, sizeof(header.magic)) != 0 ||
-        header.count > BUNDLE_ENTRIES_MAX || header.shown_bytes > BUNDLE_SHOWN_BYTES_MAX ||
+        header.count > BUNDLE_ENTRIES_MAX ||
         !take(&rest, header.count * sizeof(struct sealed_entry), &taken) ||
-        rest.length < header.shown_bytes || rest.length - header.shown_bytes > BUNDLE_BYTES_MAX)
+        rest.length > BUNDLE_BYTES_MAX)
         return false;
     memcpy(bundle->digest, header.digest, sizeof(header.digest));
     for (uint64_t i = 0; i < header.count; i++) {
@@ -167,9 +164,7 @@ static bool take_all(struct bundle *bundle)
         if (!take_entry(bundle, &sealed, &rest))
             return false;
     }
-    if (rest.length > 0)
-        bundle->shown = rest;
-    return rest.length == header.shown_bytes;
+    return rest.length == 0;
 }
 
 struct bundle *bundle_open(int fd)

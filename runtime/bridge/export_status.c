@@ -3,7 +3,7 @@
  */
 #include "base/log.h"
 #include "base/sink.h"
-#include "bridge/bundle.h"
+#include "bridge/config_text.h"
 #include "bridge/exports.h"
 #include "bridge/generation_private.h"
 #include "gateway/gateway.h"
@@ -176,19 +176,12 @@ bool moon_notice(struct generation *generation, struct slice *text)
 
 bool moon_config_is_wanted(struct generation *generation)
 {
-    return generation->shows_config;
+    return generation->shown != NULL;
 }
 
 void moon_config_show(struct generation *generation, const char *text, size_t length)
 {
-    assert(generation->bundle != NULL && generation->shows_config);
-    bundle_show(generation->bundle, exports_slice(text, length));
-}
-
-bool moon_config_text(struct generation *generation, struct slice *text)
-{
-    *text = generation->shown != NULL ? bundle_shown(generation->shown) : SLICE_NONE;
-    return text->start != NULL;
+    config_text_add(&generation->shown, exports_slice(text, length));
 }
 
 const char *moon_version(void)

@@ -122,13 +122,24 @@ void generation_move_in(struct generation *generation, const struct shared *shar
     tasks_count_in(&generation->tasks, &shared->accounts);
 }
 
+/* What config_text.c reads again. */
+static void keep_bundle(struct generation *generation)
+{
+    const struct plan *plan = &generation->plan;
+
+    for (size_t i = 0; i < plan->listener_count && generation->kept == NULL; i++) {
+        if (plan->listeners[i].is_admin)
+            generation->kept = bundle_acquire(generation->bundle);
+    }
+}
+
 struct generation *generation_build(const struct generation_options *options)
 {
     double started = clock_thread_cpu();
     struct generation *generation =
         generation_begin(options->lua_root, options->plugin_root, options->bundle);
 
-    generation->shows_config = options->shows_config;
+    generation->shown = options->config_text;
     generation->number = options->number;
     generation->shared = options->shared;
     if (options->shared != NULL)
@@ -147,9 +158,10 @@ struct generation *generation_build(const struct generation_options *options)
     accounts_seal(&generation->accounts,
                   options->shared != NULL ? &options->shared->accounts : NULL);
     generation_clusters_index(generation);
-    if (bundle_shown(generation->bundle).start != NULL)
-        generation->shown = bundle_acquire(generation->bundle);
+    if (!options->is_thrown_away)
+        keep_bundle(generation);
     generation->bundle = NULL;
+    generation->shown = NULL;
     generation->inventory = NULL;
     limit_handshakes(generation);
     route_matcher_seal(generation->matcher);
@@ -192,7 +204,7 @@ void generation_clear(struct generation *generation)
     free(generation->cluster_index.places);
     free(generation->fetch_clusters);
     free(generation->listeners);
-    if (generation->shown != NULL)
-        bundle_release(&generation->shown);
+    if (generation->kept != NULL)
+        bundle_release(&generation->kept);
     arena_clear(&generation->arena);
 }

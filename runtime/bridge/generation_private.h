@@ -106,14 +106,15 @@ struct generation {
     const struct gather_answer **gathered; /* by index of the route; NULL: there are none yet */
     struct sinks_open sinks;               /* that plugins opened */
     struct key_ring keys;                  /* that plugins verify signatures with */
-    bool shows_config;
-    struct bundle *shown; /* whose text the admin endpoints show; NULL: none */
-    unsigned use_phases;  /* of the plugins of `use`, for answers without a route */
+    struct bundle *kept; /* what it was read from, for /config; NULL: no admin listener */
+    struct config_text *config_text; /* that is being made; NULL: none */
+    unsigned use_phases;             /* of the plugins of `use`, for answers without a route */
     int functions[GENERATION_FUNCTION_COUNT]; /* registry references */
     int states;                               /* registry reference: what Lua keeps, by slot + 1 */
     /* All NULL once built. */
     struct draft *draft;
     struct bundle *bundle; /* borrowed */
+    struct buffer *shown;  /* where what /config shows goes; NULL: nobody has asked */
     struct shared *shared; /* where plugins have numbers, from the first: services come later */
     struct inventory *inventory; /* borrowed; NULL: nobody wants one */
 

@@ -13,6 +13,7 @@ struct library {
 static const struct library LIBRARIES[] = {
     {"moongate.core.body", BODY_LIBRARY},
     {"moongate.core.caller", CALLER_LIBRARY},
+    {"moongate.core.config_text", CONFIG_TEXT_LIBRARY},
     {"moongate.core.digest", DIGEST_LIBRARY},
     {"moongate.core.dns", DNS_LIBRARY},
     {"moongate.core.fetch", FETCH_LIBRARY},

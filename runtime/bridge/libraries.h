@@ -11,6 +11,7 @@
 
 extern const luaL_Reg BODY_LIBRARY[];
 extern const luaL_Reg CALLER_LIBRARY[];
+extern const luaL_Reg CONFIG_TEXT_LIBRARY[];
 extern const luaL_Reg DIGEST_LIBRARY[];
 extern const luaL_Reg DNS_LIBRARY[];
 extern const luaL_Reg FETCH_LIBRARY[];

@@ -52,6 +52,7 @@ struct services {
     struct flights *flights;
     unsigned worker; /* index of this worker, from 0: its lane in shared memory */
     unsigned worker_count;
+    const char *config_path, *lua_root, *plugin_root; /* as of generation_options */
     struct shared
         *shared; /* server/ maps it before forking: counters, limiter, dict, histograms; see shm/ */
 };

@@ -141,7 +141,6 @@ void rehearsal_child_run(const struct rehearsal_options *options, int fd, pid_t 
     struct inventory *inventory = inventory_create();
     struct generation_options build = {.config_path = options->config_path,
                                        .bundle = bundle,
-                                       .shows_config = true,
                                        .inventory = inventory,
                                        .is_thrown_away = true,
                                        .lua_root = options->installation->lua_root,

@@ -267,6 +267,9 @@ static bool make_services(struct worker *worker)
                                          .flights = worker->flights,
                                          .worker = options->index,
                                          .worker_count = (unsigned)options->sockets->worker_count,
+                                         .config_path = options->config_path,
+                                         .lua_root = options->installation->lua_root,
+                                         .plugin_root = options->installation->plugin_root,
                                          .shared = options->shared};
     return true;
 }

@@ -1,7 +1,7 @@
 --- configuration: the effective configuration as /config shows it, without secrets.
 --
--- Made once for all workers, where the configuration is read: defaults filled in, groups and `use`
--- resolved into each route's own list of plugins.
+-- Made of the configuration as it is read once more for who asks (runtime/bridge/config_text.h):
+-- defaults filled in, groups and `use` resolved into each route's own list of plugins.
 
 local bridge = require "moongate.ffi"
 local buffer = require "string.buffer"

@@ -8,6 +8,7 @@ local breakers = require "moongate.admin.breakers"
 local bridge = require "moongate.ffi"
 local cache = require "moongate.admin.cache"
 local concurrency = require "moongate.admin.concurrency"
+local config_text = require "moongate.core.config_text"
 local consumers = require "moongate.admin.consumers"
 local guard = require "moongate.admin.guard"
 local json = require "moongate.json"
@@ -19,7 +20,7 @@ local status = require "moongate.admin.status"
 local targets = require "moongate.admin.targets"
 local text_format = require "moongate.admin.text_format"
 
-local C, found = bridge.C, bridge.found
+local C = bridge.C
 
 local admin = {}
 
@@ -33,8 +34,6 @@ local WRITE_ONLY = reply.problem(405, "method-not-allowed", "This endpoint wants
   { allow = "POST" })
 local READ_ONLY = reply.problem(405, "method-not-allowed", "This endpoint is only read.",
   { allow = "GET, HEAD" })
-local TOO_LARGE = reply.problem(503, "too-large",
-  "The configuration is too large to be shown: more than 256 MiB.", HEADERS)
 local DRAINING = reply.json(503, { status = "draining" }, HEADERS)
 
 local function answer_metrics()
@@ -60,9 +59,9 @@ end
 
 -- The configuration as it was read, and what operators have said of targets since.
 local function answer_config()
+  local text, why_not = config_text.read()
+  if not text then return reply.problem(503, "no-configuration", why_not, HEADERS) end
   local overlays = targets.overlays()
-  if not C.moon_config_text(bridge.generation, found) then return TOO_LARGE end
-  local text = bridge.text()
   if #overlays > 0 then
     text = text:gsub("}%s*$", "") .. ',"overlays":' .. json.encode(overlays) .. "}"
   end

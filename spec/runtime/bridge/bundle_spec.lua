@@ -228,36 +228,6 @@ describe("bundle", function()
     end)
   end)
 
-  describe("'s text that is shown", function()
-    it("is what was added, and comes along", function()
-      local bundle = create()
-      assert.is_nil(text(C.bundle_shown(bundle)))
-      write("a", "one")
-      read(bundle, "a")
-      local expected = {}
-      for i = 1, 1000 do
-        expected[i] = ("%d"):format(i):rep(i % 200)
-        C.bundle_show(bundle, slice(expected[i]))
-      end
-      expected = table.concat(expected)
-      assert.is_true(expected == text(C.bundle_shown(bundle)))
-      local opened = sealed(bundle)
-      assert.is_true(expected == text(C.bundle_shown(opened)))
-      assert.equal("one", read(opened, "a"))
-      assert.is_nil(text(C.bundle_shown(sealed(create()))))
-    end)
-
-    it("is none at all when it is too large", function()
-      local bundle, piece = create(), slice(("x"):rep(2 ^ 24))
-      for _ = 1, 16 do C.bundle_show(bundle, piece) end
-      assert.equal(2 ^ 28, tonumber(C.bundle_shown(bundle).length))
-      C.bundle_show(bundle, slice "x")
-      assert.is_nil(text(C.bundle_shown(bundle)))
-      C.bundle_show(bundle, slice "x")
-      assert.is_nil(text(C.bundle_shown(bundle)))
-    end)
-  end)
-
   it("lives until its last user has released it", function()
     local bundle = create()
     write("a", "one")

@@ -1,0 +1,174 @@
+/*
+ * config_text — a second reading in the background, of which the text alone is kept.
+ *
+ * Whoever asks while one is made for the generation waits for the same.
+ */
+#include "bridge/config_text.h"
+
+#include <lauxlib.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "bridge/bundle.h"
+#include "bridge/generation_private.h"
+#include "bridge/libraries.h"
+#include "net/background.h"
+#include "net/loop.h"
+
+struct config_text {
+    struct background_job job;
+    struct generation *generation; /* while somebody waits, which keeps it; else NULL */
+    const struct services *services;
+    struct list waiting;
+    atomic_bool is_wanted;
+    struct bundle *bundle; /* one of its own, since all who wait may go */
+    struct buffer text;
+    char error[256];
+    bool is_built;
+};
+
+struct config_wait {
+    struct list node;
+    struct config_text *text;
+    struct task *task;
+};
+
+void config_text_add(struct buffer **text, struct slice piece)
+{
+    if (*text == NULL || buffer_append(*text, piece))
+        return;
+    buffer_clear(*text);
+    *text = NULL;
+}
+
+static void on_error(void *data, struct slice error)
+{
+    struct config_text *text = data;
+
+    if (text->error[0] == '\0')
+        snprintf(text->error, sizeof(text->error), "%.*s", SLICE_FORMAT(error));
+}
+
+static void work(struct background_job *job)
+{
+    struct config_text *text = CONTAINER_OF(job, struct config_text, job);
+    const struct services *services = text->services;
+    struct generation_options options = {.config_path = services->config_path,
+                                         .bundle = text->bundle,
+                                         .config_text = &text->text,
+                                         .is_thrown_away = true,
+                                         .lua_root = services->lua_root,
+                                         .plugin_root = services->plugin_root,
+                                         .on_error = on_error,
+                                         .on_error_data = text};
+
+    if (!atomic_load(&text->is_wanted))
+        return;
+    struct generation *built = generation_build(&options);
+    text->is_built = built != NULL;
+    if (built != NULL)
+        generation_release(&built);
+}
+
+static void config_text_free(struct config_text *text)
+{
+    bundle_release(&text->bundle);
+    buffer_clear(&text->text);
+    free(text);
+}
+
+/* Nobody waits any more. */
+static void leave_generation(struct config_text *text)
+{
+    atomic_store(&text->is_wanted, false);
+    if (text->generation != NULL)
+        text->generation->config_text = NULL;
+    text->generation = NULL;
+}
+
+static void on_cancel(void *wait)
+{
+    struct config_wait *gone = wait;
+
+    list_remove(&gone->node);
+    if (list_is_empty(&gone->text->waiting))
+        leave_generation(gone->text);
+    free(gone);
+}
+
+/* How many values. */
+static int push_result(lua_State *thread, const struct config_text *text)
+{
+    struct slice shown = buffer_slice(&text->text);
+
+    if (text->is_built && shown.length > 0) {
+        lua_pushlstring(thread, shown.start, shown.length);
+        return 1;
+    }
+    lua_pushnil(thread);
+    lua_pushstring(thread, text->is_built
+                               ? "The configuration is too large to be shown: more than 256 MiB."
+                               : "The configuration cannot be read again; the log says why.");
+    return 2;
+}
+
+static void done(struct background_job *job)
+{
+    struct config_text *text = CONTAINER_OF(job, struct config_text, job);
+    struct loop *loop = text->services->loop;
+
+    if (text->error[0] != '\0')
+        log_write(LOG_ERROR, "the configuration that serves cannot be read again, for /config: %s",
+                  text->error);
+    if (text->generation != NULL) /* who asks from now on waits for another one */
+        text->generation->config_text = NULL;
+    text->generation = NULL;
+    while (!list_is_empty(&text->waiting)) {
+        struct config_wait *wait = CONTAINER_OF(text->waiting.next, struct config_wait, node);
+        struct task *task = wait->task;
+        list_remove(&wait->node);
+        free(wait);
+        task_resume(task, push_result(task_thread(task), text));
+    }
+    config_text_free(text);
+    loop_flush(loop);
+}
+
+static struct config_text *begin(struct generation *generation)
+{
+    struct config_text *text = mem_zeroed(sizeof(*text));
+
+    text->job = (struct background_job){.work = work, .done = done};
+    text->generation = generation;
+    text->services = generation->services;
+    list_init(&text->waiting);
+    atomic_init(&text->is_wanted, true);
+    text->bundle = bundle_acquire(generation->kept);
+    buffer_init(&text->text, CONFIG_TEXT_BYTES_MAX, NULL);
+    generation->config_text = text;
+    background_submit(generation->services->background, &text->job);
+    return text;
+}
+
+/* (): the text; or nil, and why there is none. */
+static int read_again(lua_State *thread)
+{
+    struct task *task = task_awaiting(thread);
+    struct generation *generation = task_generation(task);
+
+    if (generation->kept == NULL)
+        return luaL_error(thread, "there is no admin listener");
+    struct config_text *text =
+        generation->config_text != NULL ? generation->config_text : begin(generation);
+    struct config_wait *wait = mem_zeroed(sizeof(*wait));
+    wait->text = text;
+    wait->task = task;
+    list_push_back(&text->waiting, &wait->node);
+    return task_suspend(task, on_cancel, wait);
+}
+
+const luaL_Reg CONFIG_TEXT_LIBRARY[] = {{"read", read_again}, {NULL, NULL}};
