@@ -11,6 +11,7 @@
 #include "base/heap.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/yielding.h"
 #include "bridge/libraries.h"
 #include "bridge/modules.h"
 
@@ -27,6 +28,7 @@
 
 static void *resize(void *heap, void *memory, size_t bytes, size_t wanted)
 {
+    yielding_offer();
     return heap_resize(heap, memory, bytes, wanted);
 }
 
@@ -103,7 +105,7 @@ void vm_collect_late(lua_State *vm)
 static void end_cycle(lua_State *vm)
 {
     while (lua_gc(vm, LUA_GCSTEP, 0) == 0)
-        continue;
+        yielding_offer();
 }
 
 /* Moves the witness from the registry to the stack, in a table that does not keep it. */

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/priority.h"
+#include "base/yielding.h"
 
 #define RETRY_SECONDS 0.1
 
@@ -131,9 +132,12 @@ static void *run(void *data)
     give_way(background);
     if (background->has_before)
         pthread_join(background->before, NULL);
+    if (background->may_be_idle)
+        yielding_begin();
     do
         work_off(background);
     while (goes_on(background));
+    yielding_end();
     return NULL;
 }
 

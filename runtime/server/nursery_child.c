@@ -21,6 +21,7 @@
 
 #include "base/log.h"
 #include "base/priority.h"
+#include "base/yielding.h"
 #include "server/channel.h"
 #include "server/orphan.h"
 #include "server/worker_build.h"
@@ -60,7 +61,9 @@ static void *build_idle(void *data)
     else
         priority_lower(0);
     __atomic_store_n(&building->thread_id, gettid(), __ATOMIC_RELEASE);
+    yielding_begin();
     building->child->worker.built = worker_build(&building->child->worker);
+    yielding_end();
     return NULL;
 }
 

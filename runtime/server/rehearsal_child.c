@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/yielding.h"
 #include "bridge/bundle.h"
 #include "bridge/generation.h"
 #include "bridge/inventory.h"
@@ -149,6 +150,8 @@ void rehearsal_child_run(const struct rehearsal_options *options, int fd, pid_t 
                                        .on_error_data = &errors};
 
     alarm(REHEARSAL_SECONDS_MAX);
+    if (options->is_idle)
+        yielding_begin();
     const struct generation *generation = generation_build(&build);
     int bundle_fd = bundle_seal(bundle), inventory_fd = -1, difference_fd = -1;
     if (bundle_fd < 0)

@@ -1,0 +1,42 @@
+/*
+ * yielding — sched_yield(), not too often.
+ */
+#include "base/yielding.h"
+
+#include <sched.h>
+
+#include "base/clock.h"
+
+/* The clock is looked at once in so many offers. */
+#define OFFERS 16
+
+static _Thread_local unsigned offers_left; /* 0: this thread does not yield */
+static _Thread_local double next;
+
+/* Whoever waits for it may have raised it. */
+static void yield_if_idle(void)
+{
+    if (sched_getscheduler(0) == SCHED_IDLE)
+        sched_yield();
+    next = clock_monotonic() + YIELDING_SECONDS;
+}
+
+void yielding_begin(void)
+{
+    offers_left = OFFERS;
+    next = clock_monotonic() + YIELDING_SECONDS;
+}
+
+void yielding_end(void)
+{
+    offers_left = 0;
+}
+
+void yielding_offer(void)
+{
+    if (offers_left == 0 || --offers_left > 0)
+        return;
+    offers_left = OFFERS;
+    if (clock_monotonic() >= next)
+        yield_if_idle();
+}
