@@ -112,14 +112,16 @@ end
 
 -- A leg of the bench in which the gateway is reloaded each second; its load, and what of the
 -- processors a reload took to be read and, in each worker, to be built. The first one ends the
--- nursery, too, and is left out.
+-- nursery, too, and is left out. What takes longer than a second is followed by the next at once.
 local function with_reloads(server, rate, seconds, edits)
   local reading, building
   local seen = load.paced(server.directory, server.port, rate, seconds, function()
     each_second(seconds - 1, function(i)
       edits.count = edits.count + 1
       edit(server, edits.count)
+      local began = system.now()
       command(server, "reload")
+      table.insert(edits.times, system.now() - began)
       if i == 1 then reading, building = leisure.taken(server) end
     end)
   end)
@@ -147,7 +149,7 @@ local function at_half_load(size)
   local rate = load.full(server.directory, server.port, 10000, 3).rate / 2
   local ratios, controls, over, reading, building = {}, {}, {}, {}, {}
   local without, with = {}, {}
-  local turns, turns_without, edits, failed = 0, 0, { count = 0 }, 0
+  local turns, turns_without, edits, failed = 0, 0, { count = 0, times = {} }, 0
   for i = 1, pairs_of do
     local first = long_turns(server)
     local quiet = load.paced(server.directory, server.port, rate, seconds)
@@ -168,8 +170,9 @@ local function at_half_load(size)
     ("%s; p99 %s ms, without reloads %s; %d failed; %d turns of the loop over 10 ms, %d without")
       :format(spread(ratios), spread(with), spread(without), failed, turns, turns_without))
   row("  what no gateway does, with as much idle CPU: the machine's part", "(none)",
-    ("%s; reloads over it %s; a reload is %.0f ms to read, %.0f to build and free in each worker")
-      :format(spread(controls), spread(over), median(reading) * 1000, median(building) * 1000))
+    ("%s; reloads over it %s; a reload is %.0f ms to read, %.0f to build and free in each worker,"
+      .. " done in %s s"):format(spread(controls), spread(over), median(reading) * 1000,
+      median(building) * 1000, spread(edits.times)))
   server:stop()
 end
 
