@@ -206,8 +206,12 @@ local function start(builder, model)
   add_clusters(builder)
   add_discovery(model)
   add_use(builder, model.use)
-  if has_admin(model) and C.moon_config_is_wanted(builder.generation) then
-    builder.shown = require("moongate.admin.configuration").writer(model)
+  if not has_admin(model) then return end
+  -- Loaded by who reads for all, too: whoever is asked for it has only what was read then.
+  local is_wanted = C.moon_config_is_wanted(builder.generation)
+  if is_wanted or C.moon_inventory_is_wanted(builder.generation) then
+    local configuration = require "moongate.admin.configuration"
+    builder.shown = is_wanted and configuration.writer(model)
   end
 end
 

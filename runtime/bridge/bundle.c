@@ -183,6 +183,8 @@ static int look(struct bundle *bundle, enum bundle_kind kind, struct slice path,
 {
     const struct bundle_entry *entry = find(bundle, kind, path);
 
+    if (entry == NULL && bundle->is_closed)
+        return ENOENT;
     if (entry == NULL) {
         int error = record(bundle, kind, path);
         if (error != 0)
@@ -201,6 +203,11 @@ int bundle_read(struct bundle *bundle, struct slice path, struct slice *content)
 int bundle_list(struct bundle *bundle, struct slice path, struct slice *names)
 {
     return look(bundle, BUNDLE_FOLDER, path, names);
+}
+
+void bundle_close(struct bundle *bundle)
+{
+    bundle->is_closed = true;
 }
 
 const char *bundle_error_text(int error)

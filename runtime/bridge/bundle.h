@@ -42,6 +42,8 @@ void bundle_release(struct bundle **bundle);
 int bundle_read(struct bundle *bundle, struct slice path, struct slice *content);
 /* The same for the names in a folder, without "." and "..". */
 int bundle_list(struct bundle *bundle, struct slice path, struct slice *names);
+/* The disk is not asked any more: what is not in it by now is missing. */
+void bundle_close(struct bundle *bundle);
 /* Whether it says anything of that, the disk is not asked. */
 bool bundle_has(const struct bundle *bundle, enum bundle_kind kind, struct slice path);
 /* What bundle_read() returned, in words. */

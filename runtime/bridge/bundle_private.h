@@ -17,6 +17,7 @@ struct bundle {
     size_t bytes; /* of paths and contents */
     void *map;    /* of the descriptor it was opened from, or NULL */
     size_t map_bytes;
+    bool is_closed;
     unsigned char digest[BUNDLE_DIGEST_BYTES]; /* of what is in the map */
 };
 

@@ -19,16 +19,20 @@
 #include "net/background.h"
 #include "net/loop.h"
 
+/* So many may wait for one: each gets it in the same turn of the loop. */
+#define WAITING_MAX 16
+
 struct config_text {
     struct background_job job;
-    struct generation *generation; /* while somebody waits, which keeps it; else NULL */
+    struct generation *generation; /* NULL: it has ended */
     const struct services *services;
     struct list waiting;
-    atomic_bool is_wanted;
+    unsigned waiting_count;
+    atomic_bool is_wanted; /* somebody waits */
     struct bundle *bundle; /* one of its own, since all who wait may go */
     struct buffer text;
     char error[256];
-    bool is_built;
+    bool is_tried, is_built;
 };
 
 struct config_wait {
@@ -59,8 +63,7 @@ static void work(struct background_job *job)
     const struct services *services = text->services;
     struct generation_options options = {.config_path = services->config_path,
                                          .bundle = text->bundle,
-                                         .config_text = &text->text,
-                                         .is_thrown_away = true,
+                                         .shown = &text->text,
                                          .lua_root = services->lua_root,
                                          .plugin_root = services->plugin_root,
                                          .on_error = on_error,
@@ -68,6 +71,7 @@ static void work(struct background_job *job)
 
     if (!atomic_load(&text->is_wanted))
         return;
+    text->is_tried = true;
     struct generation *built = generation_build(&options);
     text->is_built = built != NULL;
     if (built != NULL)
@@ -81,58 +85,80 @@ static void config_text_free(struct config_text *text)
     free(text);
 }
 
-/* Nobody waits any more. */
-static void leave_generation(struct config_text *text)
+void config_text_end(struct generation *generation)
 {
-    atomic_store(&text->is_wanted, false);
-    if (text->generation != NULL)
-        text->generation->config_text = NULL;
-    text->generation = NULL;
+    if (generation->config_text != NULL)
+        generation->config_text->generation = NULL;
+    generation->config_text = NULL;
+}
+
+static void wait_end(struct config_wait *wait)
+{
+    struct config_text *text = wait->text;
+
+    list_remove(&wait->node);
+    free(wait);
+    atomic_store(&text->is_wanted, --text->waiting_count > 0);
 }
 
 static void on_cancel(void *wait)
 {
-    struct config_wait *gone = wait;
-
-    list_remove(&gone->node);
-    if (list_is_empty(&gone->text->waiting))
-        leave_generation(gone->text);
-    free(gone);
+    wait_end(wait);
 }
 
-/* How many values. */
-static int push_result(lua_State *thread, const struct config_text *text)
+/* Onto the main stack: the text, or nil, and nil or why there is none. */
+static void push_result(lua_State *vm, const struct config_text *text)
 {
     struct slice shown = buffer_slice(&text->text);
 
     if (text->is_built && shown.length > 0) {
-        lua_pushlstring(thread, shown.start, shown.length);
-        return 1;
+        lua_pushlstring(vm, shown.start, shown.length);
+        lua_pushnil(vm);
+        return;
     }
-    lua_pushnil(thread);
-    lua_pushstring(thread, text->is_built
-                               ? "The configuration is too large to be shown: more than 256 MiB."
-                               : "The configuration cannot be read again; the log says why.");
-    return 2;
+    lua_pushnil(vm);
+    lua_pushstring(vm, text->is_built
+                           ? "The configuration is too large to be shown: more than 256 MiB."
+                           : "The configuration cannot be read again; the log says why.");
+}
+
+/* All who wait are tasks of one state, in which the text is once. */
+static void tell_all(struct config_text *text, struct generation *generation)
+{
+    lua_State *vm = generation->vm;
+
+    push_result(vm, text);
+    int first = lua_gettop(vm) - 1;
+    while (!list_is_empty(&text->waiting)) {
+        struct config_wait *wait = CONTAINER_OF(text->waiting.next, struct config_wait, node);
+        struct task *task = wait->task;
+        wait_end(wait);
+        lua_pushvalue(vm, first);
+        lua_pushvalue(vm, first + 1);
+        lua_xmove(vm, task_thread(task), 2);
+        task_resume(task, 2);
+    }
+    lua_settop(vm, first - 1);
 }
 
 static void done(struct background_job *job)
 {
     struct config_text *text = CONTAINER_OF(job, struct config_text, job);
     struct loop *loop = text->services->loop;
+    struct generation *generation = text->generation;
 
+    if (generation != NULL && !text->is_tried && text->waiting_count > 0) {
+        background_submit(text->services->background, &text->job);
+        return;
+    }
     if (text->error[0] != '\0')
         log_write(LOG_ERROR, "the configuration that serves cannot be read again, for /config: %s",
                   text->error);
-    if (text->generation != NULL) /* who asks from now on waits for another one */
-        text->generation->config_text = NULL;
-    text->generation = NULL;
-    while (!list_is_empty(&text->waiting)) {
-        struct config_wait *wait = CONTAINER_OF(text->waiting.next, struct config_wait, node);
-        struct task *task = wait->task;
-        list_remove(&wait->node);
-        free(wait);
-        task_resume(task, push_result(task_thread(task), text));
+    if (generation != NULL) {
+        generation_acquire(generation);
+        config_text_end(generation); /* who asks from now on waits for another one */
+        tell_all(text, generation);
+        generation_release(&generation);
     }
     config_text_free(text);
     loop_flush(loop);
@@ -164,10 +190,17 @@ static int read_again(lua_State *thread)
         return luaL_error(thread, "there is no admin listener");
     struct config_text *text =
         generation->config_text != NULL ? generation->config_text : begin(generation);
+    if (text->waiting_count == WAITING_MAX) {
+        lua_pushnil(thread);
+        lua_pushliteral(thread, "Too many wait for the configuration already.");
+        return 2;
+    }
     struct config_wait *wait = mem_zeroed(sizeof(*wait));
     wait->text = text;
     wait->task = task;
     list_push_back(&text->waiting, &wait->node);
+    text->waiting_count++;
+    atomic_store(&text->is_wanted, true);
     return task_suspend(task, on_cancel, wait);
 }
 

@@ -13,6 +13,9 @@
 #define CONFIG_TEXT_BYTES_MAX ((size_t)256 << 20)
 
 struct buffer;
+struct generation;
 
 /* Beyond the maximum there is none any more: `*text` is cleared, and NULL. */
 void config_text_add(struct buffer **text, struct slice piece);
+/* Nobody waits for the generation's any more, nor ever will. */
+void config_text_end(struct generation *generation);

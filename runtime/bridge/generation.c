@@ -12,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "bridge/config_text.h"
 #include "bridge/fetch_library.h"
 #include "bridge/fetch_target.h"
 #include "bridge/generation_clusters.h"
@@ -102,6 +103,7 @@ static void end(struct generation *generation)
     if (generation->is_started)
         stop(generation);
     tasks_clear(&generation->tasks);
+    config_text_end(generation);
     generation_clusters_release(generation);
     fetches_clear(generation);
     fetch_targets_release(generation);

@@ -40,9 +40,9 @@ struct generation_options {
     const char *config_path;
     uint64_t number;             /* counts the readings that came to serve, from 1 */
     struct bundle *bundle;       /* where files are read */
-    struct buffer *config_text;  /* gets what /config shows of it; NULL: nobody has asked */
+    struct buffer *shown;        /* gets what /config shows of it; NULL: nobody has asked */
     struct inventory *inventory; /* told what there is; borrowed while building, may be NULL */
-    bool is_thrown_away;         /* it, or its process, goes as soon as it has been built */
+    bool is_thrown_away;         /* goes with its process, as soon as it has been built */
     struct shared *shared;   /* where plugins have numbers and it is shown which one runs, nothing
                                 else of it is touched; NULL: nowhere */
     const char *lua_root;    /* folder that holds moongate/ */

@@ -122,7 +122,7 @@ void generation_move_in(struct generation *generation, const struct shared *shar
     tasks_count_in(&generation->tasks, &shared->accounts);
 }
 
-/* What config_text.c reads again. */
+/* What config_text.c reads again: what it was not read from, it is not shown from either. */
 static void keep_bundle(struct generation *generation)
 {
     const struct plan *plan = &generation->plan;
@@ -131,6 +131,7 @@ static void keep_bundle(struct generation *generation)
         if (plan->listeners[i].is_admin)
             generation->kept = bundle_acquire(generation->bundle);
     }
+    bundle_close(generation->bundle);
 }
 
 struct generation *generation_build(const struct generation_options *options)
@@ -139,7 +140,7 @@ struct generation *generation_build(const struct generation_options *options)
     struct generation *generation =
         generation_begin(options->lua_root, options->plugin_root, options->bundle);
 
-    generation->shown = options->config_text;
+    generation->shown = options->shown;
     generation->number = options->number;
     generation->shared = options->shared;
     if (options->shared != NULL)

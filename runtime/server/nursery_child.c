@@ -61,7 +61,8 @@ static void *build_idle(void *data)
     else
         priority_lower(0);
     __atomic_store_n(&building->thread_id, gettid(), __ATOMIC_RELEASE);
-    yielding_begin();
+    if (building->may_go_back)
+        yielding_begin();
     building->child->worker.built = worker_build(&building->child->worker);
     yielding_end();
     return NULL;

@@ -3,6 +3,7 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
+local process = require "spec.support.process"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
@@ -17,10 +18,14 @@ for i = 1, %d do
 end
 ]]):format(ROUTES)
 
--- Raises once there is a file of that name, which is not among what is read.
+-- Counts what is built, and raises once there is a file of that name, which is not among what is
+-- read.
 local ONCE = [[
 local once = { summary = "May fail later.", options = { body = { type = "string" } } }
 function once.new()
+  local counted = io.open("%s.count", "a")
+  counted:write "x"
+  counted:close()
   assert(not io.open "%s", "not twice")
 end
 function once:respond() return require("moongate.reply").text(200, self.body) end
@@ -42,13 +47,21 @@ describe("/config", function()
     marker = os.tmpname()
     os.remove(marker)
     self = gateway.start { config = written "one",
-      files = { ["plugins/once.lua"] = ONCE:format(marker) } }
+      files = { ["plugins/once.lua"] = ONCE:format(marker, marker) } }
   end)
 
   after_each(function()
     self:stop()
     os.remove(marker)
+    os.remove(marker .. ".count")
   end)
+
+  -- How often the plugin is made while `body` runs.
+  local function made(body)
+    local before = #system.read_file(marker .. ".count")
+    body()
+    return #system.read_file(marker .. ".count") - before
+  end
 
   local function body_of(shown) return shown.routes[ROUTES].plugins[1].options.body end
 
@@ -59,7 +72,7 @@ describe("/config", function()
     assert.equal("one", body_of(config_of(self)))
     assert.equal(1, (self:ask { "reload" }))
     assert.equal("one", body_of(config_of(self)))
-    system.write_file(self.directory .. "/plugins/once.lua", ONCE:format(marker))
+    system.write_file(self.directory .. "/plugins/once.lua", ONCE:format(marker, marker))
     system.write_file(self.directory .. "/gateway.lua", written "two")
     assert.equal(0, (self:ask { "reload" }))
     assert.equal("two", body_of(config_of(self)))
@@ -67,31 +80,73 @@ describe("/config", function()
     assert.equal("one", body_of(config_of(self)))
   end)
 
-  it("is the same for all who ask at a time, also when others have gone", function()
+  it("is read once for all who ask at a time, also when others have gone", function()
     local request, clients = http.format { path = "/config" }, {}
-    for i = 1, 12 do
-      clients[i] = http.connect(self.admin_port)
-      clients[i]:send(request)
-    end
-    for i = 1, 12, 2 do clients[i]:close() end
-    local first
-    for i = 2, 12, 2 do
-      local answer = clients[i]:read_response()
-      assert.equal(200, answer.status)
-      first = first or answer.body
-      assert.is_true(first == answer.body)
-    end
-    assert.equal("one", body_of(json.decode(first)))
+    local once = made(function() config_of(self) end)
+    for i = 1, 12 do clients[i] = http.connect(self.admin_port) end
+    local times = made(function()
+      for i = 1, 12 do clients[i]:send(request) end
+      for i = 1, 12, 2 do clients[i]:reset() end
+      local first
+      for i = 2, 12, 2 do
+        local answer = clients[i]:read_response()
+        assert.equal(200, answer.status)
+        first = first or answer.body
+        assert.is_true(first == answer.body)
+      end
+      assert.equal("one", body_of(json.decode(first)))
+    end)
+    assert.is_true(once > 0 and times <= 3 * once, times / once)
   end)
 
   it("is nobody's business when who asked has gone", function()
-    for _ = 1, 5 do
+    for _ = 1, 20 do
       local client = http.connect(self.admin_port)
       client:send(http.format { path = "/config" })
-      client:close()
+      http.request(self.admin_port, { path = "/ready" }) -- it has been read
+      client:reset()
     end
     assert.equal("one", body_of(config_of(self)))
     assert.equal("one", http.request(self.port, { path = "/r1" }).body)
+    self:ask { "reload" }
+  end)
+
+  it("waits for nothing of a generation that has ended", function()
+    for i = 1, 3 do
+      local client = http.connect(self.admin_port)
+      client:send(http.format { path = "/config" })
+      http.request(self.admin_port, { path = "/ready" })
+      system.write_file(self.directory .. "/gateway.lua", written("at" .. i))
+      assert.equal(0, (self:ask { "reload" }))
+      if i < 3 then client:reset() else assert.equal(200, client:read_response().status) end
+    end
+    assert.equal("at3", body_of(config_of(self)))
+  end)
+
+  it("is refused to more than may wait for it", function()
+    local clients, codes = {}, {}
+    for i = 1, 40 do clients[i] = http.connect(self.admin_port) end
+    for i = 1, 40 do clients[i]:send(http.format { path = "/config" }) end
+    for i = 1, 40 do
+      local code = clients[i]:read_response().status
+      codes[code] = (codes[code] or 0) + 1
+    end
+    assert.is_true((codes[200] or 0) >= 16)
+    assert.equal(40, codes[200] + (codes[503] or 0))
+  end)
+
+  it("is made of nothing that was not read before", function()
+    local trace = self.directory .. "/trace"
+    local worker = self:worker_pids()[1]
+    local tracer = process.spawn({ "strace", "-f", "-e", "trace=openat", "-o", trace, "-p",
+      tostring(worker) }, { stderr = trace .. ".log", stdout = trace .. ".log" })
+    wait.that(function() return system.read_file(trace .. ".log"):find "attached" end, 30)
+    config_of(self)
+    tracer:signal(2) -- SIGINT: it detaches
+    tracer:wait(30)
+    local text = system.read_file(trace)
+    assert.is_truthy(text:find(marker, 1, true)) -- what the plugin opens by itself
+    assert.is_nil(text:match '[^"]+%.lua"')
   end)
 
   it("says so when it cannot be read a second time, and all goes on", function()

@@ -11,49 +11,57 @@ local CONFIG = [[
   listen "127.0.0.1:0"
   admin "127.0.0.1:0"
   for i = 1, 2000 do
-    route("/r" .. i) { plugins = { { "mock", body = "%s" } } }
+    route("/r" .. i) { plugins = { { "mock", body = "%d" } } }
   end
 ]]
 
+-- With the programs of util-linux: whether an idle thread could go back; else none becomes idle.
+local GOES_BACK = "prlimit --pid $$ --nice=20: 2>/dev/null; "
+  .. "chrt -i 0 sh -c 'chrt -o -p 0 $$' 2>/dev/null"
 local SIGINT = 2
 local SOME = 20 -- more often than any lock would
 
--- The system calls of these processes, and of those that they begin, while `body` runs.
-local function traced(directory, pids, body)
-  local out, log = directory .. "/trace", directory .. "/trace.log"
-  local arguments = { "strace", "-f", "-e", "trace=sched_yield", "-o", out }
-  for _, pid in ipairs(pids) do
-    arguments[#arguments + 1] = "-p"
-    arguments[#arguments + 1] = tostring(pid)
+-- Writes down each yielding of the process, and of what it begins.
+local function trace(directory, pid)
+  local out = ("%s/trace.%d"):format(directory, pid)
+  local log = out .. ".log"
+  local tracer = process.spawn({ "strace", "-f", "-e", "trace=sched_yield", "-o", out, "-p",
+    tostring(pid) }, { stdout = log, stderr = log })
+  wait.that(function() return system.read_file(log):find "attached" end, 30)
+  return { pid = pid, tracer = tracer, out = out }
+end
+
+-- How often the process itself did, and how often others that it began.
+local function yielded(one)
+  local own, others = 0, 0
+  for thread in system.read_file(one.out):gmatch "%f[^\n%z](%d+) +sched_yield" do
+    if tonumber(thread) == one.pid then own = own + 1 else others = others + 1 end
   end
-  local tracer = process.spawn(arguments, { stdout = log, stderr = log })
-  wait.that(function()
-    local _, count = system.read_file(log):gsub(" attached", "")
-    return count >= #pids
-  end, 30)
-  body()
-  tracer:signal(SIGINT)
-  tracer:wait(30)
-  return system.read_file(out)
+  return own, others
 end
 
 describe("a reload", function()
-  it("yields in the process that reads and in a thread of each worker, nowhere else", function()
-    local self = gateway.start { config = CONFIG:format "one", seconds = 60 }
-    local pids = self:worker_pids()
-    pids[#pids + 1] = self.pid
-    local trace = traced(self.directory, pids, function()
-      system.write_file(self.directory .. "/gateway.lua", CONFIG:format "two")
-      assert.equal(0, (self:ask({ "reload" }, { seconds = 60 })))
-    end)
-    local yielded, often = {}, 0
-    for thread in trace:gmatch "%f[^\n%z](%d+) +sched_yield" do
-      yielded[thread] = (yielded[thread] or 0) + 1
-      if yielded[thread] == SOME then often = often + 1 end
+  it("yields where it reads and where each worker builds, and in no loop", function()
+    if os.execute(GOES_BACK) ~= 0 then return pending "no thread could go back from being idle" end
+    local self = gateway.start { config = CONFIG:format(0), seconds = 60 }
+    local traces = { trace(self.directory, self.pid) }
+    for _, pid in ipairs(self:worker_pids()) do
+      traces[#traces + 1] = trace(self.directory, pid)
     end
-    assert.is_true(often >= 3, often) -- freeing may have a thread of its own
-    for _, pid in ipairs(pids) do
-      assert.is_true((yielded[tostring(pid)] or 0) < SOME, "a loop yields")
+    local revision = 0
+    wait.that(function() -- a busy machine has it wait until it is not idle any more
+      revision = revision + 1
+      system.write_file(self.directory .. "/gateway.lua", CONFIG:format(revision))
+      assert.equal(0, (self:ask({ "reload" }, { seconds = 60 })))
+      for _, one in ipairs(traces) do
+        if select(2, yielded(one)) < SOME then return false end
+      end
+      return true
+    end, 120)
+    for _, one in ipairs(traces) do
+      one.tracer:signal(SIGINT)
+      one.tracer:wait(30)
+      assert.is_true(yielded(one) < SOME, "a loop yields")
     end
     self:stop()
   end)
