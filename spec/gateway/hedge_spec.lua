@@ -176,7 +176,8 @@ describe("hedging", function()
       hedges = orders().hedges
       return status == 200 and hedges.sent >= 1 and hedges.refused >= 1
     end)
-    assert.is_true(hedges.sent <= 1 + (system.now() - began), json.encode(hedges))
+    -- In less than a second there may be parts of two.
+    assert.is_true(hedges.sent <= 2 + (system.now() - began), json.encode(hedges))
     wait.that(function() return #quick:requests() == hedges.sent end)
     local _, told = moongate:ask { "upstream", "orders", "--json" }
     local shown = json.decode(told).budgets[1].hedges

@@ -38,6 +38,7 @@ describe("a connection that lives through a reload", function()
     return ([[
       listen "127.0.0.1:0"
       admin "127.0.0.1:0"
+      limits { head_timeout = "5m", body_timeout = "5m" } -- reloads may be slow
       upstream "up" { "%s" }
       route "/{rest*}" { upstream = "up", upgrade = true, plugins = { { "logger", text = "old" } } }
     ]]):format(origin.url)
