@@ -15,9 +15,9 @@ struct background;
 enum background_kind {
     /*
      * For what takes the processor for long. The thread is scheduled as idle (base/priority.h), so
-     * that the loop goes first; when jobs have waited for priority_patience(), it gets its
-     * share until all are done. Where the system would not let it be raised again, it has a small
-     * share from the start to the end.
+     * that the loop goes first, and yields (base/yielding.h); when jobs have waited for
+     * priority_patience(), it gets its share until all are done. Where the system would not let it
+     * be raised again, it has a small share from the start to the end.
      */
     BACKGROUND_IDLE,
     BACKGROUND_PROMPT /* for what somebody waits for, and mostly waits itself: like any thread */
