@@ -24,12 +24,6 @@ static void yield_if_idle(void)
 void yielding_begin(void)
 {
     offers_left = OFFERS;
-    next = clock_monotonic() + YIELDING_SECONDS;
-}
-
-void yielding_end(void)
-{
-    offers_left = 0;
 }
 
 void yielding_offer(void)

@@ -10,9 +10,8 @@
 /* Between two of its questions: so long somebody may have to wait. */
 #define YIELDING_SECONDS 50e-6
 
-/* Of the calling thread, which yields from now on while it is idle. */
+/* Of the calling thread, which yields from now on, until it ends, while it is idle. */
 void yielding_begin(void);
-void yielding_end(void);
 /* From code that runs for long, wherever the thread holds nothing up: where memory is given to a
  * Lua state and taken back, which is every few hundred nanoseconds. Of other threads it asks
  * nothing. */

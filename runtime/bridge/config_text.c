@@ -17,7 +17,6 @@
 #include "bridge/generation_private.h"
 #include "bridge/libraries.h"
 #include "net/background.h"
-#include "net/loop.h"
 
 /* So many may wait for one: each gets it in the same turn of the loop. */
 #define WAITING_MAX 16
@@ -27,9 +26,8 @@ struct config_text {
     struct generation *generation; /* NULL: it has ended */
     const struct services *services;
     struct list waiting;
-    unsigned waiting_count;
-    atomic_bool is_wanted; /* somebody waits */
-    struct bundle *bundle; /* one of its own, since all who wait may go */
+    atomic_uint waiting_count; /* the thread looks whether anybody does */
+    struct bundle *bundle;     /* one of its own, since all who wait may go */
     struct buffer text;
     char error[256];
     bool is_tried, is_built;
@@ -69,7 +67,7 @@ static void work(struct background_job *job)
                                          .on_error = on_error,
                                          .on_error_data = text};
 
-    if (!atomic_load(&text->is_wanted))
+    if (atomic_load(&text->waiting_count) == 0)
         return;
     text->is_tried = true;
     struct generation *built = generation_build(&options);
@@ -94,11 +92,9 @@ void config_text_end(struct generation *generation)
 
 static void wait_end(struct config_wait *wait)
 {
-    struct config_text *text = wait->text;
-
     list_remove(&wait->node);
+    atomic_fetch_sub(&wait->text->waiting_count, 1);
     free(wait);
-    atomic_store(&text->is_wanted, --text->waiting_count > 0);
 }
 
 static void on_cancel(void *wait)
@@ -144,7 +140,6 @@ static void tell_all(struct config_text *text, struct generation *generation)
 static void done(struct background_job *job)
 {
     struct config_text *text = CONTAINER_OF(job, struct config_text, job);
-    struct loop *loop = text->services->loop;
     struct generation *generation = text->generation;
 
     if (generation != NULL && !text->is_tried && text->waiting_count > 0) {
@@ -161,7 +156,6 @@ static void done(struct background_job *job)
         generation_release(&generation);
     }
     config_text_free(text);
-    loop_flush(loop);
 }
 
 static struct config_text *begin(struct generation *generation)
@@ -172,7 +166,7 @@ static struct config_text *begin(struct generation *generation)
     text->generation = generation;
     text->services = generation->services;
     list_init(&text->waiting);
-    atomic_init(&text->is_wanted, true);
+    atomic_init(&text->waiting_count, 0);
     text->bundle = bundle_acquire(generation->kept);
     buffer_init(&text->text, CONFIG_TEXT_BYTES_MAX, NULL);
     generation->config_text = text;
@@ -199,8 +193,7 @@ static int read_again(lua_State *thread)
     wait->text = text;
     wait->task = task;
     list_push_back(&text->waiting, &wait->node);
-    text->waiting_count++;
-    atomic_store(&text->is_wanted, true);
+    atomic_fetch_add(&text->waiting_count, 1);
     return task_suspend(task, on_cancel, wait);
 }
 

@@ -137,7 +137,6 @@ static void *run(void *data)
     do
         work_off(background);
     while (goes_on(background));
-    yielding_end();
     return NULL;
 }
 

@@ -64,7 +64,6 @@ static void *build_idle(void *data)
     if (building->may_go_back)
         yielding_begin();
     building->child->worker.built = worker_build(&building->child->worker);
-    yielding_end();
     return NULL;
 }
 

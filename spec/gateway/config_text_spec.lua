@@ -3,8 +3,8 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
-local process = require "spec.support.process"
 local system = require "spec.support.system"
+local tracing = require "spec.support.tracing"
 local wait = require "spec.support.wait"
 
 local ROUTES = 3000
@@ -136,15 +136,10 @@ describe("/config", function()
   end)
 
   it("is made of nothing that was not read before", function()
-    local trace = self.directory .. "/trace"
-    local worker = self:worker_pids()[1]
-    local tracer = process.spawn({ "strace", "-f", "-e", "trace=openat", "-o", trace, "-p",
-      tostring(worker) }, { stderr = trace .. ".log", stdout = trace .. ".log" })
-    wait.that(function() return system.read_file(trace .. ".log"):find "attached" end, 30)
+    local trace = tracing.start(self.directory, self:worker_pids()[1], "openat")
     config_of(self)
-    tracer:signal(2) -- SIGINT: it detaches
-    tracer:wait(30)
-    local text = system.read_file(trace)
+    trace:stop()
+    local text = trace:read()
     assert.is_truthy(text:find(marker, 1, true)) -- what the plugin opens by itself
     assert.is_nil(text:match '[^"]+%.lua"')
   end)

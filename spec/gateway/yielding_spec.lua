@@ -2,8 +2,8 @@
 -- may have to wait for its processor; who serves does not.
 
 local gateway = require "spec.support.gateway"
-local process = require "spec.support.process"
 local system = require "spec.support.system"
+local tracing = require "spec.support.tracing"
 local wait = require "spec.support.wait"
 
 local CONFIG = [[
@@ -15,26 +15,12 @@ local CONFIG = [[
   end
 ]]
 
--- With the programs of util-linux: whether an idle thread could go back; else none becomes idle.
-local GOES_BACK = "prlimit --pid $$ --nice=20: 2>/dev/null; "
-  .. "chrt -i 0 sh -c 'chrt -o -p 0 $$' 2>/dev/null"
-local SIGINT = 2
 local SOME = 20 -- more often than any lock would
-
--- Writes down each yielding of the process, and of what it begins.
-local function trace(directory, pid)
-  local out = ("%s/trace.%d"):format(directory, pid)
-  local log = out .. ".log"
-  local tracer = process.spawn({ "strace", "-f", "-e", "trace=sched_yield", "-o", out, "-p",
-    tostring(pid) }, { stdout = log, stderr = log })
-  wait.that(function() return system.read_file(log):find "attached" end, 30)
-  return { pid = pid, tracer = tracer, out = out }
-end
 
 -- How often the process itself did, and how often others that it began.
 local function yielded(one)
   local own, others = 0, 0
-  for thread in system.read_file(one.out):gmatch "%f[^\n%z](%d+) +sched_yield" do
+  for thread in one:read():gmatch "%f[^\n%z](%d+) +sched_yield" do
     if tonumber(thread) == one.pid then own = own + 1 else others = others + 1 end
   end
   return own, others
@@ -42,11 +28,11 @@ end
 
 describe("a reload", function()
   it("yields where it reads and where each worker builds, and in no loop", function()
-    if os.execute(GOES_BACK) ~= 0 then return pending "no thread could go back from being idle" end
+    if not system.goes_back() then return pending "no thread could go back from being idle" end
     local self = gateway.start { config = CONFIG:format(0), seconds = 60 }
-    local traces = { trace(self.directory, self.pid) }
+    local traces = { tracing.start(self.directory, self.pid, "sched_yield") }
     for _, pid in ipairs(self:worker_pids()) do
-      traces[#traces + 1] = trace(self.directory, pid)
+      traces[#traces + 1] = tracing.start(self.directory, pid, "sched_yield")
     end
     local revision = 0
     wait.that(function() -- a busy machine has it wait until it is not idle any more
@@ -59,8 +45,7 @@ describe("a reload", function()
       return true
     end, 120)
     for _, one in ipairs(traces) do
-      one.tracer:signal(SIGINT)
-      one.tracer:wait(30)
+      one:stop()
       assert.is_true(yielded(one) < SOME, "a loop yields")
     end
     self:stop()

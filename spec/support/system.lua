@@ -94,6 +94,14 @@ function system.die_with(parent)
   if C.spec_getppid() ~= parent then C.spec_exit(1) end
 end
 
+--- Whether an idle thread could go back to its share (runtime/base/priority.h), which the programs
+--- of util-linux try; where it could not, none becomes idle.
+---@return boolean
+function system.goes_back()
+  return os.execute("prlimit --pid $$ --nice=20: 2>/dev/null; "
+    .. "chrt -i 0 sh -c 'chrt -o -p 0 $$' 2>/dev/null") == 0
+end
+
 --- Makes processes children of this one whose parents, which it has started, end before them.
 function system.adopt_orphans()
   C.spec_prctl(36, 1, 0, 0, 0)

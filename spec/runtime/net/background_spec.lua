@@ -27,9 +27,6 @@ int driven_job_done(const struct driven_job *job);
 ]])
 
 local SCHED_OTHER, SCHED_IDLE = 0, 5
--- The same with the programs of util-linux.
-local GOES_BACK = "prlimit --pid $$ --nice=20: 2>/dev/null; "
-  .. "chrt -i 0 sh -c 'chrt -o -p 0 $$' 2>/dev/null"
 
 describe("background", function()
   local loop, driver, jobs, is_ended
@@ -141,7 +138,7 @@ describe("background", function()
 
   it("is idle, unless it has taken long or could not be raised", function()
     local job = submit(true)
-    local may_be_raised = os.execute(GOES_BACK) == 0
+    local may_be_raised = system.goes_back()
     wait.that(function() return C.driven_job_ran_elsewhere(job) end)
     if not may_be_raised then
       assert.equal(SCHED_OTHER, C.driven_policy_of(job))
