@@ -1,5 +1,7 @@
 --- compiler: when LuaJIT compiles, and what it gives up on.
 
+local interpreter = require "moongate.core.interpreter"
+
 local compiler = {}
 
 -- A configuration is read once: what it does ten thousand times is worth compiling, and what it
@@ -18,11 +20,16 @@ local SERVING = {
   "loopunroll=100", "hotloop=56", "hotexit=10",
 }
 
---- Before a configuration is read.
-function compiler.reads() jit.opt.start(unpack(READING)) end
+--- Before a configuration is read. To compile takes memory only seldom, which is where who reads
+--- asks whether others want the processor: he asks with each trace that begins and ends, too.
+function compiler.reads()
+  jit.opt.start(unpack(READING))
+  jit.attach(interpreter.offer, "trace")
+end
 
 --- After it, when requests come: what has been compiled for the configuration goes.
 function compiler.serves()
+  jit.attach(interpreter.offer)
   jit.flush()
   jit.opt.start(unpack(SERVING))
 end

@@ -26,11 +26,22 @@ void yielding_begin(void)
     offers_left = OFFERS;
 }
 
+static void look(void)
+{
+    offers_left = OFFERS;
+    if (clock_monotonic() >= next)
+        yield_if_idle();
+}
+
 void yielding_offer(void)
 {
     if (offers_left == 0 || --offers_left > 0)
         return;
-    offers_left = OFFERS;
-    if (clock_monotonic() >= next)
-        yield_if_idle();
+    look();
+}
+
+void yielding_offer_now(void)
+{
+    if (offers_left > 0)
+        look();
 }

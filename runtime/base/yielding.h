@@ -16,3 +16,5 @@ void yielding_begin(void);
  * Lua state and taken back, which is every few hundred nanoseconds. Of other threads it asks
  * nothing. */
 void yielding_offer(void);
+/* The same from code that seldom comes by: the clock is looked at each time. */
+void yielding_offer_now(void);

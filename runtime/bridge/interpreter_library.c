@@ -1,9 +1,10 @@
 /*
- * interpreter_library — functions that compiled code leaves to the interpreter: the library
+ * interpreter_library — what the interpreter does between pieces of compiled code: the library
  * "moongate.core.interpreter".
  */
 #include <lauxlib.h>
 
+#include "base/yielding.h"
 #include "bridge/libraries.h"
 
 static int call(lua_State *vm)
@@ -24,4 +25,11 @@ static int leave(lua_State *vm)
     return 1;
 }
 
-const luaL_Reg INTERPRETER_LIBRARY[] = {{"leave", leave}, {NULL, NULL}};
+/* offer(...): yielding_offer_now(), for jit.attach(). */
+static int offer(lua_State *vm)
+{
+    yielding_offer_now();
+    return 0;
+}
+
+const luaL_Reg INTERPRETER_LIBRARY[] = {{"leave", leave}, {"offer", offer}, {NULL, NULL}};
