@@ -200,6 +200,7 @@ local function has_admin(model)
 end
 
 local function start(builder, model)
+  C.moon_build_expect(builder.generation, model.route_count)
   if builder.is_broken then return end
   add_settings(builder, model)
   for _, listener in ipairs(model.listeners) do add_listener(builder, listener) end

@@ -134,18 +134,12 @@ static void add_span(struct heap *heap)
     heap->end = span + SPAN_BYTES;
 }
 
-/* A system that does not know how to is asked for each page as it is touched. */
-static void populate(char *memory, size_t bytes)
-{
-    madvise(memory, bytes, MADV_POPULATE_WRITE);
-}
-
 static struct slab *take_fresh(struct heap *heap)
 {
     if (heap->fresh == heap->end)
         add_span(heap);
     if (heap->fresh == heap->populated) {
-        populate(heap->populated, STRETCH_BYTES);
+        mem_populate(heap->populated, STRETCH_BYTES);
         heap->populated += STRETCH_BYTES;
     }
     struct slab *slab = (struct slab *)heap->fresh;
@@ -161,7 +155,7 @@ static struct slab *take_empty(struct heap *heap)
     list_remove(&slab->node);
     if (slab->is_trimmed) {
         heap->trimmed -= SLAB_BYTES - PAGE_BYTES;
-        populate((char *)slab, SLAB_BYTES);
+        mem_populate(slab, SLAB_BYTES);
     }
     return slab;
 }

@@ -8,9 +8,15 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/yielding.h"
+
 /* What glibc keeps of what a thread has freed last is of at most so many bytes each. calloc() does
  * not take from there, which is four times the instructions. */
 #define RECENT_BYTES_MAX 1032
+
+#define PAGE_BYTES ((size_t)4096)
+/* What is populated at once: a fraction of a millisecond's work. */
+#define STRETCH_BYTES ((size_t)131072)
 
 static void *checked(void *pointer, size_t bytes)
 {
@@ -44,6 +50,21 @@ void *mem_resize(void *pointer, size_t bytes)
     return checked(realloc(pointer, bytes > 0 ? bytes : 1), bytes);
 }
 
+/* What the system has no better way for, it is asked for page by page as it is touched. */
+void mem_populate(void *memory, size_t bytes)
+{
+    char *at = (char *)memory + (-(uintptr_t)memory & (PAGE_BYTES - 1));
+    const char *end = (char *)memory + bytes;
+
+    while (at < end && (size_t)(end - at) >= PAGE_BYTES) {
+        size_t left = (size_t)(end - at) & ~(PAGE_BYTES - 1);
+        size_t stretch = left < STRETCH_BYTES ? left : STRETCH_BYTES;
+        madvise(at, stretch, MADV_POPULATE_WRITE);
+        at += stretch;
+        yielding_offer_now();
+    }
+}
+
 void *mem_table(size_t bytes)
 {
     size_t large = bytes & ~(MEM_LARGE_PAGE_BYTES - 1);
@@ -55,6 +76,7 @@ void *mem_table(size_t bytes)
     checked(table, bytes);
     if (large > 0)
         madvise(table, large, MADV_HUGEPAGE); /* where it is refused, small pages do */
+    mem_populate(table, bytes);
     return table;
 }
 

@@ -56,6 +56,8 @@ void moon_build_begin(struct generation *generation, int object);
 /* The object's index among its kind, or -1 with what is wrong in `error` (of a route: which other
  * one it cannot be told apart from). */
 double moon_build_finish(struct generation *generation, struct slice *error);
+/* So many routes are about to come: their place is made at once. More may come, and fewer. */
+void moon_build_expect(struct generation *generation, double routes);
 /* A route that is like the object described last, which was one, but for these three: as if all had
  * been given anew. */
 double moon_build_like_last(struct generation *generation, const char *name, size_t name_length,

@@ -100,6 +100,13 @@ void moon_build_digest(const char *content, size_t length, char *digest)
     memcpy(digest, halves, sizeof(halves));
 }
 
+void moon_build_expect(struct generation *generation, double routes)
+{
+    assert(generation->draft != NULL && routes >= 0);
+    draft_expect_routes(generation,
+                        routes > GENERATION_ROUTES_MAX ? GENERATION_ROUTES_MAX : (size_t)routes);
+}
+
 void moon_build_begin(struct generation *generation, int object)
 {
     struct draft *draft = generation->draft;

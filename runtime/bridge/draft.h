@@ -45,6 +45,7 @@ struct draft {
     struct draft_entry *entries;
     size_t entry_count, entry_capacity;
     size_t route_capacity, cluster_capacity;
+    bool has_route_table; /* they are where they stay: as many as expected have come, or fewer */
     struct cache_policy *cache_policies; /* in the generation's arena */
     size_t cache_policy_count, cache_policy_capacity;
     struct draft_route_policy *route_policies; /* the last one first */
@@ -85,6 +86,9 @@ const struct call_breaker_options *draft_breaker(const struct draft *draft,
 bool draft_hedge(const struct draft *draft, struct hedge_rules *rules);
 /* The admission of the cluster, in the generation's arena; NULL: it has none. */
 const struct admission_options *draft_admission(struct generation *generation);
+
+/* So many are about to come. */
+void draft_expect_routes(struct generation *generation, size_t count);
 
 double draft_finish_settings(struct generation *generation);
 double draft_finish_cluster(struct generation *generation);

@@ -8,6 +8,9 @@
 #include "bridge/exports.h"
 #include "gateway/triage.h"
 
+/* Those of the admin listener come behind the configuration's. */
+#define ADMIN_ROUTES_ABOUT 64
+
 /* What {name} and {name*} of the path are called, in order; in the generation's arena. */
 static const struct slice *capture_names(struct generation *generation, struct slice path,
                                          uint32_t *count)
@@ -213,11 +216,23 @@ static const struct slice *finish_host(struct generation *generation)
     return kept;
 }
 
+void draft_expect_routes(struct generation *generation, size_t count)
+{
+    struct draft *draft = generation->draft;
+
+    assert(generation->routes == NULL);
+    draft->route_capacity = count + ADMIN_ROUTES_ABOUT;
+    draft->has_route_table = true;
+    generation->routes = mem_table(draft->route_capacity * sizeof(*generation->routes));
+    route_matcher_expect(generation->matcher, count);
+}
+
 static struct generation_route *add_route(struct generation *generation)
 {
     struct draft *draft = generation->draft;
     if (generation->route_count == draft->route_capacity) {
         draft->route_capacity = draft->route_capacity == 0 ? 64 : draft->route_capacity * 2;
+        draft->has_route_table = false;
         generation->routes =
             mem_resize(generation->routes, draft->route_capacity * sizeof(*generation->routes));
     }
@@ -282,8 +297,10 @@ double draft_finish_route(struct generation *generation)
 void draft_seal_routes(struct generation *generation)
 {
     size_t bytes = generation->route_count * sizeof(*generation->routes);
-    struct generation_route *routes = mem_table(bytes);
 
+    if (generation->draft->has_route_table)
+        return;
+    struct generation_route *routes = mem_table(bytes);
     if (bytes > 0)
         memcpy(routes, generation->routes, bytes);
     free(generation->routes);

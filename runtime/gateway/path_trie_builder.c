@@ -6,8 +6,10 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "base/yielding.h"
 
 #define LINE_WORDS (MEM_LINE_BYTES / sizeof(uint64_t))
+#define SLOTS_MIN  ((size_t)64)
 
 struct build_node {
     uint32_t parent, param, rest;
@@ -34,16 +36,37 @@ struct path_trie_builder {
     size_t slot_count, slot_capacity; /* a power of two */
 };
 
+/* Room for that many; the first ones, which are none, are zero. */
+static void make_room(struct path_trie_builder *builder, size_t nodes, size_t entries)
+{
+    builder->node_count = PATH_TRIE_FIRST;
+    builder->node_capacity = PATH_TRIE_FIRST + nodes;
+    builder->nodes = mem_table(builder->node_capacity * sizeof(*builder->nodes));
+    memset(builder->nodes, 0, PATH_TRIE_FIRST * sizeof(*builder->nodes));
+    builder->entry_count = 1;
+    builder->entry_capacity = 1 + entries;
+    builder->entries = mem_table(builder->entry_capacity * sizeof(*builder->entries));
+    memset(builder->entries, 0, sizeof(*builder->entries));
+    builder->slot_capacity = SLOTS_MIN;
+    while (builder->slot_capacity < 2 * nodes)
+        builder->slot_capacity *= 2;
+    builder->slots = mem_zeroed_array(builder->slot_capacity, sizeof(*builder->slots));
+}
+
 struct path_trie_builder *path_trie_builder_create(void)
 {
     struct path_trie_builder *builder = mem_zeroed(sizeof(*builder));
-    builder->nodes = mem_zeroed_array(PATH_TRIE_FIRST, sizeof(*builder->nodes));
-    builder->node_count = builder->node_capacity = PATH_TRIE_FIRST;
-    builder->entries = mem_zeroed_array(1, sizeof(*builder->entries));
-    builder->entry_count = builder->entry_capacity = 1;
-    builder->slot_capacity = 64;
-    builder->slots = mem_zeroed_array(builder->slot_capacity, sizeof(*builder->slots));
+    make_room(builder, 0, 0);
     return builder;
+}
+
+void path_trie_builder_expect(struct path_trie_builder *builder, size_t entries)
+{
+    assert(builder->node_count == PATH_TRIE_FIRST);
+    free(builder->nodes);
+    free(builder->entries);
+    free(builder->slots);
+    make_room(builder, entries + entries / 8, entries);
 }
 
 void path_trie_builder_destroy(struct path_trie_builder **builder)
@@ -380,6 +403,7 @@ static void pack_nodes(const struct path_trie_builder *builder, struct path_trie
     uint64_t *words = (uint64_t *)(void *)trie->words;
 
     for (uint32_t id = PATH_TRIE_FIRST; id < builder->node_count; id++) {
+        yielding_offer();
         const struct build_node *node = &builder->nodes[id];
         struct path_trie_node *packed = pack_node(builder, node, words);
         uint64_t hash = path_trie_label_hash(path_trie_label(packed));

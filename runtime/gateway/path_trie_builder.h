@@ -8,6 +8,8 @@
 struct path_trie_builder;
 
 struct path_trie_builder *path_trie_builder_create(void);
+/* About so many entries are going to be added, at as many nodes: before the first one. */
+void path_trie_builder_expect(struct path_trie_builder *builder, size_t entries);
 void path_trie_builder_destroy(struct path_trie_builder **builder);
 
 /*

@@ -31,6 +31,12 @@ struct route_matcher *route_matcher_create(void)
     return matcher;
 }
 
+void route_matcher_expect(struct route_matcher *matcher, size_t routes)
+{
+    assert(matcher->builder != NULL);
+    path_trie_builder_expect(matcher->builder, routes);
+}
+
 void route_matcher_destroy(struct route_matcher **matcher)
 {
     if (*matcher == NULL)

@@ -55,6 +55,8 @@ struct route_pattern {
 };
 
 struct route_matcher *route_matcher_create(void);
+/* About so many routes are going to be added: before the first one. */
+void route_matcher_expect(struct route_matcher *matcher, size_t routes);
 void route_matcher_destroy(struct route_matcher **matcher);
 /*
  * False when another route could not be told apart from it: `*conflict` is that one, and nothing

@@ -7,6 +7,13 @@ local system = require "spec.support.system"
 local C = runtime.include "base/mem.h"
 
 local SIGABRT = -6
+local PAGE = 4096
+
+local registry = debug.getregistry()
+if not registry.moongate_mem_spec then
+  registry.moongate_mem_spec = true
+  ffi.cdef [[int mem_spec_mincore(void *, size_t, unsigned char *) __asm__("mincore");]]
+end
 
 local function bytes(pointer, count)
   return ffi.string(ffi.cast("char *", pointer), count)
@@ -43,6 +50,22 @@ describe("mem", function()
     local array = C.mem_zeroed_array(1000, 4)
     assert.equal(("\0"):rep(4000), bytes(array, 4000))
     free(array)
+  end)
+
+  it("has all of a table there from the start", function()
+    for _, length in ipairs { 0, 1, 5000, 300001, 5000001 } do
+      local table_ = C.mem_table(length)
+      local first = ffi.cast("uintptr_t", table_)
+      local start = (first + (PAGE - 1)) / PAGE * PAGE -- whole numbers
+      local left = tonumber(ffi.cast("int64_t", first + length - start))
+      local pages = math.max(0, math.floor(left / PAGE))
+      local there = ffi.new("unsigned char[?]", math.max(1, pages))
+      if pages > 0 then
+        assert.equal(0, ffi.C.mem_spec_mincore(ffi.cast("void *", start), pages * PAGE, there))
+      end
+      for i = 0, pages - 1 do assert.equal(1, bit.band(there[i], 1)) end
+      free(table_)
+    end
   end)
 
   it("keeps what was there when it resizes", function()

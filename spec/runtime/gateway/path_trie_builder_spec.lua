@@ -48,4 +48,27 @@ describe("path_trie_builder", function()
     assert.is_true(fitting > 150, fitting .. " fit into a line")
     assert.equal(0, across)
   end)
+
+  it("holds what comes, whether as much was expected, less or more", function()
+    for _, expected in ipairs { 0, 1, 299, 300, 5000 } do
+      local other, sealed = C.path_trie_builder_create(), ffi.new "struct path_trie"
+      local entry = ffi.new "struct path_trie_entry"
+      C.path_trie_builder_expect(other, expected)
+      for i = 0, 299 do
+        entry.route = i
+        C.path_trie_builder_add(other,
+          C.path_trie_builder_reach(other, slice "", slice(("/%d/%d"):format(i % 7, i))), entry)
+      end
+      C.path_trie_builder_seal(other, sealed, nil, nil)
+      assert.equal(300, tonumber(sealed.end_count))
+      for i = 0, 299 do
+        local folder = C.path_trie_child(sealed, sealed.any_host, slice(tostring(i % 7)))
+        local node = C.path_trie_child(sealed, folder, slice(tostring(i)))
+        assert.equal(sealed.ends[i].node, node)
+        assert.equal(i, sealed.ends[i].route)
+      end
+      C.path_trie_clear(sealed)
+      C.path_trie_builder_destroy(runtime.box("struct path_trie_builder *", other))
+    end
+  end)
 end)
