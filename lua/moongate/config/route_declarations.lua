@@ -8,6 +8,8 @@
 local buffer = require "moongate.string_buffer"
 local copy = require "moongate.config.copy"
 
+local new_table = require "table.new"
+
 local route_declarations = {}
 
 -- Its methods are found once, not for each text.
@@ -19,6 +21,9 @@ local TEXT_BYTES_MAX = 127
 -- Slots of each one: at, name, group, its options name, when and rewrite, the text, the number of
 -- plugins; they follow. False where there is none.
 local SLOTS = 8
+-- They are in tables of about so many: one for all would be copied whenever it has to grow, and
+-- walked through by the collector in one go.
+local CHUNK_SLOTS = 4096
 local EMPTY = buffer.encode {}
 local NONE = {}
 local LONG = true -- it is in a buffer of those that are too long for a text
@@ -86,6 +91,16 @@ local function text_of_rest(self, fields, plugins, name, when, rewrite)
   return text
 end
 
+-- The table that the next one goes into.
+local function open_chunk(self)
+  if self.last < CHUNK_SLOTS then return self.slots end
+  local chunks, slots = self.chunks, new_table(CHUNK_SLOTS + CHUNK_SLOTS / 8, 0)
+  self.ends[#chunks] = self.last
+  chunks[#chunks + 1] = slots
+  self.slots, self.last = slots, 0
+  return slots
+end
+
 local function put_plugins(self, slots, last, plugins)
   local count = #plugins
   slots[last] = count
@@ -107,7 +122,8 @@ end
 
 ---@param declaration Declaration
 function Declarations:add(declaration)
-  local slots, last, fields = self.slots, self.last, declaration.fields
+  local slots, fields = open_chunk(self), declaration.fields
+  local last = self.last
   slots[last + 1], slots[last + 2] = declaration.at, tostring(declaration.name)
   slots[last + 3] = declaration.group or false
   if type(fields) == "table" then
@@ -127,30 +143,43 @@ local function take(slots, i)
   return value
 end
 
-local function take_text(self, i)
-  local text = take(self.slots, i)
+local function take_text(self, slots, i)
+  local text = take(slots, i)
   if text == LONG then return self.long:decode() end
   return text
+end
+
+-- The table that the oldest one is in; nil when none is left.
+local function oldest_chunk(self)
+  local last = self.ends[self.reading]
+  if self.taken < (last or self.last) then return self.chunks[self.reading] end
+  if not last then return nil end
+  self.chunks[self.reading] = false
+  self.reading, self.taken = self.reading + 1, 0
+  return oldest_chunk(self)
 end
 
 --- The oldest that is left, which is forgotten; good until the next one is taken.
 ---@return RouteDeclaration?
 function Declarations:take()
-  local slots, first, one = self.slots, self.taken, self.one
-  if first == self.last then return nil end
+  local slots = oldest_chunk(self)
+  if not slots then return nil end
+  local first, one = self.taken, self.one
   one.at, one.name = take(slots, first + 1), take(slots, first + 2)
   one.group, one.own_name = take(slots, first + 3), take(slots, first + 4)
   one.when, one.rewrite = take(slots, first + 5), take(slots, first + 6)
-  one.rest, one.count = take_text(self, first + 7), take(slots, first + SLOTS)
-  for i = 1, one.count do one.plugins[i] = take_text(self, first + SLOTS + i) end
+  one.rest, one.count = take_text(self, slots, first + 7), take(slots, first + SLOTS)
+  for i = 1, one.count do one.plugins[i] = take_text(self, slots, first + SLOTS + i) end
   self.taken = first + SLOTS + one.count
   return one
 end
 
 ---@return RouteDeclarations
 function route_declarations.new()
+  local slots = {}
   return setmetatable({
-    count = 0, last = 0, taken = 0, slots = {}, one = { plugins = {} }, long = buffer.new(),
+    count = 0, chunks = { slots }, ends = {}, slots = slots, last = 0, reading = 1, taken = 0,
+    one = { plugins = {} }, long = buffer.new(),
   }, Declarations)
 end
 
