@@ -1,5 +1,6 @@
 /*
- * bundle — a list of entries in the order of their reading, and a tree to find them.
+ * bundle — a list of entries, the sealed ones in order, then as they were read, and a tree of
+ * these.
  */
 #include "bridge/bundle_private.h"
 
@@ -57,24 +58,23 @@ void bundle_release(struct bundle **bundle)
         return;
     tdestroy(gone->tree, leave); /* the entries are the arena's */
     arena_clear(&gone->arena);
-    free(gone->entries);
+    free((void *)gone->entries);
+    free(gone->sealed);
     if (gone->map != NULL)
         munmap(gone->map, gone->map_bytes);
     free(gone);
 }
 
-bool bundle_add(struct bundle *bundle, const struct bundle_entry *entry)
+/* Copies the entry, but neither path nor content. There is none for the path yet. */
+static void add(struct bundle *bundle, const struct bundle_entry *entry)
 {
     size_t bytes = entry->path.length + entry->content.length;
 
     assert(bundle->count < BUNDLE_ENTRIES_MAX && bytes <= BUNDLE_BYTES_MAX - bundle->bytes);
     struct bundle_entry *kept = arena_alloc(&bundle->arena, sizeof(*kept));
     *kept = *entry;
-    struct bundle_entry *const *place = tsearch(kept, &bundle->tree, bundle_compare);
-    if (place == NULL)
+    if (tsearch(kept, &bundle->tree, bundle_compare) == NULL)
         abort(); /* out of memory */
-    if (*place != kept)
-        return false;
     if (bundle->count == bundle->capacity) {
         bundle->capacity = bundle->capacity == 0 ? 64 : bundle->capacity * 2;
         bundle->entries =
@@ -82,7 +82,6 @@ bool bundle_add(struct bundle *bundle, const struct bundle_entry *entry)
     }
     bundle->entries[bundle->count++] = kept;
     bundle->bytes += bytes;
-    return true;
 }
 
 /* How many bytes more there may be, beside an entry's path. */
@@ -152,6 +151,13 @@ static const struct bundle_entry *find(const struct bundle *bundle, enum bundle_
                                        struct slice path)
 {
     struct bundle_entry wanted = {.kind = kind, .path = path};
+    const struct bundle_entry *sealed = NULL;
+
+    if (bundle->sealed_count > 0)
+        sealed =
+            bsearch(&wanted, bundle->sealed, bundle->sealed_count, sizeof(*sealed), bundle_compare);
+    if (sealed != NULL)
+        return sealed;
     struct bundle_entry *const *found = tfind(&wanted, &bundle->tree, bundle_compare);
     return found != NULL ? *found : NULL;
 }
@@ -174,7 +180,7 @@ static int record(struct bundle *bundle, enum bundle_kind kind, struct slice pat
     struct bundle_entry entry = {.kind = kind, .path = slice_of(text, path.length)};
     entry.error = kind == BUNDLE_FILE ? read_file(bundle, text, &entry.content)
                                       : read_folder(bundle, text, &entry.content);
-    bundle_add(bundle, &entry);
+    add(bundle, &entry);
     return 0;
 }
 

@@ -14,9 +14,8 @@
 #include "base/slice.h"
 
 /* Of contents, paths and names together; of files and folders, missing ones included. */
-#define BUNDLE_BYTES_MAX    ((size_t)256 << 20)
-#define BUNDLE_ENTRIES_MAX  100000
-#define BUNDLE_DIGEST_BYTES 32
+#define BUNDLE_BYTES_MAX   ((size_t)256 << 20)
+#define BUNDLE_ENTRIES_MAX 100000
 
 struct bundle;
 
@@ -52,13 +51,12 @@ const char *bundle_error_text(int error);
 size_t bundle_count(const struct bundle *bundle);
 const struct bundle_entry *bundle_at(const struct bundle *bundle, size_t i);
 
-/*
- * SHA-256 over the files that there were when it was sealed; all zero unless it was opened. Equal
- * when all would be read the same again: what was missing, and the names in folders, matter only by
- * the files that they lead to.
- */
-const unsigned char *bundle_digest(const struct bundle *bundle);
-
 /* A descriptor of memory that nobody can change any more, close-on-exec, for bundle_open(); -1 with
  * errno. */
 int bundle_seal(const struct bundle *bundle);
+/*
+ * Whether two such descriptors have the same files with the same contents, by a SHA-256 over them:
+ * what was missing, and the names in folders, matter only by the files that they lead to. False
+ * when one of them is none.
+ */
+bool bundle_is_same(int fd, int other_fd);

@@ -15,12 +15,13 @@
 #include "base/mem.h"
 #include "bridge/bundle_private.h"
 
-#define MAGIC "moon1"
+#define MAGIC        "moon1"
+#define DIGEST_BYTES 32
 
 struct sealed_header {
     char magic[8];
     uint64_t count;
-    unsigned char digest[BUNDLE_DIGEST_BYTES];
+    unsigned char digest[DIGEST_BYTES];
 };
 
 /* Its path and its content follow those of the entry before. */
@@ -134,14 +135,32 @@ static bool take(struct slice *rest, uint64_t bytes, struct slice *taken)
     return true;
 }
 
+static bool is_header(const struct sealed_header *header)
+{
+    return memcmp(header->magic, (char[8]){MAGIC}, sizeof(header->magic)) == 0 &&
+           header->count <= BUNDLE_ENTRIES_MAX;
+}
+
+/* Each in the order behind the one before, which also says that there is one for each path. */
 static bool take_entry(struct bundle *bundle, const struct sealed_entry *sealed, struct slice *rest)
 {
-    struct bundle_entry entry = {.kind = (enum bundle_kind)sealed->kind, .error = sealed->error};
+    struct bundle_entry *entry = &bundle->sealed[bundle->count];
 
-    if (sealed->kind > BUNDLE_FOLDER || !take(rest, sealed->path_bytes, &entry.path) ||
-        !take(rest, sealed->content_bytes, &entry.content))
+    *entry = (struct bundle_entry){.kind = (enum bundle_kind)sealed->kind, .error = sealed->error};
+    if (sealed->kind > BUNDLE_FOLDER || !take(rest, sealed->path_bytes, &entry->path) ||
+        !take(rest, sealed->content_bytes, &entry->content) ||
+        (bundle->count > 0 && bundle_compare(entry - 1, entry) >= 0))
         return false;
-    return bundle_add(bundle, &entry);
+    bundle->entries[bundle->count++] = entry;
+    bundle->bytes += entry->path.length + entry->content.length;
+    return true;
+}
+
+static void make_room(struct bundle *bundle, size_t count)
+{
+    bundle->sealed = mem_zeroed_array(count, sizeof(*bundle->sealed));
+    bundle->entries = mem_zeroed_array(count, sizeof(*bundle->entries));
+    bundle->capacity = count;
 }
 
 static bool take_all(struct bundle *bundle)
@@ -152,18 +171,17 @@ static bool take_all(struct bundle *bundle)
     if (!take(&rest, sizeof(header), &taken))
         return false;
     memcpy(&header, taken.start, sizeof(header));
-    if (memcmp(header.magic, (char[8]){MAGIC}, sizeof(header.magic)) != 0 ||
-        header.count > BUNDLE_ENTRIES_MAX ||
-        !take(&rest, header.count * sizeof(struct sealed_entry), &taken) ||
+    if (!is_header(&header) || !take(&rest, header.count * sizeof(struct sealed_entry), &taken) ||
         rest.length > BUNDLE_BYTES_MAX)
         return false;
-    memcpy(bundle->digest, header.digest, sizeof(header.digest));
+    make_room(bundle, header.count);
     for (uint64_t i = 0; i < header.count; i++) {
         struct sealed_entry sealed;
         memcpy(&sealed, taken.start + i * sizeof(sealed), sizeof(sealed));
         if (!take_entry(bundle, &sealed, &rest))
             return false;
     }
+    bundle->sealed_count = bundle->count;
     return rest.length == 0;
 }
 
@@ -184,7 +202,16 @@ struct bundle *bundle_open(int fd)
     return bundle;
 }
 
-const unsigned char *bundle_digest(const struct bundle *bundle)
+static bool read_header(int fd, struct sealed_header *header)
 {
-    return bundle->digest;
+    return descriptor_is_sealed(fd) &&
+           pread(fd, header, sizeof(*header), 0) == (ssize_t)sizeof(*header) && is_header(header);
+}
+
+bool bundle_is_same(int fd, int other_fd)
+{
+    struct sealed_header header, other;
+
+    return read_header(fd, &header) && read_header(other_fd, &other) &&
+           memcmp(header.digest, other.digest, DIGEST_BYTES) == 0;
 }

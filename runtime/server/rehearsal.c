@@ -70,15 +70,19 @@ int rehearsal_fd(const struct rehearsal *rehearsal)
 /* Its text from the start, at most what the process may say; the descriptor is closed. */
 static char *read_errors(int fd)
 {
-    char *text = mem_zeroed(REHEARSAL_ERRORS_BYTES_MAX + 1);
-    size_t length = 0;
+    struct stat file = {0};
+    size_t length = 0, length_max = 0;
     ssize_t count;
 
-    while ((count = pread(fd, text + length, REHEARSAL_ERRORS_BYTES_MAX - length, (off_t)length)) >
-           0)
+    if (fstat(fd, &file) == 0 && file.st_size > 0)
+        length_max = (size_t)file.st_size;
+    if (length_max > REHEARSAL_ERRORS_BYTES_MAX)
+        length_max = REHEARSAL_ERRORS_BYTES_MAX;
+    char *text = mem_zeroed(length_max + 1);
+    while ((count = pread(fd, text + length, length_max - length, (off_t)length)) > 0)
         length += (size_t)count;
     close(fd);
-    return mem_resize(text, length + 1);
+    return text;
 }
 
 /* The descriptors that came with a message, -1 for those that did not. */

@@ -90,20 +90,6 @@ static void end_unchanged(struct reload_job *job)
 
 /* ---- reading ---- */
 
-/* Whether both were read from the same files with the same contents. */
-static bool is_same(int bundle_fd, int other_fd)
-{
-    struct bundle *bundle = bundle_open(bundle_fd), *other = bundle_open(other_fd);
-    bool is_same = bundle != NULL && other != NULL &&
-                   memcmp(bundle_digest(bundle), bundle_digest(other), BUNDLE_DIGEST_BYTES) == 0;
-
-    if (bundle != NULL)
-        bundle_release(&bundle);
-    if (other != NULL)
-        bundle_release(&other);
-    return is_same;
-}
-
 /* What the workers, the memory and the user are was settled at the start. */
 static unsigned keep_settled(const struct reload_job *job, struct plan *plan)
 {
@@ -203,11 +189,11 @@ static void compare(struct reload_job *job, const struct rehearsal_result *resul
                     unsigned unapplied)
 {
     struct difference *difference = difference_open(result->difference_fd);
-    struct reload_answer answer = {.is_preview = true,
-                                   .is_unchanged =
-                                       is_same(result->bundle_fd, *job->options.subject.bundle_fd),
-                                   .difference = difference,
-                                   .unapplied = unapplied};
+    struct reload_answer answer = {
+        .is_preview = true,
+        .is_unchanged = bundle_is_same(result->bundle_fd, *job->options.subject.bundle_fd),
+        .difference = difference,
+        .unapplied = unapplied};
 
     end(job, &answer);
     if (difference != NULL)
@@ -234,7 +220,7 @@ static void use(struct reload_job *job, struct rehearsal_result *result)
         return;
     }
     job->options.history->unapplied = unapplied;
-    if (is_same(result->bundle_fd, *job->options.subject.bundle_fd)) {
+    if (bundle_is_same(result->bundle_fd, *job->options.subject.bundle_fd)) {
         end_unchanged(job);
         return;
     }

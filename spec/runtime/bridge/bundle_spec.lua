@@ -66,8 +66,6 @@ describe("bundle", function()
   local function list(bundle, name) return ask(C.bundle_list, bundle, directory .. "/" .. name) end
   local function write(name, content) system.write_file(directory .. "/" .. name, content) end
 
-  local function digest(bundle) return ffi.string(C.bundle_digest(bundle), 32) end
-
   local function bytes_of(fd)
     local size = tonumber(ffi.C.bundle_spec_lseek(fd, 0, 2))
     local bytes = ffi.new("char[?]", size)
@@ -226,6 +224,22 @@ describe("bundle", function()
         if other then read(other, "a") end
       end
     end)
+
+    it("is not taken from what has a path twice, or not in its order", function()
+      local bundle = create()
+      write("a", "one")
+      write("b", "two")
+      read(bundle, "a")
+      read(bundle, "b")
+      local good = bytes_of(seal(bundle))
+      assert.is_not_nil(held(C.bundle_open(descriptor(good))))
+      for _, names in ipairs { { "a", "a" }, { "b", "b" }, { "b", "a" } } do
+        local bytes = good:gsub("(/)a(one)", "%1" .. names[1] .. "%2")
+          :gsub("(/)b(two)", "%1" .. names[2] .. "%2")
+        assert.equal(#good, #bytes)
+        assert.is_nil(held(C.bundle_open(descriptor(bytes))))
+      end
+    end)
   end)
 
   it("has nothing more of the disk once it is closed", function()
@@ -248,27 +262,38 @@ describe("bundle", function()
     assert.equal("one", read(bundle, "a"))
   end)
 
-  describe("'s digest", function()
+  describe("that is sealed", function()
     local function of(files, order)
       os.execute(("rm -rf '%s'/*"):format(directory))
       for name, content in pairs(files) do write(name, content) end
       local bundle = create()
       for _, name in ipairs(order or { "a", "b", "c" }) do read(bundle, name) end
       list(bundle, ".")
-      return digest(sealed(bundle))
+      return seal(bundle)
     end
 
-    it("is the same when the same files were read", function()
+    it("is the same as another when the same files were read", function()
       local one = of { a = "1", b = "2" }
-      assert.is_true(one == of({ a = "1", b = "2" }, { "b", "c", "a" }))
-      assert.is_true(one == of({ a = "1", b = "2", unread = "3" }, { "a", "b" }))
+      assert.is_true(C.bundle_is_same(one, one))
+      assert.is_true(C.bundle_is_same(one, of({ a = "1", b = "2" }, { "b", "c", "a" })))
+      assert.is_true(C.bundle_is_same(one, of({ a = "1", b = "2", unread = "3" }, { "a", "b" })))
     end)
 
-    it("is another one for other contents, names, or one file more", function()
+    it("is not for other contents, names, or one file more", function()
       local one = of { a = "1", b = "2" }
       for _, files in ipairs { { a = "1", b = "3" }, { a = "1", c = "2" }, { a = "12", b = "" },
         { a = "1" }, { a = "1", b = "2", c = "" }, { a = "2", b = "1" } } do
-        assert.is_false(one == of(files))
+        assert.is_false(C.bundle_is_same(one, of(files)))
+      end
+    end)
+
+    it("is the same as none that is no bundle", function()
+      local one = of { a = "1" }
+      local bytes = bytes_of(one)
+      for _, fd in ipairs { -1, descriptor(bytes:sub(1, 40)), descriptor("x" .. bytes:sub(2)),
+        descriptor(bytes, 1) } do
+        assert.is_false(C.bundle_is_same(one, fd))
+        assert.is_false(C.bundle_is_same(fd, one))
       end
     end)
   end)
