@@ -57,6 +57,12 @@ local function ratios(rounds, name, against, key)
   return list
 end
 
+local function sum_of(list)
+  local sum = 0
+  for _, number in ipairs(list) do sum = sum + number end
+  return sum
+end
+
 local function summary(scenario, rounds, key)
   local rows = {}
   local has_floor = scenario.floor and rounds[1][scenario.floor]
@@ -71,6 +77,9 @@ local function summary(scenario, rounds, key)
       if rounds[1][subject.name][figure] then
         rows[i][figure] = median(column(rounds, subject.name, figure))
       end
+    end
+    if rounds[1][subject.name].long_turns then
+      rows[i].long_turns = sum_of(column(rounds, subject.name, "long_turns"))
     end
   end
   return rows

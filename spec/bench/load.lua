@@ -1,6 +1,7 @@
 --- load: wrk, h2load and idle clients against one program, and what each request cost it.
 
 local http = require "spec.support.http"
+local metrics = require "spec.bench.metrics"
 local process = require "spec.support.process"
 local system = require "spec.support.system"
 
@@ -81,12 +82,17 @@ function load.run(job, seconds)
   return text, requests
 end
 
+-- nil where it does not count them, or nobody may ask.
+local function long_turns(program)
+  return program.admin_port and metrics.long_turns(program.admin_port)
+end
+
 --- What a request costs the program while wrk asks as fast as it can.
 ---@param job Job
 ---@param seconds number
----@return table measured
+---@return table measured  long_turns: of its loop, over 10 ms
 function load.measure(job, seconds)
-  local pid = job.program.pid
+  local pid, turns = job.program.pid, long_turns(job.program)
   local before, user, kernel = cpu_ns(pid), ticks(pid)
   local text, requests = load.run(job, seconds)
   local cpu = (cpu_ns(pid) - before) / 1000 / requests
@@ -100,6 +106,7 @@ function load.measure(job, seconds)
     p50_ms = latency_ms(text, "50"),
     p99_ms = latency_ms(text, "99"),
     memory = load.memory(pid),
+    long_turns = turns and long_turns(job.program) - turns,
   }
 end
 

@@ -17,6 +17,7 @@ local wait = require "spec.support.wait"
 ---@field pid integer of the process whose CPU and memory count
 ---@field port integer
 ---@field tls boolean
+---@field admin_port integer?  of the gateway's admin listener
 
 local RELAY = "build/release/spec/relay"
 local GATEWAY = os.getenv "MOONGATE_BINARY" or "build/release/moongate"
@@ -172,7 +173,12 @@ end
 for _, count in ipairs { 1, 1000, 100000 } do
   local name = ("routes-%d"):format(count)
   local routes = configurations.many_routes:format(count - 1)
-  makers[name] = function(self) return (gateway(self, name, routes)) end
+  makers[name] = function(self)
+    local admin_port = ports.free()
+    local program = gateway(self, name, ('admin "127.0.0.1:%d"\n'):format(admin_port) .. routes)
+    program.admin_port = admin_port
+    return program
+  end
 end
 for _, count in ipairs { 1, 100000 } do
   local name = ("keys-%d"):format(count)
