@@ -19,10 +19,11 @@
 
 /* What a process is changing more than one word of. */
 enum object_unsettled {
-    OBJECT_UNSETTLED_OLD,  /* its key leads elsewhere now */
-    OBJECT_UNSETTLED_NEW,  /* it became complete: whether its key leads to it is to be seen */
-    OBJECT_UNSETTLED_TOLD, /* who waits for it is to be told */
-    OBJECT_UNSETTLED_MAX = 4
+    OBJECT_UNSETTLED_OLD,    /* its key leads elsewhere now */
+    OBJECT_UNSETTLED_NEW,    /* it became complete: whether its key leads to it is to be seen */
+    OBJECT_UNSETTLED_TOLD,   /* who waits for it is to be told */
+    OBJECT_UNSETTLED_HIDDEN, /* its key leads to it no more: it may be complete all the same */
+    OBJECT_UNSETTLED_MAX
 };
 
 struct object_lane {

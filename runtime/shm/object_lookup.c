@@ -38,10 +38,8 @@ bool object_store_hold_again(struct object_store *store, const struct object_hol
 
 static enum object_found purged(struct object_store *store, const struct object_hold *hold)
 {
-    if (object_removal_take_out(store, hold, false))
+    if (object_removal_hide(store, hold))
         object_lane_count(store, OBJECT_COUNT_PURGED, 1);
-    else /* who fills it finds out in the end */
-        object_removal_unpublish(store, hold);
     return OBJECT_MISSING;
 }
 

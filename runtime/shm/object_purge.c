@@ -53,10 +53,8 @@ static void purge_held(struct object_store *store, const struct object_hold *hol
         object_stamps_begin_epoch(store);
         return;
     }
-    if (object_removal_take_out(store, hold, false))
+    if (object_removal_hide(store, hold))
         object_lane_count(store, OBJECT_COUNT_PURGED, 1);
-    else
-        object_removal_unpublish(store, hold);
 }
 
 bool object_purge_key(struct object_store *store, const struct object_key *key,
@@ -127,11 +125,8 @@ static bool purge_page(struct object_store *store, uint32_t page)
         return false;
     bool is_taken_out = false;
     if (object_is_there(object_page_state(store, page), hold.generation) &&
-        object_stamps_is_purged(store, page)) {
-        is_taken_out = object_removal_take_out(store, &hold, false);
-        if (!is_taken_out)
-            object_removal_unpublish(store, &hold);
-    }
+        object_stamps_is_purged(store, page))
+        is_taken_out = object_removal_hide(store, &hold);
     object_store_release(store, &hold);
     return is_taken_out;
 }

@@ -62,6 +62,20 @@ bool object_removal_take_out(struct object_store *store, const struct object_hol
     return true;
 }
 
+/* Who fills it looks whether it is published when it has become complete, which may have been
+ * before. */
+bool object_removal_hide(struct object_store *store, const struct object_hold *object)
+{
+    if (object_removal_take_out(store, object, false))
+        return true;
+    object_lane_unsettle(store, OBJECT_UNSETTLED_HIDDEN,
+                         object_reference(object->page, object->generation));
+    object_removal_unpublish(store, object);
+    bool is_taken_out = object_removal_take_out(store, object, false);
+    object_lane_unsettle(store, OBJECT_UNSETTLED_HIDDEN, 0);
+    return is_taken_out;
+}
+
 void object_removal_end(struct object_store *store, const struct object_hold *object,
                         enum object_state end)
 {

@@ -17,6 +17,11 @@ void object_removal_unpublish(const struct object_store *store, const struct obj
 /* Takes out a complete object. False: it was not complete. */
 bool object_removal_take_out(struct object_store *store, const struct object_hold *object,
                              bool is_evicted);
+/*
+ * Nothing leads to it from here on: takes it out if it is complete; else who fills it does so when
+ * it is. Whether it was complete.
+ */
+bool object_removal_hide(struct object_store *store, const struct object_hold *object);
 /* Takes out one that is being filled, by this process or a dead one. */
 void object_removal_end(struct object_store *store, const struct object_hold *object,
                         enum object_state end);

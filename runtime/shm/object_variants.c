@@ -47,8 +47,7 @@ static void take_out(struct object_store *store, uint64_t tag)
 
     if (!cell_table_find(&store->cells, tag, &seen) || !object_lookup_hold(store, seen.word, &hold))
         return;
-    if (!object_removal_take_out(store, &hold, false))
-        object_removal_unpublish(store, &hold);
+    object_removal_hide(store, &hold);
     object_store_release(store, &hold);
 }
 

@@ -127,8 +127,10 @@ end
 
 function objects.metadata(store, hold) return text(C.object_store_metadata(store, hold)) end
 
---- What can be read of a body from a byte on, and in how many pieces it lay.
+--- What can be read of a body from a byte on, and in how many pieces it lay. Before its head is
+--- there nobody knows where it begins.
 function objects.body(store, hold, from, most)
+  if not objects.progress(store, hold).has_head then return "", 0 end
   local cursor, parts = ffi.new "struct object_cursor", {}
   C.object_store_seek(store, hold, from or 0, cursor)
   repeat

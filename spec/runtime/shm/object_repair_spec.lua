@@ -207,6 +207,24 @@ describe("an object store", function()
     end)
   end)
 
+  it("loses nothing that becomes complete wherever who purges it is", function()
+    if not stores.are_seen() then return pending "the processor has no trap flag" end
+    local _, filling = objects.claim(reader, "b")
+    objects.head(reader, filling, "head")
+    objects.append(reader, filling, LONG)
+    local fill = ffi.new "struct object_fill"
+    stores.between(objects.segment, function()
+      C.object_purge_key(store, objects.key "b", C.OBJECT_PURGE_HARD)
+    end, function()
+      ffi.copy(fill, filling, ffi.sizeof(fill))
+      C.object_fill_complete(reader, fill)
+    end, function()
+      assert.same({ "missing" }, { objects.get(reader, "b") })
+      objects.check(reader)
+      assert.equal(0, tonumber(objects.usage(reader).pages))
+    end)
+  end)
+
   it("is sound wherever the master is killed that repairs it", function()
     if not stores.are_seen() then return pending "the processor has no trap flag" end
     objects.put(store, "a", "head", LONG)
