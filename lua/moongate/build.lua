@@ -200,7 +200,7 @@ local function has_admin(model)
 end
 
 local function start(builder, model)
-  C.moon_build_expect(builder.generation, model.route_count)
+  C.moon_build_expect(builder.generation, model.route_count) -- broken or not: all are matched
   if builder.is_broken then return end
   add_settings(builder, model)
   for _, listener in ipairs(model.listeners) do add_listener(builder, listener) end

@@ -15,7 +15,7 @@
 #define RECENT_BYTES_MAX 1032
 
 #define PAGE_BYTES ((size_t)4096)
-/* What is populated at once: a fraction of a millisecond's work. */
+/* What is populated at once: a fraction of a millisecond's work, or one large page. */
 #define STRETCH_BYTES ((size_t)131072)
 
 static void *checked(void *pointer, size_t bytes)
@@ -50,8 +50,8 @@ void *mem_resize(void *pointer, size_t bytes)
     return checked(realloc(pointer, bytes > 0 ? bytes : 1), bytes);
 }
 
-/* What the system has no better way for, it is asked for page by page as it is touched. */
-void mem_populate(void *memory, size_t bytes)
+/* Where that is not to be had, or pages are larger, they come as they are touched. */
+void *mem_populate(void *memory, size_t bytes)
 {
     char *at = (char *)memory + (-(uintptr_t)memory & (PAGE_BYTES - 1));
     const char *end = (char *)memory + bytes;
@@ -63,6 +63,7 @@ void mem_populate(void *memory, size_t bytes)
         at += stretch;
         yielding_offer_now();
     }
+    return memory;
 }
 
 void *mem_table(size_t bytes)
@@ -76,7 +77,6 @@ void *mem_table(size_t bytes)
     checked(table, bytes);
     if (large > 0)
         madvise(table, large, MADV_HUGEPAGE); /* where it is refused, small pages do */
-    mem_populate(table, bytes);
     return table;
 }
 

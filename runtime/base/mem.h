@@ -26,11 +26,11 @@ void *mem_resize(void *pointer, size_t bytes);
 /*
  * For a table that is read at random: begins at a line of the cache, and lies on large pages where
  * the system has them and it fills some, so that a look-up does not wait for the address as well.
- * All of it is there from the start; not zeroed.
+ * Not zeroed.
  */
 void *mem_table(size_t bytes);
-/* Has the system give at once the pages that lie in it, where it would come for each as it is
- * touched: a batch takes a tenth of the time. Yields between. */
-void mem_populate(void *memory, size_t bytes);
+/* Has the system give at once the pages that lie in it, all of which are about to be written: to be
+ * asked for each as it is touched takes ten times as long. Yields between. The memory. */
+void *mem_populate(void *memory, size_t bytes);
 /* A copy of `string`, or NULL for NULL. */
 char *mem_string(const char *string);

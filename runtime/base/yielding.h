@@ -13,8 +13,8 @@
 /* Of the calling thread, which yields from now on, until it ends, while it is idle. */
 void yielding_begin(void);
 /* From code that runs for long, wherever the thread holds nothing up: where memory is given to a
- * Lua state and taken back, which is every few hundred nanoseconds. Of other threads it asks
- * nothing. */
+ * Lua state and taken back, which is every few hundred nanoseconds, and in long loops. Of other
+ * threads it asks nothing. */
 void yielding_offer(void);
 /* The same from code that seldom comes by: the clock is looked at each time. */
 void yielding_offer_now(void);

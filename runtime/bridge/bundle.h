@@ -56,7 +56,7 @@ const struct bundle_entry *bundle_at(const struct bundle *bundle, size_t i);
 int bundle_seal(const struct bundle *bundle);
 /*
  * Whether two such descriptors have the same files with the same contents, by a SHA-256 over them:
- * what was missing, and the names in folders, matter only by the files that they lead to. False
- * when one of them is none.
+ * what was missing, and the names in folders, matter only by the files that they lead to. Only
+ * their headers are looked at: false when one of them has none.
  */
 bool bundle_is_same(int fd, int other_fd);

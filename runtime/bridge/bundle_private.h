@@ -10,7 +10,7 @@
 
 struct bundle {
     atomic_uint references;
-    struct arena arena; /* entries, their paths, and contents that are not in the map */
+    struct arena arena; /* other entries than the sealed ones, their paths and contents */
     struct bundle_entry **entries;
     size_t count, capacity;
     struct bundle_entry *sealed; /* the first ones: of the descriptor it was opened from, sorted */
@@ -22,5 +22,5 @@ struct bundle {
     bool is_closed;
 };
 
-/* For qsort() and tsearch(): by kind, then path. */
+/* For qsort(), bsearch() and tsearch(): by kind, then path. */
 int bundle_compare(const void *left, const void *right);

@@ -45,7 +45,7 @@ struct draft {
     struct draft_entry *entries;
     size_t entry_count, entry_capacity;
     size_t route_capacity, cluster_capacity;
-    bool has_route_table; /* they are where they stay: as many as expected have come, or fewer */
+    bool has_route_table; /* they are where they stay: no more have come than there is room for */
     struct cache_policy *cache_policies; /* in the generation's arena */
     size_t cache_policy_count, cache_policy_capacity;
     struct draft_route_policy *route_policies; /* the last one first */

@@ -221,9 +221,10 @@ void draft_expect_routes(struct generation *generation, size_t count)
     struct draft *draft = generation->draft;
 
     assert(generation->routes == NULL);
+    size_t bytes = (count + ADMIN_ROUTES_ABOUT) * sizeof(*generation->routes);
     draft->route_capacity = count + ADMIN_ROUTES_ABOUT;
     draft->has_route_table = true;
-    generation->routes = mem_table(draft->route_capacity * sizeof(*generation->routes));
+    generation->routes = mem_populate(mem_table(bytes), bytes);
     route_matcher_expect(generation->matcher, count);
 }
 

@@ -36,16 +36,22 @@ struct path_trie_builder {
     size_t slot_count, slot_capacity; /* a power of two */
 };
 
+/* All of which will be written. */
+static void *filled_table(size_t bytes)
+{
+    return mem_populate(mem_table(bytes), bytes);
+}
+
 /* Room for that many; the first ones, which are none, are zero. */
 static void make_room(struct path_trie_builder *builder, size_t nodes, size_t entries)
 {
     builder->node_count = PATH_TRIE_FIRST;
     builder->node_capacity = PATH_TRIE_FIRST + nodes;
-    builder->nodes = mem_table(builder->node_capacity * sizeof(*builder->nodes));
+    builder->nodes = filled_table(builder->node_capacity * sizeof(*builder->nodes));
     memset(builder->nodes, 0, PATH_TRIE_FIRST * sizeof(*builder->nodes));
     builder->entry_count = 1;
     builder->entry_capacity = 1 + entries;
-    builder->entries = mem_table(builder->entry_capacity * sizeof(*builder->entries));
+    builder->entries = filled_table(builder->entry_capacity * sizeof(*builder->entries));
     memset(builder->entries, 0, sizeof(*builder->entries));
     builder->slot_capacity = SLOTS_MIN;
     while (builder->slot_capacity < 2 * nodes)
@@ -437,7 +443,7 @@ void path_trie_builder_seal(struct path_trie_builder *builder, struct path_trie 
     size_t slot_bytes = slots * sizeof(struct path_trie_slot);
     size_t end_bytes = trie->end_count * sizeof(struct path_trie_end);
     trie->bytes = slot_bytes + words * sizeof(uint64_t) + end_bytes;
-    trie->block = memset(mem_table(trie->bytes), 0, trie->bytes);
+    trie->block = memset(filled_table(trie->bytes), 0, trie->bytes);
     trie->slots = trie->block;
     trie->words = (void *)((char *)trie->block + slot_bytes);
     trie->ends = (void *)((char *)trie->block + slot_bytes + words * sizeof(uint64_t));

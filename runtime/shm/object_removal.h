@@ -19,7 +19,7 @@ bool object_removal_take_out(struct object_store *store, const struct object_hol
                              bool is_evicted);
 /*
  * Nothing leads to it from here on: takes it out if it is complete; else who fills it does so when
- * it is. Whether it was complete.
+ * it is. Whether it was complete. The caller holds it, so that its page stays its own.
  */
 bool object_removal_hide(struct object_store *store, const struct object_hold *object);
 /* Takes out one that is being filled, by this process or a dead one. */

@@ -186,7 +186,8 @@ struct object_cursor {
     uint32_t at; /* in the page */
 };
 
-/* To byte `offset` of the body; what is before it, and the head, must be there. Walks pages: 10 ns for each 2 KiB. */
+/* To byte `offset` of the body; what is before it, and the head, must be there. Walks pages: 10 ns
+ * for each 2 KiB. */
 void object_store_seek(const struct object_store *store, const struct object_hold *hold,
                        uint64_t offset, struct object_cursor *cursor);
 /*

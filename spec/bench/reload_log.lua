@@ -19,7 +19,9 @@ function reload_log.seconds(log)
       changes[#changes + 1] = clock_of(line)
     elseif changes[1] and line:find " generation %d+ serves" then
       all[#all + 1] = (clock_of(line) - changes[1]) % 86400
-      changes = { changes[2] and changes[#changes] }
+      changes = { changes[2] }
+    elseif line:find(" is the same as before", 1, true) then
+      changes = { changes[2] }
     end
   end
   return all

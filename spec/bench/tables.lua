@@ -6,7 +6,7 @@ local COLUMNS = {
   { "requests/s", "rps", "%.0f" }, { "CPU us", "cpu_us", "%.2f" }, { "user", "user_us", "%.2f" },
   { "system", "system_us", "%.2f" }, { "p50 ms", "p50_ms", "%.2f" }, { "p99 ms", "p99_ms", "%.2f" },
   { "memory MB", "memory", "%.1f" }, { "calls", "syscalls", "%.2f" },
-  { "turns > 10 ms", "long_turns", "%d" },
+  { "turns > 10 ms in all rounds", "long_turns", "%d" },
 }
 
 local function figure(row, column)

@@ -45,6 +45,28 @@ describe("route declarations", function()
     assert.is_nil(list:take())
   end)
 
+  it("are many, in several tables, taken while others are added", function()
+    local list, long, next_one = declarations.new(), ("l"):rep(200), 1
+    local function expect(one)
+      local i = next_one
+      assert.same({ "a:" .. i, { host = i % 3 == 0 and long .. i or "h" .. i } },
+        { one.at, one.rest })
+      assert.equal(i % 40, #one.plugins)
+      for k, plugin in ipairs(one.plugins) do assert.same({ "p" .. k, i }, plugin) end
+      next_one = i + 1
+    end
+    for i = 1, 1100 do
+      local plugins = {}
+      for k = 1, i % 40 do plugins[k] = { "p" .. k, i } end
+      list:add { at = "a:" .. i, name = "/",
+        fields = { host = i % 3 == 0 and long .. i or "h" .. i, plugins = plugins } }
+      if i % 3 == 0 then expect(read(list:take())) end
+    end
+    for one in list.take, list do expect(read(one)) end
+    assert.equal(1101, next_one)
+    assert.is_nil(list:take())
+  end)
+
   it("are as their tables were when they were added, and leave them so", function()
     local list, plugin = declarations.new(), { "x", n = 1 }
     local fields = { host = "a", name = "one", rewrite = "/b", when = function() end,
