@@ -143,23 +143,34 @@ local function spread(list)
     math.max(unpack(list)))
 end
 
+-- What `leg` returns; to `turns` of that name are added those that took over 10 ms meanwhile.
+local function counting(server, turns, name, leg)
+  local before = long_turns(server)
+  local seen = leg()
+  system.sleep(1.1)
+  turns[name] = (turns[name] or 0) + long_turns(server) - before
+  return seen
+end
+
 local function at_half_load(size)
   local seconds, pairs_of = size.paced, size.pairs_of
   local server = start(10000, "watch(true)")
   local rate = load.full(server.directory, server.port, 10000, 3).rate / 2
   local ratios, controls, over, reading, building = {}, {}, {}, {}, {}
   local without, with = {}, {}
-  local turns, turns_without, edits, failed = 0, 0, { count = 0, times = {} }, 0
+  local turns, edits, failed, reloads = {}, { count = 0, times = {} }, 0, nil
   for i = 1, pairs_of do
-    local first = long_turns(server)
-    local quiet = load.paced(server.directory, server.port, rate, seconds)
-    system.sleep(1.1)
-    local before = long_turns(server)
-    turns_without = turns_without + before - first
-    local busy, reloads
-    busy, reading[i], building[i], reloads = with_reloads(server, rate, seconds, edits)
-    turns = turns + long_turns(server) - before
-    local control = with_burners(server, rate, seconds, reading[i], building[i], reloads)
+    local quiet = counting(server, turns, "without", function()
+      return load.paced(server.directory, server.port, rate, seconds)
+    end)
+    local busy = counting(server, turns, "with", function()
+      local seen
+      seen, reading[i], building[i], reloads = with_reloads(server, rate, seconds, edits)
+      return seen
+    end)
+    local control = counting(server, turns, "control", function()
+      return with_burners(server, rate, seconds, reading[i], building[i], reloads)
+    end)
     failed = failed + busy.failed + quiet.failed
     without[i], with[i] = quiet.p99, busy.p99
     ratios[i], controls[i] = busy.p99 / quiet.p99, control.p99 / quiet.p99
@@ -168,12 +179,12 @@ local function at_half_load(size)
   row(("the same at half of capacity, %d pairs of %d s"):format(pairs_of, seconds),
     "median of the p99 ratios <= 1.2",
     ("%s; p99 %s ms, without reloads %s; %d failed; %d turns of the loop over 10 ms, %d without; %d"
-      .. " edits, %d reloads"):format(spread(ratios), spread(with), spread(without), failed, turns,
-      turns_without, edits.count, #edits.times))
+      .. " edits, %d reloads"):format(spread(ratios), spread(with), spread(without), failed,
+      turns.with, turns.without, edits.count, #edits.times))
   row("  what no gateway does, with as much idle CPU: the machine's part", "(none)",
-    ("%s; reloads over it %s; a reload is %.0f ms to read, %.0f to build and free in each worker,"
-      .. " done in %s s"):format(spread(controls), spread(over), median(reading) * 1000,
-      median(building) * 1000, spread(edits.times)))
+    ("%s; reloads over it %s; %d turns over 10 ms; a reload is %.0f ms to read, %.0f to build and"
+      .. " free in each worker, done in %s s"):format(spread(controls), spread(over), turns.control,
+      median(reading) * 1000, median(building) * 1000, spread(edits.times)))
   server:stop()
 end
 
