@@ -6,18 +6,19 @@ local compiler = {}
 
 -- A configuration is read once: what it does ten thousand times is worth compiling, and what it
 -- does hundreds of times is done before that has paid. Each trace is code that is made writable and
--- then executable, for which the system stops all threads of the process for a moment.
-local READING = { "hotloop=300", "hotexit=60" }
+-- then executable, for which the system stops all threads of the process for a moment: a shorter
+-- one for fewer pages at once.
+local READING = { "hotloop=300", "hotexit=60", "sizemcode=16" }
 
 -- A chain is one long trace through plugins, libraries and the exported functions: the defaults of
 -- LuaJIT, made for single loops, would give up on it (each tail call counts as an unrolled loop),
--- and throw all traces away once many chains have been compiled. The last two are its defaults:
--- that one is said has LuaJIT count anew how hot code is. Its few counters, which all code shares,
--- may say by now that something is not to be tried for tens of thousands of calls: what was built
--- had loops that could not be compiled.
+-- and throw all traces away once many chains have been compiled. The last three are its defaults:
+-- that one of them is said has LuaJIT count anew how hot code is. Its few counters, which all code
+-- shares, may say by now that something is not to be tried for tens of thousands of calls: what was
+-- built had loops that could not be compiled.
 local SERVING = {
   "maxtrace=4000", "maxrecord=16000", "maxirconst=2000", "maxsnap=2000", "maxmcode=8192",
-  "loopunroll=100", "hotloop=56", "hotexit=10",
+  "loopunroll=100", "hotloop=56", "hotexit=10", "sizemcode=64",
 }
 
 --- Before a configuration is read. To compile takes memory only seldom, which is where who reads

@@ -2,6 +2,8 @@
 
 local route_signature = {}
 
+local find, sub = string.find, string.sub
+
 local NONE = {}
 
 -- What http-parser knows, but for CONNECT: the gateway refuses it.
@@ -44,13 +46,25 @@ local function parse_methods(text)
   return methods
 end
 
+-- What most are, without a pattern of Lua's, which is never compiled.
+local function at_a_glance(signature, is_plain)
+  local blank = find(signature, " ", 1, true)
+  local methods = blank and parsed[sub(signature, 1, blank - 1)] or NONE
+  local path = methods == NONE and signature or sub(signature, blank + 1)
+  if is_plain(path) then return methods, path, not methods[2] and signature or nil end
+end
+
 --- Takes "GET /users/{id}", "GET,POST /users" or "/users" apart.
 ---@param signature string
+---@param is_plain nil|fun(path: string): boolean  tells of most that are paths, of nothing else
 ---@return string[]? methods  empty: any
 ---@return string path        or what is wrong
-function route_signature.parse(signature)
-  local known, rest = signature:match "^(%u+) (/%S*)$"
-  if parsed[known] then return parsed[known], rest end
+---@return string? name       what a route is called that has no name of its own; nil: not told
+function route_signature.parse(signature, is_plain)
+  if is_plain then
+    local known, path, name = at_a_glance(signature, is_plain)
+    if known then return known, path, name end
+  end
   local text = signature:match "^%s*(.-)%s*$"
   local start = text:find("/", 1, true)
   if not start then

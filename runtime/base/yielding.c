@@ -4,19 +4,28 @@
 #include "base/yielding.h"
 
 #include <sched.h>
+#include <stdbool.h>
 
 #include "base/clock.h"
 
 /* The clock is looked at once in so many offers. */
 #define OFFERS 16
+/* Whether it is idle is asked once in so many yields: whoever waits for it may have raised it. */
+#define YIELDS 16
 
 static _Thread_local unsigned offers_left; /* 0: this thread does not yield */
 static _Thread_local double next;
+static _Thread_local unsigned yields_left;
+static _Thread_local bool is_idle;
 
-/* Whoever waits for it may have raised it. */
 static void yield_if_idle(void)
 {
-    if (sched_getscheduler(0) == SCHED_IDLE)
+    if (yields_left == 0) {
+        yields_left = YIELDS;
+        is_idle = sched_getscheduler(0) == SCHED_IDLE;
+    }
+    yields_left--;
+    if (is_idle)
         sched_yield();
     next = clock_monotonic() + YIELDING_SECONDS;
 }

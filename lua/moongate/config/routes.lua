@@ -136,13 +136,14 @@ local function prefix_of(groups)
   return prefix
 end
 
-local function signature_of(called, groups, report)
-  local methods, path = route_signature.parse(called)
+local function signature_of(self, groups)
+  local methods, path, name = route_signature.parse(self.called, self.builder.is_plain)
   if not methods then
-    report(path)
+    self.report(path)
     return NONE, "/"
   end
-  return methods, groups == NONE and path or prefix_of(groups) .. path
+  if groups == NONE then return methods, path, name end
+  return methods, prefix_of(groups) .. path
 end
 
 ---@class RouteReader
@@ -178,9 +179,10 @@ end
 function Reader:fill(mold, declaration, groups)
   local route = self.builder.forgets and mold.route or copy(mold.route)
   route.at, route.when = declaration.at, declaration.when or nil
-  route.methods, route.path = signature_of(self.called, groups, self.report)
-  route.name, route.rewrite = declaration.own_name or nil, declaration.rewrite or nil
-  route.name = router.name(route)
+  route.rewrite, route.name = declaration.rewrite or nil, declaration.own_name or nil
+  local name
+  route.methods, route.path, name = signature_of(self, groups)
+  route.name = route.name or name or router.name(route)
   local list, is_whole = plugins_of(self, groups, mold, declaration, route)
   route.plugins = with_aim(self.model, list, route.upstream)
   check_answer(route, mold.has_upstream, is_whole, self.report)

@@ -1,5 +1,8 @@
 local route_signature = require "moongate.route_signature"
 
+-- Of fewer than the gateway tells it of.
+local function is_plain(path) return path:find "^/[%w/{}]*$" ~= nil end
+
 describe("the signature of a route", function()
   local GOOD = {
     ["GET /users/{id}"] = { { "GET" }, "/users/{id}" },
@@ -13,6 +16,8 @@ describe("the signature of a route", function()
   for signature, expected in pairs(GOOD) do
     it("takes " .. signature, function()
       assert.same(expected, { route_signature.parse(signature) })
+      local methods, path = route_signature.parse(signature, is_plain)
+      assert.same(expected, { methods, path })
     end)
   end
 
@@ -34,6 +39,20 @@ describe("the signature of a route", function()
       local methods, message = route_signature.parse(signature)
       assert.is_nil(methods)
       assert.equal(expected, message)
+      assert.same({ nil, expected }, { route_signature.parse(signature, is_plain) })
     end)
   end
+
+  it("is the name, too, where it says no more than one", function()
+    local function name(signature)
+      return (select(3, route_signature.parse(signature, is_plain)))
+    end
+    name "GET /" -- what has been read is known
+    assert.equal("GET /a/{id}", name "GET /a/{id}")
+    assert.equal("/a", name "/a")
+    assert.is_nil(name "GET  /a")
+    assert.is_nil(name "GET\t/a")
+    name "GET|POST /"
+    assert.is_nil(name "GET|POST /a")
+  end)
 end)
