@@ -23,11 +23,6 @@
 #define STEP_BYTES     ((size_t)16)
 #define FINE_BYTES_MAX ((size_t)256)
 #define SIZE_COUNT     36
-/* What is asked of the system at once where it has no large pages. */
-#define STRETCH_BYTES ((size_t)131072)
-/* What stays of an empty slab: a page, which says of the others that they are gone. Where pages are
- * larger, none goes. */
-#define PAGE_BYTES ((size_t)4096)
 
 /* One that is given back: it links to the next one. */
 struct hole {
@@ -139,8 +134,8 @@ static struct slab *take_fresh(struct heap *heap)
     if (heap->fresh == heap->end)
         add_span(heap);
     if (heap->fresh == heap->populated) {
-        mem_populate(heap->populated, STRETCH_BYTES);
-        heap->populated += STRETCH_BYTES;
+        mem_populate(heap->populated, MEM_STRETCH_BYTES);
+        heap->populated += MEM_STRETCH_BYTES;
     }
     struct slab *slab = (struct slab *)heap->fresh;
     heap->fresh += SLAB_BYTES;
@@ -154,7 +149,7 @@ static struct slab *take_empty(struct heap *heap)
     struct slab *slab = CONTAINER_OF(heap->empty.next, struct slab, node);
     list_remove(&slab->node);
     if (slab->is_trimmed) {
-        heap->trimmed -= SLAB_BYTES - PAGE_BYTES;
+        heap->trimmed -= SLAB_BYTES - MEM_PAGE_BYTES;
         mem_populate(slab, SLAB_BYTES);
     }
     return slab;
@@ -265,8 +260,8 @@ void heap_trim(struct heap *heap)
         if (slab->is_trimmed)
             continue;
         slab->is_trimmed =
-            madvise((char *)slab + PAGE_BYTES, SLAB_BYTES - PAGE_BYTES, MADV_DONTNEED) == 0;
-        heap->trimmed += slab->is_trimmed ? SLAB_BYTES - PAGE_BYTES : 0;
+            madvise((char *)slab + MEM_PAGE_BYTES, SLAB_BYTES - MEM_PAGE_BYTES, MADV_DONTNEED) == 0;
+        heap->trimmed += slab->is_trimmed ? SLAB_BYTES - MEM_PAGE_BYTES : 0;
     }
 }
 

@@ -176,22 +176,31 @@ static bool are_plain(const char *at, octets *seen)
     return !has_top_bit(are_low(lowest) | slashes);
 }
 
-/* Over what stands for itself in a string, 64 bytes at once, then sixteen; at the end of the text
- * up to fifteen of it are left. */
+/* How many of sixteen bytes stand for themselves before one that does not; they are added to
+ * `*seen`. */
+static unsigned plain_at(const char *at, octets *seen)
+{
+    octets text = octets_at(at);
+
+    *seen |= text;
+    return zeros_before(special_of(text));
+}
+
+/* Over what stands for itself in a string: most are shorter than sixteen bytes, the others are
+ * looked at 64 bytes at once; at the end of the text up to fifteen of it are left. */
 static void skip_plain(struct json_syntax *reader)
 {
     const char *at = reader->text.start + reader->at;
     const char *end = reader->text.start + reader->text.length;
-    unsigned plain = sizeof(octets);
     octets seen = {0};
 
-    while ((size_t)(end - at) >= 4 * sizeof(octets) && are_plain(at, &seen))
-        at += 4 * sizeof(octets);
-    while (plain == sizeof(octets) && (size_t)(end - at) >= sizeof(octets)) {
-        octets text = octets_at(at);
-        seen |= text;
-        plain = zeros_before(special_of(text));
+    while ((size_t)(end - at) >= sizeof(octets)) {
+        unsigned plain = plain_at(at, &seen);
         at += plain;
+        if (plain < sizeof(octets))
+            break;
+        while ((size_t)(end - at) >= 4 * sizeof(octets) && are_plain(at, &seen))
+            at += 4 * sizeof(octets);
     }
     reader->at = (size_t)(at - reader->text.start);
     reader->may_pass_ascii |= has_top_bit(seen);

@@ -14,10 +14,6 @@
  * not take from there, which is four times the instructions. */
 #define RECENT_BYTES_MAX 1032
 
-#define PAGE_BYTES ((size_t)4096)
-/* What is populated at once: a fraction of a millisecond's work, or one large page. */
-#define STRETCH_BYTES ((size_t)131072)
-
 static void *checked(void *pointer, size_t bytes)
 {
     if (pointer != NULL)
@@ -53,12 +49,12 @@ void *mem_resize(void *pointer, size_t bytes)
 /* Where that is not to be had, or pages are larger, they come as they are touched. */
 void *mem_populate(void *memory, size_t bytes)
 {
-    char *at = (char *)memory + (-(uintptr_t)memory & (PAGE_BYTES - 1));
+    char *at = (char *)memory + (-(uintptr_t)memory & (MEM_PAGE_BYTES - 1));
     const char *end = (char *)memory + bytes;
 
-    while (at < end && (size_t)(end - at) >= PAGE_BYTES) {
-        size_t left = (size_t)(end - at) & ~(PAGE_BYTES - 1);
-        size_t stretch = left < STRETCH_BYTES ? left : STRETCH_BYTES;
+    while (at < end && (size_t)(end - at) >= MEM_PAGE_BYTES) {
+        size_t left = (size_t)(end - at) & ~(MEM_PAGE_BYTES - 1);
+        size_t stretch = left < MEM_STRETCH_BYTES ? left : MEM_STRETCH_BYTES;
         madvise(at, stretch, MADV_POPULATE_WRITE);
         at += stretch;
         yielding_offer_now();

@@ -16,6 +16,10 @@
 /* Of the processor's cache. */
 #define MEM_LINE_BYTES       ((size_t)64)
 #define MEM_LARGE_PAGE_BYTES ((size_t)2 << 20)
+/* Where pages are larger, what is done by these is not done. */
+#define MEM_PAGE_BYTES ((size_t)4096)
+/* What is populated at once: a fraction of a millisecond's work, or one large page. */
+#define MEM_STRETCH_BYTES ((size_t)131072)
 
 void *mem_alloc(size_t bytes);
 void *mem_zeroed(size_t bytes);

@@ -221,8 +221,8 @@ void draft_expect_routes(struct generation *generation, size_t count)
     struct draft *draft = generation->draft;
 
     assert(generation->routes == NULL);
-    size_t bytes = (count + ADMIN_ROUTES_ABOUT) * sizeof(*generation->routes);
     draft->route_capacity = count + ADMIN_ROUTES_ABOUT;
+    size_t bytes = draft->route_capacity * sizeof(*generation->routes);
     draft->has_route_table = true;
     generation->routes = mem_populate(mem_table(bytes), bytes);
     route_matcher_expect(generation->matcher, count);
