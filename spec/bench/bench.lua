@@ -14,7 +14,7 @@ local bench = {}
 
 local SIGINT = 2
 local PACED_SHARE, PACED_SECONDS_MIN = 0.6, 3
-local IDLE_CONNECTIONS = { plain = 10000, TLS = 2000 }
+local IDLE_CONNECTIONS = 10000
 local FIGURES = { "rps", "cpu_us", "user_us", "system_us", "p50_ms", "p99_ms", "memory" }
 
 local function usage()
@@ -28,11 +28,11 @@ usage: ./dev bench [--rounds N] [--seconds N] [--json] [--markdown] [--syscalls]
        ./dev bench hits [REQUESTS]
   names: scenarios, default all: %s
          subjects of "proxy": relay nginx haproxy plain four eight ...
-  --rounds    default 5, --seconds of each: default 2; all of it takes under nine minutes then
+  --rounds    default 5, --seconds of each: default 2; all of it takes under ten minutes then
   --syscalls  also counts system calls for each request, under strace
   --chart     also draws the scenario "proxy", as SVG
   --markdown  prints tables in Markdown, with date and machine, for README.md:
-              ./dev bench --chart FILE --markdown
+              ./dev bench --syscalls --chart FILE --markdown
 ]]):format(table.concat(names, " "))
 end
 
@@ -81,6 +81,10 @@ local function summary(scenario, rounds, key)
     if rounds[1][subject.name].long_turns then
       rows[i].long_turns = sum_of(column(rounds, subject.name, "long_turns"))
     end
+    rows[i].rate_ratio = scenario.by_rate
+      and median(ratios(rounds, subject.name, scenario.against, "rps"))
+    rows[i].route_kib = subject.routes
+      and (rows[i].memory - rows[1].memory) / subject.routes / 1024
   end
   return rows
 end
@@ -113,7 +117,7 @@ function bench.count_calls(job)
     local status = system.read_file(("/proc/%d/status"):format(pid))
     return status:match "TracerPid:%s+(%d+)" ~= "0"
   end, 10, "strace to attach")
-  local _, requests = load.run(job, 2)
+  local _, requests = load.run(job, 1)
   tracer:signal(SIGINT)
   tracer:wait(10)
   local report = system.read_file(path) or ""
@@ -130,8 +134,10 @@ function measures.load(set, scenario, options)
     return load.measure(job_of(set, scenario, subject), options.seconds)
   end)
   local rows = summary(scenario, rounds, "cpu_us")
-  for i, subject in ipairs(options.syscalls and scenario.subjects or {}) do
-    rows[i].syscalls = bench.count_calls(job_of(set, scenario, subject))
+  for i, subject in ipairs(scenario.subjects) do
+    local job = job_of(set, scenario, subject)
+    rows[i].syscalls = options.syscalls and bench.count_calls(job)
+    rows[i].garbage = load.garbage(job)
   end
   return rows
 end
@@ -145,16 +151,19 @@ function measures.paced(set, scenario, options)
     if seen.failed > 0 then error(subject.name .. " failed under load", 0) end
     return { rps = seen.requests / seconds, p50_ms = seen.p50, p99_ms = seen.p99 }
   end)
-  return summary(scenario, rounds, "p99_ms")
+  local rows = summary(scenario, rounds, "p99_ms")
+  for i, subject in ipairs(scenario.subjects) do
+    rows[i].kept = math.min(unpack(column(rounds, subject.name, "rps"))) / rate
+  end
+  return rows
 end
 
 function measures.idle(set, scenario)
   local rows = {}
   for i, subject in ipairs(scenario.subjects) do
-    local count = IDLE_CONNECTIONS[subject.name]
     rows[i] = {
-      name = subject.name, connections = count,
-      bytes = load.idle(job_of(set, scenario, subject), count),
+      name = subject.name, connections = IDLE_CONNECTIONS,
+      bytes = load.idle(job_of(set, scenario, subject), IDLE_CONNECTIONS),
     }
   end
   return rows

@@ -20,20 +20,21 @@ local function legend()
 end
 
 --- CPU of the gateway's process for each request, in microseconds.
----@param rows table[] `name`, `user_us`, `system_us`, `ratio`
+---@param rows table[] `name`, `cpu_us`, and `user_us` and `system_us`: the shares of it
 ---@return string svg
 function chart.draw(rows)
   local most = 0
-  for _, row in ipairs(rows) do most = math.max(most, row.user_us + row.system_us) end
+  for _, row in ipairs(rows) do most = math.max(most, row.cpu_us) end
   local scale = (WIDTH - LEFT - RIGHT) / most
   local parts = { legend() }
   for i, row in ipairs(rows) do
     local y = TOP + (i - 1) * ROW
-    local user, kernel = row.user_us * scale, row.system_us * scale
+    -- Medians each: the two do not add up to that of all.
+    local user = row.cpu_us * row.user_us / (row.user_us + row.system_us) * scale
+    local kernel = row.cpu_us * scale - user
     parts[#parts + 1] = text(LEFT - 8, y + 14, row.name, 'text-anchor="end"')
     parts[#parts + 1] = bar(LEFT, y, user, USER) .. bar(LEFT + user, y, kernel, SYSTEM)
-    parts[#parts + 1] = text(LEFT + user + kernel + 6, y + 14, ("%.1f µs"):format(row.user_us
-      + row.system_us))
+    parts[#parts + 1] = text(LEFT + user + kernel + 6, y + 14, ("%.1f µs"):format(row.cpu_us))
   end
   local form = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" '
     .. 'font-family="sans-serif" font-size="13">\n'

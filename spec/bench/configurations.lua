@@ -182,6 +182,17 @@ configurations.many_routes = [[
 for i = 0, %d do route("GET /r" .. i) { upstream = "origin", rewrite = "/small" } end
 ]]
 
+-- Two plugins each, the second of options of its own.
+configurations.many_chains = [[
+consumer "bench" { keys = { "secret" } }
+for i = 0, %d do
+  route("GET /r" .. i) { upstream = "origin", rewrite = "/small", plugins = {
+    { "key-auth" },
+    { "rate-limit", limit = 1000000000 - i, window = "1s", by = "consumer" },
+  } }
+end
+]]
+
 configurations.many_keys = [[
 for i = 0, %d do consumer("c" .. i) { keys = { "key-" .. i } } end
 route "/{rest*}" { upstream = "origin", plugins = { { "key-auth" } } }

@@ -1,5 +1,6 @@
 --- load: wrk, h2load and idle clients against one program, and what each request cost it.
 
+local heap = require "spec.support.heap"
 local http = require "spec.support.http"
 local metrics = require "spec.bench.metrics"
 local process = require "spec.support.process"
@@ -10,11 +11,6 @@ local LONGEST_SECONDS = 60
 local KEY = "x-api-key: secret"
 
 local load = { CONNECTIONS = CONNECTIONS, KEY = KEY }
-
--- Nanoseconds on a CPU, exact where the ticks of /proc/PID/stat are not.
-local function cpu_ns(pid)
-  return tonumber(system.read_file(("/proc/%d/schedstat"):format(pid)):match "^%d+")
-end
 
 -- In ticks, to divide the above: in user space and in the kernel.
 local function ticks(pid)
@@ -93,9 +89,9 @@ end
 ---@return table measured  long_turns: of its loop, over 10 ms
 function load.measure(job, seconds)
   local pid, turns = job.program.pid, long_turns(job.program)
-  local before, user, kernel = cpu_ns(pid), ticks(pid)
+  local before, user, kernel = system.cpu_seconds(pid), ticks(pid)
   local text, requests = load.run(job, seconds)
-  local cpu = (cpu_ns(pid) - before) / 1000 / requests
+  local cpu = (system.cpu_seconds(pid) - before) * 1e6 / requests
   local user_after, kernel_after = ticks(pid)
   user, kernel = user_after - user, kernel_after - kernel
   return {
@@ -108,6 +104,17 @@ function load.measure(job, seconds)
     memory = load.memory(pid),
     long_turns = turns and long_turns(job.program) - turns,
   }
+end
+
+--- Bytes that each request leaves in the Lua heap; nil: the program has none.
+---@param job Job
+---@return number? bytes
+function load.garbage(job)
+  local port = job.program.heap_port
+  if not port then return nil end
+  local bytes = heap.left_by_each(port, nil, function() return (select(2, load.run(job, 1))) end)
+  heap.goes_on(port)
+  return math.max(0, bytes)
 end
 
 local function percentile(list, share)

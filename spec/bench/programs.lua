@@ -6,6 +6,7 @@
 
 local certificates = require "spec.support.certificates"
 local configurations = require "spec.bench.configurations"
+local heap = require "spec.support.heap"
 local http = require "spec.support.http"
 local ports = require "spec.support.ports"
 local process = require "spec.support.process"
@@ -18,6 +19,7 @@ local wait = require "spec.support.wait"
 ---@field port integer
 ---@field tls boolean
 ---@field admin_port integer?  of the gateway's admin listener
+---@field heap_port integer?   where the gateway tells of its Lua heap (spec.support.heap)
 
 local RELAY = "build/release/spec/relay"
 local GATEWAY = os.getenv "MOONGATE_BINARY" or "build/release/moongate"
@@ -87,7 +89,8 @@ local function gateway(self, name, routes, with_tls, before)
   local directory = ("%s/%s"):format(self.directory, name)
   os.execute(("mkdir -p '%s/plugins'"):format(directory))
   system.write_file(directory .. "/plugins/hmac.lua", configurations.hmac_plugin)
-  local text = configurations.gateway_head:format(port, self:origin()) .. routes
+  system.write_file(directory .. "/plugins/heap.lua", heap.FILES["plugins/heap.lua"])
+  local text = configurations.gateway_head:format(port, self:origin()) .. heap.ROUTE .. routes
   if with_tls then
     local certificate = self:certificate()
     text = text .. ('listen { "127.0.0.1:%d", tls = { cert = "%s", key = file "%s" } }\n'):format(
@@ -101,7 +104,8 @@ local function gateway(self, name, routes, with_tls, before)
   local child = start(self, name, port, words)
   wait.that(function() return pcall(http.request, port, { path = "/", seconds = 60 }) end, 60, name)
   local pid = worker_of(child.pid)
-  return { pid = pid, port = port }, { pid = pid, port = tls_port, tls = true }
+  return { pid = pid, port = port, heap_port = port },
+    { pid = pid, port = tls_port, tls = true, heap_port = port }
 end
 
 local makers = {}
@@ -170,9 +174,7 @@ makers["gateway-idle-tls"] = function(self)
   return tls
 end
 
-for _, count in ipairs { 1, 1000, 100000 } do
-  local name = ("routes-%d"):format(count)
-  local routes = configurations.many_routes:format(count - 1)
+local function add_routes_maker(name, routes)
   makers[name] = function(self)
     local admin_port = ports.free()
     local program = gateway(self, name, ('admin "127.0.0.1:%d"\n'):format(admin_port) .. routes)
@@ -180,6 +182,10 @@ for _, count in ipairs { 1, 1000, 100000 } do
     return program
   end
 end
+for _, count in ipairs { 1, 1000, 100000 } do
+  add_routes_maker(("routes-%d"):format(count), configurations.many_routes:format(count - 1))
+end
+add_routes_maker("routes-two-plugins", configurations.many_chains:format(99999))
 for _, count in ipairs { 1, 100000 } do
   local name = ("keys-%d"):format(count)
   local keys = configurations.many_keys:format(count - 1)

@@ -4,6 +4,7 @@
 ---@field name string shown
 ---@field program string of spec.bench.programs
 ---@field path string that is asked for
+---@field routes integer?  that it has
 
 ---@class Scenario
 ---@field name string
@@ -13,6 +14,7 @@
 ---@field subjects Subject[]
 ---@field connections integer?  default 64
 ---@field closes boolean?       a connection for each request
+---@field by_rate boolean?      requests in a second are compared, too
 ---@field script string?        of wrk; `%s` is the path
 ---@field measure "load"|"paced"|"idle"|nil default "load"
 
@@ -38,6 +40,11 @@ end
 
 local function subject(name, program, path, script)
   return { name = name, program = program, path = path or "/small", script = script }
+end
+
+local function with_routes(count, one)
+  one.routes = count
+  return one
 end
 
 local NGINX, PLAIN = subject("nginx", "nginx"), subject("plain", "gateway")
@@ -67,6 +74,10 @@ local scenarios = {
     },
   },
   {
+    name = "aggregate", what = "three parts of 1 KB, 64 connections", against = "plain",
+    subjects = { PLAIN, subject("aggregate", "gateway", "/aggregate") },
+  },
+  {
     name = "latency", what = "1 KB answers at 60 % of nginx's rate", against = "nginx",
     measure = "paced", subjects = { NGINX, PLAIN, FOUR },
   },
@@ -88,7 +99,7 @@ local scenarios = {
   },
   {
     name = "handshakes", what = "a TLS connection for each request", against = "nginx",
-    closes = true, connections = 16,
+    closes = true, connections = 16, by_rate = true,
     subjects = { subject("nginx", "nginx-tls"), subject("plain", "gateway-tls") },
   },
   {
@@ -96,7 +107,9 @@ local scenarios = {
     subjects = {
       subject("1", "routes-1", "/r0", RANDOM_ROUTES:format(1)),
       subject("1,000", "routes-1000", "/r0", RANDOM_ROUTES:format(1000)),
-      subject("100,000", "routes-100000", "/r0", RANDOM_ROUTES:format(100000)),
+      with_routes(100000, subject("100,000", "routes-100000", "/r0", RANDOM_ROUTES:format(100000))),
+      with_routes(100000, subject("of two plugins", "routes-two-plugins", "/r0",
+        RANDOM_ROUTES:format(100000))),
     },
   },
   {

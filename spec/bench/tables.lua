@@ -5,8 +5,9 @@ local tables = {}
 local COLUMNS = {
   { "requests/s", "rps", "%.0f" }, { "CPU us", "cpu_us", "%.2f" }, { "user", "user_us", "%.2f" },
   { "system", "system_us", "%.2f" }, { "p50 ms", "p50_ms", "%.2f" }, { "p99 ms", "p99_ms", "%.2f" },
-  { "memory MB", "memory", "%.1f" }, { "calls", "syscalls", "%.2f" },
-  { "turns > 10 ms in all rounds", "long_turns", "%d" },
+  { "memory MB", "memory", "%.1f" }, { "KiB a route", "route_kib", "%.2f" },
+  { "calls", "syscalls", "%.2f" }, { "Lua bytes", "garbage", "%.1f" },
+  { "turns > 10 ms in all rounds", "long_turns", "%d" }, { "of the rate", "kept", "%.2f" },
 }
 
 local function figure(row, column)
@@ -16,11 +17,18 @@ local function figure(row, column)
   return column[3]:format(value)
 end
 
--- Those that the rows have.
+local function has_figure(rows, key)
+  for _, row in ipairs(rows) do
+    if row[key] then return true end
+  end
+  return false
+end
+
+-- Those that some of the rows have.
 local function columns_of(rows)
   local shown = {}
   for _, column in ipairs(COLUMNS) do
-    if rows[1][column[2]] then shown[#shown + 1] = column end
+    if has_figure(rows, column[2]) then shown[#shown + 1] = column end
   end
   return shown
 end
@@ -34,14 +42,15 @@ end
 local function ratio_titles(scenario, row)
   return {
     ("%s over that of %s"):format(scenario.measure == "paced" and "p99" or "CPU", scenario.against),
-    row.floor_ratio and "over the " .. scenario.floor,
+    row.floor_ratio and "over the " .. scenario.floor
+      or row.rate_ratio and "requests/s over those",
   }
 end
 
 local function ratios(row)
   return {
     ("%.2f (%.2f to %.2f)"):format(row.ratio, row.ratio_min, row.ratio_max),
-    row.floor_ratio and ("%.2f"):format(row.floor_ratio),
+    (row.floor_ratio or row.rate_ratio) and ("%.2f"):format(row.floor_ratio or row.rate_ratio),
   }
 end
 

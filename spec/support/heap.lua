@@ -4,14 +4,14 @@ local http = require "spec.support.http"
 
 local heap = {}
 
--- Stops the collector, so that what is allocated shows.
+-- Stops the collector, so that what is allocated shows, until it is asked to go on.
 heap.FILES = { ["plugins/heap.lua"] = [[
   local moongate = require "moongate"
   return {
     summary = "Tells the size of the Lua heap.",
     options = {},
-    respond = function()
-      collectgarbage "stop"
+    respond = function(_, req)
+      if req.query.goes_on then collectgarbage "restart" else collectgarbage "stop" end
       return moongate.reply.text(200, ("%.0f"):format(collectgarbage "count" * 1024))
     end,
   }
@@ -30,14 +30,18 @@ end
 
 --- What each request leaves there, without what asking for it does.
 ---@param port integer
----@param count integer
----@param ask fun()  makes so many requests
+---@param count integer?  nil: `ask` returns it
+---@param ask fun(): integer?  makes so many requests
 ---@return number bytes
 function heap.left_by_each(port, count, ask)
   local idle = heap.bytes(port)
   local before = heap.bytes(port)
-  ask()
-  return (heap.bytes(port) - before - (before - idle)) / count
+  local made = ask() or count
+  return (heap.bytes(port) - before - (before - idle)) / made
 end
+
+--- What is garbage is collected again.
+---@param port integer
+function heap.goes_on(port) http.request(port, { path = "/heap?goes_on=1" }) end
 
 return heap

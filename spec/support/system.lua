@@ -76,6 +76,15 @@ function system.now()
   return tonumber(time.seconds) + tonumber(time.nanoseconds) / 1e9
 end
 
+--- Processor time that all threads of a process have taken, to the nanosecond.
+---@param pid integer
+---@return number seconds
+function system.cpu_seconds(pid)
+  local clock = bit.bor(bit.lshift(bit.bnot(pid), 3), 2) -- as clock_getcpuclockid() has it
+  if C.spec_clock_gettime(clock, time) ~= 0 then error("no process " .. pid, 2) end
+  return tonumber(time.seconds) + tonumber(time.nanoseconds) / 1e9
+end
+
 ---@param seconds number
 function system.sleep(seconds)
   C.spec_poll(nil, 0, math.ceil(seconds * 1000))
