@@ -79,7 +79,7 @@ function route_signature.parse(signature, is_plain)
   if not text:sub(1, start - 1):find "%s$" then
     return nil, ("\"%s\" has no blank before its path; expected \"GET /path\""):format(signature)
   end
-  local list, message = parse_methods((methods:gsub("%s", "")))
+  local list, message = parse_methods((methods:gsub("%s*([,|])%s*", "%1")))
   return list, list and text:sub(start) or message
 end
 

@@ -43,6 +43,15 @@ static void fail(struct reload *reload, unsigned worker, const char *what)
     abandon(reload, slice_of(text, (size_t)length));
 }
 
+static bool is_anybody_left(const struct reload *reload)
+{
+    for (unsigned i = 0; i < reload->worker_count; i++) {
+        if (reload->takes_part[i])
+            return true;
+    }
+    return false;
+}
+
 static void leave_behind(struct reload *reload, unsigned worker)
 {
     reload->takes_part[worker] = false;
@@ -58,20 +67,24 @@ static bool is_step_over(const struct reload *reload)
     return true;
 }
 
-/* Whom it does not reach after the decision is left behind; before, nobody goes on. */
+/* Whom it does not reach after the decision is left behind; before, it has no say any more, as who
+ * dies has not. */
 static void begin_step(struct reload *reload, enum reload_step step, enum channel_kind kind)
 {
+    unsigned lost = 0;
+
     reload->step = step;
     for (unsigned i = 0; i < reload->worker_count; i++) {
         reload->has_answered[i] = false;
         if (!reload->takes_part[i] || tell(reload, i, kind))
             continue;
-        if (step != RELOAD_SWAPPING) {
-            fail(reload, i, "cannot be reached");
-            return;
-        }
-        leave_behind(reload, i);
+        if (step == RELOAD_SWAPPING)
+            leave_behind(reload, i);
+        reload->takes_part[i] = false;
+        lost = i;
     }
+    if (step != RELOAD_SWAPPING && !is_anybody_left(reload))
+        fail(reload, lost, "cannot be reached");
 }
 
 static void decide(struct reload *reload)
@@ -112,19 +125,16 @@ static void go_on(struct reload *reload)
 
 bool reload_begin(struct reload *reload, uint64_t generation)
 {
-    bool anybody = false;
-
     assert(reload->step == RELOAD_NONE);
     reload->generation = generation;
-    for (unsigned i = 0; i < reload->worker_count; i++) {
+    for (unsigned i = 0; i < reload->worker_count; i++)
         reload->takes_part[i] = reload->events.is_serving(reload->events.data, i);
-        anybody = anybody || reload->takes_part[i];
+    if (is_anybody_left(reload)) {
+        begin_step(reload, RELOAD_BUILDING, CHANNEL_BUILD);
+    } else {
+        decide(reload);
+        go_on(reload);
     }
-    if (!anybody) {
-        end(reload, SLICE("no worker serves\n"));
-        return false;
-    }
-    begin_step(reload, RELOAD_BUILDING, CHANNEL_BUILD);
     return reload->step != RELOAD_NONE;
 }
 
@@ -165,10 +175,10 @@ void reload_on_death(struct reload *reload, unsigned worker)
     reload->takes_part[worker] = false;
     if (reload->step == RELOAD_WAITING)
         return;
-    if (reload->step == RELOAD_SWAPPING)
-        go_on(reload); /* its successor runs the new one */
+    if (reload->step == RELOAD_SWAPPING || is_anybody_left(reload))
+        go_on(reload); /* its successor will run the new one */
     else
-        fail(reload, worker, "has ended meanwhile");
+        fail(reload, worker, "has ended meanwhile, as all have");
 }
 
 static void swap_now(struct reload *reload)

@@ -3,7 +3,10 @@
  *
  * Each builds it; when all could, each starts it; when all could, it is decided: each swaps. What
  * goes wrong before that, in whatever worker, makes all of them abandon it, and they go on as they
- * are. A worker that dies after the decision is replaced by one that runs the new generation.
+ * are. A worker that dies has no say any more, and is replaced by one that runs the new generation;
+ * when all of them die before the decision, that may be the new generation's doing, and it is
+ * abandoned. Where nobody serves, as workers end again and again, nobody has to agree: it is
+ * decided at once, and whoever is started next runs it.
  *
  * Only keeps count: messages are sent, and the world is changed, by whoever calls. One reload at a
  * time.
@@ -40,7 +43,7 @@ struct reload_events {
      * Messages to swap follow, at once or, when this is false, after RELOAD_WAIT_SECONDS. */
     bool (*decided)(void *data);
     /* That worker cannot run the new generation: it took no part in building it, or did not answer.
-     * To be replaced. After decided(). */
+     * To be replaced, or started, if it is to be. After decided(). */
     void (*left_behind)(void *data, unsigned worker);
     /* The last thing a reload does. `errors`: empty when all run the new generation, else why none
      * does, a line for each error; borrowed during the call. */
@@ -57,7 +60,7 @@ struct reload {
 };
 
 void reload_init(struct reload *reload, unsigned worker_count, const struct reload_events *events);
-/* Only while there is none. False, and it has ended already, when nobody serves. */
+/* Only while there is none. False: it has ended already. */
 bool reload_begin(struct reload *reload, uint64_t generation);
 /* From a worker: an answer to a step. Anything else is ignored. */
 void reload_on_message(struct reload *reload, unsigned worker,

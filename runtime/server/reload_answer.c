@@ -34,6 +34,9 @@ static void write_outcome(const struct reload_answer *answer, struct buffer *tex
                  " goes on");
     else if (answer->is_preview)
         put_line(text, "generation ", generation, " would be followed by another one");
+    else if (answer->has_nobody)
+        put_line(text, "no worker serves: those that are started now run generation ", generation,
+                 "");
     else
         put_line(text, "generation ", generation, " serves");
 }

@@ -11,7 +11,9 @@ struct difference;
 
 struct reload_answer {
     struct slice errors;                 /* empty: it went well */
+    bool may_pass;                       /* they are of the moment, and not of the files */
     bool is_unchanged;                   /* all was read as it had been before */
+    bool has_nobody;                     /* who would run it: no worker serves yet */
     bool is_preview;                     /* nothing was done, only read */
     const struct difference *difference; /* NULL: it is not known */
     unsigned unapplied;                  /* of enum history_unapplied */

@@ -4,6 +4,7 @@
 #include "server/reload_desk.h"
 
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/list.h"
@@ -15,6 +16,9 @@
 
 /* Of one kind; who comes then is refused. */
 #define WAITERS_MAX 1000
+
+#define RETRY_FIRST_SECONDS 1.0
+#define RETRY_MAX_SECONDS   60.0
 
 struct waiter {
     struct list node;
@@ -38,6 +42,9 @@ struct reload_desk {
     struct request requests[RELOAD_KIND_COUNT];
     struct list queue;
     struct list waiters;       /* for the job that is under way */
+    enum reload_kind kind;     /* its */
+    ev_timer retry;            /* active until files are read again that could not be run */
+    double pause;              /* seconds, the last one before that; 0: none */
     struct loop_deferred next; /* begins the next job, outside of the last one's callbacks */
     struct watch *watch;
     struct reload_job *job;
@@ -74,11 +81,42 @@ static void take_waiters(struct request *request, struct list *to)
     request->waiter_count = 0;
 }
 
+static struct ev_loop *loop_of(const struct reload_desk *desk)
+{
+    return desk->options.reload.loop->ev;
+}
+
+static bool is_worth_a_retry(const struct reload_desk *desk, const struct reload_outcome *outcome)
+{
+    return !outcome->is_done && outcome->may_pass &&
+           desk->options.reload.subject.plan->watches_files;
+}
+
+static void plan_retry(struct reload_desk *desk, const struct reload_outcome *outcome)
+{
+    if (desk->kind != RELOAD_FILES)
+        return;
+    if (!is_worth_a_retry(desk, outcome)) {
+        desk->pause = 0;
+        return;
+    }
+    desk->pause = fmax(RETRY_FIRST_SECONDS, fmin(2 * desk->pause, RETRY_MAX_SECONDS));
+    log_write(LOG_INFO, "that may pass: the files are read again in %.0f s", desk->pause);
+    ev_timer_set(&desk->retry, desk->pause, 0);
+    ev_timer_start(loop_of(desk), &desk->retry);
+}
+
+static void on_retry(struct ev_loop *ev, ev_timer *timer, int events)
+{
+    reload_desk_ask(timer->data, RELOAD_FILES, CAUSE_WATCH, &RELOAD_NOBODY);
+}
+
 static void on_ended(void *data, const struct reload_outcome *outcome)
 {
     struct reload_desk *desk = data;
 
     desk->options.on_history(desk->options.data);
+    plan_retry(desk, outcome);
     answer_all(&desk->waiters, outcome);
     desk->is_busy = false;
     loop_defer(desk->options.reload.loop, &desk->next);
@@ -103,6 +141,9 @@ static void begin(struct reload_desk *desk, struct request *request)
 {
     take_waiters(request, &desk->waiters);
     desk->is_busy = true;
+    desk->kind = request->kind;
+    if (request->kind != RELOAD_PREVIEW)
+        ev_timer_stop(loop_of(desk), &desk->retry);
     reload_job_begin(desk->job, request->kind, request->cause);
 }
 
@@ -213,6 +254,8 @@ struct reload_desk *reload_desk_create(const struct reload_desk_options *options
     }
     list_init(&desk->next.node);
     desk->next.run = on_next;
+    ev_init(&desk->retry, on_retry);
+    desk->retry.data = desk;
     desk->watch = watch_create(options->reload.loop, on_change, desk);
     desk->job = reload_job_create(&options->reload, desk->watch, on_ended, desk);
     return desk;
@@ -240,6 +283,7 @@ void reload_desk_destroy(struct reload_desk **pointer)
 
     *pointer = NULL;
     list_remove(&desk->next.node);
+    ev_timer_stop(loop_of(desk), &desk->retry);
     reload_job_destroy(&desk->job);
     watch_destroy(&desk->watch);
     end_waiting(desk, &refusal);

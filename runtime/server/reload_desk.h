@@ -4,7 +4,9 @@
  *
  * Wherever a request comes from, the same is done (reload_job.h). Requests that come while
  * something is under way are joined, each kind into one more job after it. Files that were read, or
- * looked for, are watched: one that changes is a request, too.
+ * looked for, are watched: one that changes is a request, too. Where such files could not be run
+ * for a reason that may pass, they are read again, after a pause that doubles each time: nobody
+ * would say again that they have changed.
  */
 #pragma once
 

@@ -57,6 +57,7 @@ static void end(struct reload_job *job, struct reload_answer *answer)
     descriptor_close(&job->difference_fd);
     reload_answer_write(answer);
     struct reload_outcome outcome = {.is_done = answer->errors.length == 0,
+                                     .may_pass = answer->may_pass,
                                      .text = buffer_slice(&answer->text),
                                      .json = buffer_slice(&answer->json),
                                      .brief = buffer_slice(&answer->brief)};
@@ -64,9 +65,10 @@ static void end(struct reload_job *job, struct reload_answer *answer)
     reload_answer_clear(answer);
 }
 
-static void fail(struct reload_job *job, struct slice errors)
+/* `may_pass`: the same files may do later. */
+static void fail(struct reload_job *job, struct slice errors, bool may_pass)
 {
-    struct reload_answer answer = {.errors = errors};
+    struct reload_answer answer = {.errors = errors, .may_pass = may_pass};
 
     if (job->kind == RELOAD_PREVIEW) {
         end(job, &answer);
@@ -172,7 +174,9 @@ static void succeed(struct reload_job *job)
 {
     struct history *history = job->options.history;
     struct difference *difference = difference_of(job);
-    struct reload_answer answer = {.difference = difference, .unapplied = history->unapplied};
+    struct reload_answer answer = {.difference = difference,
+                                   .has_nobody = job->options.workforce->ready_count == 0,
+                                   .unapplied = history->unapplied};
 
     keep_previous(job);
     if (watches_others(job))
@@ -205,7 +209,7 @@ static void on_renewed(void *data, struct slice errors)
     struct reload_job *job = data;
 
     if (errors.length > 0)
-        fail(job, errors);
+        fail(job, errors, true);
     else
         succeed(job);
 }
@@ -245,7 +249,7 @@ static void on_read(struct ev_loop *ev, ev_io *watcher, int events)
     if (result.is_good)
         use(job, &result);
     else
-        fail(job, slice_from_string(result.errors));
+        fail(job, slice_from_string(result.errors), false);
     rehearsal_result_clear(&result);
 }
 
@@ -263,7 +267,7 @@ static void read_files(struct reload_job *job)
     job->rehearsal = rehearsal_start(&(struct rehearsal_options){
         job->options.config_path, job->options.installation, job->inventory_fd, true});
     if (job->rehearsal == NULL) {
-        fail(job, SLICE("the system has no process to read the configuration in\n"));
+        fail(job, SLICE("the system has no process to read the configuration in\n"), true);
         return;
     }
     ev_io_set(&job->reads, rehearsal_fd(job->rehearsal), EV_READ);

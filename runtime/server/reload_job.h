@@ -14,7 +14,7 @@
 enum reload_kind { RELOAD_FILES, RELOAD_PREVIOUS, RELOAD_PREVIEW, RELOAD_KIND_COUNT };
 
 struct reload_outcome {
-    bool is_done;
+    bool is_done, may_pass;  /* not done, for a reason of the moment: the same files may do later */
     struct slice text, json; /* for people, and for programs: both end with a line feed */
     struct slice brief;      /* the JSON without that for which a message has no room */
 };

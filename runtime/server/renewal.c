@@ -4,7 +4,6 @@
 #include "server/renewal.h"
 
 #include <assert.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include "net/loop.h"
@@ -85,7 +84,7 @@ static bool on_decided(void *data)
 static void on_left_behind(void *data, unsigned worker)
 {
     const struct renewal *renewal = data;
-    workforce_signal_one(renewal->options.workforce, worker, SIGTERM);
+    workforce_renew(renewal->options.workforce, worker);
 }
 
 static void close_descriptors(struct renewal *renewal)

@@ -363,6 +363,18 @@ void workforce_signal_one(struct workforce *workforce, unsigned worker, int sign
     send_signal(&workforce->members[worker], signal_number);
 }
 
+void workforce_renew(struct workforce *workforce, unsigned worker)
+{
+    struct workforce_member *member = &workforce->members[worker];
+
+    member->backoff = (struct backoff){0};
+    send_signal(member, SIGTERM);
+    if (!ev_is_active(&member->restart))
+        return;
+    ev_timer_stop(loop_of(workforce), &member->restart);
+    plan_restart(member, 0);
+}
+
 double workforce_next_try(const struct workforce *workforce, unsigned worker)
 {
     const struct workforce_member *member = &workforce->members[worker];

@@ -100,6 +100,51 @@ describe("a worker that ends again and again", function()
     assert.equal(status().restarts, shown.workers.restarts)
   end)
 
+  local function serves(body)
+    return pcall(function()
+      assert(http.request(self.port, { seconds = 1 }).body == body)
+    end)
+  end
+
+  -- Ends both, until neither is tried at once.
+  local function break_all()
+    system.write_file(file, "")
+    for _, pid in ipairs(self:worker_pids()) do system.kill(pid, system.SIGKILL) end
+    wait.that(function()
+      local workers = status().workers
+      return workers[1].next_try_in and workers[2].next_try_in
+    end, 20, "both to wait")
+  end
+
+  -- Whoever is started from now on would end again but for what is asked for.
+  it("runs what a reload says, when no worker is there to agree", function()
+    break_all()
+    local text = gateway.complete(CONFIG:format(file))
+    local good = text:gsub('{ "fragile".-}, ', ""):gsub('"here"', '"there"')
+    system.write_file(self.directory .. "/gateway.lua", good)
+    local code, out, err = self:ask({ "reload" }, { seconds = 60 })
+    assert.equal("", err)
+    assert.equal(0, code)
+    assert.matches("generation 2", out)
+    wait.that(function() return serves "there" end, 20, "what was reloaded")
+    await_serving(2)
+    assert.equal(2, status().generation)
+  end)
+
+  it("is over with a rollback to what ran before", function()
+    local other = gateway.complete(CONFIG:format(file .. ".other")):gsub('"here"', '"there"')
+    system.write_file(self.directory .. "/gateway.lua", other)
+    assert.equal(0, (self:ask({ "reload" }, { seconds = 60 })))
+    wait.that(function() return serves "there" end)
+    file = file .. ".other"
+    break_all()
+    local code, _, err = self:ask({ "rollback" }, { seconds = 60 })
+    assert.equal("", err)
+    assert.equal(0, code)
+    wait.that(function() return serves "here" end, 20, "what ran before")
+    await_serving(2)
+  end)
+
   it("is replaced at once the first time", function()
     for _, pid in ipairs(self:worker_pids()) do system.kill(pid, system.SIGKILL) end
     wait.that(function() return status().restarts == 2 end)

@@ -3,7 +3,9 @@
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
+local ports = require "spec.support.ports"
 local process = require "spec.support.process"
+local socket = require "spec.support.socket"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
@@ -14,6 +16,19 @@ local function config(body, more)
     workers(2)
     %s]]):format(body, more or "")
 end
+
+-- Does not start until there is a file.
+local SLOW = [[
+  local moongate = require "moongate"
+  local t = { summary = "S.", options = {} }
+  local go = debug.getinfo(1, "S").source:match "^@(.*)/plugins/" .. "/go"
+  function t:start()
+    moongate.log.warning "begins"
+    while not io.open(go) do moongate.sleep(0.01) end
+  end
+  function t:request(req) end
+  return t
+]]
 
 describe("a gateway whose files change", function()
   after_each(gateway.stop_all)
@@ -200,6 +215,29 @@ describe("a gateway whose files change", function()
     end)
   end)
 
+  it("goes on when a worker dies that is to run them", function()
+    local self = gateway.start { config = config("one", "watch(true)"),
+      files = { ["plugins/slow.lua"] = SLOW } }
+    write(self, config("two", 'watch(true) use { { "slow" } }'))
+    self:wait_for_log "begins"
+    local victim = self:worker_pids()[1]
+    system.kill(victim, system.SIGKILL)
+    wait.that(function()
+      local pids = self:worker_pids()
+      return #pids == 2 and pids[1] ~= victim and pids[2] ~= victim
+    end)
+    assert.equal("one", body(self))
+    write(self, "", "go")
+    self:wait_for_log "generation 2 serves %(watch%)"
+    wait.that(function() -- whoever took its place ran the old ones
+      for _ = 1, 20 do
+        if body(self) ~= "two" then return false end
+      end
+      return true
+    end, 20, "both to run them")
+    assert.is_nil(status(self).last_failure)
+  end)
+
   it("while they are being read, reads them once more, and answers all who asked", function()
     local self = start()
     write(self, config("two", "watch(false) for i = 1, 3e7 do local _ = i end"))
@@ -329,6 +367,29 @@ describe("a gateway whose files change", function()
     end)
 
     -- Where writing and asking take so long that the change is told before, they are read twice.
+    it("runs them later where that was in nobody's way but for a while", function()
+      local port = ports.free()
+      local holder = socket.listen("127.0.0.1", port)
+      local self = gateway.start { config = config("one", "watch(true)") }
+      write(self, config("two", ('listen "127.0.0.1:%d" watch(true)'):format(port)))
+      self:wait_for_log "that may pass: the files are read again in 1 s"
+      assert.equal("one", body(self))
+      self:wait_for_log "that may pass: the files are read again in 2 s"
+      assert.is_truthy(status(self).last_failure)
+      holder:close()
+      wait.that(function() return body(self) == "two" end, 30, "what was written")
+      wait.that(function() return not status(self).last_failure end)
+      assert.is_nil(self:log():match "read again in 8 s")
+    end)
+
+    it("are not read again and again where they are wrong", function()
+      local self = gateway.start { config = config("one", "watch(true)") }
+      write(self, config("two", "nonsense() watch(true)"))
+      self:wait_for_log "was not reloaded"
+      wait.that(function() return status(self).last_failure end)
+      assert.is_nil(self:log():find("may pass", 1, true))
+    end)
+
     it("reads them once when it is asked for what has just been written", function()
       local self = watching()
       local function times(what) return select(2, self:log():gsub(what, "")) end

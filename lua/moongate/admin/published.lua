@@ -39,7 +39,7 @@ local GAUGES = {
 local TOTALS = {
   metrics.counter("moongate_connections_accepted_total", "Connections of clients accepted."),
   metrics.counter("moongate_connections_refused_total",
-    "Connections closed at once, since there were too many."),
+    "Connections closed before they asked: there were too many, or their handshake failed."),
   metrics.counter("moongate_http_requests_total", "Requests read, those of /metrics included."),
   metrics.counter("moongate_http_requests_malformed_total", "Requests that could not be read."),
 }

@@ -4,6 +4,7 @@
 -- that is wrong can be said at once.
 
 local disk = require "moongate.config.disk"
+local values = require "moongate.config.values"
 
 local files = {}
 
@@ -100,11 +101,25 @@ function files.pcall(state)
   return function(...) return pass(pcall(...)) end
 end
 
+-- What is raised, with its place: only a text that error() is given has it already.
+local function with_place(raised)
+  if type(raised) == "string" then return raised end
+  for level = 2, 20 do
+    local info = debug.getinfo(level, "Sl")
+    if not info then break end
+    if info.currentline > 0 and info.source:sub(1, 1) == "@" then
+      return ("%s:%d: error() is called with %s; expected a text"):format(info.source:sub(2),
+        info.currentline, values.show(raised))
+    end
+  end
+  return tostring(raised)
+end
+
 -- Compiled code is not counted; what stays of the file (`when`) may be compiled afterwards.
 local function run(chunk, env)
   setfenv(chunk, env)
   jit.off(chunk, true)
-  local ok, raised = pcall(chunk)
+  local ok, raised = xpcall(chunk, with_place)
   jit.on(chunk, true)
   return ok, raised
 end

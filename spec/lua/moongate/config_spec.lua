@@ -156,6 +156,13 @@ describe("a configuration's language", function()
     assert.same({ "gateway.lua:1: x would be a global; write local x" }, (errors_of "x = 1\n"))
   end)
 
+  it("says where what is raised is no text", function()
+    assert.same({ "gateway.lua:1: error() is called with a table; expected a text" },
+      (errors_of "error({})\n"))
+    assert.same({ "gateway.lua:2: error() is called with nil; expected a text" },
+      (errors_of "local function f()\nerror() end\nf()\n"))
+  end)
+
   it("ends an endless loop, caught or not", function()
     for _, loop in ipairs { "while true do end", "while true do pcall(function()\nwhile true do "
       .. "end end) end" } do

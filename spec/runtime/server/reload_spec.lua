@@ -169,13 +169,32 @@ describe("reload", function()
     assert.equal("", news())
   end)
 
-  it("is abandoned when a worker dies before the decision", function()
+  it("goes on without a worker that dies before the decision, and has it replaced", function()
+    begin()
+    answer(0, C.CHANNEL_BUILT)
+    answer(2, C.CHANNEL_BUILT)
+    news()
+    C.reload_on_death(reload, 1)
+    assert.equal("start 0, start 2", news())
+    answer(0, C.CHANNEL_STARTED)
+    C.reload_on_death(reload, 2)
+    assert.equal("decided, left behind 1, left behind 2, swap 0", news())
+    answer(0, C.CHANNEL_SWAPPED)
+    assert.equal("ended", news())
+  end)
+
+  -- It may be what they build or start that ends them.
+  it("is abandoned when all of them die before the decision", function()
     for _, kind in ipairs { false, C.CHANNEL_BUILT } do
       begin()
       if kind then all_answer(kind) end
       news()
       C.reload_on_death(reload, 1)
-      assert.equal("abandon 0, abandon 2, ended: worker 2 has ended meanwhile", news())
+      C.reload_on_death(reload, 2)
+      assert.equal("", news())
+      C.reload_on_death(reload, 0)
+      assert.equal("ended: worker 1 has ended meanwhile, as all have", news())
+      assert.is_true(is_over())
     end
   end)
 
@@ -216,17 +235,33 @@ describe("reload", function()
     assert.equal("ended", news())
   end)
 
-  it("is over at once when nobody serves", function()
+  it("is decided at once when nobody serves, who would have to agree", function()
     serving = {}
     assert.is_false(begin())
-    assert.equal("ended: no worker serves", news())
+    assert.equal("decided, left behind 0, left behind 1, left behind 2, ended", news())
+    waits = true
+    assert.is_true(begin())
+    assert.equal("decided, left behind 0, left behind 1, left behind 2", news())
+    C.reload_on_late(reload)
+    assert.equal("ended", news())
   end)
 
-  it("is abandoned when somebody cannot be reached before the decision", function()
+  it("goes on without whom it cannot reach before the decision", function()
     deaf[1] = true
+    begin()
+    assert.equal("build 0, build 1, build 2", news())
+    deaf[2] = true
+    answer(0, C.CHANNEL_BUILT)
+    answer(2, C.CHANNEL_BUILT)
+    assert.equal("start 0, start 2", news())
+    answer(0, C.CHANNEL_STARTED)
+    assert.equal("decided, left behind 1, left behind 2, swap 0", news())
+  end)
+
+  it("is abandoned when it can reach nobody", function()
+    deaf[0], deaf[1], deaf[2] = true, true, true
     assert.is_false(begin())
-    assert.equal("build 0, build 1, abandon 0, abandon 1, abandon 2, "
-      .. "ended: worker 2 cannot be reached", news())
+    assert.equal("build 0, build 1, build 2, ended: worker 3 cannot be reached", news())
   end)
 
   it("leaves behind whom the decision does not reach", function()
