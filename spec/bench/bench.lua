@@ -83,8 +83,6 @@ local function summary(scenario, rounds, key)
     end
     rows[i].rate_ratio = scenario.by_rate
       and median(ratios(rounds, subject.name, scenario.against, "rps"))
-    rows[i].route_kib = subject.routes
-      and (rows[i].memory - rows[1].memory) / subject.routes / 1024
   end
   return rows
 end
@@ -128,7 +126,19 @@ end
 
 local measures = {}
 
+-- KiB of memory that each route takes before anybody asks for it, by subject.
+local function route_kib(set, scenario)
+  local first, kib = load.memory(set:get(scenario.subjects[1].program).pid), {}
+  for i, subject in ipairs(scenario.subjects) do
+    if subject.routes then
+      kib[i] = (load.memory(set:get(subject.program).pid) - first) / subject.routes / 1024
+    end
+  end
+  return kib
+end
+
 function measures.load(set, scenario, options)
+  local kib = route_kib(set, scenario)
   for _, subject in ipairs(scenario.subjects) do load.run(job_of(set, scenario, subject), 1) end
   local rounds = in_rounds(scenario, options.rounds, function(subject)
     return load.measure(job_of(set, scenario, subject), options.seconds)
@@ -137,7 +147,7 @@ function measures.load(set, scenario, options)
   for i, subject in ipairs(scenario.subjects) do
     local job = job_of(set, scenario, subject)
     rows[i].syscalls = options.syscalls and bench.count_calls(job)
-    rows[i].garbage = load.garbage(job)
+    rows[i].garbage, rows[i].route_kib = load.garbage(job), kib[i]
   end
   return rows
 end
