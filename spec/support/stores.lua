@@ -13,7 +13,7 @@ ffi.cdef [[
   bool store_killer_works(void);
   void store_killer_arm(void *memory, size_t bytes, unsigned stores);
   void store_killer_disarm(void);
-  void store_killer_only_stop(void);
+  void store_killer_stop_before(unsigned store);
 ]]
 
 local stores = {}
@@ -21,6 +21,18 @@ local stores = {}
 -- Of one body: more than any structure here needs.
 local STORES_MAX = 5000
 local WAIT_STOPPED, CONTINUE = 2, 18
+
+-- A process of its own that runs `body`: it stops right before its store `stop`, and is killed
+-- after its store `last`; 0: it does not, or is not.
+local function run(segment, body, stop, last)
+  return process.fork(function()
+    C.store_killer_stop_before(stop)
+    C.store_killer_arm(segment.memory, tonumber(segment.bytes), last)
+    local ok, problem = pcall(body)
+    C.store_killer_disarm()
+    if not ok then error(tostring(problem)) end
+  end)
+end
 
 --- Runs `body` again and again, in a process of its own that is killed after its first store into
 --- the segment, after its second, and so on up to the last; `check` after each, in this process,
@@ -39,12 +51,7 @@ function stores.each(segment, body, check, stride)
   ffi.copy(before, segment.memory, bytes)
   local first = 1 + math.floor(system.now() * 1000) % (stride or 1)
   for store = first, STORES_MAX, stride or 1 do
-    local child = process.fork(function()
-      C.store_killer_arm(segment.memory, bytes, store)
-      local ok, problem = pcall(body)
-      C.store_killer_disarm()
-      if not ok then error(tostring(problem)) end
-    end)
+    local child = run(segment, body, 0, store)
     local code = assert(child:wait(30), "still running")
     if code == 0 then
       ffi.copy(segment.memory, before, bytes)
@@ -79,13 +86,7 @@ function stores.between(segment, body, meanwhile, check)
   local before = ffi.new("char[?]", bytes)
   ffi.copy(before, segment.memory, bytes)
   for store = 1, STORES_MAX do
-    local child = process.fork(function()
-      C.store_killer_only_stop()
-      C.store_killer_arm(segment.memory, bytes, store)
-      local ok, problem = pcall(body)
-      C.store_killer_disarm()
-      if not ok then error(tostring(problem)) end
-    end)
+    local child = run(segment, body, store, 0)
     if not has_stopped(child) then
       ffi.copy(segment.memory, before, bytes)
       return store - 1
@@ -96,6 +97,43 @@ function stores.between(segment, body, meanwhile, check)
     if not ok then error(problem, 0) end
     check(store)
     ffi.copy(segment.memory, before, bytes)
+  end
+  error "the body makes too many stores"
+end
+
+-- Whether there is something to check; there is not when it makes no store `stop` to stop before,
+-- or no store `last` to be killed after.
+local function interrupt(segment, body, stop, last, meanwhile)
+  local child = run(segment, body, stop, last < stop and 0 or last)
+  if not has_stopped(child) then return false end
+  local ok, problem = pcall(meanwhile)
+  if last < stop then child:kill() else system.kill(child.pid, CONTINUE) end
+  local code = assert(child:wait(30), "still running")
+  if not ok then error(problem, 0) end
+  assert(code == 0 or code == -system.SIGKILL, "ended with " .. code)
+  return code ~= 0
+end
+
+--- As between(), but it does not go on to its end: it is killed where it stopped, and after each
+--- store that it makes from there on.
+---@param segment ffi.cdata* struct segment
+---@param body fun()
+---@param meanwhile fun()
+---@param check fun(stop: integer, last: integer) it stopped before one, and was killed after one
+---@return integer times that it was killed
+function stores.between_each(segment, body, meanwhile, check)
+  local bytes, times = tonumber(segment.bytes), 0
+  local before = ffi.new("char[?]", bytes)
+  ffi.copy(before, segment.memory, bytes)
+  for stop = 1, STORES_MAX do
+    local last = stop - 1
+    while interrupt(segment, body, stop, last, meanwhile) do
+      check(stop, last)
+      ffi.copy(segment.memory, before, bytes)
+      times, last = times + 1, last + 1
+    end
+    ffi.copy(segment.memory, before, bytes)
+    if last < stop then return times end
   end
   error "the body makes too many stores"
 end

@@ -225,6 +225,29 @@ describe("an object store", function()
     end)
   end)
 
+  -- What it found in the making, and hid when it had become complete, nobody else knows any more.
+  it("gets back what becomes complete wherever who purges it is, which is killed then", function()
+    if not stores.are_seen() then return pending "the processor has no trap flag" end
+    local _, filling = objects.claim(reader, "b")
+    objects.head(reader, filling, "head")
+    objects.append(reader, filling, LONG)
+    local fill = ffi.new "struct object_fill"
+    local killed = stores.between_each(objects.segment, function()
+      C.object_purge_key(store, objects.key "b", C.OBJECT_PURGE_HARD)
+    end, function()
+      ffi.copy(fill, filling, ffi.sizeof(fill))
+      C.object_fill_complete(reader, fill)
+    end, function(stop, last)
+      local where = ("stopped before store %d, killed after %d"):format(stop, last)
+      repair()
+      is_one_of("b", { "head", LONG })
+      C.object_purge_key(reader, objects.key "b", C.OBJECT_PURGE_HARD)
+      objects.check(reader)
+      assert.equal(0, tonumber(objects.usage(reader).pages), where)
+    end)
+    assert.is_true(killed > 20, killed .. " kills")
+  end)
+
   it("is sound wherever the master is killed that repairs it", function()
     if not stores.are_seen() then return pending "the processor has no trap flag" end
     objects.put(store, "a", "head", LONG)

@@ -1,6 +1,6 @@
 /*
  * store_killer — ends this process right after its n-th store into a range of memory, or stops it
- * right before, so that others can do something between what it has read and what it writes.
+ * right before one, so that others can do something between what it has read and what it writes.
  *
  * The memory is read-only meanwhile. A store into it faults, is let through as one step of the
  * processor, and counted; then the memory is read-only again. So every store is seen, also one that
@@ -16,11 +16,12 @@
 #include <unistd.h>
 
 bool store_killer_works(void);
-/* From page to page; for the rest of this process's life, or until it is disarmed. */
+/* From page to page; for the rest of this process's life, or until it is disarmed. Of no stores:
+ * it is not ended. */
 void store_killer_arm(void *memory, size_t bytes, unsigned stores);
 void store_killer_disarm(void);
-/* Before it is armed: it stops, to be continued, instead of being killed. */
-void store_killer_only_stop(void);
+/* Before it is armed: it stops right before that store, to be continued. */
+void store_killer_stop_before(unsigned store);
 
 #define COPY_STORES_MAX 8
 #define COPY_STEP_MAX   64 /* bytes that the widest store writes */
@@ -28,10 +29,9 @@ void store_killer_only_stop(void);
 static struct {
     char *memory;
     size_t bytes;
-    unsigned seen, last;
-    uintptr_t address; /* of the store that is let through */
-    unsigned in_a_row; /* stores before it, each right behind the one before */
-    bool only_stops;
+    unsigned seen, last, stop; /* 0: none */
+    uintptr_t address;         /* of the store that is let through */
+    unsigned in_a_row;         /* stores before it, each right behind the one before */
 } state;
 
 #if defined(__x86_64__)
@@ -69,7 +69,7 @@ static void on_fault(int number, siginfo_t *info, void *context)
     bool goes_on = address > state.address && address - state.address <= COPY_STEP_MAX;
     state.in_a_row = goes_on ? state.in_a_row + 1 : 0;
     state.address = address;
-    if (state.only_stops && state.in_a_row < COPY_STORES_MAX && state.seen + 1 == state.last)
+    if (state.in_a_row < COPY_STORES_MAX && state.seen + 1 == state.stop)
         kill(getpid(), SIGSTOP);
     mprotect(state.memory, state.bytes, PROT_READ | PROT_WRITE);
     set_trap(context, true);
@@ -79,7 +79,7 @@ static void on_step(int number, siginfo_t *info, void *context)
 {
     if (state.in_a_row < COPY_STORES_MAX)
         state.seen++;
-    if (state.seen == state.last && !state.only_stops)
+    if (state.seen == state.last)
         kill(getpid(), SIGKILL);
     mprotect(state.memory, state.bytes, PROT_READ);
     set_trap(context, false);
@@ -103,7 +103,7 @@ void store_killer_disarm(void)
     mprotect(state.memory, state.bytes, PROT_READ | PROT_WRITE);
 }
 
-void store_killer_only_stop(void)
+void store_killer_stop_before(unsigned store)
 {
-    state.only_stops = true;
+    state.stop = store;
 }
