@@ -1,5 +1,6 @@
 --- cost: what a request may cost, in counts that do not depend on how fast the machine is.
 
+local chains = require "spec.support.chains"
 local ffi = require "ffi"
 local gateway = require "spec.support.gateway"
 local heap = require "spec.support.heap"
@@ -45,6 +46,11 @@ local function compiled_routes()
   return table.concat(lines, "\n")
 end
 
+local FILES = {}
+for _, files in ipairs { heap.FILES, chains.FILES } do
+  for name, text in pairs(files) do FILES[name] = text end
+end
+
 local CONFIG = heap.ROUTE .. compiled_routes() .. [[
 
   listen "127.0.0.1:0"
@@ -52,17 +58,12 @@ local CONFIG = heap.ROUTE .. compiled_routes() .. [[
   consumer "somebody" { keys = { "secret" }, groups = { "all" } }
   route "GET /bytes/plain" { upstream = "origin", rewrite = "/bytes/1000" }
   route "GET /bytes/soon" { upstream = "origin", rewrite = "/delay/0.008" }
-  route "GET /bytes/four" {
-    upstream = "origin", rewrite = "/bytes/1000",
-    plugins = {
-      { "key-auth" },
-      { "rate-limit", limit = 1000000000, window = "1s", by = "consumer" },
-      { "transform", set_headers = { ["x-team"] = "core" },
-                     response = { remove_headers = { "x-powered-by" },
-                                  set_headers = { ["x-served-by"] = "gateway" } } },
-      { "metrics" },
-    },
-  }
+  route "GET /bytes/four" { upstream = "origin", rewrite = "/bytes/1000", plugins = {
+]] .. chains.FOUR .. [[ } }
+  route "GET /bytes/eight" { upstream = "origin", rewrite = "/bytes/1000", plugins = {
+]] .. chains.EIGHT .. [[ } }
+  route "GET /bytes/hmac" { upstream = "origin", rewrite = "/bytes/1000", plugins = {
+]] .. chains.HMAC .. [[ } }
   route "GET /parts" { plugins = { { "aggregate", parts = {
     one = { "http://origin/echo", required = true }, two = { "http://origin/echo" },
     three = { "http://origin/echo" } } } } }
@@ -73,7 +74,7 @@ describe("a request", function()
   local origin, moongate, clients
 
   local function start(env, preload)
-    return gateway.start { config = CONFIG:format(origin.url), files = heap.FILES, env = env,
+    return gateway.start { config = CONFIG:format(origin.url), files = FILES, env = env,
       preload = preload }
   end
 
@@ -132,17 +133,31 @@ describe("a request", function()
     return sum
   end
 
-  for _, path in ipairs { "/bytes/plain", "/bytes/four" } do
+  local READS_AND_WRITES = { "recvfrom", "read", "recvmsg", "sendto", "sendmsg", "write" }
+
+  -- How many calls each request took but those of that name, and how often each was made.
+  local function calls_of_each(path, but)
+    local counts = calls_during(function() load(path, ROUNDS) end)
+    local moved = count(counts, READS_AND_WRITES)
+    assert.is_true(moved >= 4 * REQUESTS, "strace missed some: " .. moved)
+    return (counts.total - (counts[but] or 0)) / REQUESTS, counts
+  end
+
+  -- What plugins cost is measured of requests drawn by time, by the clock of the thread: the slower
+  -- the machine, the more of them.
+  for path, promise in pairs {
+    ["/bytes/plain"] = { calls = 4.3 }, ["/bytes/four"] = { calls = 4.5, but = "clock_gettime" },
+  } do
     it("reads and writes once on either side, and watches nothing anew: " .. path, function()
       load(path, 4)
-      local counts = calls_during(function() load(path, ROUNDS) end)
-      local moved = count(counts, { "recvfrom", "read", "recvmsg", "sendto", "sendmsg", "write" })
-      assert.is_true(moved >= 4 * REQUESTS, "strace missed some: " .. moved)
-      -- Of a busy machine an answer may come in two pieces, or more of them at a time; one call
-      -- more for each request is what must not be.
-      assert.is_true(moved <= 4.6 * REQUESTS, ("%.2f reads and writes"):format(moved / REQUESTS))
-      local all = moved + count(counts, { "epoll_wait", "epoll_pwait", "epoll_pwait2" })
-      assert.is_true(all <= 5.8 * REQUESTS, ("%.2f calls"):format(all / REQUESTS))
+      -- On a busy machine an answer comes in two pieces now and then, and fewer of them at a time.
+      local calls, counts = math.huge, nil
+      for _ = 1, 5 do
+        local tried, tried_counts = calls_of_each(path, promise.but)
+        if tried < calls then calls, counts = tried, tried_counts end
+        if calls <= promise.calls then break end
+      end
+      assert.is_true(calls <= promise.calls, ("%.2f calls"):format(calls))
       assert.is_true((counts.epoll_ctl or 0) <= 3 * CONNECTIONS,
         (counts.epoll_ctl or 0) .. " epoll_ctl")
       assert.is_true(count(counts, { "socket" }) <= CONNECTIONS, "a socket for each request")
@@ -239,21 +254,23 @@ describe("a request", function()
     return bytes
   end
 
-  local paths = { "/bytes/plain", "/bytes/four", "/parts" }
-  for name in pairs(COMPILED) do paths[#paths + 1] = "/compiled/" .. name end
-  for _, path in ipairs(paths) do
-    it("leaves nothing in the Lua heap: " .. path, function()
+  -- Less than so many bytes: what identifies a request and a line of a log are made as strings.
+  local garbage = { ["/bytes/plain"] = 1, ["/bytes/four"] = 1, ["/bytes/eight"] = 300,
+    ["/bytes/hmac"] = 1, ["/parts"] = 1 }
+  for name in pairs(COMPILED) do garbage["/compiled/" .. name] = 1 end
+  for path, most in pairs(garbage) do
+    it(("leaves less than %d bytes in the Lua heap: %s"):format(most, path), function()
       -- How soon LuaJIT tries again what it could not compile is drawn by lot, so that code of one
       -- gateway in dozens stays as it was at a bad moment: another one is asked then.
       local bytes = least_garbage_of(path)
       for _ = 1, 2 do
-        if bytes < 1 then break end
+        if bytes < most then break end
         moongate:stop()
         moongate = start()
         clients = clients_of(moongate)
         bytes = least_garbage_of(path)
       end
-      assert.is_true(bytes < 1, ("%.1f bytes"):format(bytes))
+      assert.is_true(bytes < most, ("%.1f bytes"):format(bytes))
     end)
   end
 end)
