@@ -5,6 +5,7 @@ local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
 local peer = require "spec.support.peer"
+local process = require "spec.support.process"
 local system = require "spec.support.system"
 
 local CONNECTIONS, WARM_ROUNDS, ROUNDS = 32, 150, 40
@@ -70,7 +71,8 @@ for name, text in pairs(chains.FILES) do FILES[name] = text end
 
 describe("a steady worker", function()
   local clients
-  local traces = system.temporary_directory() .. "/traces"
+  local directory = system.temporary_directory()
+  local traces = directory .. "/traces"
   local is_counted = os.getenv "MOONGATE_BUILD" ~= "asan"
 
   setup(function()
@@ -87,6 +89,7 @@ describe("a steady worker", function()
   teardown(function()
     gateway.stop_all()
     peer.stop_all()
+    process.remove(directory)
   end)
 
   local function load(path, rounds)
