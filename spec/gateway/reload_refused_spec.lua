@@ -130,6 +130,44 @@ describe("a reload is refused, and changes nothing,", function()
     end)
   end
 
+  -- Whoever finds the file takes it away, and is the only one that raises.
+  it("for a plugin that raises in start() in one worker of two", function()
+    local token = self.directory .. "/token"
+    system.write_file(token, "")
+    local before = #self:log()
+    local path = self.directory .. "/plugins/moody.lua"
+    system.write_file(path, ([[
+      local moongate = require "moongate"
+      local moody = { summary = "Is not like others.", options = {} }
+      function moody:start()
+        moongate.log.info "moody starts"
+        if os.rename(%q, %q) then error "not this one" end
+      end
+      function moody:stop() moongate.log.info "moody stops" end
+      function moody:request() end
+      return moody
+    ]]):format(token, token .. ".taken"))
+    refused({ ["gateway.lua"] = [[
+      workers(2)
+      listen "127.0.0.1:0"
+      route "/x" { plugins = { { "moody" }, { "mock" } } }
+    ]] }, "moody.lua:5", "not this one")
+    assert.is_nil(system.read_file(token))
+    wait.that(function() return status().generations == 2 end)
+    -- The other one has started by then, or not; if so, it has stopped.
+    wait.that(function()
+      local since = self:log():sub(before)
+      local _, starts = since:gsub("moody starts", "")
+      local _, stops = since:gsub("moody stops", "")
+      return starts == stops + 1
+    end)
+    for _ = 1, 20 do -- of both workers
+      assert.equal("old", http.request(self.port, { path = "/" }).body)
+      assert.equal(404, http.request(self.port, { path = "/x" }).status)
+    end
+    os.remove(token .. ".taken")
+  end)
+
   it("until one succeeds", function()
     self:reload { ["gateway.lua"] = config() .. "-- another one" }
     assert.equal("old", http.request(self.port, { path = "/" }).body)
