@@ -257,6 +257,50 @@ describe("a connection that lives through a reload", function()
       assert.matches("renewed", connect(self).stream:peer_subject())
     end)
 
+    -- Renewed where they are, one file after the other, and behind a symlink that is swapped.
+    it("keeps its certificate, while the file watch sees that it is renewed on disk", function()
+      local folder = system.temporary_directory()
+      local function lay(name, into)
+        local issued = authority:issue { name = name, alternatives = "DNS:localhost" }
+        os.execute(("mkdir -p '%s/%s'"):format(folder, into))
+        for from, to in pairs { [issued.certificate] = "cert.pem", [issued.key] = "key.pem" } do
+          local path = ("%s/%s/%s"):format(folder, into, to)
+          system.write_file(path .. ".new", system.read_file(from))
+          assert(os.rename(path .. ".new", path))
+        end
+      end
+      local function swap(into)
+        assert(os.execute(("cd '%s' && ln -s %s next && mv -T next now"):format(folder, into)) == 0)
+      end
+      lay("first", "one")
+      swap "one"
+      local self = start(config { certificate = folder .. "/now/cert.pem",
+        key = folder .. "/now/key.pem" } .. "watch(true)")
+      local begun = {}
+      -- Who connects gets that of `name`; who has another one keeps it.
+      local function see(name)
+        wait.that(function()
+          local client = connect(self)
+          local is_new = client.stream:peer_subject():find(name, 1, true)
+          if not is_new then client:close() end
+          if is_new then begun[#begun + 1] = client end
+          return is_new
+        end, 60, "the certificate of " .. name)
+        for _, client in ipairs(begun) do
+          assert.equal("in", client:request({ path = "/" }).body)
+        end
+      end
+      see "first"
+      lay("second", "one")
+      see "second"
+      lay("third", "two")
+      swap "two"
+      see "third"
+      lay("fourth", "two") -- there, it is watched from now on
+      see "fourth"
+      process.remove(folder)
+    end)
+
     it("to an upstream is used again, until its trust changes", function()
       local secure = peer.start(nil, { tls = { cert = server.certificate, key = server.key } })
       local text = ([[
