@@ -14,6 +14,7 @@
 ---@field subjects Subject[]
 ---@field connections integer?  default 64
 ---@field closes boolean?       a connection for each request
+---@field rounds_max integer?  fewer than others
 ---@field by_rate boolean?      requests in a second are compared, too
 ---@field script string?        of wrk; `%s` is the path
 ---@field measure "load"|"paced"|"idle"|nil default "load"
@@ -129,11 +130,14 @@ local scenarios = {
     script = UPLOAD, subjects = large "/upload",
   },
   {
-    name = "cached", what = "cached answers of 1 KB, 64 connections", against = "nginx",
+    name = "cached", what = "cached answers of 1 KB, 64 connections (3 rounds)", against = "nginx",
+    rounds_max = 3,
     subjects = cached "/small",
   },
-  { name = "cached-100k", what = "cached answers of 100 KB", against = "nginx",
-    subjects = cached "/100k" },
+  {
+    name = "cached-100k", what = "cached answers of 100 KB (3 rounds)", against = "nginx",
+    rounds_max = 3, subjects = cached "/100k",
+  },
   {
     name = "idle", what = "memory of idle connections", measure = "idle",
     subjects = { subject("plain", "gateway-idle"), subject("TLS", "gateway-idle-tls") },
