@@ -13,7 +13,7 @@ local READING = { "hotloop=300", "hotexit=60", "sizemcode=16" }
 -- A chain is one long trace through plugins, libraries and the exported functions: the defaults of
 -- LuaJIT, made for single loops, would give up on it (each tail call counts as an unrolled loop),
 -- and throw all traces away once many chains have been compiled. The last three are its defaults:
--- that one of them is said has LuaJIT count anew how hot code is. Its few counters, which all code
+-- that `hotloop` is said has LuaJIT count anew how hot code is. Its few counters, which all code
 -- shares, may say by now that something is not to be tried for tens of thousands of calls: what was
 -- built had loops that could not be compiled.
 local SERVING = {

@@ -259,6 +259,7 @@ void heap_trim(struct heap *heap)
         struct slab *slab = CONTAINER_OF(node, struct slab, node);
         if (slab->is_trimmed)
             continue;
+        /* A page stays, which says of the others that they are gone. */
         slab->is_trimmed =
             madvise((char *)slab + MEM_PAGE_BYTES, SLAB_BYTES - MEM_PAGE_BYTES, MADV_DONTNEED) == 0;
         heap->trimmed += slab->is_trimmed ? SLAB_BYTES - MEM_PAGE_BYTES : 0;

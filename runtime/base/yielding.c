@@ -33,6 +33,7 @@ static void yield_if_idle(void)
 void yielding_begin(void)
 {
     offers_left = OFFERS;
+    yields_left = 0;
 }
 
 static void look(void)

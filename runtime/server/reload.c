@@ -29,7 +29,7 @@ static void abandon(struct reload *reload, struct slice errors)
 {
     assert(reload->step == RELOAD_BUILDING || reload->step == RELOAD_STARTING);
     for (unsigned i = 0; i < reload->worker_count; i++) {
-        if (reload->takes_part[i])
+        if (reload->was_told[i])
             tell(reload, i, CHANNEL_ABANDON);
     }
     end(reload, errors);
@@ -127,13 +127,18 @@ bool reload_begin(struct reload *reload, uint64_t generation)
 {
     assert(reload->step == RELOAD_NONE);
     reload->generation = generation;
-    for (unsigned i = 0; i < reload->worker_count; i++)
+    reload->is_suspect = false;
+    for (unsigned i = 0; i < reload->worker_count; i++) {
         reload->takes_part[i] = reload->events.is_serving(reload->events.data, i);
+        reload->was_told[i] = reload->takes_part[i];
+    }
     if (is_anybody_left(reload)) {
         begin_step(reload, RELOAD_BUILDING, CHANNEL_BUILD);
-    } else {
+    } else if (reload->events.is_failing(reload->events.data)) {
         decide(reload);
         go_on(reload);
+    } else {
+        end(reload, SLICE("no worker serves at this moment\n"));
     }
     return reload->step != RELOAD_NONE;
 }
@@ -172,13 +177,15 @@ void reload_on_death(struct reload *reload, unsigned worker)
 {
     if (reload->step == RELOAD_NONE || !reload->takes_part[worker])
         return;
-    reload->takes_part[worker] = false;
+    reload->takes_part[worker] = reload->was_told[worker] = false;
     if (reload->step == RELOAD_WAITING)
         return;
-    if (reload->step == RELOAD_SWAPPING || is_anybody_left(reload))
+    if (reload->step == RELOAD_SWAPPING || is_anybody_left(reload)) {
         go_on(reload); /* its successor will run the new one */
-    else
-        fail(reload, worker, "has ended meanwhile, as all have");
+        return;
+    }
+    reload->is_suspect = true;
+    fail(reload, worker, "has ended meanwhile, as all have");
 }
 
 static void swap_now(struct reload *reload)
@@ -204,12 +211,14 @@ void reload_on_late(struct reload *reload)
         if (reload->step == RELOAD_SWAPPING)
             leave_behind(reload, i);
     }
-    if (reload->step == RELOAD_SWAPPING)
+    if (reload->step == RELOAD_SWAPPING) {
         go_on(reload);
-    else
-        fail(reload, late,
-             reload->step == RELOAD_BUILDING ? "took too long to build it"
-                                             : "took too long to start it");
+        return;
+    }
+    reload->is_suspect = true;
+    fail(reload, late,
+         reload->step == RELOAD_BUILDING ? "took too long to build it"
+                                         : "took too long to start it");
 }
 
 double reload_seconds_max(const struct reload *reload)

@@ -37,6 +37,8 @@ enum reload_step {
 struct reload_events {
     /* Whether that worker serves, and so takes part. */
     bool (*is_serving)(void *data, unsigned worker);
+    /* Nobody serves: whether that is since they end again and again, and not just for a moment. */
+    bool (*is_failing)(void *data);
     /* Sends it, for CHANNEL_BUILD with the descriptors added. False: it cannot be reached. */
     bool (*send)(void *data, unsigned worker, struct channel_message *message);
     /* All have started the generation: from now on it is the one that workers run, new ones too.
@@ -45,8 +47,8 @@ struct reload_events {
     /* That worker cannot run the new generation: it took no part in building it, or did not answer.
      * To be replaced, or started, if it is to be. After decided(). */
     void (*left_behind)(void *data, unsigned worker);
-    /* The last thing a reload does. `errors`: empty when all run the new generation, else why none
-     * does, a line for each error; borrowed during the call. */
+    /* The last thing a reload does. `errors`: empty when it was decided, and all who serve run the
+     * new generation, else why none does, a line for each error; borrowed during the call. */
     void (*ended)(void *data, struct slice errors);
     void *data;
 };
@@ -56,7 +58,11 @@ struct reload {
     unsigned worker_count;
     enum reload_step step;
     uint64_t generation; /* that is being built */
+    /* It failed by all workers' death, or by one that took too long: what they were to run may be
+     * why, and should not be tried on them again unasked. */
+    bool is_suspect;
     bool takes_part[RELOAD_WORKERS_MAX], has_answered[RELOAD_WORKERS_MAX];
+    bool was_told[RELOAD_WORKERS_MAX]; /* to build it, and lives */
 };
 
 void reload_init(struct reload *reload, unsigned worker_count, const struct reload_events *events);

@@ -88,14 +88,15 @@ static struct ev_loop *loop_of(const struct reload_desk *desk)
 
 static bool is_worth_a_retry(const struct reload_desk *desk, const struct reload_outcome *outcome)
 {
-    return !outcome->is_done && outcome->may_pass &&
+    return !outcome->is_done && outcome->may_pass && !desk->options.reload.history->is_held &&
            desk->options.reload.subject.plan->watches_files;
 }
 
 static void plan_retry(struct reload_desk *desk, const struct reload_outcome *outcome)
 {
-    if (desk->kind != RELOAD_FILES)
+    if (desk->kind == RELOAD_PREVIEW || (desk->kind == RELOAD_PREVIOUS && !outcome->is_done))
         return;
+    ev_timer_stop(loop_of(desk), &desk->retry);
     if (!is_worth_a_retry(desk, outcome)) {
         desk->pause = 0;
         return;
@@ -142,8 +143,10 @@ static void begin(struct reload_desk *desk, struct request *request)
     take_waiters(request, &desk->waiters);
     desk->is_busy = true;
     desk->kind = request->kind;
-    if (request->kind != RELOAD_PREVIEW)
+    if (request->kind == RELOAD_FILES && ev_is_active(&desk->retry)) {
         ev_timer_stop(loop_of(desk), &desk->retry);
+        desk->pause = 0; /* somebody else asked */
+    }
     reload_job_begin(desk->job, request->kind, request->cause);
 }
 

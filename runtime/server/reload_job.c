@@ -182,7 +182,9 @@ static void succeed(struct reload_job *job)
     if (watches_others(job))
         watch_current(job);
     history_succeed(history, *job->options.subject.generation, job->cause);
-    log_write(LOG_INFO, "generation %llu serves (%s)", (unsigned long long)history->generation,
+    log_write(LOG_INFO, "generation %llu %s (%s)", (unsigned long long)history->generation,
+              answer.has_nobody ? "is what workers are started with, none of which serves"
+                                : "serves",
               history_cause_name(job->cause));
     end(job, &answer);
     if (difference != NULL)
@@ -209,7 +211,7 @@ static void on_renewed(void *data, struct slice errors)
     struct reload_job *job = data;
 
     if (errors.length > 0)
-        fail(job, errors, true);
+        fail(job, errors, renewal_may_pass(&job->renewal));
     else
         succeed(job);
 }

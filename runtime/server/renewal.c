@@ -39,6 +39,12 @@ static bool is_serving(void *data, unsigned worker)
     return workforce_is_ready(renewal->options.workforce, worker);
 }
 
+static bool is_failing(void *data)
+{
+    const struct renewal *renewal = data;
+    return workforce_is_failing(renewal->options.workforce);
+}
+
 static void add_descriptors(const struct renewal *renewal, unsigned worker,
                             struct channel_message *message)
 {
@@ -123,7 +129,7 @@ void renewal_begin(struct renewal *renewal, const struct plan *plan, int bundle_
     buffer_init(&errors, ERRORS_BYTES_MAX, NULL);
     renewal->plan = *plan;
     renewal->bundle_fd = bundle_fd;
-    renewal->is_decided = false;
+    renewal->is_decided = renewal->reload.is_suspect = false;
     if (!sockets_open(&renewal->sockets, &renewal->plan, subject->sockets, subject->plan,
                       &errors)) {
         on_ended(renewal, buffer_slice(&errors));
@@ -134,6 +140,11 @@ void renewal_begin(struct renewal *renewal, const struct plan *plan, int bundle_
     buffer_clear(&errors);
 }
 
+bool renewal_may_pass(const struct renewal *renewal)
+{
+    return !renewal->reload.is_suspect;
+}
+
 bool renewal_is_running(const struct renewal *renewal)
 {
     return renewal->reload.step != RELOAD_NONE;
@@ -142,6 +153,7 @@ bool renewal_is_running(const struct renewal *renewal)
 void renewal_init(struct renewal *renewal, const struct renewal_options *options)
 {
     struct reload_events events = {.is_serving = is_serving,
+                                   .is_failing = is_failing,
                                    .send = send_to,
                                    .decided = on_decided,
                                    .left_behind = on_left_behind,

@@ -28,7 +28,7 @@ struct renewal_options {
     struct loop *loop;
     struct workforce *workforce;
     struct renewal_subject subject;
-    /* The last thing that one does. `errors`: empty when another generation serves; borrowed during
+    /* The last thing that one does. `errors`: empty when another generation runs; borrowed during
      * the call. */
     void (*ended)(void *data, struct slice errors);
     void *data;
@@ -53,6 +53,8 @@ void renewal_abandon(struct renewal *renewal);
 /* Only while none is running. Takes `bundle_fd` over. */
 void renewal_begin(struct renewal *renewal, const struct plan *plan, int bundle_fd);
 bool renewal_is_running(const struct renewal *renewal);
+/* One has failed: whether the same may do later, and is not suspected of what made it fail. */
+bool renewal_may_pass(const struct renewal *renewal);
 /* In ended(), after it went well: the bundle that ran before, the caller's from now on. */
 int renewal_take_previous(struct renewal *renewal, struct plan *plan);
 /* From the workforce. */

@@ -390,6 +390,15 @@ bool workforce_is_ready(const struct workforce *workforce, unsigned worker)
     return workforce->members[worker].is_ready;
 }
 
+bool workforce_is_failing(const struct workforce *workforce)
+{
+    for (unsigned i = 0; i < workforce->options.count; i++) {
+        if (workforce->members[i].backoff.soon_count > 1)
+            return true;
+    }
+    return false;
+}
+
 bool workforce_send(struct workforce *workforce, unsigned worker,
                     const struct channel_message *message)
 {

@@ -84,12 +84,14 @@ void workforce_reap(struct workforce *workforce);
 void workforce_signal(struct workforce *workforce, int signal_number);
 /* Nothing happens where there is no such worker. */
 void workforce_signal_one(struct workforce *workforce, unsigned worker, int signal_number);
-/* It is to run another generation than it was started with: it ends, if it has not, and its
- * successor has a clean slate, for which nobody waits. */
+/* It is to run another generation than it was started with: it ends, if it has not, how often it
+ * has ended soon is forgotten, and nobody waits for its successor. */
 void workforce_renew(struct workforce *workforce, unsigned worker);
 /* Seconds until one is started that has ended; 0: it has not, or that is due. */
 double workforce_next_try(const struct workforce *workforce, unsigned worker);
 bool workforce_is_ready(const struct workforce *workforce, unsigned worker);
+/* Whether one of them ends again and again, soon after its start. */
+bool workforce_is_failing(const struct workforce *workforce);
 /* False when it cannot be reached. */
 bool workforce_send(struct workforce *workforce, unsigned worker,
                     const struct channel_message *message);

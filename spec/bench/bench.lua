@@ -137,13 +137,14 @@ local function route_kib(set, scenario)
   return kib
 end
 
--- What has been asked for before is compiled, and its connections' memory is there.
+-- What has been asked for in that way before is compiled, and its connections' memory is there.
 local function warm_up(set, scenario)
   for _, subject in ipairs(scenario.subjects) do
     local job = job_of(set, scenario, subject)
     local warm = job.program.warm or {}
-    if not warm[job.path] then load.run(job, 1) end
-    warm[job.path], job.program.warm = true, warm
+    local key = ("%s %s %s"):format(job.path, job.connections, job.closes)
+    if not warm[key] then load.run(job, 1) end
+    warm[key], job.program.warm = true, warm
   end
 end
 

@@ -12,7 +12,7 @@ local KEY = "x-api-key: secret"
 
 local load = { CONNECTIONS = CONNECTIONS, KEY = KEY }
 
--- In ticks, to divide the above: in user space and in the kernel.
+-- In ticks, by which that time is divided: in user space and in the kernel.
 local function ticks(pid)
   local fields = system.read_file(("/proc/%d/stat"):format(pid)):match "%) (.*)$"
   local user, kernel = fields:match(("%S+ "):rep(11) .. "(%d+) (%d+)")

@@ -19,7 +19,7 @@ local wait = require "spec.support.wait"
 ---@field port integer
 ---@field tls boolean
 ---@field admin_port integer?  of the gateway's admin listener
----@field warm table<string, true>?  paths that have been asked for
+---@field warm table<string, true>?  what has been asked for, and how
 ---@field garbage table<string, number>?  bytes that a request leaves in the Lua heap, likewise
 ---@field heap_port integer?   where the gateway tells of its Lua heap (spec.support.heap)
 

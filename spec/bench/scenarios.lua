@@ -130,12 +130,11 @@ local scenarios = {
     script = UPLOAD, subjects = large "/upload",
   },
   {
-    name = "cached", what = "cached answers of 1 KB, 64 connections (3 rounds)", against = "nginx",
-    rounds_max = 3,
-    subjects = cached "/small",
+    name = "cached", what = "cached answers of 1 KB, 64 connections (at most 3 rounds)",
+    against = "nginx", rounds_max = 3, subjects = cached "/small",
   },
   {
-    name = "cached-100k", what = "cached answers of 100 KB (3 rounds)", against = "nginx",
+    name = "cached-100k", what = "cached answers of 100 KB (at most 3 rounds)", against = "nginx",
     rounds_max = 3, subjects = cached "/100k",
   },
   {

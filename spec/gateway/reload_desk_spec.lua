@@ -374,6 +374,7 @@ describe("a gateway whose files change", function()
       write(self, config("two", ('listen "127.0.0.1:%d" watch(true)'):format(port)))
       self:wait_for_log "that may pass: the files are read again in 1 s"
       assert.equal("one", body(self))
+      assert.equal(1, (self:ask { "rollback" })) -- to nothing, which is no reason to forget them
       self:wait_for_log "that may pass: the files are read again in 2 s"
       assert.is_truthy(status(self).last_failure)
       holder:close()

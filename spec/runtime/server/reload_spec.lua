@@ -14,7 +14,7 @@ local NAMES = {
 }
 
 describe("reload", function()
-  local reload, happened, serving, deaf, waits
+  local reload, happened, serving, deaf, waits, failing
 
   -- What it does, as words in their order: "build 0", "decided", "ended".
   local function note(...) happened[#happened + 1] = table.concat({ ... }, " ") end
@@ -22,6 +22,7 @@ describe("reload", function()
   -- The FFI has few callbacks, so all cases share these.
   local events = ffi.new("struct reload_events", {
     is_serving = function(_, worker) return serving[worker] or false end,
+    is_failing = function() return failing end,
     send = function(_, worker, message)
       assert(tonumber(message.generation) == GENERATION)
       note(NAMES[tonumber(message.kind)], worker)
@@ -42,6 +43,7 @@ describe("reload", function()
 
   before_each(function()
     happened, serving, deaf, waits = {}, { [0] = true, true, true }, {}, false
+    failing = false
     reload = ffi.new "struct reload"
     C.reload_init(reload, WORKERS, events)
   end)
@@ -194,6 +196,7 @@ describe("reload", function()
       assert.equal("", news())
       C.reload_on_death(reload, 0)
       assert.equal("ended: worker 1 has ended meanwhile, as all have", news())
+      assert.is_true(reload.is_suspect)
       assert.is_true(is_over())
     end
   end)
@@ -235,8 +238,15 @@ describe("reload", function()
     assert.equal("ended", news())
   end)
 
-  it("is decided at once when nobody serves, who would have to agree", function()
+  it("is over at once when nobody serves at this moment", function()
     serving = {}
+    assert.is_false(begin())
+    assert.equal("ended: no worker serves at this moment", news())
+    assert.is_false(reload.is_suspect)
+  end)
+
+  it("is decided at once when nobody serves, as all end again and again", function()
+    serving, failing = {}, true
     assert.is_false(begin())
     assert.equal("decided, left behind 0, left behind 1, left behind 2, ended", news())
     waits = true
@@ -258,10 +268,23 @@ describe("reload", function()
     assert.equal("decided, left behind 1, left behind 2, swap 0", news())
   end)
 
+  it("is abandoned by whom it could not reach, too", function()
+    begin()
+    answer(0, C.CHANNEL_BUILT)
+    answer(1, C.CHANNEL_BUILT)
+    deaf[1] = true
+    answer(2, C.CHANNEL_BUILT)
+    news()
+    deaf[1] = nil
+    answer(0, C.CHANNEL_STARTED, "no start\n")
+    assert.equal("abandon 0, abandon 1, abandon 2, ended: no start", news())
+  end)
+
   it("is abandoned when it can reach nobody", function()
     deaf[0], deaf[1], deaf[2] = true, true, true
     assert.is_false(begin())
-    assert.equal("build 0, build 1, build 2, ended: worker 3 cannot be reached", news())
+    assert.equal("build 0, build 1, build 2, abandon 0, abandon 1, abandon 2, "
+      .. "ended: worker 3 cannot be reached", news())
   end)
 
   it("leaves behind whom the decision does not reach", function()
