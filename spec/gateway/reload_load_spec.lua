@@ -4,6 +4,7 @@ local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
 local load = require "spec.support.load"
+local metrics = require "spec.bench.metrics"
 local peer = require "spec.support.peer"
 local process = require "spec.support.process"
 local system = require "spec.support.system"
@@ -20,6 +21,8 @@ local SPIN_SECONDS = 0.05
 -- A sanitizer makes all of it several times slower.
 local is_sanitized = gateway.binary():find "asan" or gateway.binary():find "tsan"
 local SLOWER = is_sanitized and 10 or 1
+-- As long as a reload takes here; of the time behind which the slowest hundredth of answers comes.
+local WINDOW_SECONDS, RATIO_MAX = 0.6, 1.2
 local LIVE_SECONDS, REPLACED_SECONDS = 1 * SLOWER, 0.1 * SLOWER
 
 local CONFIG = [[
@@ -167,6 +170,44 @@ describe("under load,", function()
       wait.that(function() return body() == tostring(i) end, 60, "the edit to be live")
       return system.now() - written
     end)
+  end)
+
+  -- Seconds behind which one of a hundred answers comes that are asked for one after the other, of
+  -- so many seconds.
+  local function slow_ones(seconds)
+    local times, client, began = {}, http.connect(self.port), system.now()
+    repeat
+      local asked = system.now()
+      assert.equal(200, client:request({ path = "/r7" }).status)
+      times[#times + 1] = system.now() - asked
+      system.sleep(0.0005)
+    until system.now() - began > seconds
+    client:close()
+    table.sort(times)
+    return times[math.ceil(#times * 0.99)]
+  end
+
+  -- That, and how many turns of the loops took over 10 ms meanwhile.
+  local function window()
+    local before = metrics.long_turns(self.admin_port)
+    local slow = slow_ones(WINDOW_SECONDS)
+    return slow, metrics.long_turns(self.admin_port) - before
+  end
+
+  it("answers come as soon, and no turn of a loop takes longer", function()
+    start(1000, "true")
+    local ratio, turns = math.huge, math.huge
+    for i = 1, 2 * TRIES do
+      settle()
+      local without, turns_without = window()
+      edit(i)
+      local with, turns_with = window()
+      wait.that(function() return body() == tostring(i) end, 60, "the edit to be live")
+      ratio, turns = math.min(ratio, with / without), math.min(turns, turns_with - turns_without)
+      if ratio <= RATIO_MAX and turns <= 0 then break end
+    end
+    assert.is_true(ratio <= RATIO_MAX, ("%.2f times as long"):format(ratio))
+    assert.is_true(turns <= 0, turns .. " turns over 10 ms")
   end)
 
   -- Whether all workers serve, none of which is the one that was killed. Whoever is asked is a
