@@ -21,7 +21,7 @@ local SPIN_SECONDS = 0.05
 -- A sanitizer makes all of it several times slower.
 local is_sanitized = gateway.binary():find "asan" or gateway.binary():find "tsan"
 local SLOWER = is_sanitized and 10 or 1
--- As long as a reload takes here; of the time behind which the slowest hundredth of answers comes.
+-- About as long as a reload takes; of the time behind which the slowest hundredth of answers is.
 local WINDOW_SECONDS, RATIO_MAX = 0.6, 1.2
 local LIVE_SECONDS, REPLACED_SECONDS = 1 * SLOWER, 0.1 * SLOWER
 
@@ -172,42 +172,41 @@ describe("under load,", function()
     end)
   end)
 
-  -- Seconds behind which one of a hundred answers comes that are asked for one after the other, of
-  -- so many seconds.
-  local function slow_ones(seconds)
+  -- Seconds behind which one of a hundred answers comes that are asked for one after the other,
+  -- until the answer is `revision`, and for a while; how many turns of loops took over 10 ms then.
+  local function window(revision)
+    local before = metrics.long_turns(self.admin_port)
     local times, client, began = {}, http.connect(self.port), system.now()
     repeat
       local asked = system.now()
-      assert.equal(200, client:request({ path = "/r7" }).status)
+      local last = client:request({ path = "/r1" }).body
       times[#times + 1] = system.now() - asked
       system.sleep(0.0005)
-    until system.now() - began > seconds
+    until system.now() - began > WINDOW_SECONDS and last == tostring(revision)
     client:close()
     table.sort(times)
-    return times[math.ceil(#times * 0.99)]
+    return times[math.ceil(#times * 0.99)], metrics.long_turns(self.admin_port) - before
   end
 
-  -- That, and how many turns of the loops took over 10 ms meanwhile.
-  local function window()
-    local before = metrics.long_turns(self.admin_port)
-    local slow = slow_ones(WINDOW_SECONDS)
-    return slow, metrics.long_turns(self.admin_port) - before
-  end
-
+  -- Only a try before which the machine had time for all turns tells anything.
   it("answers come as soon, and no turn of a loop takes longer", function()
+    if is_sanitized then return pending "a sanitizer has turns of its own" end
     start(1000, "true")
-    local ratio, turns = math.huge, math.huge
+    local ratio, turns, told = math.huge, math.huge, 0
     for i = 1, 2 * TRIES do
       settle()
-      local without, turns_without = window()
+      local without, turns_without = window(i - 1)
       edit(i)
-      local with, turns_with = window()
-      wait.that(function() return body() == tostring(i) end, 60, "the edit to be live")
-      ratio, turns = math.min(ratio, with / without), math.min(turns, turns_with - turns_without)
-      if ratio <= RATIO_MAX and turns <= 0 then break end
+      local with, turns_with = window(i)
+      if turns_without == 0 then
+        ratio, turns = math.min(ratio, with / without), math.min(turns, turns_with)
+        told = told + 1
+      end
+      if told == TRIES or (ratio <= RATIO_MAX and turns == 0) then break end
     end
+    if told == 0 then return pending "the machine is too busy" end
     assert.is_true(ratio <= RATIO_MAX, ("%.2f times as long"):format(ratio))
-    assert.is_true(turns <= 0, turns .. " turns over 10 ms")
+    assert.equal(0, turns)
   end)
 
   -- Whether all workers serve, none of which is the one that was killed. Whoever is asked is a
