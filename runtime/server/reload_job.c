@@ -182,10 +182,8 @@ static void succeed(struct reload_job *job)
     if (watches_others(job))
         watch_current(job);
     history_succeed(history, *job->options.subject.generation, job->cause);
-    log_write(LOG_INFO, "generation %llu %s (%s)", (unsigned long long)history->generation,
-              answer.has_nobody ? "is what workers are started with, none of which serves"
-                                : "serves",
-              history_cause_name(job->cause));
+    log_write(LOG_INFO, "generation %llu serves (%s)%s", (unsigned long long)history->generation,
+              history_cause_name(job->cause), answer.has_nobody ? ": no worker does yet" : "");
     end(job, &answer);
     if (difference != NULL)
         difference_destroy(&difference);

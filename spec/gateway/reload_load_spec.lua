@@ -30,6 +30,7 @@ local CONFIG = [[
   workers(%d)
   listen "127.0.0.1:0"
   admin "127.0.0.1:0"
+  limits { idle_timeout = "10m" }
   watch(%s)
   upstream "up" { "%s" }
   route "/up" { upstream = "up", rewrite = "/bytes/10" }
