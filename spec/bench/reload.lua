@@ -6,6 +6,7 @@ local clients_of = require "spec.support.load"
 local holdings = require "spec.bench.holdings"
 local leisure = require "spec.bench.leisure"
 local load = require "spec.bench.reload_load"
+local edit = require("spec.support.reloading").edit
 local metrics = require "spec.bench.metrics"
 local reload_log = require "spec.bench.reload_log"
 local system = require "spec.support.system"
@@ -31,16 +32,6 @@ end
 
 local function start(routes, more)
   return gateway.start { config = CONFIG:format(routes - 1) .. (more or ""), seconds = 120 }
-end
-
--- Writes the configuration anew, with another body; its text.
-local function edit(server, revision)
-  local path = server.directory .. "/gateway.lua"
-  local text = system.read_file(path)
-  text = text:gsub("%-%- revision %d+", "-- revision " .. revision, 1)
-    :gsub('body = "%d+"', ('body = "%d"'):format(revision), 1)
-  system.write_file(path .. ".new", text)
-  assert(os.rename(path .. ".new", path))
 end
 
 local asked = 0 -- connections of our own to the admin listener

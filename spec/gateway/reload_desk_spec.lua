@@ -17,18 +17,19 @@ local function config(body, more)
     %s]]):format(body, more or "")
 end
 
--- Does not start until there is a file.
-local SLOW = [[
-  local moongate = require "moongate"
-  local t = { summary = "S.", options = {} }
-  local go = debug.getinfo(1, "S").source:match "^@(.*)/plugins/" .. "/go"
-  function t:start()
-    moongate.log.warning "begins"
-    while not io.open(go) do moongate.sleep(0.01) end
-  end
-  function t:request(req) end
-  return t
-]]
+-- A plugin that does not start until there is the file "go".
+local function slow(summary)
+  return ('local t = { summary = "%s", options = {} }\n'):format(summary) .. [[
+    local moongate = require "moongate"
+    local go = debug.getinfo(1, "S").source:match "^@(.*)/plugins/" .. "/go"
+    function t:start()
+      moongate.log.warning "begins"
+      while not io.open(go) do moongate.sleep(0.01) end
+    end
+    function t:request(req) end
+    return t
+  ]]
+end
 
 describe("a gateway whose files change", function()
   after_each(gateway.stop_all)
@@ -217,7 +218,7 @@ describe("a gateway whose files change", function()
 
   it("goes on when a worker dies that is to run them", function()
     local self = gateway.start { config = config("one", "watch(true)"),
-      files = { ["plugins/slow.lua"] = SLOW } }
+      files = { ["plugins/slow.lua"] = slow "1" } }
     write(self, config("two", 'watch(true) use { { "slow" } }'))
     self:wait_for_log "begins"
     local victim = self:worker_pids()[1]
@@ -366,7 +367,6 @@ describe("a gateway whose files change", function()
       becomes(self, "own own part")
     end)
 
-    -- Where writing and asking take so long that the change is told before, they are read twice.
     it("runs them later where that was in nobody's way but for a while", function()
       local port = ports.free()
       local holder = socket.listen("127.0.0.1", port)
@@ -391,6 +391,7 @@ describe("a gateway whose files change", function()
       assert.is_nil(self:log():find("may pass", 1, true))
     end)
 
+    -- Where writing and asking take so long that the change is told before, they are read twice.
     it("reads them once when it is asked for what has just been written", function()
       local self = watching()
       local function times(what) return select(2, self:log():gsub(what, "")) end
@@ -450,18 +451,6 @@ describe("a gateway whose files change", function()
     end)
 
     it("holds it though files change while it is done", function()
-      local function slow(text)
-        return ('local t = { summary = "%s", options = {} }\n'):format(text) .. [[
-          local moongate = require "moongate"
-          local go = debug.getinfo(1, "S").source:match "^@(.*)/plugins/" .. "/go"
-          function t:start()
-            moongate.log.warning "begins"
-            while not io.open(go) do moongate.sleep(0.01) end
-          end
-          function t:request(req) end
-          return t
-        ]]
-      end
       local text = config("one", 'use { { "slow" } } watch(true)')
       local self = gateway.start { config = text,
         files = { ["plugins/slow.lua"] = slow "1", go = "" } }

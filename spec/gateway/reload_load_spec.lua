@@ -1,5 +1,6 @@
 --- reload_load: what `./dev bench reload` measures, at smaller size.
 
+local edit = require("spec.support.reloading").edit
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
@@ -54,16 +55,6 @@ describe("under load,", function()
     self = gateway.start { config = text, seconds = 120 }
   end
 
-  -- Puts another configuration in the file's place, with another body.
-  local function edit(revision)
-    local path = self.directory .. "/gateway.lua"
-    local text = system.read_file(path)
-    text = text:gsub("%-%- revision %d+", "-- revision " .. revision, 1)
-      :gsub('body = "%d+"', ('body = "%d"'):format(revision), 1)
-    system.write_file(path .. ".new", text)
-    assert(os.rename(path .. ".new", path))
-  end
-
   local function body() return http.request(self.port, { path = "/r1" }).body end
 
   local function status()
@@ -102,7 +93,7 @@ describe("under load,", function()
     end
     for i = 1, RELOADS do
       local began = system.now()
-      edit(i)
+      edit(self, i)
       local code, _, err = self:ask({ "reload" }, { seconds = 60 })
       assert.equal(0, code, err)
       assert.equal(tostring(i), body())
@@ -166,7 +157,7 @@ describe("under load,", function()
   it(("an edit is live within %g s, with 1,000 routes"):format(LIVE_SECONDS), function()
     start(1000, "true")
     least_seconds(LIVE_SECONDS, function(i)
-      edit(i)
+      edit(self, i)
       local written = system.now()
       wait.that(function() return body() == tostring(i) end, 60, "the edit to be live")
       return system.now() - written
@@ -197,7 +188,7 @@ describe("under load,", function()
     for i = 1, 2 * TRIES do
       settle()
       local without, turns_without = window(i - 1)
-      edit(i)
+      edit(self, i)
       local with, turns_with = window(i)
       if turns_without == 0 then
         ratio, turns = math.min(ratio, with / without), math.min(turns, turns_with)

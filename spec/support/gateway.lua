@@ -270,9 +270,7 @@ end
 ---@param pid integer? default: the first worker
 ---@return number seconds
 function Gateway:cpu_seconds(pid)
-  local stat = system.read_file(("/proc/%d/stat"):format(pid or self:worker_pids()[1]))
-  local user, kernel = stat:match("%)" .. (" %S+"):rep(11) .. " (%d+) (%d+)")
-  return (user + kernel) / 100 -- USER_HZ
+  return system.cpu_seconds(pid or self:worker_pids()[1])
 end
 
 ---@param signal integer one of system.SIG*

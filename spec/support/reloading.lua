@@ -51,4 +51,17 @@ function reloading.start(options)
   return self
 end
 
+--- Puts a configuration in the place of a gateway's own, by a rename, that differs from it in the
+--- number behind "-- revision" and in the body of the first answer which is a number.
+---@param self Gateway
+---@param revision integer
+function reloading.edit(self, revision)
+  local path = self.directory .. "/gateway.lua"
+  local text = system.read_file(path)
+  text = text:gsub("%-%- revision %d+", "-- revision " .. revision, 1)
+    :gsub('body = "%d+"', ('body = "%d"'):format(revision), 1)
+  system.write_file(path .. ".new", text)
+  assert(os.rename(path .. ".new", path))
+end
+
 return reloading
