@@ -57,8 +57,9 @@ void h1_server_close(struct h1_server *server, enum fault fault)
 
 /*
  * That the client has said nothing behind the request that was its last: closing with bytes unread
- * is a reset, which throws away what the kernel has not sent yet. Who is not read is asked; one who
- * has left has said all as well.
+ * is a reset, which throws away what the kernel has not sent yet. A client that ends the connection
+ * itself is taken at its word: it must not send more (RFC 9112, section 9.6). Of others who is not
+ * read is asked; one who has left has said all as well.
  */
 static bool has_said_all(const struct h1_server *server)
 {
@@ -66,6 +67,10 @@ static bool has_said_all(const struct h1_server *server)
 
     if (server->step != H1_SERVER_WAIT || server->is_refused || buffer_length(&server->input) > 0)
         return false;
+    if (server->says_no_more) {
+        stream_peer_has_said_all(server->transport);
+        return true;
+    }
     return !server->is_read_paused || stream_read(server->transport, more, sizeof(more)) <= 0;
 }
 
@@ -233,11 +238,6 @@ struct http_session *h1_server_open(struct stream *stream, const struct http_ses
     server->again.run = h1_server_on_again;
     server->freeing.run = on_freeing;
     expect_head(server);
-    if (stream_tls(stream) == NULL) {
-        h1_server_read_first(server);
-    } else { /* has asked the socket during its handshake */
-        stream_attach(stream, &H1_SERVER_TRANSPORT, server);
-        h1_server_await_head(server);
-    }
+    h1_server_begin_reading(server);
     return &server->session;
 }

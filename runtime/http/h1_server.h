@@ -53,6 +53,7 @@ struct h1_server {
     bool is_paused;      /* by the stream's user */
     bool is_read_paused; /* the transport, by us */
     bool is_draining, is_refused, must_close, has_ended_input;
+    bool says_no_more;     /* the client, behind its request */
     bool expects_continue; /* and neither 100 nor a final head has been sent */
 
     bool is_head_request, is_body_open; /* h1_body_init was called, h1_body_clear was not */
@@ -88,6 +89,6 @@ void h1_server_next(struct h1_server *server);
 void h1_server_read_again(struct h1_server *server);
 /* Another request may come, but not for ever. */
 void h1_server_await_head(struct h1_server *server);
-/* Of a connection that has just been accepted, from the loop: its request may be there already, so
- * nothing is watched before. */
-void h1_server_read_first(struct h1_server *server);
+/* Of a connection that has just been accepted. Its request may be there already: where that is to
+ * be expected it is read, from the loop, and watched only if it was not. */
+void h1_server_begin_reading(struct h1_server *server);

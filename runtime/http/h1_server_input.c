@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "http/h1_head.h"
+#include "http/h1_promptness.h"
 
 static struct loop *loop_of(const struct h1_server *server)
 {
@@ -76,6 +77,7 @@ static void on_head(struct h1_server *server, struct slice raw, const struct h1_
     server->expects_continue = request->expects_continue;
     bool is_empty = request->body == BODY_LENGTH && request->content_length == 0;
     bool has_body = request->body != BODY_NONE && !is_empty;
+    server->says_no_more = !terms.keeps_alive && !has_body;
     if (has_body)
         body_begin(server, request);
     else
@@ -305,7 +307,8 @@ static OUT_OF_LINE void on_input_end(struct h1_server *server, bool is_broken)
         on_input_used_up(server);
 }
 
-static void read_transport(struct h1_server *server)
+/* False when there was nothing yet. */
+static bool read_transport(struct h1_server *server)
 {
     char *scratch = loop_of(server)->scratch;
     ssize_t count = stream_read(server->transport, scratch, LOOP_SCRATCH_BYTES);
@@ -314,6 +317,7 @@ static void read_transport(struct h1_server *server)
         take(server, slice_of(scratch, (size_t)count));
     else if (count != STREAM_AGAIN)
         on_input_end(server, count == STREAM_BROKEN);
+    return count != STREAM_AGAIN;
 }
 
 static void on_readable(void *data)
@@ -379,14 +383,14 @@ static void on_late(struct loop_deferred *item)
     on_readable(server);
 }
 
-/* Most have sent their request by now; who has not gets a timer as well. */
+/* Who has not sent its request by now gets a timer as well. */
 static void on_first(struct loop_deferred *item)
 {
     struct h1_server *server = CONTAINER_OF(item, struct h1_server, again);
     struct loop *loop = loop_of(server);
 
     server->again.run = h1_server_on_again;
-    read_transport(server);
+    h1_promptness_note(h1_promptness_of(loop), read_transport(server));
     if (server->step == H1_SERVER_HEAD && server->timeout.deadline <= 0)
         h1_server_await_head(server);
     if (may_watch_later(server)) {
@@ -398,10 +402,23 @@ static void on_first(struct loop_deferred *item)
     loop_flush(loop);
 }
 
-void h1_server_read_first(struct h1_server *server)
+static void read_first(struct h1_server *server)
 {
     server->is_read_paused = true;
     stream_attach_paused(server->transport, &H1_SERVER_TRANSPORT, server);
     server->again.run = on_first;
     loop_defer(loop_of(server), &server->again);
+}
+
+void h1_server_begin_reading(struct h1_server *server)
+{
+    /* TLS has asked the socket during its handshake. */
+    bool is_plain = stream_tls(server->transport) == NULL;
+
+    if (is_plain && h1_promptness_expected(h1_promptness_of(loop_of(server)))) {
+        read_first(server);
+        return;
+    }
+    stream_attach(server->transport, &H1_SERVER_TRANSPORT, server);
+    h1_server_await_head(server);
 }

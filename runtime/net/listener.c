@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
@@ -22,6 +23,8 @@
 #define COMPLAINT_SECONDS 1
 /* Of a listener that retires: whoever connects without end does not keep it for good. */
 #define LAST_EVENTS_MAX 64
+/* Turns running with a connection each, behind which it asks at the latest whether more wait. */
+#define ASKS_AFTER_TURNS_MAX 8
 
 struct listener {
     struct arrivals arrivals;
@@ -30,6 +33,8 @@ struct listener {
     void (*retired)(void *data); /* NULL: it does not retire */
     unsigned last_events;        /* while it retires */
     unsigned last_turn;          /* in which it was ready */
+    unsigned turns_running;      /* it was ready, since it last asked how many wait */
+    unsigned asks_after;         /* so many of them */
     bool is_closed;              /* it accepts nothing any more */
     int reserve_fd; /* given up to accept, and close, one connection when all others are taken */
     uint64_t shed;  /* connections closed that way, since the last complaint */
@@ -208,19 +213,40 @@ static bool count_waiting(const struct listener *listener, unsigned *count)
     return true;
 }
 
+/* Whether it is time to ask how many connections wait. */
+static bool may_be_more(struct listener *listener)
+{
+    unsigned turn = ev_iteration(listener->arrivals.loop->ev);
+    bool is_running = turn == listener->last_turn + 1;
+
+    listener->last_turn = turn;
+    listener->turns_running = is_running ? listener->turns_running + 1 : 0;
+    return looks(listener) || listener->turns_running >= listener->asks_after;
+}
+
+/* Whom it was asked for nothing is asked half as often. */
+static void note_count(struct listener *listener, unsigned count)
+{
+    unsigned after = count > 1 ? 1 : listener->asks_after * 2;
+
+    listener->asks_after = after > ASKS_AFTER_TURNS_MAX ? ASKS_AFTER_TURNS_MAX : after;
+    listener->turns_running = 0;
+}
+
 /*
  * An accept4() that finds nothing takes as long as one that does, 3.5 us of CPU: it makes a file
  * for the connection first. So one is accepted, which is all there is unless connections come
- * faster than turns; who is ready in two turns running asks how many there are, an eighth of that.
+ * faster than turns; who is ready in turns running asks how many there are, an eighth of that.
  */
 static void accept_waiting(struct listener *listener)
 {
     struct loop *loop = listener->arrivals.loop;
-    unsigned turn = ev_iteration(loop->ev), count = 1;
-    bool may_be_more = looks(listener) || turn == listener->last_turn + 1;
-    bool is_known = !may_be_more || count_waiting(listener, &count);
+    unsigned count = 1;
+    bool asks = may_be_more(listener);
+    bool is_known = !asks || count_waiting(listener, &count);
 
-    listener->last_turn = turn;
+    if (asks)
+        note_count(listener, is_known ? count : UINT_MAX);
     if (count == 0 && !looks(listener))
         count = 1; /* it says what is wrong with the socket */
     if (!is_known || count > LISTENER_ACCEPTS_PER_EVENT) {
@@ -283,6 +309,7 @@ struct listener *listener_create(struct loop *loop, int fd, const struct listene
     listener->arrivals.on_empty = end_if_retired;
     arrivals_init(&listener->arrivals);
     listener->reserve_fd = open_reserve();
+    listener->asks_after = 1;
     timeout_init(&listener->pause, loop, on_pause_over, listener);
     ev_io_init(&listener->readable, on_acceptable, fd, EV_READ);
     listener->readable.data = listener;

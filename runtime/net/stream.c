@@ -99,17 +99,26 @@ struct stream *stream_create(struct loop *loop, int fd)
     return stream;
 }
 
+/*
+ * With bytes left to read, closing is a reset and throws away what waits to be sent. TLS says
+ * goodbye of itself, behind all else.
+ */
+static bool may_have_bytes_left(const struct stream *stream)
+{
+    return stream->tls != NULL || (stream->ending != STREAM_END && !stream->peer_has_said_all);
+}
+
 static void stream_close(struct stream **stream, bool polite)
 {
     struct stream *gone = *stream;
+    bool shuts_down = gone->ends_soon && polite && !gone->is_shut_down && may_have_bytes_left(gone);
 
     *stream = NULL;
     if (gone->tls != NULL)
         stream_tls_close(gone, polite);
     ev_io_stop(gone->loop->ev, &gone->readable);
     ev_io_stop(gone->loop->ev, &gone->writable);
-    /* With bytes left to read, closing would throw away what waits to be sent. */
-    if (gone->ends_soon && polite && !gone->is_shut_down)
+    if (shuts_down)
         shutdown(gone->readable.fd, SHUT_WR);
     close(gone->readable.fd);
     free(gone);
@@ -223,6 +232,11 @@ void stream_await_writable(struct stream *stream)
 void stream_end_soon(struct stream *stream)
 {
     stream->ends_soon = true;
+}
+
+void stream_peer_has_said_all(struct stream *stream)
+{
+    stream->peer_has_said_all = true;
 }
 
 void stream_shut_down(struct stream *stream)

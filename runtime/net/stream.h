@@ -77,6 +77,9 @@ void stream_await_writable(struct stream *stream);
  * so that the end goes out in one segment with it. Shutting down or destroying sends what waits.
  */
 void stream_end_soon(struct stream *stream);
+/* The peer is known to send nothing more. With plain bytes destroying the stream then says the end
+ * by itself, which takes a system call less. */
+void stream_peer_has_said_all(struct stream *stream);
 /* Sends FIN (and TLS close_notify first): reading goes on. */
 void stream_shut_down(struct stream *stream);
 /* Between messages: false when the peer has said something, hung up or failed. Consumes TLS

@@ -19,7 +19,8 @@ struct stream {
     bool has_failed;            /* a write took the socket's error: its end is none */
     bool is_shut_down;          /* nothing more is written */
     bool ends_soon;             /* see stream_end_soon() */
-    struct stream_tls *tls;     /* NULL: plain */
+    bool peer_has_said_all;
+    struct stream_tls *tls; /* NULL: plain */
 };
 
 /* Of what is sent now, besides MSG_NOSIGNAL. */

@@ -23,7 +23,7 @@ local wait = require "spec.support.wait"
 ---@field garbage table<string, number>?  bytes that a request leaves in the Lua heap, likewise
 ---@field heap_port integer?   where the gateway tells of its Lua heap (spec.support.heap)
 
-local RELAY = "build/release/spec/relay"
+local RELAYS = "build/release/spec/"
 local GATEWAY = os.getenv "MOONGATE_BINARY" or "build/release/moongate"
 local NGINX = "/usr/sbin/nginx"
 
@@ -112,14 +112,16 @@ end
 
 local makers = {}
 
-local function relay(self, name, ...)
+-- `program`: spec/bench/PROGRAM.c
+local function relay(self, program)
   local port = ports.free()
-  local child = start(self, name, port, { RELAY, tostring(port), tostring(self:origin()), ... })
+  local words = { RELAYS .. program, tostring(port), tostring(self:origin()) }
+  local child = start(self, program, port, words)
   return { pid = child.pid, port = port }
 end
 
 function makers.relay(self) return relay(self, "relay") end
-makers["relay-closes"] = function(self) return relay(self, "relay-closes", "closes") end
+makers["relay-closes"] = function(self) return relay(self, "relay_closes") end
 
 function makers.nginx(self) return proxy(self, "nginx", {}) end
 makers["nginx-unbuffered"] = function(self)
