@@ -244,6 +244,7 @@ enum fault h1_head_parse_request(struct slice head, const struct h1_head_reader 
     }
     *terms = (struct h1_connection_terms){
         .keeps_alive = h1_fields_keep_alive(&reading.fields, &reading.parse.opinion),
+        .is_last = reading.fields.closes,
         .is_chunked = request->body == BODY_STREAMED,
     };
     return FAULT_NONE;

@@ -18,6 +18,7 @@
 /* What a parsed head says of its connection, beside the message itself. */
 struct h1_connection_terms {
     bool keeps_alive;    /* by version and Connection; false for a body that lasts until close */
+    bool is_last;        /* Connection: close: its sender sends no other request (RFC 9112, 9.6) */
     bool is_chunked;     /* of a BODY_STREAMED: else it lasts until the connection closes */
     size_t fault_offset; /* where the fault lies; 0 when something is missing */
 };

@@ -7,7 +7,7 @@
 #include "net/loop.h"
 
 /* How much one connection counts. */
-#define WEIGHT 0.25F
+#define WEIGHT 0.0625F
 
 void h1_promptness_init(struct h1_promptness *promptness)
 {

@@ -57,9 +57,8 @@ void h1_server_close(struct h1_server *server, enum fault fault)
 
 /*
  * That the client has said nothing behind the request that was its last: closing with bytes unread
- * is a reset, which throws away what the kernel has not sent yet. A client that ends the connection
- * itself is taken at its word: it must not send more (RFC 9112, section 9.6). Of others who is not
- * read is asked; one who has left has said all as well.
+ * is a reset, which throws away what the kernel has not sent yet. Who is not watched is asked; one
+ * who has left has said all as well.
  */
 static bool has_said_all(const struct h1_server *server)
 {
@@ -67,10 +66,6 @@ static bool has_said_all(const struct h1_server *server)
 
     if (server->step != H1_SERVER_WAIT || server->is_refused || buffer_length(&server->input) > 0)
         return false;
-    if (server->says_no_more) {
-        stream_peer_has_said_all(server->transport);
-        return true;
-    }
     return !server->is_read_paused || stream_read(server->transport, more, sizeof(more)) <= 0;
 }
 
@@ -82,6 +77,8 @@ void h1_server_linger(struct h1_server *server)
     h1_server_body_clear(server);
     buffer_clear(&server->input);
     if (nothing_may_come) { /* closing says goodbye as well */
+        if (server->says_no_more)
+            stream_peer_has_said_all(server->transport);
         h1_server_close(server, FAULT_NONE);
         return;
     }

@@ -53,7 +53,7 @@ struct h1_server {
     bool is_paused;      /* by the stream's user */
     bool is_read_paused; /* the transport, by us */
     bool is_draining, is_refused, must_close, has_ended_input;
-    bool says_no_more;     /* the client, behind its request */
+    bool says_no_more;     /* the client behind this request, by its own word */
     bool expects_continue; /* and neither 100 nor a final head has been sent */
 
     bool is_head_request, is_body_open; /* h1_body_init was called, h1_body_clear was not */

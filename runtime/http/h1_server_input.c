@@ -55,6 +55,14 @@ static OUT_OF_LINE void body_begin(struct h1_server *server, const struct reques
     timeout_set(&server->timeout, server->limits->body_idle_seconds);
 }
 
+/* What may still come of a client that ends the connection with its request: early data of an
+ * upgrade or a body that it did not announce, unless it asks for something only. */
+static bool asks_only(const struct request *request)
+{
+    bool is_read = request->method == METHOD_GET || request->method == METHOD_HEAD;
+    return is_read && request->upgrade.start == NULL;
+}
+
 static void on_head(struct h1_server *server, struct slice raw, const struct h1_lines *lines)
 {
     stream_begin(server);
@@ -77,7 +85,7 @@ static void on_head(struct h1_server *server, struct slice raw, const struct h1_
     server->expects_continue = request->expects_continue;
     bool is_empty = request->body == BODY_LENGTH && request->content_length == 0;
     bool has_body = request->body != BODY_NONE && !is_empty;
-    server->says_no_more = !terms.keeps_alive && !has_body;
+    server->says_no_more = terms.is_last && !has_body && asks_only(request);
     if (has_body)
         body_begin(server, request);
     else

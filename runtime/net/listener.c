@@ -23,8 +23,8 @@
 #define COMPLAINT_SECONDS 1
 /* Of a listener that retires: whoever connects without end does not keep it for good. */
 #define LAST_EVENTS_MAX 64
-/* Turns running with a connection each, behind which it asks at the latest whether more wait. */
-#define ASKS_AFTER_TURNS_MAX 8
+/* At the latest after so many turns in a row it asks how many connections wait. */
+#define ASKS_AFTER_TURNS_MAX 4
 
 struct listener {
     struct arrivals arrivals;
@@ -33,8 +33,8 @@ struct listener {
     void (*retired)(void *data); /* NULL: it does not retire */
     unsigned last_events;        /* while it retires */
     unsigned last_turn;          /* in which it was ready */
-    unsigned turns_running;      /* it was ready, since it last asked how many wait */
-    unsigned asks_after;         /* so many of them */
+    unsigned turns_in_a_row;     /* in which it was ready, since it last asked how many wait */
+    unsigned asks_after;         /* so many turns in a row */
     bool is_closed;              /* it accepts nothing any more */
     int reserve_fd; /* given up to accept, and close, one connection when all others are taken */
     uint64_t shed;  /* connections closed that way, since the last complaint */
@@ -217,26 +217,27 @@ static bool count_waiting(const struct listener *listener, unsigned *count)
 static bool may_be_more(struct listener *listener)
 {
     unsigned turn = ev_iteration(listener->arrivals.loop->ev);
-    bool is_running = turn == listener->last_turn + 1;
+    bool is_next = turn == listener->last_turn + 1;
 
     listener->last_turn = turn;
-    listener->turns_running = is_running ? listener->turns_running + 1 : 0;
-    return looks(listener) || listener->turns_running >= listener->asks_after;
+    listener->turns_in_a_row = is_next ? listener->turns_in_a_row + 1 : 0;
+    return looks(listener) || listener->turns_in_a_row >= listener->asks_after;
 }
 
-/* Whom it was asked for nothing is asked half as often. */
+/* Asking in vain halves how often it asks. */
 static void note_count(struct listener *listener, unsigned count)
 {
     unsigned after = count > 1 ? 1 : listener->asks_after * 2;
 
     listener->asks_after = after > ASKS_AFTER_TURNS_MAX ? ASKS_AFTER_TURNS_MAX : after;
-    listener->turns_running = 0;
+    listener->turns_in_a_row = 0;
 }
 
 /*
  * An accept4() that finds nothing takes as long as one that does, 3.5 us of CPU: it makes a file
  * for the connection first. So one is accepted, which is all there is unless connections come
- * faster than turns; who is ready in turns running asks how many there are, an eighth of that.
+ * faster than turns. Who is ready in several turns in a row asks how many there are, which takes a
+ * third of that; until it does it may leave some for later turns.
  */
 static void accept_waiting(struct listener *listener)
 {

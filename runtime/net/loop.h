@@ -117,7 +117,7 @@ static inline double loop_uptime(const struct loop *loop)
 }
 
 /* So many turns more it takes to accept what waits in the fullest queue of connections, as this
- * turn has found it; 0: it has accepted all. */
+ * turn has found it; 0: it has accepted all, or has not asked. */
 static inline double loop_turns_behind(const struct loop *loop)
 {
     return loop->turns_behind;

@@ -100,25 +100,27 @@ struct stream *stream_create(struct loop *loop, int fd)
 }
 
 /*
- * With bytes left to read, closing is a reset and throws away what waits to be sent. TLS says
- * goodbye of itself, behind all else.
+ * With bytes left to read, closing is a reset and throws away what waits to be sent, unless that
+ * was shut down before. None are left behind the peer's end, nor where it sends no more by its own
+ * word and this turn has told of none. What lies below TLS nobody knows.
  */
-static bool may_have_bytes_left(const struct stream *stream)
+static bool closing_is_an_end(const struct stream *stream)
 {
-    return stream->tls != NULL || (stream->ending != STREAM_END && !stream->peer_has_said_all);
+    bool is_quiet = stream->peer_has_said_all && !ev_is_pending(&stream->readable);
+    return stream->tls == NULL && (stream->ending == STREAM_END || is_quiet);
 }
 
 static void stream_close(struct stream **stream, bool polite)
 {
     struct stream *gone = *stream;
-    bool shuts_down = gone->ends_soon && polite && !gone->is_shut_down && may_have_bytes_left(gone);
+    bool is_end = closing_is_an_end(gone);
 
     *stream = NULL;
     if (gone->tls != NULL)
-        stream_tls_close(gone, polite);
+        stream_tls_close(gone, polite); /* its goodbye may be what ends soon */
     ev_io_stop(gone->loop->ev, &gone->readable);
     ev_io_stop(gone->loop->ev, &gone->writable);
-    if (shuts_down)
+    if (gone->ends_soon && polite && !gone->is_shut_down && !is_end)
         shutdown(gone->readable.fd, SHUT_WR);
     close(gone->readable.fd);
     free(gone);

@@ -77,8 +77,11 @@ void stream_await_writable(struct stream *stream);
  * so that the end goes out in one segment with it. Shutting down or destroying sends what waits.
  */
 void stream_end_soon(struct stream *stream);
-/* The peer is known to send nothing more. With plain bytes destroying the stream then says the end
- * by itself, which takes a system call less. */
+/*
+ * The peer has said that it sends nothing more, and has sent nothing more yet. With plain bytes
+ * destroying the stream then says the end by itself, which takes a system call less; but if bytes
+ * came all the same since the socket was last looked at, it is a reset that loses what waits.
+ */
 void stream_peer_has_said_all(struct stream *stream);
 /* Sends FIN (and TLS close_notify first): reading goes on. */
 void stream_shut_down(struct stream *stream);

@@ -65,13 +65,13 @@ end
 
 local function summary(scenario, rounds, key)
   local rows = {}
-  local has_floor = scenario.floor and rounds[1][scenario.floor]
+  local has_beside = scenario.beside and rounds[1][scenario.beside]
   for i, subject in ipairs(scenario.subjects) do
     local all = ratios(rounds, subject.name, scenario.against, key)
     rows[i] = {
       name = subject.name,
       ratio = median(all), ratio_min = math.min(unpack(all)), ratio_max = math.max(unpack(all)),
-      floor_ratio = has_floor and median(ratios(rounds, subject.name, scenario.floor, key)),
+      beside_ratio = has_beside and median(ratios(rounds, subject.name, scenario.beside, key)),
     }
     for _, figure in ipairs(FIGURES) do
       if rounds[1][subject.name][figure] then

@@ -28,8 +28,11 @@ configurations.origin = [[
   server {
     listen 127.0.0.1:%d backlog=4096;
     location /upload {
-      client_body_buffer_size 2m;
-      content_by_lua_block { ngx.req.read_body() ngx.print "ok" }
+      content_by_lua_block {
+        local body = ngx.req.socket()
+        repeat local bytes = body:receive(65536) until not bytes
+        ngx.print "ok"
+      }
     }
     location /100k { root %s; }
     location /10m { root %s; }

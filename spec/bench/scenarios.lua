@@ -10,7 +10,7 @@
 ---@field name string
 ---@field what string shown
 ---@field against string the subject that others are compared with
----@field floor string?        one that nothing can be below: all are compared with it, too
+---@field beside string?       another subject that all are compared with, too
 ---@field subjects Subject[]
 ---@field connections integer?  default 64
 ---@field closes boolean?       a connection for each request
@@ -21,7 +21,7 @@
 
 local UPLOAD = [[
 wrk.method = "POST"
-wrk.body = ("x"):rep(1048576)
+wrk.body = ("x"):rep(10485760)
 ]]
 
 -- Uniformly random, so that no part of a table stays warm.
@@ -66,7 +66,7 @@ end
 local scenarios = {
   {
     name = "proxy", what = "1 KB answers, 64 connections", against = "nginx",
-    floor = "relay",
+    beside = "relay",
     subjects = {
       subject("relay", "relay"), NGINX, subject("nginx-unbuffered", "nginx-unbuffered"),
       subject("nginx-lua", "nginx-lua"), subject("haproxy", "haproxy"), PLAIN, FOUR,
@@ -92,7 +92,7 @@ local scenarios = {
   },
   {
     name = "connect", what = "a connection for each request", against = "nginx", closes = true,
-    floor = "relay", subjects = { subject("relay", "relay-closes"), NGINX, PLAIN },
+    beside = "relay", subjects = { subject("relay", "relay-closes"), NGINX, PLAIN },
   },
   {
     name = "tls", what = "TLS, 64 connections", against = "nginx",
@@ -105,19 +105,23 @@ local scenarios = {
   },
   {
     name = "routes", what = "1, 1,000 and 100,000 routes, at random", against = "1",
+    beside = "nginx",
     subjects = {
       subject("1", "routes-1", "/r0", RANDOM_ROUTES:format(1)),
       subject("1,000", "routes-1000", "/r0", RANDOM_ROUTES:format(1000)),
       with_routes(100000, subject("100,000", "routes-100000", "/r0", RANDOM_ROUTES:format(100000))),
       with_routes(100000, subject("of two plugins", "routes-two-plugins", "/r0",
         RANDOM_ROUTES:format(100000))),
+      NGINX,
     },
   },
   {
     name = "keys", what = "the keys of 1 and 100,000 consumers, at random", against = "1",
+    beside = "nginx",
     subjects = {
       subject("1", "keys-1", "/small", RANDOM_KEYS:format(1)),
       subject("100,000", "keys-100000", "/small", RANDOM_KEYS:format(100000)),
+      NGINX,
     },
   },
   { name = "100k", what = "100 KB answers", against = "nginx", subjects = large "/100k" },
@@ -126,7 +130,7 @@ local scenarios = {
     subjects = large "/10m",
   },
   {
-    name = "upload", what = "uploads of 1 MB, 8 connections", against = "nginx", connections = 8,
+    name = "upload", what = "uploads of 10 MB, 8 connections", against = "nginx", connections = 8,
     script = UPLOAD, subjects = large "/upload",
   },
   {

@@ -42,7 +42,7 @@ end
 local function ratio_titles(scenario, row)
   return {
     ("%s over that of %s"):format(scenario.measure == "paced" and "p99" or "CPU", scenario.against),
-    row.floor_ratio and "over the " .. scenario.floor
+    row.beside_ratio and "over " .. scenario.beside
       or row.rate_ratio and "requests/s over those",
   }
 end
@@ -50,7 +50,7 @@ end
 local function ratios(row)
   return {
     ("%.2f (%.2f to %.2f)"):format(row.ratio, row.ratio_min, row.ratio_max),
-    (row.floor_ratio or row.rate_ratio) and ("%.2f"):format(row.floor_ratio or row.rate_ratio),
+    (row.beside_ratio or row.rate_ratio) and ("%.2f"):format(row.beside_ratio or row.rate_ratio),
   }
 end
 

@@ -340,6 +340,9 @@ describe("an exchange whose client says more behind its last request", function(
   local LAST = {
     ["HTTP/1.1"] = "GET /bytes/50000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     ["HTTP/1.0"] = "GET /bytes/50000 HTTP/1.0\r\n\r\n",
+    ["a body that nobody announced"] = "POST /bytes/50000 HTTP/1.0\r\n\r\n",
+    ["an upgrade"] = "GET /bytes/50000 HTTP/1.1\r\nHost: a\r\nConnection: upgrade, close\r\n"
+      .. "Upgrade: chat\r\n\r\n",
   }
 
   -- Keeps the worker busy from when it has written one file until there is another.

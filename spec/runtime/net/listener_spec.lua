@@ -207,6 +207,23 @@ describe("listener", function()
     for _, client in ipairs(clients) do client:close() end
   end)
 
+  it("notices within a few turns that several wait, where none had for long", function()
+    listen()
+    local clients = {}
+    for i = 1, 20 do
+      clients[i] = connect()
+      loop:run(function() return #made == i end)
+    end
+    for i = 21, 90 do clients[i] = connect() end
+    local turns = 0
+    loop:run(function()
+      turns = turns + 1
+      return #made == 90
+    end)
+    assert.is_true(turns <= 8, turns .. " turns")
+    for _, client in ipairs(clients) do client:close() end
+  end)
+
   it("closes at once whom it may not accept", function()
     local asked = {}
     admits = function(peer)

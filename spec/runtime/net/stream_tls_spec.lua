@@ -68,6 +68,16 @@ describe("stream with TLS", function()
     assert.equal(2, all)
   end)
 
+  it("says the end behind its last bytes though something is unread", function()
+    local server, client
+    server, client = pair_over_tcp()
+    client:write "unread"
+    server:write "last"
+    server:destroy()
+    loop:run(function() return client.ending end)
+    assert.same({ "last", streams.END }, { client:text(), client.ending })
+  end)
+
   it("puts small vectors into one record", function()
     local server, client = pair()
     server:write("head", "", "body", "tail")
