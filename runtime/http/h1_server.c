@@ -69,6 +69,22 @@ static bool has_said_all(const struct h1_server *server)
     return !server->is_read_paused || stream_read(server->transport, more, sizeof(more)) <= 0;
 }
 
+/*
+ * Over TLS a client that has said all says so some time (close_notify), and a socket that is closed
+ * takes that for bytes unread. Where all is sent it comes too late to take anything away.
+ */
+static bool may_say_goodbye(const struct h1_server *server)
+{
+    return stream_tls(server->transport) != NULL && !server->has_ended_input;
+}
+
+static void close_behind_all(struct h1_server *server)
+{
+    if (server->says_no_more)
+        stream_peer_has_said_all(server->transport);
+    h1_server_close(server, FAULT_NONE);
+}
+
 void h1_server_linger(struct h1_server *server)
 {
     if (server->step == H1_SERVER_CLOSED)
@@ -76,13 +92,15 @@ void h1_server_linger(struct h1_server *server)
     bool nothing_may_come = server->has_ended_input || has_said_all(server);
     h1_server_body_clear(server);
     buffer_clear(&server->input);
-    if (nothing_may_come) { /* closing says goodbye as well */
-        if (server->says_no_more)
-            stream_peer_has_said_all(server->transport);
-        h1_server_close(server, FAULT_NONE);
+    if (nothing_may_come && !may_say_goodbye(server)) { /* closing says goodbye as well */
+        close_behind_all(server);
         return;
     }
     stream_shut_down(server->transport);
+    if (nothing_may_come && !stream_has_unsent(server->transport)) {
+        close_behind_all(server);
+        return;
+    }
     server->step = H1_SERVER_LINGER;
     timeout_set(&server->timeout, server->limits->linger_seconds);
     if (server->is_read_paused)

@@ -9,8 +9,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -250,6 +252,12 @@ void stream_shut_down(struct stream *stream)
         stream_tls_shut_down(stream);
     else
         shutdown(stream->writable.fd, SHUT_WR);
+}
+
+bool stream_has_unsent(const struct stream *stream)
+{
+    int bytes = 0;
+    return ioctl(stream->writable.fd, SIOCOUTQNSD, &bytes) == 0 && bytes > 0;
 }
 
 bool stream_is_quiet(struct stream *stream)

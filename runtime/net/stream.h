@@ -85,6 +85,8 @@ void stream_end_soon(struct stream *stream);
 void stream_peer_has_said_all(struct stream *stream);
 /* Sends FIN (and TLS close_notify first): reading goes on. */
 void stream_shut_down(struct stream *stream);
+/* Whether the kernel has bytes of ours that it has not sent yet; false where it does not tell. */
+bool stream_has_unsent(const struct stream *stream);
 /* Between messages: false when the peer has said something, hung up or failed. Consumes TLS
  * tickets. */
 bool stream_is_quiet(struct stream *stream);

@@ -1,5 +1,6 @@
 --- relay: requests and answers on their way through a running gateway.
 
+local certificates = require "spec.support.certificates"
 local gateway = require "spec.support.gateway"
 local http = require "spec.support.http"
 local json = require "cjson"
@@ -417,6 +418,26 @@ describe("an exchange whose client says more behind its last request", function(
       assert.same({ 50000, "closed" }, { length, how })
     end)
   end
+
+  -- The gateway has written all by then, the kernel has not: a goodbye is no reason to drop it.
+  it("has its whole answer where that is its goodbye over TLS", function()
+    local folder = system.temporary_directory()
+    finally(function() process.remove(folder) end)
+    local identity = certificates.authority(folder, "authority"):issue { name = "x.test" }
+    local self = gateway.start { config = ([[
+      listen { "127.0.0.1:0", tls = { cert = %q, key = %q } }
+      route "/" { plugins = { { "mock", body = ("x"):rep(1000000) } } }
+    ]]):format(identity.certificate, identity.key) }
+    for _ = 1, 5 do
+      local client = http.connect(self.port, { receive_buffer = 2048, tls = {} })
+      client:send(http.format { path = "/", headers = { connection = "close" } })
+      client:read_head()
+      client:finish()
+      local rest, how = client:read_until_close()
+      assert.same({ 1000000, "closed" }, { #rest, how })
+      client:close()
+    end
+  end)
 end)
 
 describe("a tunnel", function()
