@@ -62,6 +62,7 @@ end
 ---@field connections integer?
 ---@field closes boolean?
 ---@field script string?
+---@field is_large boolean?
 
 --- Runs wrk; its report, and how many requests it made. Any answer but 2xx is an error.
 ---@param job Job

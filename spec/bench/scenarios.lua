@@ -14,6 +14,7 @@
 ---@field subjects Subject[]
 ---@field connections integer?  default 64
 ---@field closes boolean?       a connection for each request
+---@field is_large boolean?      a request takes a second under strace
 ---@field rounds_max integer?  fewer than others
 ---@field by_rate boolean?      requests in a second are compared, too
 ---@field script string?        of wrk; `%s` is the path
@@ -127,11 +128,11 @@ local scenarios = {
   { name = "100k", what = "100 KB answers", against = "nginx", subjects = large "/100k" },
   {
     name = "10m", what = "10 MB answers, 8 connections", against = "nginx", connections = 8,
-    subjects = large "/10m",
+    is_large = true, subjects = large "/10m",
   },
   {
     name = "upload", what = "uploads of 10 MB, 8 connections", against = "nginx", connections = 8,
-    script = UPLOAD, subjects = large "/upload",
+    script = UPLOAD, is_large = true, subjects = large "/upload",
   },
   {
     name = "cached", what = "cached answers of 1 KB, 64 connections (at most 3 rounds)",
