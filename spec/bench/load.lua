@@ -40,7 +40,7 @@ end
 
 local function wrk_arguments(job, seconds)
   local list = { "wrk", "-t1", "-c" .. (job.connections or CONNECTIONS), ("-d%ds"):format(seconds),
-    "--latency", "-H", job.header or KEY }
+    "--latency", "--timeout", LONGEST_SECONDS .. "s", "-H", job.header or KEY }
   if job.closes then
     list[#list + 1] = "-H"
     list[#list + 1] = "Connection: close"
