@@ -103,13 +103,11 @@ struct stream *stream_create(struct loop *loop, int fd)
 
 /*
  * With bytes left to read, closing is a reset and throws away what waits to be sent, unless that
- * was shut down before. None are left behind the peer's end, nor where it sends no more by its own
- * word and this turn has told of none. What lies below TLS nobody knows.
+ * was shut down before. What lies below TLS nobody knows.
  */
 static bool closing_is_an_end(const struct stream *stream)
 {
-    bool is_quiet = stream->peer_has_said_all && !ev_is_pending(&stream->readable);
-    return stream->tls == NULL && (stream->ending == STREAM_END || is_quiet);
+    return stream->tls == NULL && (stream->ending == STREAM_END || stream->peer_has_said_all);
 }
 
 static void stream_close(struct stream **stream, bool polite)
@@ -240,7 +238,8 @@ void stream_end_soon(struct stream *stream)
 
 void stream_peer_has_said_all(struct stream *stream)
 {
-    stream->peer_has_said_all = true;
+    /* This turn may have told of bytes, and not come to them yet. */
+    stream->peer_has_said_all = !ev_is_pending(&stream->readable);
 }
 
 void stream_shut_down(struct stream *stream)

@@ -78,9 +78,10 @@ void stream_await_writable(struct stream *stream);
  */
 void stream_end_soon(struct stream *stream);
 /*
- * The peer has said that it sends nothing more, and has sent nothing more yet. With plain bytes
- * destroying the stream then says the end by itself, which takes a system call less; but if bytes
- * came all the same since the socket was last looked at, it is a reset that loses what waits.
+ * The peer has said that it sends nothing more, and has sent nothing more as far as is known: by
+ * the last read, or what the loop has told of while it is watched. With plain bytes destroying the
+ * stream then says the end by itself, which takes a system call less; but if bytes came all the
+ * same since then, it is a reset that loses what waits.
  */
 void stream_peer_has_said_all(struct stream *stream);
 /* Sends FIN (and TLS close_notify first): reading goes on. */

@@ -57,6 +57,7 @@ ffi.cdef [[
   void net_stream_resume(void *) __asm__("stream_resume");
   void net_stream_await_writable(void *) __asm__("stream_await_writable");
   void net_stream_end_soon(void *) __asm__("stream_end_soon");
+  void net_stream_peer_has_said_all(void *) __asm__("stream_peer_has_said_all");
   void net_stream_shut_down(void *) __asm__("stream_shut_down");
   bool net_stream_is_quiet(void *) __asm__("stream_is_quiet");
   uint64_t net_stream_bytes_acknowledged(const void *) __asm__("stream_bytes_acknowledged");
@@ -265,6 +266,7 @@ function Stream:pause() C.net_stream_pause(self.c) end
 function Stream:resume() C.net_stream_resume(self.c) end
 function Stream:await_writable() C.net_stream_await_writable(self.c) end
 function Stream:end_soon() C.net_stream_end_soon(self.c) end
+function Stream:peer_has_said_all() C.net_stream_peer_has_said_all(self.c) end
 function Stream:shut_down() C.net_stream_shut_down(self.c) end
 function Stream:is_quiet() return C.net_stream_is_quiet(self.c) end
 function Stream:has_pending() return C.net_stream_has_pending(self.c) end

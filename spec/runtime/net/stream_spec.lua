@@ -223,6 +223,31 @@ describe("stream", function()
     end)
   end
 
+  it("sends its last bytes though its peer breaks its word in the same turn", function()
+    local streams_of, peers = {}, {}
+    for i = 1, 2 do
+      streams_of[i], peers[i] = tcp()
+      streams_of[i]:attach()
+      peers[i]:send "more"
+    end
+    -- Who is told first ends the other, of which the loop knows as well.
+    local ended
+    for i, one in ipairs(streams_of) do
+      function one:on_readable()
+        self:read()
+        if ended then return end
+        ended = 3 - i
+        local other = streams_of[ended]
+        other:end_soon()
+        other:write "last"
+        other:peer_has_said_all()
+        other:destroy()
+      end
+    end
+    loop:run(function() return ended end)
+    assert.equal("last", (peers[ended]:receive_all()))
+  end)
+
   it("ends for the peer when destroyed, and is reset when aborted", function()
     local one, peer = tcp()
     one:write "bye"
