@@ -57,8 +57,8 @@ void h1_server_close(struct h1_server *server, enum fault fault)
 
 /*
  * That the client has said nothing behind the request that was its last: closing with bytes unread
- * is a reset, which throws away what the kernel has not sent yet. Who is not watched is asked; one
- * who has left has said all as well.
+ * is a reset, which throws away what the kernel has not sent yet. Of who is watched the loop has
+ * told, who is not is asked; one who has left has said all as well.
  */
 static bool has_said_all(const struct h1_server *server)
 {
@@ -66,16 +66,19 @@ static bool has_said_all(const struct h1_server *server)
 
     if (server->step != H1_SERVER_WAIT || server->is_refused || buffer_length(&server->input) > 0)
         return false;
-    return !server->is_read_paused || stream_read(server->transport, more, sizeof(more)) <= 0;
+    if (!server->is_read_paused)
+        return !stream_has_event(server->transport);
+    return stream_read(server->transport, more, sizeof(more)) <= 0;
 }
 
 /*
- * Over TLS a client that has said all says so some time (close_notify), and a socket that is closed
- * takes that for bytes unread. Where all is sent it comes too late to take anything away.
+ * Whether bytes may come yet, that a socket which is closed takes for unread. Over TLS a client
+ * that has said all says so some time (close_notify). Where all has been sent they hardly harm.
  */
-static bool may_say_goodbye(const struct h1_server *server)
+static bool may_say_more(const struct h1_server *server)
 {
-    return stream_tls(server->transport) != NULL && !server->has_ended_input;
+    bool is_over_tls = stream_tls(server->transport) != NULL;
+    return !server->has_ended_input && (is_over_tls || !server->says_no_more);
 }
 
 static void close_behind_all(struct h1_server *server)
@@ -89,15 +92,15 @@ void h1_server_linger(struct h1_server *server)
 {
     if (server->step == H1_SERVER_CLOSED)
         return;
-    bool nothing_may_come = server->has_ended_input || has_said_all(server);
+    bool is_quiet = server->has_ended_input || has_said_all(server);
     h1_server_body_clear(server);
     buffer_clear(&server->input);
-    if (nothing_may_come && !may_say_goodbye(server)) { /* closing says goodbye as well */
+    if (is_quiet && !may_say_more(server)) { /* closing says goodbye as well */
         close_behind_all(server);
         return;
     }
     stream_shut_down(server->transport);
-    if (nothing_may_come && !stream_has_unsent(server->transport)) {
+    if (is_quiet && !stream_has_unsent(server->transport)) {
         close_behind_all(server);
         return;
     }

@@ -372,9 +372,9 @@ void h1_server_read_again(struct h1_server *server)
 }
 
 /*
- * A client whose request is the last has hardly more to say. Its socket is watched, for a client
- * that leaves, only when the answer is long in coming: most are closed before that, and epoll never
- * gets to know them. h1_server_linger() asks for what it says yet.
+ * A client whose request is the last has hardly more to say. If it has been read first, its socket
+ * is watched, for a client that leaves, only when the answer is long in coming: most are closed
+ * before that, and epoll never gets to know them. h1_server_linger() asks for what it says yet.
  */
 static bool may_watch_later(const struct h1_server *server)
 {

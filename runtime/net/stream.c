@@ -102,8 +102,8 @@ struct stream *stream_create(struct loop *loop, int fd)
 }
 
 /*
- * With bytes left to read, closing is a reset and throws away what waits to be sent, unless that
- * was shut down before. What lies below TLS nobody knows.
+ * With bytes left to read, closing is a reset and throws away what waits to be sent; shutting down
+ * before sends what can be sent at once. What lies below TLS nobody knows.
  */
 static bool closing_is_an_end(const struct stream *stream)
 {
@@ -238,8 +238,7 @@ void stream_end_soon(struct stream *stream)
 
 void stream_peer_has_said_all(struct stream *stream)
 {
-    /* This turn may have told of bytes, and not come to them yet. */
-    stream->peer_has_said_all = !ev_is_pending(&stream->readable);
+    stream->peer_has_said_all = !stream_has_event(stream);
 }
 
 void stream_shut_down(struct stream *stream)
@@ -253,9 +252,17 @@ void stream_shut_down(struct stream *stream)
         shutdown(stream->writable.fd, SHUT_WR);
 }
 
+bool stream_has_event(const struct stream *stream)
+{
+    return ev_is_pending(&stream->readable);
+}
+
 bool stream_has_unsent(const struct stream *stream)
 {
     int bytes = 0;
+
+    if (stream->tls != NULL && stream_tls_is_closing(stream))
+        return true;
     return ioctl(stream->writable.fd, SIOCOUTQNSD, &bytes) == 0 && bytes > 0;
 }
 

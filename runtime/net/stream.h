@@ -86,7 +86,10 @@ void stream_end_soon(struct stream *stream);
 void stream_peer_has_said_all(struct stream *stream);
 /* Sends FIN (and TLS close_notify first): reading goes on. */
 void stream_shut_down(struct stream *stream);
-/* Whether the kernel has bytes of ours that it has not sent yet; false where it does not tell. */
+/* Whether this turn of the loop has told that something can be read, and nobody has read it yet. */
+bool stream_has_event(const struct stream *stream);
+/* Whether bytes of ours have not been sent yet, in the kernel or a goodbye of TLS; false where the
+ * kernel does not tell. */
 bool stream_has_unsent(const struct stream *stream);
 /* Between messages: false when the peer has said something, hung up or failed. Consumes TLS
  * tickets. */

@@ -43,6 +43,8 @@ ssize_t stream_tls_write(struct stream *stream, const struct iovec *vectors, int
 bool stream_tls_has_pending(const struct stream *stream);
 bool stream_tls_is_quiet(struct stream *stream);
 void stream_tls_shut_down(struct stream *stream);
+/* Whether its goodbye is yet to be said. */
+bool stream_tls_is_closing(const struct stream *stream);
 /* Frees `stream->tls`; polite: says close_notify where that can be said at once. */
 void stream_tls_close(struct stream *stream, bool polite);
 /* After an attach or a resume: what waits inside TLS makes no socket readable. */

@@ -286,6 +286,11 @@ void stream_tls_shut_down(struct stream *stream)
     shutdown(stream->writable.fd, SHUT_WR);
 }
 
+bool stream_tls_is_closing(const struct stream *stream)
+{
+    return stream->tls->is_closing;
+}
+
 bool stream_tls_wants_read(const struct stream *stream)
 {
     return stream->tls->handshaken != NULL && stream->tls->handshake_wants == SSL_ERROR_WANT_READ;

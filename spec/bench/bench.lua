@@ -105,7 +105,8 @@ local function in_rounds(scenario, count, measure)
   return rounds
 end
 
---- System calls of a process for each request while it serves: exact, whatever else runs.
+--- System calls of a process for each request while it serves: exact, whatever else runs, but for
+--- those of requests that the end cuts off, a few of many where they are not large.
 ---@param job Job
 ---@return number calls for each request
 ---@return string report of `strace -c`
@@ -283,6 +284,7 @@ local function run(set, options)
     -- Where the result is for machines or README.md, people see it come all the same.
     local out = (options.json or options.markdown) and io.stderr or io.stdout
     out:write(i > 1 and "\n" or "", tables.text(scenario, rows), "\n")
+    out:flush()
   end
   return results
 end

@@ -40,7 +40,11 @@ end
 
 local function wrk_arguments(job, seconds)
   local list = { "wrk", "-t1", "-c" .. (job.connections or CONNECTIONS), ("-d%ds"):format(seconds),
-    "--latency", "--timeout", LONGEST_SECONDS .. "s", "-H", job.header or KEY }
+    "--latency", "-H", job.header or KEY }
+  if job.is_large then
+    list[#list + 1] = "--timeout"
+    list[#list + 1] = LONGEST_SECONDS .. "s"
+  end
   if job.closes then
     list[#list + 1] = "-H"
     list[#list + 1] = "Connection: close"

@@ -419,24 +419,36 @@ describe("an exchange whose client says more behind its last request", function(
     end)
   end
 
-  -- The gateway has written all by then, the kernel has not: a goodbye is no reason to drop it.
-  it("has its whole answer where that is its goodbye over TLS", function()
-    local folder = system.temporary_directory()
-    finally(function() process.remove(folder) end)
-    local identity = certificates.authority(folder, "authority"):issue { name = "x.test" }
-    local self = gateway.start { config = ([[
-      listen { "127.0.0.1:0", tls = { cert = %q, key = %q } }
+  -- The gateway has written all by the time that `say_more` is called, the kernel has not.
+  local function assert_whole(listen, options, request, say_more)
+    local self = gateway.start { config = listen .. [[
       route "/" { plugins = { { "mock", body = ("x"):rep(1000000) } } }
-    ]]):format(identity.certificate, identity.key) }
+    ]] }
+    options.receive_buffer = 2048
     for _ = 1, 5 do
-      local client = http.connect(self.port, { receive_buffer = 2048, tls = {} })
-      client:send(http.format { path = "/", headers = { connection = "close" } })
+      local client = http.connect(self.port, options)
+      client:send(request)
       client:read_head()
-      client:finish()
+      say_more(client)
       local rest, how = client:read_until_close()
       assert.same({ 1000000, "closed" }, { #rest, how })
       client:close()
     end
+  end
+
+  it("has its whole answer where that is its goodbye over TLS", function()
+    local folder = system.temporary_directory()
+    finally(function() process.remove(folder) end)
+    local identity = certificates.authority(folder, "authority"):issue { name = "x.test" }
+    assert_whole(([[listen { "127.0.0.1:0", tls = { cert = %q, key = %q } }]]):format(
+      identity.certificate, identity.key), { tls = {} },
+      http.format { path = "/", headers = { connection = "close" } },
+      function(client) client:finish() end)
+  end)
+
+  it("has its whole answer where it says that while it reads", function()
+    assert_whole('listen "127.0.0.1:0"', {}, "GET / HTTP/1.0\r\n\r\n",
+      function(client) client:send "\r\n" end)
   end)
 end)
 

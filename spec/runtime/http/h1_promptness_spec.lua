@@ -39,20 +39,19 @@ describe("h1_promptness", function()
 
   it("goes on while enough are prompt, however they come", function()
     math.randomseed(7)
-    assert.is_true(read_first(10000, function() return math.random() < 0.7 end) > 9500)
-    assert.is_true(read_first(10000, function() return math.random() < 0.3 end) < 1500)
+    assert.is_true(read_first(10000, function() return math.random() < 0.9 end) > 9500)
+    assert.is_true(read_first(10000, function() return math.random() < 0.4 end) < 1500)
   end)
 
   it("notices soon that they have become prompt", function()
     read_first(1000, never)
-    read_first(8 * SAMPLED, always)
+    read_first(16 * SAMPLED, always)
     assert.equal(20, read_first(20, always))
   end)
 
-  for phase = 0, SAMPLED - 2 do
+  for phase = 0, SAMPLED - 1 do
     it("is not led astray by one in sixteen, from the " .. phase + 1 .. ". on", function()
       read_first(1000, never)
-      C.h1_promptness_note(promptness, false)
       local read = read_first(1600, function(i) return i % SAMPLED == phase and i % 32 < 16 end)
       assert.is_true(read < 1600 / SAMPLED * 3, read .. " of 1600")
     end)
