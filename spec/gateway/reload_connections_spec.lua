@@ -121,14 +121,17 @@ describe("a connection that lives through a reload", function()
       local client = http.connect(self.port)
       client:send(http.format { path = "/upgrade", headers = UPGRADE })
       assert.equal(101, client:read_response().status)
+      local began = system.now()
       for i = 1, 10 do
         self:reload { ["gateway.lua"] = plain():gsub('"old"', ('"new %d"'):format(i)) }
         client:send("ping " .. i)
         assert.equal("ping " .. i, client:receive(#("ping " .. i)))
       end
       wait.that(function() return generations(self) == 2 end)
+      -- What is left of a generation after 30 s is that of the one that serves then.
+      local is_slow = system.now() - began > 25
       client:close()
-      self:wait_for_log "old logs 101 of /{rest%*}"
+      self:wait_for_log((is_slow and "%w+ logs 101" or "old logs 101") .. " of /{rest%*}")
       wait.that(function() return generations(self) == 1 end)
     end)
 
@@ -141,7 +144,7 @@ describe("a connection that lives through a reload", function()
       assert.equal(101, clients[i]:read_response().status)
       self:reload { ["gateway.lua"] = plain():gsub('"old"', ('"new %d"'):format(i)) }
     end
-    wait.that(function() return generations(self) == 9 end)
+    wait.that(function() return generations(self) == 9 end, 120)
     for i, client in ipairs(clients) do
       client:send("ping " .. i)
       assert.equal("ping " .. i, client:receive(#("ping " .. i)))
