@@ -81,27 +81,22 @@ static bool may_say_more(const struct h1_server *server)
     return !server->has_ended_input && (is_over_tls || !server->says_no_more);
 }
 
-static void close_behind_all(struct h1_server *server)
-{
-    if (server->says_no_more)
-        stream_peer_has_said_all(server->transport);
-    h1_server_close(server, FAULT_NONE);
-}
-
 void h1_server_linger(struct h1_server *server)
 {
     if (server->step == H1_SERVER_CLOSED)
         return;
     bool is_quiet = server->has_ended_input || has_said_all(server);
+    bool may_close = is_quiet && !may_say_more(server); /* which says goodbye as well */
     h1_server_body_clear(server);
     buffer_clear(&server->input);
-    if (is_quiet && !may_say_more(server)) { /* closing says goodbye as well */
-        close_behind_all(server);
-        return;
+    if (!may_close) {
+        stream_shut_down(server->transport);
+        may_close = is_quiet && !stream_has_unsent(server->transport);
     }
-    stream_shut_down(server->transport);
-    if (is_quiet && !stream_has_unsent(server->transport)) {
-        close_behind_all(server);
+    if (may_close) {
+        if (server->says_no_more)
+            stream_peer_has_said_all(server->transport);
+        h1_server_close(server, FAULT_NONE);
         return;
     }
     server->step = H1_SERVER_LINGER;

@@ -6,7 +6,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <netinet/tcp.h>
 #include <unistd.h>
 
@@ -225,9 +224,9 @@ static bool may_be_more(struct listener *listener)
 }
 
 /* Asking in vain halves how often it asks. */
-static void note_count(struct listener *listener, unsigned count)
+static void note_asked(struct listener *listener, bool is_in_vain)
 {
-    unsigned after = count > 1 ? 1 : listener->asks_after * 2;
+    unsigned after = is_in_vain ? listener->asks_after * 2 : 1;
 
     listener->asks_after = after > ASKS_AFTER_TURNS_MAX ? ASKS_AFTER_TURNS_MAX : after;
     listener->turns_in_a_row = 0;
@@ -247,7 +246,7 @@ static void accept_waiting(struct listener *listener)
     bool is_known = !asks || count_waiting(listener, &count);
 
     if (asks)
-        note_count(listener, is_known ? count : UINT_MAX);
+        note_asked(listener, is_known && count <= 1);
     if (count == 0 && !looks(listener))
         count = 1; /* it says what is wrong with the socket */
     if (!is_known || count > LISTENER_ACCEPTS_PER_EVENT) {

@@ -37,8 +37,10 @@ static void close_pair(struct side *side)
     side->fd = side->other->fd = -1;
 }
 
-static void pass_on(struct side *side)
+static void pass_on(void *data)
 {
+    struct side *side = data;
+
     if (side->fd < 0)
         return;
     ssize_t count = recv(side->fd, buffer, sizeof(buffer), MSG_DONTWAIT);
@@ -50,20 +52,5 @@ static void pass_on(struct side *side)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3)
-        return 2;
-    struct sockaddr_in origin = local(argv[2]);
-    int listener = listen_on(argv[1]), poll = epoll_create1(0);
-    struct epoll_event events[EVENTS_MAX];
-
-    watch(poll, listener, NULL);
-    for (;;) {
-        int count = epoll_wait(poll, events, EVENTS_MAX, -1);
-        for (int i = 0; i < count; i++) {
-            if (events[i].data.ptr == NULL)
-                accept_one(poll, listener, &origin);
-            else
-                pass_on(events[i].data.ptr);
-        }
-    }
+    return relay_run(argc, argv, accept_one, pass_on);
 }

@@ -101,23 +101,13 @@ static void ask(struct side *client)
     send(client->other->fd, REQUEST, sizeof(REQUEST) - 1, MSG_NOSIGNAL);
 }
 
+static void on_ready(void *data)
+{
+    struct side *side = data;
+    (side->is_origin ? answer : ask)(side);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc != 3)
-        return 2;
-    struct sockaddr_in origin = local(argv[2]);
-    int listener = listen_on(argv[1]), poll = epoll_create1(0);
-    struct epoll_event events[EVENTS_MAX];
-
-    watch(poll, listener, NULL);
-    for (;;) {
-        int count = epoll_wait(poll, events, EVENTS_MAX, -1);
-        for (int i = 0; i < count; i++) {
-            struct side *side = events[i].data.ptr;
-            if (side == NULL)
-                accept_one(poll, listener, &origin);
-            else
-                (side->is_origin ? answer : ask)(side);
-        }
-    }
+    return relay_run(argc, argv, accept_one, on_ready);
 }

@@ -1,5 +1,6 @@
 /*
- * relay_socket — what the two relays of the bench need of sockets and epoll, on 127.0.0.1.
+ * relay_socket — what the two relays of the bench have in common: sockets on 127.0.0.1, and the
+ * loop.
  *
  * What fails ends the program: they are for benchmarks only.
  */
@@ -70,4 +71,31 @@ static inline int listen_on(const char *port)
         exit(1);
     }
     return listener;
+}
+
+/*
+ * Serves for ever, or says 2 of wrong arguments. `accept_one` is told of a connection that waits,
+ * `on_ready` what was watched for whatever can be read.
+ */
+static inline int relay_run(int argc, char **argv,
+                            void (*accept_one)(int poll, int listener,
+                                               const struct sockaddr_in *origin),
+                            void (*on_ready)(void *data))
+{
+    if (argc != 3)
+        return 2;
+    struct sockaddr_in origin = local(argv[2]);
+    int listener = listen_on(argv[1]), poll = epoll_create1(0);
+    struct epoll_event events[EVENTS_MAX];
+
+    watch(poll, listener, NULL);
+    for (;;) {
+        int count = epoll_wait(poll, events, EVENTS_MAX, -1);
+        for (int i = 0; i < count; i++) {
+            if (events[i].data.ptr == NULL)
+                accept_one(poll, listener, &origin);
+            else
+                on_ready(events[i].data.ptr);
+        }
+    }
 }
