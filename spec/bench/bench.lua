@@ -13,7 +13,6 @@ local wait = require "spec.support.wait"
 local bench = {}
 
 local SIGINT = 2
-local PACED_SHARE = 0.6
 local COUNT_SECONDS, COUNT_SECONDS_LARGE = 1, 5 -- under strace
 local IDLE_CONNECTIONS = 10000
 local FIGURES = { "rps", "cpu_us", "user_us", "system_us", "p50_ms", "p99_ms", "memory" }
@@ -26,6 +25,7 @@ usage: ./dev bench [--rounds N] [--seconds N] [--json] [--markdown] [--syscalls]
                    [NAME...]
        ./dev bench reload [--quick] [full | half | live | many | kills | upgrade]...
        ./dev bench plugins [--rounds N] [--seconds N] [--instructions] [PLUGIN...]
+       ./dev bench stages [--rounds N]
        ./dev bench hits [REQUESTS]
   names: scenarios, default all: %s
          subjects of "proxy": relay nginx haproxy plain four eight ...
@@ -35,6 +35,13 @@ usage: ./dev bench [--rounds N] [--seconds N] [--json] [--markdown] [--syscalls]
   --markdown  prints tables in Markdown, with date and machine, for README.md:
               ./dev bench --syscalls --chart FILE --markdown
 ]]):format(table.concat(names, " "))
+end
+
+local function find(list, name)
+  for _, one in ipairs(list) do
+    if one.name == name then return one end
+  end
+  return nil
 end
 
 local function median(list)
@@ -52,10 +59,11 @@ local function column(rounds, name, key)
 end
 
 -- Within a round: what else the machine did meanwhile hit both.
-local function ratios(rounds, name, against, key)
-  local list = {}
-  for i, round in ipairs(rounds) do list[i] = round[name][key] / round[against][key] end
-  return list
+local function compare(rounds, name, comparison)
+  local list, figure, over = {}, comparison.figure, comparison.over
+  for i, round in ipairs(rounds) do list[i] = round[name][figure] / round[over][figure] end
+  return { what = comparison.what, over = over, median = median(list),
+    min = math.min(unpack(list)), max = math.max(unpack(list)) }
 end
 
 local function sum_of(list)
@@ -64,26 +72,18 @@ local function sum_of(list)
   return sum
 end
 
-local function summary(scenario, rounds, key)
+local function summary(scenario, rounds)
   local rows = {}
-  local has_beside = scenario.beside and rounds[1][scenario.beside]
   for i, subject in ipairs(scenario.subjects) do
-    local all = ratios(rounds, subject.name, scenario.against, key)
-    rows[i] = {
-      name = subject.name,
-      ratio = median(all), ratio_min = math.min(unpack(all)), ratio_max = math.max(unpack(all)),
-      beside_ratio = has_beside and median(ratios(rounds, subject.name, scenario.beside, key)),
-    }
+    local row, first = { name = subject.name, ratios = {} }, rounds[1][subject.name]
+    for j, comparison in ipairs(scenario.ratios) do
+      row.ratios[j] = compare(rounds, subject.name, comparison)
+    end
     for _, figure in ipairs(FIGURES) do
-      if rounds[1][subject.name][figure] then
-        rows[i][figure] = median(column(rounds, subject.name, figure))
-      end
+      row[figure] = first[figure] and median(column(rounds, subject.name, figure))
     end
-    if rounds[1][subject.name].long_turns then
-      rows[i].long_turns = sum_of(column(rounds, subject.name, "long_turns"))
-    end
-    rows[i].rate_ratio = scenario.by_rate
-      and median(ratios(rounds, subject.name, scenario.against, "rps"))
+    row.long_turns = first.long_turns and sum_of(column(rounds, subject.name, "long_turns"))
+    rows[i] = row
   end
   return rows
 end
@@ -167,7 +167,7 @@ function measures.load(set, scenario, options)
   local rounds = in_rounds(scenario, count, function(subject)
     return load.measure(job_of(set, scenario, subject), options.seconds)
   end)
-  local rows = summary(scenario, rounds, "cpu_us")
+  local rows = summary(scenario, rounds)
   for i, subject in ipairs(scenario.subjects) do
     local job = job_of(set, scenario, subject)
     rows[i].syscalls = options.syscalls and bench.count_calls(job)
@@ -177,15 +177,13 @@ function measures.load(set, scenario, options)
 end
 
 function measures.paced(set, scenario, options)
-  local first = job_of(set, scenario, scenario.subjects[1])
-  local rate = load.measure(first, options.seconds).rps * PACED_SHARE
-  local seconds = options.seconds
+  warm_up(set, scenario)
+  local nginx = job_of(set, scenario, find(scenario.subjects, "nginx"))
+  local rate = load.equal_rate(nginx, options.seconds)
   local rounds = in_rounds(scenario, options.rounds, function(subject)
-    local seen = load.paced(job_of(set, scenario, subject), rate, seconds)
-    if seen.failed > 0 then error(subject.name .. " failed under load", 0) end
-    return { rps = seen.requests / seconds, p50_ms = seen.p50, p99_ms = seen.p99 }
+    return load.measure_paced(job_of(set, scenario, subject), rate, options.seconds)
   end)
-  local rows = summary(scenario, rounds, "p99_ms")
+  local rows = summary(scenario, rounds)
   for i, subject in ipairs(scenario.subjects) do
     rows[i].kept = math.min(unpack(column(rounds, subject.name, "rps"))) / rate
   end
@@ -223,22 +221,18 @@ local function parse_option(options, key, value)
   return 2
 end
 
-local function find(list, name)
-  for _, one in ipairs(list) do
-    if one.name == name then return one end
-  end
-  return nil
-end
-
--- "proxy" with fewer subjects: those named, and what they are compared with.
+-- "proxy" with fewer subjects: those named, and nginx.
 local function narrowed(names)
   local proxy = find(scenarios, "proxy")
-  local narrow = { subjects = {} }
+  local narrow = { subjects = {}, ratios = {} }
   for key, value in pairs(proxy) do narrow[key] = narrow[key] or value end
   for _, subject in ipairs(proxy.subjects) do
-    if names[subject.name] or subject.name == proxy.against then
+    if names[subject.name] or subject.name == "nginx" then
       table.insert(narrow.subjects, subject)
     end
+  end
+  for _, comparison in ipairs(proxy.ratios) do
+    if find(narrow.subjects, comparison.over) then table.insert(narrow.ratios, comparison) end
   end
   return narrow
 end

@@ -8,6 +8,7 @@ local system = require "spec.support.system"
 
 local CONNECTIONS = 64
 local LONGEST_SECONDS = 60
+local EQUAL_SHARE = 0.6
 local KEY = "x-api-key: secret"
 
 local load = { CONNECTIONS = CONNECTIONS, KEY = KEY }
@@ -88,14 +89,11 @@ local function long_turns(program)
   return program.admin_port and metrics.long_turns(program.admin_port)
 end
 
---- What a request costs the program while wrk asks as fast as it can.
----@param job Job
----@param seconds number
----@return table measured  long_turns: of its loop, over 10 ms
-function load.measure(job, seconds)
-  local pid, turns = job.program.pid, long_turns(job.program)
+-- What each of the requests took the program that `ask` makes, and its memory behind them.
+local function cost(program, ask)
+  local pid = program.pid
   local before, user, kernel = system.cpu_seconds(pid), ticks(pid)
-  local text, requests = load.run(job, seconds)
+  local requests, seen = ask()
   local cpu = (system.cpu_seconds(pid) - before) * 1e6 / requests
   local user_after, kernel_after = ticks(pid)
   user, kernel = user_after - user, kernel_after - kernel
@@ -103,12 +101,24 @@ function load.measure(job, seconds)
     cpu_us = cpu,
     user_us = cpu * user / math.max(1, user + kernel),
     system_us = cpu * kernel / math.max(1, user + kernel),
-    rps = tonumber(text:match "Requests/sec:%s+([%d.]+)"),
-    p50_ms = latency_ms(text, "50"),
-    p99_ms = latency_ms(text, "99"),
     memory = load.memory(pid),
-    long_turns = turns and long_turns(job.program) - turns,
-  }
+  }, seen
+end
+
+--- What a request costs the program while wrk asks as fast as it can.
+---@param job Job
+---@param seconds number
+---@return table measured  long_turns: of its loop, over 10 ms
+function load.measure(job, seconds)
+  local turns = long_turns(job.program)
+  local measured, text = cost(job.program, function()
+    local text, requests = load.run(job, seconds)
+    return requests, text
+  end)
+  measured.rps = tonumber(text:match "Requests/sec:%s+([%d.]+)")
+  measured.p50_ms, measured.p99_ms = latency_ms(text, "50"), latency_ms(text, "99")
+  measured.long_turns = turns and long_turns(job.program) - turns
+  return measured
 end
 
 --- Bytes that each request leaves in the Lua heap; nil: the program has none.
@@ -131,7 +141,7 @@ end
 ---@param job Job
 ---@param rate number     requests in a second
 ---@param seconds number
----@param body fun()?     meanwhile
+---@param body fun(child: Process)?  meanwhile
 ---@return { p50: number, p99: number, failed: integer, requests: integer }
 function load.paced(job, rate, seconds, body)
   local log, out = job.directory .. "/h2load.log", job.directory .. "/h2load.out"
@@ -140,7 +150,7 @@ function load.paced(job, rate, seconds, body)
   local child = process.spawn({ "h2load", "--h1", "-t1", "-c" .. connections,
     "--rps=" .. math.max(1, math.floor(rate / connections)), ("-D%d"):format(seconds),
     "--log-file=" .. log, "-H", KEY, url(job.program, job.path) }, { stdout = out, stderr = out })
-  if body then body() end
+  if body then body(child) end
   if not child:wait(seconds + LONGEST_SECONDS) then child:kill() end
   local times, failed = {}, 0
   for line in (system.read_file(log) or ""):gmatch "[^\n]+" do
@@ -151,6 +161,27 @@ function load.paced(job, rate, seconds, body)
   if #times == 0 then error("the load failed:\n" .. system.read_file(out), 0) end
   return { p50 = percentile(times, 0.5), p99 = percentile(times, 0.99), failed = failed,
     requests = #times }
+end
+
+--- The rate at which all are compared under equal load: 60 % of what this one reaches.
+---@param job Job
+---@param seconds number
+---@return number requests in a second
+function load.equal_rate(job, seconds) return load.measure(job, seconds).rps * EQUAL_SHARE end
+
+--- What a request costs the program at a fixed rate. One that fails is an error.
+---@param job Job
+---@param rate number     requests in a second
+---@param seconds number
+---@return table measured
+function load.measure_paced(job, rate, seconds)
+  local measured, seen = cost(job.program, function()
+    local seen = load.paced(job, rate, seconds)
+    return seen.requests, seen
+  end)
+  if seen.failed > 0 then error(job.name .. " failed under load", 0) end
+  measured.rps, measured.p50_ms, measured.p99_ms = seen.requests / seconds, seen.p50, seen.p99
+  return measured
 end
 
 local function connect(job, count)

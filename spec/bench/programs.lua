@@ -29,6 +29,7 @@ local NGINX = "/usr/sbin/nginx"
 
 ---@class Programs
 ---@field directory string
+---@field origin_pid integer?  once it has been asked for
 local Programs = {}
 Programs.__index = Programs
 
@@ -206,8 +207,8 @@ function Programs:origin()
     end
     local server = configurations.origin:format(self.origin_port, self.directory, self.directory,
       configurations.small, configurations.small)
-    start_nginx(self, "origin", self.origin_port, configurations.lua_path .. server,
-      configurations.lua_modules)
+    self.origin_pid = start_nginx(self, "origin", self.origin_port,
+      configurations.lua_path .. server, configurations.lua_modules).pid
   end
   return self.origin_port
 end

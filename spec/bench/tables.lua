@@ -39,19 +39,18 @@ local function figures(row, columns)
   return cells
 end
 
-local function ratio_titles(scenario, row)
-  return {
-    ("%s over that of %s"):format(scenario.measure == "paced" and "p99" or "CPU", scenario.against),
-    row.beside_ratio and "over " .. scenario.beside
-      or row.rate_ratio and "requests/s over those",
-  }
+local function ratio_titles(row)
+  local names = {}
+  for i, ratio in ipairs(row.ratios) do names[i] = ("%s over %s"):format(ratio.what, ratio.over) end
+  return names
 end
 
 local function ratios(row)
-  return {
-    ("%.2f (%.2f to %.2f)"):format(row.ratio, row.ratio_min, row.ratio_max),
-    (row.beside_ratio or row.rate_ratio) and ("%.2f"):format(row.beside_ratio or row.rate_ratio),
-  }
+  local cells = {}
+  for i, ratio in ipairs(row.ratios) do
+    cells[i] = ("%.2f (%.2f to %.2f)"):format(ratio.median, ratio.min, ratio.max)
+  end
+  return cells
 end
 
 local function joined(first, second)
@@ -85,7 +84,7 @@ function tables.text(scenario, rows)
   local columns = columns_of(rows)
   if scenario.measure ~= "idle" then
     lines[2] = ("%-18s %s   %s"):format("", aligned(titles(columns)),
-      table.concat(ratio_titles(scenario, rows[1]), "   "))
+      table.concat(ratio_titles(rows[1]), "   "))
   end
   for _, row in ipairs(rows) do
     lines[#lines + 1] = scenario.measure == "idle" and ("%-18s %s"):format(row.name, idle(row))
@@ -106,7 +105,7 @@ local function add_table(lines, scenario, rows)
     for _, row in ipairs(rows) do lines[#lines + 1] = line { row.name, idle(row) } end
     return
   end
-  local head = joined({ "", unpack(titles(columns)) }, ratio_titles(scenario, rows[1]))
+  local head = joined({ "", unpack(titles(columns)) }, ratio_titles(rows[1]))
   lines[#lines + 1] = line(head)
   lines[#lines + 1] = "|---|" .. ("---:|"):rep(#head - 1)
   for _, row in ipairs(rows) do
