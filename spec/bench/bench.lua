@@ -10,9 +10,10 @@ local system = require "spec.support.system"
 local tables = require "spec.bench.tables"
 local wait = require "spec.support.wait"
 
+local named = scenarios.named
+
 local bench = {}
 
-local SIGINT = 2
 local COUNT_SECONDS, COUNT_SECONDS_LARGE = 1, 5 -- under strace
 local IDLE_CONNECTIONS = 10000
 local FIGURES = { "rps", "cpu_us", "user_us", "system_us", "p50_ms", "p99_ms", "memory" }
@@ -37,13 +38,6 @@ usage: ./dev bench [--rounds N] [--seconds N] [--json] [--markdown] [--syscalls]
 ]]):format(table.concat(names, " "))
 end
 
-local function find(list, name)
-  for _, one in ipairs(list) do
-    if one.name == name then return one end
-  end
-  return nil
-end
-
 local function median(list)
   local sorted = { unpack(list) }
   table.sort(sorted)
@@ -62,7 +56,7 @@ end
 local function compare(rounds, name, comparison)
   local list, figure, over = {}, comparison.figure, comparison.over
   for i, round in ipairs(rounds) do list[i] = round[name][figure] / round[over][figure] end
-  return { what = comparison.what, over = over, median = median(list),
+  return { what = comparison.what, figure = figure, over = over, median = median(list),
     min = math.min(unpack(list)), max = math.max(unpack(list)) }
 end
 
@@ -88,17 +82,13 @@ local function summary(scenario, rounds)
   return rows
 end
 
-local function job_of(set, scenario, subject)
-  return {
-    name = subject.name, program = set:get(subject.program), path = subject.path,
-    directory = set.directory, connections = scenario.connections, closes = scenario.closes,
-    script = subject.script or scenario.script, is_large = scenario.is_large,
-  }
+local function rounds_of(scenario, options)
+  return math.min(options.rounds, scenario.rounds_max or options.rounds)
 end
 
-local function in_rounds(scenario, count, measure)
+local function in_rounds(scenario, options, measure)
   local rounds = {}
-  for i = 1, count do
+  for i = 1, rounds_of(scenario, options) do
     rounds[i] = {}
     for _, subject in ipairs(scenario.subjects) do rounds[i][subject.name] = measure(subject) end
   end
@@ -119,7 +109,7 @@ function bench.count_calls(job)
   end, 10, "strace to attach")
   local seconds = job.is_large and COUNT_SECONDS_LARGE or COUNT_SECONDS
   local _, requests = load.run(job, seconds)
-  tracer:signal(SIGINT)
+  tracer:signal(system.SIGINT)
   tracer:wait(10)
   local report = system.read_file(path) or ""
   local total = report:match "100%.00%s+%S+%s+%d*%s+(%d+)[%s%d]-total"
@@ -143,7 +133,7 @@ end
 -- What has been asked for in that way before is compiled, and its connections' memory is there.
 local function warm_up(set, scenario)
   for _, subject in ipairs(scenario.subjects) do
-    local job = job_of(set, scenario, subject)
+    local job = programs.job(set, scenario, subject)
     local warm = job.program.warm or {}
     local key = ("%s %s %s"):format(job.path, job.connections, job.closes)
     if not warm[key] then load.run(job, 1) end
@@ -163,13 +153,12 @@ end
 function measures.load(set, scenario, options)
   local kib = route_kib(set, scenario)
   warm_up(set, scenario)
-  local count = math.min(options.rounds, scenario.rounds_max or options.rounds)
-  local rounds = in_rounds(scenario, count, function(subject)
-    return load.measure(job_of(set, scenario, subject), options.seconds)
+  local rounds = in_rounds(scenario, options, function(subject)
+    return load.measure(programs.job(set, scenario, subject), options.seconds)
   end)
   local rows = summary(scenario, rounds)
   for i, subject in ipairs(scenario.subjects) do
-    local job = job_of(set, scenario, subject)
+    local job = programs.job(set, scenario, subject)
     rows[i].syscalls = options.syscalls and bench.count_calls(job)
     rows[i].garbage, rows[i].route_kib = garbage_of(job), kib[i]
   end
@@ -178,10 +167,10 @@ end
 
 function measures.paced(set, scenario, options)
   warm_up(set, scenario)
-  local nginx = job_of(set, scenario, find(scenario.subjects, "nginx"))
+  local nginx = programs.job(set, scenario, named(scenario.subjects, "nginx"))
   local rate = load.equal_rate(nginx, options.seconds)
-  local rounds = in_rounds(scenario, options.rounds, function(subject)
-    return load.measure_paced(job_of(set, scenario, subject), rate, options.seconds)
+  local rounds = in_rounds(scenario, options, function(subject)
+    return load.measure_paced(programs.job(set, scenario, subject), rate, options.seconds)
   end)
   local rows = summary(scenario, rounds)
   for i, subject in ipairs(scenario.subjects) do
@@ -195,7 +184,7 @@ function measures.idle(set, scenario)
   for i, subject in ipairs(scenario.subjects) do
     rows[i] = {
       name = subject.name, connections = IDLE_CONNECTIONS,
-      bytes = load.idle(job_of(set, scenario, subject), IDLE_CONNECTIONS),
+      bytes = load.idle(programs.job(set, scenario, subject), IDLE_CONNECTIONS),
     }
   end
   return rows
@@ -223,7 +212,7 @@ end
 
 -- "proxy" with fewer subjects: those named, and nginx.
 local function narrowed(names)
-  local proxy = find(scenarios, "proxy")
+  local proxy = named(scenarios, "proxy")
   local narrow = { subjects = {}, ratios = {} }
   for key, value in pairs(proxy) do narrow[key] = narrow[key] or value end
   for _, subject in ipairs(proxy.subjects) do
@@ -232,7 +221,7 @@ local function narrowed(names)
     end
   end
   for _, comparison in ipairs(proxy.ratios) do
-    if find(narrow.subjects, comparison.over) then table.insert(narrow.ratios, comparison) end
+    if named(narrow.subjects, comparison.over) then table.insert(narrow.ratios, comparison) end
   end
   return narrow
 end
@@ -240,12 +229,12 @@ end
 -- What the names stand for; nil: one of them is wrong.
 local function choose(names)
   local chosen, subjects = {}, {}
-  local proxy = find(scenarios, "proxy")
+  local proxy = named(scenarios, "proxy")
   for _, name in ipairs(names) do
-    local scenario = find(scenarios, name)
+    local scenario = named(scenarios, name)
     if scenario then
       chosen[#chosen + 1] = scenario
-    elseif find(proxy.subjects, name) then
+    elseif named(proxy.subjects, name) then
       subjects[name] = true
     else
       return nil
@@ -274,7 +263,8 @@ local function run(set, options)
   local results = {}
   for i, scenario in ipairs(options.scenarios) do
     local rows = measures[scenario.measure or "load"](set, scenario, options)
-    results[i] = { name = scenario.name, what = scenario.what, rows = rows }
+    local count = rounds_of(scenario, options)
+    results[i] = { name = scenario.name, what = scenario.what, rounds = count, rows = rows }
     -- Where the result is for machines or README.md, people see it come all the same.
     local out = (options.json or options.markdown) and io.stderr or io.stdout
     out:write(i > 1 and "\n" or "", tables.text(scenario, rows), "\n")
@@ -284,11 +274,11 @@ local function run(set, options)
 end
 
 local function report(options, results)
-  local proxy = find(results, "proxy")
+  local proxy = named(results, "proxy")
   if options.chart and proxy then system.write_file(options.chart, chart.draw(proxy.rows)) end
   if options.markdown then print(tables.markdown(options.scenarios, results, options)) end
   if options.json then
-    print(json.encode { rounds = options.rounds, seconds = options.seconds, scenarios = results })
+    print(json.encode { seconds = options.seconds, scenarios = results })
   end
 end
 

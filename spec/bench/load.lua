@@ -108,7 +108,8 @@ end
 --- What a request costs the program while wrk asks as fast as it can.
 ---@param job Job
 ---@param seconds number
----@return table measured  long_turns: of its loop, over 10 ms
+---@return table measured  rps; cpu_us, user_us and system_us of each request; p50_ms, p99_ms;
+--- memory: resident bytes; long_turns: of its loop, over 10 ms
 function load.measure(job, seconds)
   local turns = long_turns(job.program)
   local measured, text = cost(job.program, function()
@@ -150,8 +151,9 @@ function load.paced(job, rate, seconds, body)
   local child = process.spawn({ "h2load", "--h1", "-t1", "-c" .. connections,
     "--rps=" .. math.max(1, math.floor(rate / connections)), ("-D%d"):format(seconds),
     "--log-file=" .. log, "-H", KEY, url(job.program, job.path) }, { stdout = out, stderr = out })
-  if body then body(child) end
-  if not child:wait(seconds + LONGEST_SECONDS) then child:kill() end
+  local ok, why = pcall(body or function() end, child)
+  if not ok or not child:wait(seconds + LONGEST_SECONDS) then child:kill() end
+  if not ok then error(why, 0) end
   local times, failed = {}, 0
   for line in (system.read_file(log) or ""):gmatch "[^\n]+" do
     local status, microseconds = line:match "^%d+%s+(%-?%d+)%s+(%d+)"
@@ -173,7 +175,7 @@ function load.equal_rate(job, seconds) return load.measure(job, seconds).rps * E
 ---@param job Job
 ---@param rate number     requests in a second
 ---@param seconds number
----@return table measured
+---@return table measured  as load.measure() gives it
 function load.measure_paced(job, rate, seconds)
   local measured, seen = cost(job.program, function()
     local seen = load.paced(job, rate, seconds)

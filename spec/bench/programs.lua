@@ -269,6 +269,19 @@ end
 
 local programs = {}
 
+--- What asks a subject of a scenario, whose program is started if it is not.
+---@param set Programs
+---@param scenario Scenario
+---@param subject Subject
+---@return Job
+function programs.job(set, scenario, subject)
+  return {
+    name = subject.name, program = set:get(subject.program), path = subject.path,
+    directory = set.directory, connections = scenario.connections, closes = scenario.closes,
+    script = subject.script or scenario.script, is_large = scenario.is_large,
+  }
+end
+
 ---@return Programs
 function programs.new()
   return setmetatable({ directory = system.temporary_directory(), processes = {}, programs = {},

@@ -8,7 +8,7 @@
 
 ---@class Comparison
 ---@field what string   shown
----@field figure string of what load.measure tells
+---@field figure string of what load.measure and load.measure_paced tell
 ---@field over string   name of the subject that others are compared with
 
 ---@class Scenario
@@ -164,5 +164,16 @@ local scenarios = {
     subjects = { subject("plain", "gateway-idle"), subject("TLS", "gateway-idle-tls") },
   },
 }
+
+--- The one of that name.
+---@param list { name: string }[]  scenarios, subjects, rows
+---@param name string
+---@return table?
+function scenarios.named(list, name)
+  for _, one in ipairs(list) do
+    if one.name == name then return one end
+  end
+  return nil
+end
 
 return scenarios

@@ -63,10 +63,18 @@ local function idle(row)
   return ("%.2f KiB each, of %d"):format(row.bytes / 1024, row.connections)
 end
 
-local function aligned(cells)
-  local texts = {}
-  for i, cell in ipairs(cells) do texts[i] = ("%10s"):format(cell) end
-  return table.concat(texts, " ")
+-- Rows of cells, each as wide as the widest of its column.
+local function aligned(rows)
+  local widths, lines = {}, {}
+  for _, cells in ipairs(rows) do
+    for i, cell in ipairs(cells) do widths[i] = math.max(widths[i] or 0, #cell) end
+  end
+  for i, cells in ipairs(rows) do
+    local texts = { cells[1] .. (" "):rep(widths[1] - #cells[1]) }
+    for j = 2, #cells do texts[j] = (" "):rep(widths[j] - #cells[j]) .. cells[j] end
+    lines[i] = table.concat(texts, "  ")
+  end
+  return lines
 end
 
 local function titles(columns)
@@ -75,42 +83,36 @@ local function titles(columns)
   return names
 end
 
---- Columns of a fixed width.
+-- Head and rows of one scenario.
+local function cells_of(scenario, rows)
+  if scenario.measure == "idle" then
+    local cells = { { "", "memory" } }
+    for i, row in ipairs(rows) do cells[i + 1] = { row.name, idle(row) } end
+    return cells
+  end
+  local columns = columns_of(rows)
+  local cells = { joined({ "", unpack(titles(columns)) }, ratio_titles(rows[1])) }
+  for i, row in ipairs(rows) do
+    cells[i + 1] = joined({ row.name, unpack(figures(row, columns)) }, ratios(row))
+  end
+  return cells
+end
+
+--- As aligned columns.
 ---@param scenario Scenario
 ---@param rows table[]
 ---@return string
 function tables.text(scenario, rows)
-  local lines = { ("%s: %s"):format(scenario.name, scenario.what) }
-  local columns = columns_of(rows)
-  if scenario.measure ~= "idle" then
-    lines[2] = ("%-18s %s   %s"):format("", aligned(titles(columns)),
-      table.concat(ratio_titles(rows[1]), "   "))
-  end
-  for _, row in ipairs(rows) do
-    lines[#lines + 1] = scenario.measure == "idle" and ("%-18s %s"):format(row.name, idle(row))
-      or ("%-18s %s   %s"):format(row.name, aligned(figures(row, columns)),
-        table.concat(ratios(row), "   "))
-  end
-  return table.concat(lines, "\n")
+  local head = ("%s: %s\n"):format(scenario.name, scenario.what)
+  return head .. table.concat(aligned(cells_of(scenario, rows)), "\n")
 end
 
 local function line(cells) return "| " .. table.concat(cells, " | ") .. " |" end
 
--- Head and rows of one scenario.
 local function add_table(lines, scenario, rows)
-  local columns = columns_of(rows)
-  if scenario.measure == "idle" then
-    lines[#lines + 1] = line { "", "memory" }
-    lines[#lines + 1] = "|---|---:|"
-    for _, row in ipairs(rows) do lines[#lines + 1] = line { row.name, idle(row) } end
-    return
-  end
-  local head = joined({ "", unpack(titles(columns)) }, ratio_titles(rows[1]))
-  lines[#lines + 1] = line(head)
-  lines[#lines + 1] = "|---|" .. ("---:|"):rep(#head - 1)
-  for _, row in ipairs(rows) do
-    lines[#lines + 1] =
-      line(joined({ row.name, unpack(figures(row, columns)) }, ratios(row)))
+  for i, cells in ipairs(cells_of(scenario, rows)) do
+    lines[#lines + 1] = line(cells)
+    if i == 1 then lines[#lines + 1] = "|---|" .. ("---:|"):rep(#cells - 1) end
   end
 end
 
