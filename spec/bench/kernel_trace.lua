@@ -55,8 +55,8 @@ function kernel_trace.record(path, tids, body)
   if not ok then error(why, 0) end
 end
 
---- What was recorded, one event a line in the order of time, for kernel_events.replay(); the file is
---- removed.
+--- What was recorded, one event a line in the order of time, for kernel_events.replay(). The file
+--- is removed.
 ---@param path string  of perf's file
 ---@return fun(): string?
 function kernel_trace.lines(path)
