@@ -73,20 +73,6 @@ static struct call_breaker *finish_breaker(struct generation *generation, struct
     return breaker;
 }
 
-static bool finish_rewrite(struct generation *generation, struct generation_route *route)
-{
-    struct draft *draft = generation->draft;
-    struct slice text = draft->texts[MOON_BUILD_REWRITE];
-    struct slice error = SLICE("");
-
-    if (text.start == NULL)
-        return true;
-    route->route.rewrite = path_template_compile(text, route->captures, route->capture_count,
-                                                 &generation->arena, &error);
-    draft->error = arena_format(&draft->scratch, "rewrite: %.*s", SLICE_FORMAT(error));
-    return route->route.rewrite != NULL;
-}
-
 static void conflict_error(struct generation *generation, uint32_t other)
 {
     struct draft *draft = generation->draft;
@@ -151,6 +137,29 @@ static const struct route *route_before(const struct generation *generation)
 {
     return generation->route_count > 0 ? &generation->routes[generation->route_count - 1].route
                                        : NULL;
+}
+
+static bool finish_rewrite(struct generation *generation, struct generation_route *route)
+{
+    const struct route *before = route_before(generation);
+    struct draft *draft = generation->draft;
+    struct slice text = draft->texts[MOON_BUILD_REWRITE];
+    struct slice error = SLICE("");
+
+    if (text.start == NULL)
+        return true;
+    /* Kept once, too: each request of another route touches it where each route has its own. */
+    const struct path_template *rewrite =
+        path_template_compile(text, route->captures, route->capture_count, &draft->scratch, &error);
+    if (rewrite == NULL) {
+        draft->error = arena_format(&draft->scratch, "rewrite: %.*s", SLICE_FORMAT(error));
+        return false;
+    }
+    bool is_kept =
+        before != NULL && before->rewrite != NULL && path_template_equals(before->rewrite, rewrite);
+    route->route.rewrite =
+        is_kept ? before->rewrite : path_template_copy(rewrite, &generation->arena);
+    return true;
 }
 
 static const struct deadline_rules *finish_deadline(struct generation *generation)

@@ -102,6 +102,27 @@ static struct path_template *make_template(const struct part *parts, const struc
     return path_template;
 }
 
+static size_t bytes_of(const struct path_template *path_template)
+{
+    size_t bytes = sizeof(*path_template) + path_template->part_count * sizeof(struct part);
+    for (size_t i = 0; i < path_template->part_count; i++)
+        bytes += path_template->parts[i].length;
+    return bytes;
+}
+
+bool path_template_equals(const struct path_template *one, const struct path_template *other)
+{
+    size_t bytes = bytes_of(one);
+    return bytes == bytes_of(other) && memcmp(one, other, bytes) == 0;
+}
+
+const struct path_template *path_template_copy(const struct path_template *path_template,
+                                               struct arena *arena)
+{
+    size_t bytes = bytes_of(path_template);
+    return memcpy(arena_alloc(arena, bytes), path_template, bytes);
+}
+
 const struct path_template *path_template_compile(struct slice text, const struct slice *names,
                                                   size_t name_count, struct arena *arena,
                                                   struct slice *error)

@@ -22,5 +22,10 @@ struct path_capture {
 const struct path_template *path_template_compile(struct slice text, const struct slice *names,
                                                   size_t name_count, struct arena *arena,
                                                   struct slice *error);
+/* Whether both render the same captures alike, whatever those are called. */
+bool path_template_equals(const struct path_template *one, const struct path_template *other);
+/* In another arena, which the copy lasts as long as. */
+const struct path_template *path_template_copy(const struct path_template *path_template,
+                                               struct arena *arena);
 struct slice path_template_render(const struct path_template *path_template,
                                   const struct path_capture *captures, struct arena *arena);

@@ -188,6 +188,10 @@ describe("forwarding", function()
         route "/private/{rest*}" { upstream = "origin", plugins = { { "probe", on_request =
           function(_, moongate) return moongate.reply.text(403, "private") end } } }
         route "/old/{id}/{rest*}" { upstream = "origin", rewrite = "/new/{rest}/{id}" }
+        route "/older/{x}/{y}" { upstream = "origin", rewrite = "/new/{y}/{x}" }
+        route "/turned/{y}/{x}" { upstream = "origin", rewrite = "/new/{y}/{x}" }
+        route "/turned2/{y}/{x}" { upstream = "origin", rewrite = "/new2/{y}/{x}" }
+        route "/as-it-is/{x}" { upstream = "origin" }
         route "/hosted" { upstream = "origin", upstream_host = "inner.example" }
       ]])
     end)
@@ -223,6 +227,13 @@ describe("forwarding", function()
 
     it("rewrites with what the path's names stand for", function()
       assert.equal("/new/b%2Fc/d/7?q", see(self, { path = "/old/7/b%2Fc/d?q" }).target)
+    end)
+
+    it("rewrites for each route what it says, whatever the one before it says", function()
+      assert.equal("/new/2/1", see(self, { path = "/older/1/2" }).target)
+      assert.equal("/new/1/2", see(self, { path = "/turned/1/2" }).target)
+      assert.equal("/new2/1/2", see(self, { path = "/turned2/1/2" }).target)
+      assert.equal("/as-it-is/1", see(self, { path = "/as-it-is/1" }).target)
     end)
   end)
 end)

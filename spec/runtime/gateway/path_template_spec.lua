@@ -90,4 +90,24 @@ describe("path_template", function()
     captures[0].value = runtime.slice "7"
     assert.equal("/v2/7", runtime.text(C.path_template_render(template, captures, arena)))
   end)
+
+  it("equals what renders the same captures alike, whatever they are called", function()
+    local one = compile("/v2/{a}/{b}", { "a", "b" })
+    assert.is_true(C.path_template_equals(one, compile("/v2/{x}/{y}", { "x", "y" })))
+    assert.is_true(C.path_template_equals(compile("", {}), compile("", {})))
+    for _, other in ipairs { { "/v2/{a}/{b}", { "b", "a" } }, { "/v3/{a}/{b}", { "a", "b" } },
+      { "/v2/{a}/{b}/", { "a", "b" } }, { "/v2/{a}", { "a", "b" } }, { "/v2/a/b", {} },
+      { "/v2{a}//{b}", { "a", "b" } } } do
+      assert.is_false(C.path_template_equals(one, compile(unpack(other))))
+    end
+  end)
+
+  it("is copied with its texts", function()
+    local other, captures = runtime.new_arena(), ffi.new "struct path_capture[1]"
+    captures[0].value = runtime.slice "7"
+    local copy = C.path_template_copy(compile("/v2/{a}/x", { "a" }), other)
+    C.arena_clear(arena)
+    assert.equal("/v2/7/x", runtime.text(C.path_template_render(copy, captures, other)))
+    C.arena_clear(other)
+  end)
 end)
