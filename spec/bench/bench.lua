@@ -175,6 +175,7 @@ function measures.paced(set, scenario, options)
   local rows = summary(scenario, rounds)
   for i, subject in ipairs(scenario.subjects) do
     rows[i].kept = math.min(unpack(column(rounds, subject.name, "rps"))) / rate
+    rows[i].garbage = garbage_of(programs.job(set, scenario, subject))
   end
   return rows
 end
@@ -263,7 +264,7 @@ local function run(set, options)
   local results = {}
   for i, scenario in ipairs(options.scenarios) do
     local rows = measures[scenario.measure or "load"](set, scenario, options)
-    local count = rounds_of(scenario, options)
+    local count = scenario.measure ~= "idle" and rounds_of(scenario, options) or nil
     results[i] = { name = scenario.name, what = scenario.what, rounds = count, rows = rows }
     -- Where the result is for machines or README.md, people see it come all the same.
     local out = (options.json or options.markdown) and io.stderr or io.stdout

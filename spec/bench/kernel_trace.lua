@@ -50,9 +50,14 @@ function kernel_trace.record(path, tids, body)
   end, LONGEST_SECONDS, "perf to record")
   if not tracer:is_running() then refuse("perf does not record", log) end
   local ok, why = pcall(body)
+  local has_recorded = tracer:is_running()
   tracer:signal(system.SIGINT)
-  if not tracer:wait(LONGEST_SECONDS) then tracer:kill() end
+  if not tracer:wait(LONGEST_SECONDS) then
+    tracer:kill()
+    has_recorded = false
+  end
   if not ok then error(why, 0) end
+  if not has_recorded then refuse("perf did not record to the end", log) end
 end
 
 --- What was recorded, one event a line in the order of time, for kernel_events.replay(). The file

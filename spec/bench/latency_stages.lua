@@ -133,10 +133,17 @@ local function measure(set, scenario, rounds)
   return results, rate
 end
 
+-- A line of a table in Markdown.
 local function print_row(title, results, cell)
   local cells = {}
   for i, result in ipairs(results) do cells[i] = cell(result) end
   print(("| %s | %s |"):format(title, table.concat(cells, " | ")))
+end
+
+local function print_head(title, results)
+  print ""
+  print_row(title, results, function(result) return result.name end)
+  print("|---|" .. ("---:|"):rep(#results))
 end
 
 local function print_share(share, place, results)
@@ -145,9 +152,7 @@ local function print_share(share, place, results)
       return ("%.2f"):format(result.averages[place][key])
     end)
   end
-  print ""
-  print_row(share.title, results, function(result) return result.name end)
-  print("|---|" .. ("---:|"):rep(#results))
+  print_head(share.title, results)
   for _, role in ipairs(ROLES) do
     for _, state in ipairs(STATES) do
       print_average(role .. " " .. SHOWN[state], role .. " " .. state)
@@ -181,7 +186,8 @@ function latency_stages.main(arguments)
   end
   print(("%.0f requests a second; of each, milliseconds on average"):format(rate))
   for i, share in ipairs(SHARES) do print_share(share, i, results) end
-  print_row("requests followed", results, function(result) return result.followed end)
+  print_head("requests", results)
+  print_row("followed", results, function(result) return result.followed end)
   print_row("lost sight of", results, function(result) return result.lost end)
   return 0
 end

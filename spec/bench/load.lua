@@ -175,7 +175,7 @@ function load.equal_rate(job, seconds) return load.measure(job, seconds).rps * E
 ---@param job Job
 ---@param rate number     requests in a second
 ---@param seconds number
----@return table measured  as load.measure() gives it
+---@return table measured  as load.measure() gives it, without long_turns
 function load.measure_paced(job, rate, seconds)
   local measured, seen = cost(job.program, function()
     local seen = load.paced(job, rate, seconds)
