@@ -66,14 +66,16 @@ describe("the spans of requests", function()
       span("origin", 5, 8), span("proxy", 8, 11), span("client", 11, 11) } } }, spans.done)
   end)
 
-  it("are told apart where a proxy reads several before it writes", function()
+  -- Two at once: the first goes upstream over one descriptor, the second over another. The origin
+  -- answers over 7 first, and the proxy passes that on to the second.
+  local function two(first, second)
     write(CLIENT, 3, 1, 1)
     write(CLIENT, 4, 2, 2)
     read(PROXY, 5, 3)
     read(PROXY, 6, 4)
-    write(PROXY, 8, 5, 5) -- the first one's
-    write(PROXY, 7, 6, 6)
-    write(ORIGIN, 9, 8, 8) -- the second is answered first
+    write(PROXY, first, 5, 5)
+    write(PROXY, second, 6, 6)
+    write(ORIGIN, 9, 8, 8)
     write(ORIGIN, 10, 10, 10)
     read(PROXY, 7, 11)
     read(PROXY, 8, 12)
@@ -81,6 +83,10 @@ describe("the spans of requests", function()
     write(PROXY, 5, 14, 14)
     read(CLIENT, 3, 16)
     read(CLIENT, 4, 18)
+  end
+
+  it("are told apart where a proxy reads several before it writes", function()
+    two(8, 7)
     assert.same({
       { took = 15, spans = { span("client", 1, 1), span("proxy", 1, 5), span("origin", 5, 10),
         span("proxy", 10, 14), span("client", 14, 16) } },
@@ -91,20 +97,7 @@ describe("the spans of requests", function()
   end)
 
   it("are none where answers do not come in the order that they were read in", function()
-    write(CLIENT, 3, 1, 1)
-    write(CLIENT, 4, 2, 2)
-    read(PROXY, 5, 3)
-    read(PROXY, 6, 4)
-    write(PROXY, 7, 5, 5)
-    write(PROXY, 8, 6, 6)
-    write(ORIGIN, 9, 8, 8)
-    write(ORIGIN, 10, 10, 10)
-    read(PROXY, 7, 11)
-    read(PROXY, 8, 12)
-    write(PROXY, 6, 13, 13)
-    write(PROXY, 5, 14, 14)
-    read(CLIENT, 3, 16)
-    read(CLIENT, 4, 18)
+    two(7, 8)
     assert.same({}, spans.done)
     assert.equal(2, spans.lost)
   end)
