@@ -130,15 +130,8 @@ local function route_kib(set, scenario)
   return kib
 end
 
--- What has been asked for in that way before is compiled, and its connections' memory is there.
 local function warm_up(set, scenario)
-  for _, subject in ipairs(scenario.subjects) do
-    local job = programs.job(set, scenario, subject)
-    local warm = job.program.warm or {}
-    local key = ("%s %s %s"):format(job.path, job.connections, job.closes)
-    if not warm[key] then load.run(job, 1) end
-    warm[key], job.program.warm = true, warm
-  end
+  for _, subject in ipairs(scenario.subjects) do load.warm_up(set:job(scenario, subject)) end
 end
 
 -- The same however many connections there are, so that each is looked at once.
@@ -154,11 +147,11 @@ function measures.load(set, scenario, options)
   local kib = route_kib(set, scenario)
   warm_up(set, scenario)
   local rounds = in_rounds(scenario, options, function(subject)
-    return load.measure(programs.job(set, scenario, subject), options.seconds)
+    return load.measure(set:job(scenario, subject), options.seconds)
   end)
   local rows = summary(scenario, rounds)
   for i, subject in ipairs(scenario.subjects) do
-    local job = programs.job(set, scenario, subject)
+    local job = set:job(scenario, subject)
     rows[i].syscalls = options.syscalls and bench.count_calls(job)
     rows[i].garbage, rows[i].route_kib = garbage_of(job), kib[i]
   end
@@ -167,15 +160,15 @@ end
 
 function measures.paced(set, scenario, options)
   warm_up(set, scenario)
-  local nginx = programs.job(set, scenario, named(scenario.subjects, "nginx"))
+  local nginx = set:job(scenario, named(scenario.subjects, "nginx"))
   local rate = load.equal_rate(nginx, options.seconds)
   local rounds = in_rounds(scenario, options, function(subject)
-    return load.measure_paced(programs.job(set, scenario, subject), rate, options.seconds)
+    return load.measure_paced(set:job(scenario, subject), rate, options.seconds)
   end)
   local rows = summary(scenario, rounds)
   for i, subject in ipairs(scenario.subjects) do
     rows[i].kept = math.min(unpack(column(rounds, subject.name, "rps"))) / rate
-    rows[i].garbage = garbage_of(programs.job(set, scenario, subject))
+    rows[i].garbage = garbage_of(set:job(scenario, subject))
   end
   return rows
 end
@@ -185,7 +178,7 @@ function measures.idle(set, scenario)
   for i, subject in ipairs(scenario.subjects) do
     rows[i] = {
       name = subject.name, connections = IDLE_CONNECTIONS,
-      bytes = load.idle(programs.job(set, scenario, subject), IDLE_CONNECTIONS),
+      bytes = load.idle(set:job(scenario, subject), IDLE_CONNECTIONS),
     }
   end
   return rows

@@ -1,8 +1,11 @@
 --- kernel_events: lines of `perf script` as events of threads.
 
-local WRITES = { write = true, writev = true, sendto = true }
-
 local kernel_events = {}
+
+--- What a client, a proxy and an origin use for heads and bodies of one piece.
+kernel_events.CALLS = { read = "reads", recvfrom = "reads", write = "writes", writev = "writes",
+  sendto = "writes" }
+local CALLS = kernel_events.CALLS
 
 ---@class KernelEvents
 ---@field on_read fun(tid: integer, fd: integer, at: number)   it has read something
@@ -45,7 +48,7 @@ end
 
 -- A call that was not seen to begin has no descriptor.
 local function on_return(events, call, tid, fd, text, at)
-  if WRITES[call] then
+  if CALLS[call] == "writes" then
     events.on_written(tid, at)
   elseif fd and count_of(text) > 0 then
     events.on_read(tid, fd, at)
@@ -64,7 +67,7 @@ function kernel_events.replay(lines, events)
     local step, call = name:match "^sys_(%l+)_(%l+)$"
     if step == "enter" then
       descriptors[tid] = tonumber(text:match "fd: (0x%x+)")
-      if WRITES[call] then events.on_write(tonumber(tid), descriptors[tid], at) end
+      if CALLS[call] == "writes" then events.on_write(tonumber(tid), descriptors[tid], at) end
     elseif step == "exit" then
       on_return(events, call, tonumber(tid), descriptors[tid], text, at)
     elseif name == "sched_switch" then

@@ -1,12 +1,11 @@
 --- kernel_trace: what the kernel tells perf of threads: that they read, write, run, and wait for a
 --- processor.
 
+local kernel_events = require "spec.bench.kernel_events"
 local process = require "spec.support.process"
 local system = require "spec.support.system"
 local wait = require "spec.support.wait"
 
--- What a client, a proxy and an origin use for heads and bodies of one piece.
-local CALLS = { "read", "recvfrom", "write", "writev", "sendto" }
 local LONGEST_SECONDS = 120
 
 local kernel_trace = {}
@@ -25,7 +24,7 @@ local function arguments_of(path, tids)
       list[#list + 1] = word
     end
   end
-  for _, name in ipairs(CALLS) do
+  for name in pairs(kernel_events.CALLS) do
     add("syscalls:sys_enter_" .. name, "common_pid == TID")
     add("syscalls:sys_exit_" .. name, "common_pid == TID")
   end

@@ -84,6 +84,15 @@ function load.run(job, seconds)
   return text, requests
 end
 
+--- Asks for it once in that way: what it runs is compiled then, and its connections' memory there.
+---@param job Job
+function load.warm_up(job)
+  local warm = job.program.warm or {}
+  local key = ("%s %s %s"):format(job.path, job.connections, job.closes)
+  if not warm[key] then load.run(job, 1) end
+  warm[key], job.program.warm = true, warm
+end
+
 -- nil where it does not count them, or nobody may ask.
 local function long_turns(program)
   return program.admin_port and metrics.long_turns(program.admin_port)
@@ -175,10 +184,11 @@ function load.equal_rate(job, seconds) return load.measure(job, seconds).rps * E
 ---@param job Job
 ---@param rate number     requests in a second
 ---@param seconds number
+---@param body fun(child: Process)?  meanwhile
 ---@return table measured  as load.measure() gives it, without long_turns
-function load.measure_paced(job, rate, seconds)
+function load.measure_paced(job, rate, seconds, body)
   local measured, seen = cost(job.program, function()
-    local seen = load.paced(job, rate, seconds)
+    local seen = load.paced(job, rate, seconds, body)
     return seen.requests, seen
   end)
   if seen.failed > 0 then error(job.name .. " failed under load", 0) end

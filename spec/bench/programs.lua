@@ -258,6 +258,18 @@ function Programs:get(name)
   return self.programs[name]
 end
 
+--- What asks a subject of a scenario, whose program is started if it is not.
+---@param scenario Scenario
+---@param subject Subject
+---@return Job
+function Programs:job(scenario, subject)
+  return {
+    name = subject.name, program = self:get(subject.program), path = subject.path,
+    directory = self.directory, connections = scenario.connections, closes = scenario.closes,
+    script = subject.script or scenario.script, is_large = scenario.is_large,
+  }
+end
+
 --- Ends all.
 function Programs:stop()
   for _, child in ipairs(self.processes) do child:signal(system.SIGTERM) end
@@ -268,19 +280,6 @@ function Programs:stop()
 end
 
 local programs = {}
-
---- What asks a subject of a scenario, whose program is started if it is not.
----@param set Programs
----@param scenario Scenario
----@param subject Subject
----@return Job
-function programs.job(set, scenario, subject)
-  return {
-    name = subject.name, program = set:get(subject.program), path = subject.path,
-    directory = set.directory, connections = scenario.connections, closes = scenario.closes,
-    script = subject.script or scenario.script, is_large = scenario.is_large,
-  }
-end
 
 ---@return Programs
 function programs.new()

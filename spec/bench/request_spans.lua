@@ -52,13 +52,36 @@ local function mark(request, name, at)
   if request and not request[name] then request[name] = at end
 end
 
+local SPANS = {
+  { "client", "from", "asked" }, { "proxy", "asked", "sent" }, { "origin", "sent", "answered" },
+  { "proxy", "answered", "returned" }, { "client", "returned", "to" },
+}
+
+-- The client has read the answer.
+local function finish(self, request, at)
+  local spans = {}
+  request.to = at
+  for i, span in ipairs(SPANS) do
+    local from, to = request[span[2]], request[span[3]]
+    if not from or not to then
+      self.lost = self.lost + 1
+      return
+    end
+    spans[i] = { role = span[1], from = from, to = to }
+  end
+  self.done[#self.done + 1] = { took = at - request.from, spans = spans }
+end
+
 local on_read = {}
 
 function on_read.origin(self, _, far, _, at) mark(self.sent[far], "sent", at) end
 
 function on_read.client(self, fd, _, _, at)
-  mark(self.asked[fd], "returned", at)
-  self:finish(fd, at)
+  local request = self.asked[fd]
+  if not request then return end
+  self.asked[fd] = nil
+  if request.is_passed_on then mark(request, "returned", at) end
+  finish(self, request, at)
 end
 
 function on_read.proxy(self, fd, far, peer, at)
@@ -126,29 +149,6 @@ end
 ---@param tid integer
 function RequestSpans:on_sleep(tid)
   if self.roles[tid] == "proxy" then self.read, self.answered = {}, {} end
-end
-
-local SPANS = {
-  { "client", "from", "asked" }, { "proxy", "asked", "sent" }, { "origin", "sent", "answered" },
-  { "proxy", "answered", "returned" }, { "client", "returned", "to" },
-}
-
---- The client has read the answer.
----@param fd integer
----@param at number  milliseconds
-function RequestSpans:finish(fd, at)
-  local request, spans = self.asked[fd], {}
-  if not request then return end
-  self.asked[fd], request.to = nil, at
-  for i, span in ipairs(SPANS) do
-    local from, to = request[span[2]], request[span[3]]
-    if not from or not to or not request.is_passed_on then
-      self.lost = self.lost + 1
-      return
-    end
-    spans[i] = { role = span[1], from = from, to = to }
-  end
-  self.done[#self.done + 1] = { took = at - request.from, spans = spans }
 end
 
 return request_spans

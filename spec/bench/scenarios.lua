@@ -139,24 +139,24 @@ local scenarios = {
     },
   },
   {
-    name = "100k", what = "100 KB answers, 64 connections (at most 3 rounds)",
+    name = "100k", what = "100 KB answers, 64 connections",
     ratios = OVER_NGINX_LARGE, rounds_max = 3, subjects = large "/100k",
   },
   {
-    name = "10m", what = "10 MB answers, 8 connections (at most 3 rounds)", connections = 8,
+    name = "10m", what = "10 MB answers, 8 connections", connections = 8,
     ratios = OVER_NGINX_LARGE, rounds_max = 3, is_large = true, subjects = large "/10m",
   },
   {
-    name = "upload", what = "uploads of 10 MB, 8 connections (at most 3 rounds)", connections = 8,
+    name = "upload", what = "uploads of 10 MB, 8 connections", connections = 8,
     ratios = OVER_NGINX_LARGE, rounds_max = 3, is_large = true, script = UPLOAD,
     subjects = large "/upload",
   },
   {
-    name = "cached", what = "cached answers of 1 KB, 64 connections (at most 3 rounds)",
+    name = "cached", what = "cached answers of 1 KB, 64 connections",
     ratios = OVER_NGINX, rounds_max = 3, subjects = cached "/small",
   },
   {
-    name = "cached-100k", what = "cached answers of 100 KB (at most 3 rounds)",
+    name = "cached-100k", what = "cached answers of 100 KB",
     ratios = OVER_NGINX, rounds_max = 3, subjects = cached "/100k",
   },
   {

@@ -98,12 +98,17 @@ local function cells_of(scenario, rows)
   return cells
 end
 
+local function what_of(scenario)
+  local most = scenario.rounds_max
+  return scenario.what .. (most and (" (at most %d rounds)"):format(most) or "")
+end
+
 --- As aligned columns.
 ---@param scenario Scenario
 ---@param rows table[]
 ---@return string
 function tables.text(scenario, rows)
-  local head = ("%s: %s\n"):format(scenario.name, scenario.what)
+  local head = ("%s: %s\n"):format(scenario.name, what_of(scenario))
   return head .. table.concat(aligned(cells_of(scenario, rows)), "\n")
 end
 
@@ -136,7 +141,7 @@ function tables.markdown(scenarios, results, options)
   local lines = { ("%s; medians of %d rounds of %d s, in brackets the least and the most."):format(
     where(), options.rounds, options.seconds) }
   for i, scenario in ipairs(scenarios) do
-    lines[#lines + 1] = ("\n**%s**: %s\n"):format(scenario.name, scenario.what)
+    lines[#lines + 1] = ("\n**%s**: %s\n"):format(scenario.name, what_of(scenario))
     add_table(lines, scenario, results[i].rows)
   end
   return table.concat(lines, "\n")

@@ -27,6 +27,13 @@ describe("a benchmark's tables", function()
     assert.truthy(text:find("medians of 5 rounds of 2 s", 1, true))
   end)
 
+  it("say how many rounds there are at most", function()
+    local few = { name = "some", what = "of it", rounds_max = 3 }
+    assert.equal("some: of it (at most 3 rounds)\n", tables.text(few, rows):match "^.-\n")
+    assert.truthy(tables.markdown({ few }, { { rows = rows } }, { rounds = 5, seconds = 2 }):find(
+      "\n**some**: of it (at most 3 rounds)\n", 1, true))
+  end)
+
   it("are aligned as text", function()
     assert.equal([[
 some: of it
